@@ -1,0 +1,3 @@
+"""pytest-exposed tells the truth about container ports."""
+
+__version__ = "0.1.0"

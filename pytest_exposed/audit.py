@@ -1,0 +1,156 @@
+"""The audit of engines: their containers as listed once, and what was seen of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_exposed.engine import Engine
+from pytest_exposed.engine.hosts import resolve
+from pytest_exposed.engine.records import Listed
+from pytest_exposed.engine.round import Answer
+from pytest_exposed.errors import EngineError
+from pytest_exposed.grace import settle
+from pytest_exposed.settings import Settings
+from pytest_exposed.text import plural, printable
+
+_HOSTS_AT_ONCE = 16
+# A list that is older than this many seconds is taken again before containers are judged by it.
+_FRESH = 1.0
+
+
+@dataclass(slots=True)
+class HostAudit:
+    """The audit of one engine: its containers as listed once, and what was seen of them."""
+
+    host: str | None
+    settings: Settings
+    label: str
+    shown: str
+    error: str | None = None
+    everyone: list[Listed] = field(default_factory=list)
+    wanted: list[Listed] = field(default_factory=list)
+    _records: list[dict[str, Any]] = field(default_factory=list)
+    _listed_at: float = 0
+    _engine: Engine | None = None
+    _answers: dict[str, Answer] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, host: str | None, settings: Settings) -> HostAudit:
+        """Reach an engine and list its containers; what fails is kept as the audit's error.
+
+        Raises ConfigurationError for a host or filter that can't be one.
+        """
+        where = resolve(host)
+        audit = cls(host, settings, printable(where.label), where.shown)
+        try:
+            engine = audit.engine()
+            audit._list(engine.records())
+            audit.wanted = audit.everyone
+            if settings.filters:
+                chosen = {x.id for x in engine.running(settings.filters)}
+                audit.wanted = [x for x in audit.everyone if x.id in chosen]
+        except EngineError as error:
+            audit.error = str(error)
+        return audit
+
+    def _list(self, records: list[dict[str, Any]]) -> None:
+        self._records, self._listed_at = records, time.monotonic()
+        self.everyone = self.engine().parse(records)
+
+    def dump(self) -> str:
+        """Return what a worker process needs to run the same tests."""
+        wanted = [x.id for x in self.wanted]
+        return json.dumps([self.host, self.label, self.shown, self.error, self._records, wanted])
+
+    @classmethod
+    def load(cls, text: str, settings: Settings) -> HostAudit:
+        """Return the audit that another process dumped."""
+        host, label, shown, error, records, wanted = json.loads(text)
+        audit = cls(host, settings, label, shown, error)
+        audit._records = records
+        audit.everyone = [Listed.from_record(x) for x in records]
+        audit.wanted = [x for x in audit.everyone if x.id in set(wanted)]
+        return audit
+
+    def header(self) -> str:
+        """Return the line that says what is looked at."""
+        if self.error is not None:
+            return f"{self.shown}, not reached"
+        filters = [f"{k}={v}" for k, values in self.settings.filters.items() for v in values]
+        matching = f" that match {printable(' '.join(filters))}" if filters else ""
+        return f"{self.shown}, {plural(len(self.wanted), 'running container')}{matching}"
+
+    def engine(self) -> Engine:
+        """Return the engine, connecting at the first call; raises EngineError."""
+        if self._engine is None:
+            self._engine = Engine(
+                self.host,
+                source=self.settings.source,
+                select=self.settings.select,
+                ignore=self.settings.ignore,
+            )
+        return self._engine
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._engine is not None:
+            self._engine.close()
+
+    def answer(self, listed: Listed, chosen: Sequence[Listed]) -> Answer:
+        """Return what was found of a container; all chosen ones are looked at in one round."""
+        engine = self.engine()
+        owners = bool(self.settings.reports) or self.settings.tables
+        if listed.id not in self._answers:
+            if time.monotonic() - self._listed_at > _FRESH:
+                self._list(engine.records())
+            now = {x.id: x for x in self.everyone}
+            fresh = [now.get(x.id, x) for x in chosen]
+            self._answers = engine.observe(fresh, self.everyone, owners=owners)
+        now_listed = next((x for x in self.everyone if x.id == listed.id), listed)
+        return settle(
+            engine, now_listed, self._answers[listed.id], self.settings.grace, owners=owners
+        )
+
+
+@dataclass(slots=True)
+class Audit:
+    """The audit of all engines of a run."""
+
+    hosts: list[HostAudit]
+    settings: Settings
+
+    @classmethod
+    def begin(cls, settings: Settings) -> Audit:
+        """Reach all engines side by side.
+
+        Raises ConfigurationError for a bad host or filter, EngineError where the only engine can't
+        be reached; of several engines, those that can't are kept with their errors.
+        """
+        with ThreadPoolExecutor(_HOSTS_AT_ONCE) as pool:
+            hosts = list(pool.map(lambda x: HostAudit.begin(x, settings), settings.hosts))
+        if len(hosts) == 1 and hosts[0].error is not None:
+            raise EngineError(hosts[0].error)
+        labels = [x.label for x in hosts]
+        for host in hosts:
+            if labels.count(host.label) > 1:
+                host.label = printable(host.shown)
+        return cls(hosts, settings)
+
+    def dump(self) -> str:
+        """Return what a worker process needs to run the same tests."""
+        return json.dumps([x.dump() for x in self.hosts])
+
+    @classmethod
+    def load(cls, text: str, settings: Settings) -> Audit:
+        """Return the audit that another process dumped; engines are reached when asked."""
+        return cls([HostAudit.load(x, settings) for x in json.loads(text)], settings)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for host in self.hosts:
+            host.close()

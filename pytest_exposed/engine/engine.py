@@ -1,0 +1,171 @@
+"""An engine: its containers as observed snapshots, and its images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pytest_exposed.engine.api import Api, default_timeout
+from pytest_exposed.engine.hosts import resolve
+from pytest_exposed.engine.records import (
+    Inspected,
+    Listed,
+    RecordError,
+    image_from_record,
+    layers,
+    when,
+)
+from pytest_exposed.engine.round import Answer, Round
+from pytest_exposed.errors import (
+    ConfigurationError,
+    EngineError,
+    GoneError,
+    NotFoundError,
+    ObservationError,
+)
+from pytest_exposed.model import Image
+from pytest_exposed.rules import Rule
+from pytest_exposed.rules import select as rules_of
+from pytest_exposed.sockets import SOURCES
+from pytest_exposed.text import printable
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # typing's came with Python 3.11
+
+_LOG_LINES = 5
+
+
+class Engine:
+    """One docker engine, read-only; a context manager that closes its connections.
+
+    host is an address (unix://, tcp://, ssh://, npipe://, http(s)://) or the name of a docker
+    context; None is the default one, in the docker CLI's order. source is auto, netlink or procfs.
+    select and ignore are the names of the rules and groups that snapshots are judged by. Raises
+    ConfigurationError for what can't be one of these, EngineError where no engine answers.
+    """
+
+    def __init__(
+        self,
+        host: str | None = None,
+        *,
+        source: str = "auto",
+        select: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> None:
+        """Connect to the engine; timeout, in seconds, bounds each wait for one answer of it."""
+        if source not in SOURCES:
+            raise ConfigurationError(
+                f"{source!r} is not a source of sockets: choose one of {', '.join(SOURCES)}"
+            )
+        self.source = source
+        self.rules: tuple[Rule, ...] = rules_of(select, ignore)
+        self._api = Api(resolve(host), default_timeout() if timeout is None else timeout)
+        self._images: dict[str, Image] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Engine({self.host!r})"
+
+    def close(self) -> None:
+        """Close the connections to the engine."""
+        self._api.close()
+
+    @property
+    def host(self) -> str:
+        """The engine's address, without user info."""
+        return self._api.host.shown
+
+    @property
+    def label(self) -> str:
+        """A short name of the engine, as in test ids."""
+        return self._api.host.label
+
+    def now(self) -> datetime | None:
+        """Return the time by the engine's clock; None where it doesn't tell."""
+        return when(self._api.info().get("SystemTime"))
+
+    def running(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Listed]:
+        """Return the running containers, those of Docker's filters only, sorted by name.
+
+        Paused and restarting ones are among them. Raises ConfigurationError for a bad filter.
+        """
+        return self.parse(self.records(filters))
+
+    def records(
+        self, filters: Mapping[str, Sequence[str]] | None = None
+    ) -> list[dict[str, object]]:
+        """Return the engine's own records of what running() returns."""
+        return self._api.containers(filters)
+
+    def parse(self, records: Sequence[Mapping[str, object]]) -> list[Listed]:
+        """Return the containers of such records; EngineError where an engine sends no such ones."""
+        try:
+            found = [Listed.from_record(x) for x in records]
+        except RecordError as error:
+            raise EngineError(f"{self.host} answered what no engine answers: {error}") from None
+        return sorted(found, key=lambda x: (x.name, x.id))
+
+    def inspect(self, container: Listed) -> Inspected:
+        """Return what the list leaves out; GoneError where the container has been removed."""
+        try:
+            return Inspected.from_record(self._api.container(container.id))
+        except NotFoundError:
+            raise GoneError(f"{printable(container.name)} is gone since the run began") from None
+
+    def observe(
+        self, wanted: Sequence[Listed], everyone: Sequence[Listed], *, owners: bool = False
+    ) -> dict[str, Answer]:
+        """Return a snapshot of each wanted container by its id, or why there is none.
+
+        everyone are all running containers, with whom the wanted ones may share their network.
+        The processes that hold listeners are looked up where something is wrong, for all with
+        owners.
+        """
+        return Round(self, wanted, everyone).answers(owners=owners)
+
+    def documented(self, image_id: str, name: str) -> Image:
+        """Return an image by its id, asking once for each; ObservationError where it is gone."""
+        if image_id not in self._images:
+            try:
+                record = self._api.image(image_id)
+            except NotFoundError:
+                raise ObservationError(
+                    f"the engine has no image {printable(image_id)} any more, so that what "
+                    f"{printable(name)} documents is unknown: start the container from an image "
+                    "that is there"
+                ) from None
+            self._images[image_id] = image_from_record(record, name)
+        return replace(self._images[image_id], name=name)
+
+    def with_history(self, image: Image) -> Image:
+        """Return the image with the commands of its layers; without, where they can't be had."""
+        known = self._images.get(image.id, image)
+        if known.history is None:
+            try:
+                known = layers(known, self._api.history(image.id))
+            except (EngineError, NotFoundError):
+                return image
+            self._images[image.id] = known
+        return replace(known, name=image.name)
+
+    def last_lines(self, container: Listed) -> str:
+        """Return the last lines that a container logged, escaped; empty where there are none."""
+        try:
+            text = self._api.logs(container.id, _LOG_LINES)
+        except (EngineError, NotFoundError):  # some logging drivers can't be read
+            return ""
+        return "\n".join(f"  {printable(x)}" for x in text.splitlines()[-_LOG_LINES:])

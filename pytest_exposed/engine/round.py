@@ -1,0 +1,233 @@
+"""One round of observation: from the engine's list and the kernel's sockets to judged snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_exposed.engine.records import Inspected, Listed
+from pytest_exposed.errors import NotRunningError, ObservationError
+from pytest_exposed.listeners import LOCAL_PORTS, listeners
+from pytest_exposed.model import Container, Finding, Listener
+from pytest_exposed.ports import Ports
+from pytest_exposed.rules import findings
+from pytest_exposed.sockets import Look
+from pytest_exposed.sockets.reading import Reading, Target
+from pytest_exposed.text import printable
+
+if TYPE_CHECKING:
+    from pytest_exposed.engine.engine import Engine
+
+# Runtimes that leave a container's sockets in the host's kernel. Others (gVisor, Kata) keep them in
+# a kernel of their own, and the host's would truthfully show none.
+KERNEL_RUNTIMES = {
+    *("", "runc", "crun", "youki", "nvidia"),
+    *("io.containerd.runc.v1", "io.containerd.runc.v2", "io.containerd.runtime.v1.linux"),
+}
+
+Answer = Container | ObservationError
+"""What looking at a container gives: a snapshot of it, or why there is none."""
+
+
+class Round:
+    """One look at some containers of an engine, and at those whose network they share."""
+
+    def __init__(
+        self, engine: Engine, wanted: Sequence[Listed], everyone: Sequence[Listed]
+    ) -> None:
+        self._engine = engine
+        self._wanted = wanted
+        self._inspected: dict[str, Inspected] = {}
+        self._company = {x.id: self._complete(x) for x in _company(wanted, everyone)}
+        self._look = Look(engine.source, [x.id for x in everyone])
+        self._readings = self._look.observe([self._target(x) for x in self._company.values()])
+
+    def answers(self, *, owners: bool) -> dict[str, Answer]:
+        """Return a snapshot of each wanted container by its id, or why there is none."""
+        self._alone: dict[str, Answer] = {}
+        for identity, listed in self._company.items():
+            try:
+                self._alone[identity] = self._snapshot(listed)
+            except ObservationError as error:
+                self._alone[identity] = error
+        return {x.id: self._judged(self._alone[x.id], owners=owners) for x in self._wanted}
+
+    def _inspect(self, listed: Listed) -> Inspected:
+        if listed.id not in self._inspected:
+            self._inspected[listed.id] = self._engine.inspect(listed)
+        return self._inspected[listed.id]
+
+    def _complete(self, listed: Listed) -> Listed:
+        """Return a container with what its list entry lacks: where its ports aren't in the list."""
+        mode = listed.network_mode
+        if mode is not None and mode not in ("host", "none") and not mode.startswith("container:"):
+            return listed
+        try:
+            inspected = self._inspect(listed)
+        except ObservationError:  # gone: to be said when it turns out that nothing can be seen
+            return listed
+        return replace(
+            listed,
+            network_mode=inspected.network_mode,
+            declared=listed.declared | inspected.declared,
+        )
+
+    def _target(self, listed: Listed) -> Target:
+        return Target(listed.id, listed.addresses, lambda: self._inspect(listed).pid)
+
+    def _snapshot(self, listed: Listed) -> Container:
+        """Return a container as if it were alone, not yet judged."""
+        reading = self._readings[listed.id]
+        if isinstance(reading, ObservationError):
+            raise self._why_not(listed, reading)
+        image = self._engine.documented(listed.image_id, listed.image)
+        members = self._members(listed.id, reading)
+        named = Ports()
+        for other in (listed, *(self._company[x] for x in members)):
+            documented = self._engine.documented(other.image_id, other.image).documented
+            named |= documented | other.declared
+        found = listeners(
+            reading, list(members.values()), named, self._local_ports(listed, reading)
+        )
+        if not any(x.kind != "unattributed" for x in found):
+            runtime = self._inspect(listed).runtime
+            if runtime not in KERNEL_RUNTIMES:
+                raise ObservationError(
+                    f"the sockets of {printable(listed.name)} are not in this kernel: its runtime "
+                    f"is {printable(runtime)}"
+                )
+        return Container(
+            id=listed.id,
+            name=listed.name,
+            image=image,
+            network_mode=listed.network_mode or "",
+            state=listed.state,
+            declared=listed.declared,
+            published=listed.published,
+            listeners=found,
+            source=reading.source,
+            host=self._engine.host,
+            labels=listed.labels,
+            notes=tuple(self._notes(listed, image.invalid)),
+        )
+
+    def _members(self, identity: str, reading: Reading) -> dict[str, Reading]:
+        """Return the readings of the other containers in a container's network namespace."""
+        return {
+            key: other
+            for key, other in self._readings.items()
+            if key != identity
+            and isinstance(other, Reading)
+            and other.namespace == reading.namespace
+        }
+
+    def _local_ports(self, listed: Listed, reading: Reading) -> tuple[int, int]:
+        """Return the namespace's range of ports for clients; asks the engine only if it matters."""
+        if reading.local_ports is not None:
+            return reading.local_ports
+        if all(x.protocol != "udp" for x in reading.sockets):
+            return LOCAL_PORTS
+        for identity in (listed.id, *self._members(listed.id, reading)):
+            written = self._inspect(self._company[identity]).sysctls
+            low, _, high = written.get("net.ipv4.ip_local_port_range", "").strip().partition(" ")
+            if low.isdecimal() and high.strip().isdecimal():
+                return int(low), int(high)
+        return LOCAL_PORTS
+
+    def _notes(self, listed: Listed, invalid: Sequence[str]) -> list[str]:
+        notes = [f"its image documents {printable(repr(x))}, which is not a port" for x in invalid]
+        inspected = self._inspected.get(listed.id)
+        if inspected is not None and inspected.wished and not listed.published:
+            notes.append(
+                f"-p {printable(', '.join(inspected.wished))} has no effect with "
+                f"--network {printable(inspected.network_mode)}"
+            )
+        return notes
+
+    def _why_not(self, listed: Listed, reading: ObservationError) -> ObservationError:
+        """Return why a container could not be seen: its state, or what each source said."""
+        name = printable(listed.name)
+        try:
+            inspected = self._engine.inspect(listed)
+        except ObservationError as error:  # removed
+            return error
+        if inspected.state in ("running", "paused"):
+            return ObservationError(f"no source can see the sockets of {name}:\n{reading}")
+        return not_running(name, inspected, self._engine.last_lines(listed))
+
+    def _judged(self, answer: Answer, *, owners: bool) -> Answer:
+        """Return a snapshot with its neighbours and findings, and with the owners of listeners."""
+        if not isinstance(answer, Container):
+            return answer
+        reading = self._readings[answer.id]
+        assert isinstance(reading, Reading)
+        neighbours = [self._alone[x] for x in self._members(answer.id, reading)]
+        container = replace(
+            answer, neighbours=tuple(x for x in neighbours if isinstance(x, Container))
+        )
+        verdict = self._findings(container)
+        if owners or isinstance(verdict, ObservationError) or verdict:
+            container = replace(
+                self._with_owners(container),
+                neighbours=tuple(self._with_owners(x) for x in container.neighbours),
+            )
+            if not isinstance(verdict, ObservationError) and _names_a_silent_port(verdict):
+                container = replace(container, image=self._engine.with_history(container.image))
+            verdict = self._findings(container)
+        return replace(container, verdict=verdict)
+
+    def _findings(self, container: Container) -> tuple[Finding, ...] | ObservationError:
+        try:
+            return findings(container, self._engine.rules)
+        except ObservationError as error:
+            return error
+
+    def _with_owners(self, container: Container) -> Container:
+        inodes = {x for listener in container.listeners for x in listener.inodes}
+        found = self._look.owners(container.id, inodes)
+
+        def named(listener: Listener) -> Listener:
+            owners = {x for inode in listener.inodes for x in found.get(inode, ())}
+            return replace(listener, owners=tuple(sorted(owners)))
+
+        return replace(container, listeners=tuple(map(named, container.listeners)))
+
+
+def _names_a_silent_port(found: Sequence[Finding]) -> bool:
+    return any(x.rule == "silent" for x in found)
+
+
+def not_running(name: str, inspected: Inspected, log: str) -> NotRunningError:
+    """Return the error of a container that does not run: its state, exit code and last lines."""
+    code = f" with code {inspected.exit_code}" if inspected.exit_code is not None else ""
+    states = {
+        "restarting": f"is restarting: it exited{code}, {inspected.restarts} times so far",
+        "exited": f"has exited{code}",
+        "created": "was created and never started",
+    }
+    state = states.get(inspected.state, f"is {printable(inspected.state)}")
+    why = f": {printable(inspected.error)}" if inspected.error else ""
+    return NotRunningError(
+        f"{name} {state}{why}" + (f"; the last lines of its log:\n{log}" if log else "")
+    )
+
+
+def _company(wanted: Sequence[Listed], everyone: Sequence[Listed]) -> list[Listed]:
+    """Return the wanted containers and all that may be in one of their network namespaces."""
+    places = {_place(x, everyone) for x in wanted}
+    if None in places:
+        return list(everyone)
+    chosen = {x.id for x in wanted}
+    return [x for x in everyone if x.id in chosen or _place(x, everyone) in (*places, None)]
+
+
+def _place(listed: Listed, everyone: Sequence[Listed]) -> str | None:
+    """Return whose namespace it is meant to be in: a container's id, "host", or None: unknown."""
+    mode = listed.network_mode
+    if mode is None or mode == "host":
+        return mode
+    _, joined, other = mode.partition("container:")
+    if not joined:
+        return listed.id
+    return next((x.id for x in everyone if other in (x.id, x.name)), other)

@@ -1,0 +1,35 @@
+"""Every error of pytest-exposed. A message says what happened, why, and what to do."""
+
+from __future__ import annotations
+
+
+class ExposedError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class PortError(ExposedError, ValueError):
+    """A text or value that is not a port, a range of ports or a publication."""
+
+
+class ConfigurationError(ExposedError, ValueError):
+    """An option, a setting or an argument that can't be used as written."""
+
+
+class EngineError(ExposedError):
+    """An engine that can't be reached, refuses, or answers what no engine answers."""
+
+
+class NotFoundError(ExposedError, LookupError):
+    """No container or image of that name, or several that it could mean."""
+
+
+class ObservationError(ExposedError):
+    """A container whose sockets could not be seen, or only in part: never to be read as "none"."""
+
+
+class NotRunningError(ObservationError):
+    """A container without running processes: created, exited, dead or between two restarts."""
+
+
+class GoneError(ObservationError):
+    """A container that has been removed since it was listed."""

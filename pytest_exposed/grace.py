@@ -1,0 +1,65 @@
+"""Waiting: services need a moment after their container's start, and only then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from pytest_exposed.engine import Engine
+from pytest_exposed.engine.records import Listed
+from pytest_exposed.engine.round import Answer
+from pytest_exposed.errors import GoneError, ObservationError
+from pytest_exposed.model import Container
+
+_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.05, 1.0, 1.6
+
+
+def moments(seconds: float) -> Iterator[None]:
+    """Yield after growing pauses until seconds have passed, once more at their very end."""
+    deadline = time.monotonic() + seconds
+    pause = _FIRST_PAUSE
+    while (left := deadline - time.monotonic()) > 0:
+        time.sleep(min(pause, left))
+        pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+        yield
+
+
+def matches(answer: Answer) -> bool:
+    """Return whether a container was seen, and nothing was found wrong with it."""
+    return isinstance(answer, Container) and answer.verdict == ()
+
+
+def settle(
+    engine: Engine, listed: Listed, answer: Answer, grace: float, *, owners: bool = False
+) -> Answer:
+    """Return the answer for a container, looking again while it is too young to be judged.
+
+    That is until it matches, or grace seconds have passed since its start by the engine's clock;
+    for one whose health check says `starting`, until grace seconds from now. An older one is not
+    waited for.
+    """
+    if matches(answer) or isinstance(answer, GoneError):
+        return answer
+    if not listed.starting and listed.up_for >= grace:
+        return answer
+    for _ in moments(_left(engine, listed, grace)):
+        everyone = engine.running()
+        now = [x for x in everyone if x.id == listed.id]
+        answer = engine.observe(now or [listed], everyone, owners=owners)[listed.id]
+        if matches(answer) or not now:
+            break
+    return answer
+
+
+def _left(engine: Engine, listed: Listed, grace: float) -> float:
+    """Return how many seconds of the grace a container has left, by the engine's clock."""
+    try:
+        inspected = engine.inspect(listed)
+    except ObservationError:
+        return 0
+    if inspected.starting:
+        return grace
+    now = engine.now()
+    if inspected.started is None or now is None:
+        return grace
+    return min(grace, grace - (now - inspected.started).total_seconds())

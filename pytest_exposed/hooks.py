@@ -1,0 +1,85 @@
+"""What an audit adds to a run of pytest; registered only in runs that have one."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+
+import pytest
+
+from pytest_exposed import report as reports
+from pytest_exposed.audit import Audit
+from pytest_exposed.items import AuditItem, HostCollector, is_of
+from pytest_exposed.outcome import Outcome
+
+ROOT = "exposed"
+"""What the ids of the audit's tests begin with."""
+
+
+class AuditHooks:
+    """Adds the tests of the audit, gathers what they found, and tells it at the end."""
+
+    def __init__(self, audit: Audit, chosen: Sequence[str]) -> None:
+        """Take the audit, and the ids of the tests to run; none for all."""
+        self._audit = audit
+        self._chosen = chosen
+        self._outcome = Outcome.of([x.shown for x in audit.hosts])
+
+    def pytest_report_header(self) -> list[str]:
+        """Say which engines are looked at."""
+        return [f"exposed: {x.header()}" for x in self._audit.hosts]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, items: list[pytest.Item]
+    ) -> None:
+        """Add the audit's tests to those collected; the collectors report how many they have."""
+        found = [x for collector in self._collectors(session) for x in session.genitems(collector)]
+        for nodeid in self._chosen:
+            if not any(is_of(x.nodeid, nodeid) for x in found):
+                raise pytest.UsageError(f"not found: {nodeid} (the audit has no such test)")
+        items += found
+
+    def _collectors(self, session: pytest.Session) -> Iterator[pytest.Collector]:
+        for host in self._audit.hosts:
+            name = ROOT if len(self._audit.hosts) == 1 else f"{ROOT}[{host.label}]"
+            yield HostCollector.from_parent(
+                session, name=name, nodeid=name, audit=host, chosen=self._chosen
+            )
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Send what a test found along with its report: it may come from another process."""
+        report = yield
+        if isinstance(item, AuditItem) and call.when == "call":
+            report.exposed = item.told  # type: ignore[attr-defined]  # reports take extra fields
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Gather what a test found."""
+        told = getattr(report, "exposed", None)
+        if told is not None:
+            self._outcome.add(told)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the reports, in the process that has gathered everything."""
+        if hasattr(session.config, "workerinput"):
+            return
+        hosts = [x.as_record() for x in self._outcome.hosts.values()]
+        for path in self._audit.settings.reports:
+            try:
+                reports.write(path, hosts)
+            except OSError as error:
+                raise pytest.UsageError(f"{path} can't be written: {error.strerror}") from None
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show the tables that -v asks for, and the line that sums the audit up."""
+        if self._audit.settings.tables:
+            for host in self._outcome.hosts.values():
+                if host.tables:
+                    terminalreporter.write_sep("-", f"ports on {host.host}")
+                    terminalreporter.write("\n\n".join(host.tables) + "\n")
+        if self._outcome.told:
+            terminalreporter.write_line(f"exposed: {self._outcome.summary()}")

@@ -1,0 +1,161 @@
+"""The tests of the audit, as pytest knows them: a collector an engine, an item a container."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from pytest_exposed.audit import HostAudit
+from pytest_exposed.engine.records import Listed
+from pytest_exposed.errors import EngineError, ExposedError, GoneError, ObservationError
+from pytest_exposed.model import Container
+from pytest_exposed.report import record
+from pytest_exposed.report.text import failure_text, table
+from pytest_exposed.text import printable
+
+
+class HostCollector(pytest.Collector):
+    """The tests of one engine's containers."""
+
+    def __init__(self, *, audit: HostAudit, chosen: Sequence[str], **rest: Any) -> None:
+        super().__init__(**rest)
+        self.audit = audit
+        self._chosen = chosen
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """Return a test for each container, or the one that says why there is none."""
+        if self.audit.error is not None:
+            return [HostItem.from_parent(self, name=self.name, nodeid=self.nodeid)]
+        names = [printable(x.name) for x in self.audit.wanted]
+        items = [
+            ContainerItem.from_parent(
+                self,
+                # Names are unique on an engine; should one say otherwise, the id tells them apart.
+                name=name if names.count(name) == 1 else f"{name}@{listed.id[:12]}",
+                listed=listed,
+            )
+            for name, listed in zip(names, self.audit.wanted, strict=True)
+        ]
+        chosen = self._chosen
+        return [x for x in items if not chosen or any(is_of(x.nodeid, y) for y in chosen)]
+
+
+def is_of(nodeid: str, chosen: str) -> bool:
+    """Return whether a test is the one of an id given on the command line, or below it."""
+    return nodeid == chosen or nodeid.startswith(f"{chosen}::")
+
+
+class MismatchError(Exception):
+    """A container that doesn't match, or could not be seen; its text is the test's failure."""
+
+    def __init__(self, headline: str, text: str) -> None:
+        super().__init__(text)
+        self.headline = headline
+
+
+class AuditItem(pytest.Item):
+    """A test of the audit: shows its failures as plain text, without a traceback."""
+
+    told: dict[str, Any] | None = None
+    """What the test found, of JSON's types: it goes with its report to where all are counted."""
+
+    def reportinfo(self) -> tuple[Any, None, str]:
+        """Return what the heading of a failure says; there is no file."""
+        return self.config.rootpath, None, self.name
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Return the text of an expected failure; a traceback only for what is a fault of ours."""
+        if isinstance(excinfo.value, MismatchError):
+            return FailureText(excinfo.value.headline, str(excinfo.value))
+        if isinstance(excinfo.value, ExposedError):
+            text = str(excinfo.value)
+            return FailureText(text.splitlines()[0], text)
+        return super().repr_failure(excinfo, style)
+
+
+class HostItem(AuditItem):
+    """An engine that could not be reached while others were: a failing test with its name."""
+
+    def runtest(self) -> None:
+        """Fail with why it could not be reached."""
+        assert isinstance(self.parent, HostCollector)
+        audit = self.parent.audit
+        self.told = {"host": audit.shown, "error": audit.error}
+        raise EngineError(audit.error)
+
+
+class ContainerItem(AuditItem):
+    """The test of one container."""
+
+    def __init__(self, *, listed: Listed, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.listed = listed
+
+    @property
+    def audit(self) -> HostAudit:
+        """The audit of the container's engine."""
+        assert isinstance(self.parent, HostCollector)
+        return self.parent.audit
+
+    def runtest(self) -> None:
+        """Pass where the container matches its image; fail with findings, or why it wasn't seen."""
+        chosen = [
+            x.listed
+            for x in self.session.items
+            if isinstance(x, ContainerItem) and x.audit is self.audit
+        ]
+        host = {"host": self.audit.shown}
+        try:
+            answer = self.audit.answer(self.listed, chosen)
+        except EngineError as error:
+            self.told = {**host, "record": record.of_unseen(self.listed, str(error))}
+            raise
+        if isinstance(answer, GoneError):
+            self.told = {**host, "gone": True}
+            pytest.skip(str(answer))
+        if isinstance(answer, ObservationError):
+            self.told = {**host, "record": record.of_unseen(self.listed, str(answer))}
+            raise answer
+        heading = f"{answer} ({answer.image}), seen by {answer.source}"
+        self.told = {
+            **host,
+            "record": record.of_container(answer),
+            "table": "\n".join([heading, *table(answer)]),
+        }
+        self.judge(answer)
+
+    def judge(self, container: Container) -> None:
+        """Raise what is wrong with a container that was seen."""
+        findings = container.findings
+        if findings:
+            headline = ", ".join(dict.fromkeys(map(str, findings)))
+            raise MismatchError(printable(headline), failure_text(container, findings))
+
+
+class FailureText:
+    """What pytest prints of a failure, and the line that its summary quotes."""
+
+    def __init__(self, headline: str, text: str) -> None:
+        self.text = text
+        self.reprcrash = _Headline(headline)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def toterminal(self, tw: Any) -> None:
+        """Write the text; the first line as pytest marks errors."""
+        first, _, rest = self.text.partition("\n")
+        tw.line(first, red=True, bold=True)
+        if rest:
+            tw.line(rest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Headline:
+    message: str
+
+    def __str__(self) -> str:
+        return self.message

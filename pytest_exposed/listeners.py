@@ -1,0 +1,116 @@
+"""From sockets to listeners: whose a socket is, and whether anything outside can reach it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from ipaddress import IPv6Address, ip_address
+
+from pytest_exposed.model import Kind, Listener, unmapped
+from pytest_exposed.ports import Port, Ports
+from pytest_exposed.sockets.reading import DNS, Reading
+from pytest_exposed.sockets.table import Socket
+
+LOOPBACK_DEVICE = 1
+"""Index of lo, in every network namespace: it is made first (net/core/dev.c)."""
+
+LOCAL_PORTS = (32768, 60999)
+"""ip_local_port_range of a new network namespace (ip_sysctl in the kernel's documentation)."""
+
+
+def listeners(
+    reading: Reading,
+    others: Sequence[Reading],
+    named: Ports,
+    local_ports: tuple[int, int],
+) -> tuple[Listener, ...]:
+    """Return the listeners of the container that reading is of, sorted by port and address.
+
+    others are the readings of the other containers in its network namespace; named are the ports
+    documented, declared or published by any of them; local_ports is the namespace's range of ports
+    for clients.
+    """
+    dns = _dns_pair(reading.sockets, local_ports)
+    merged: dict[tuple[Port, str, bool, Kind, bool], set[int]] = {}
+    for socket in reading.sockets:
+        mine = belongs(socket, reading, others, dns)
+        if mine is False:
+            continue
+        port = Port(socket.port, socket.protocol)
+        kind = _kind(socket, port, reading, named, local_ports)
+        key = (port, socket.address, bool(mine), kind, bool(socket.v6only))
+        # SO_REUSEPORT gives several sockets of one port and address: one listener.
+        merged.setdefault(key, set()).add(socket.inode)
+    return tuple(
+        Listener(
+            port,
+            address,
+            kind if mine else "unattributed",
+            v6only,
+            presumed=None if mine else kind,
+            inodes=frozenset(inodes),
+        )
+        for (port, address, mine, kind, v6only), inodes in sorted(merged.items())
+    )
+
+
+def belongs(
+    socket: Socket, reading: Reading, others: Iterable[Reading], dns: Collection[Socket] = ()
+) -> bool | None:
+    """Return whether a socket of the namespace is the container's; None where nothing tells.
+
+    Who holds it counts for more than who made it: a socket can be handed over.
+    """
+    if reading.held is not None and socket.inode in reading.held:
+        return True
+    others = tuple(others)
+    if any(x.held is not None and socket.inode in x.held for x in others):
+        return False if reading.held is not None else None
+    if socket.cgroup is not None and reading.cgroups is not None:
+        return socket.cgroup in reading.cgroups
+    if socket in dns or (socket.address == DNS and reading.held is not None):
+        return False
+    if reading.shared:
+        return False if reading.held is not None else None
+    return True
+
+
+def _dns_pair(sockets: Iterable[Socket], local_ports: tuple[int, int]) -> tuple[Socket, ...]:
+    """Return Docker's own DNS sockets, by their looks: for where nothing tells who made them.
+
+    They are one TCP and one UDP socket of root's on a port of the local range; a container that
+    binds that address on such a port as well makes them indistinguishable, and then all are shown.
+    """
+    found = [
+        x
+        for x in sockets
+        if x.address == DNS and x.uid == 0 and local_ports[0] <= x.port <= local_ports[1]
+    ]
+    protocols = sorted(x.protocol for x in found)
+    return tuple(found) if protocols == sorted(set(protocols)) else ()
+
+
+def _kind(
+    socket: Socket,
+    port: Port,
+    reading: Reading,
+    named: Ports,
+    local_ports: tuple[int, int],
+) -> Kind:
+    if (
+        port.protocol == "udp"
+        and local_ports[0] <= port.number <= local_ports[1]
+        and port not in named
+    ):
+        return "ephemeral"
+    address = ip_address(unmapped(socket.address))
+    if address.is_loopback or socket.device == LOOPBACK_DEVICE:
+        return "loopback"
+    if isinstance(address, IPv6Address):
+        needs_ipv6 = socket.v6only or not address.is_unspecified
+        return "unreachable" if needs_ipv6 and not reading.ipv6 else "reachable"
+    if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255":
+        return "reachable"
+    # Bound to an address that its namespace does not have (any more).
+    if reading.addresses is not None and str(address) not in reading.addresses:
+        return "unreachable"
+    return "reachable"

@@ -1,0 +1,177 @@
+"""Values: images, containers, listeners, publications and findings of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address
+from typing import Literal
+
+from pytest_exposed.errors import ObservationError
+from pytest_exposed.ports import Port, Ports
+from pytest_exposed.text import printable
+
+Kind = Literal["reachable", "loopback", "unreachable", "ephemeral", "unattributed"]
+"""What a listener is to those outside its container.
+
+reachable: bound to a wildcard or another address that something outside can connect to.
+loopback: bound to a loopback address or device.
+unreachable: bound where nothing outside gets to, such as IPv6 alone without an IPv6 address.
+ephemeral: an unconnected UDP socket on a port of the local range that nothing names: a client.
+unattributed: in a network namespace that several share, and nothing readable tells whose it is.
+"""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Process:
+    """A process as its container numbers it."""
+
+    pid: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{printable(self.name)} (pid {self.pid})"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A socket that takes connections or datagrams: its port, its address, its kind."""
+
+    port: Port
+    address: str
+    kind: Kind
+    v6only: bool = False
+    presumed: Kind | None = None
+    """What an unattributed listener is to those outside, whoever's it may be."""
+    owners: tuple[Process, ...] = ()
+    inodes: frozenset[int] = field(default=frozenset(), compare=False, repr=False)
+
+    @property
+    def process(self) -> str | None:
+        """The name of the first process that holds it; None where not looked up or not visible."""
+        return self.owners[0].name if self.owners else None
+
+    @property
+    def pid(self) -> int | None:
+        """The pid of that process, as its container numbers it."""
+        return self.owners[0].pid if self.owners else None
+
+    @property
+    def endpoint(self) -> str:
+        """Address and number as `ss` writes them: "0.0.0.0:80", "[::]:80"."""
+        return endpoint(self.address, self.port.number)
+
+    def __str__(self) -> str:
+        return f"{self.endpoint}/{self.port.protocol}"
+
+
+def endpoint(address: str, number: int) -> str:
+    """Return "0.0.0.0:80" or "[::]:80"; an address that the engine left out reads as any."""
+    if ":" in address:
+        return f"[{address}]:{number}"
+    return f"{address or '*'}:{number}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Publication:
+    """A port of a container bound on the Docker host: by -p or -P."""
+
+    port: Port
+    host_ip: str
+    host_port: int
+
+    @property
+    def endpoint(self) -> str:
+        """Where the host answers: "0.0.0.0:8080", "[::]:8080"."""
+        return endpoint(self.host_ip, self.host_port)
+
+    def __str__(self) -> str:
+        return f"{self.endpoint}->{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image of an engine and the ports that it documents."""
+
+    id: str
+    name: str
+    documented: Ports
+    invalid: tuple[str, ...] = ()
+    """Entries of its ExposedPorts that are no ports."""
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    history: tuple[str, ...] | None = field(default=None, compare=False, repr=False)
+    """The commands of its layers, newest first; None where not looked up."""
+    parents: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)
+    """Names of the images that its history passes through, by their place in it."""
+
+    def __str__(self) -> str:
+        return printable(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule broken by one port of one container; without a port, by the container."""
+
+    rule: str
+    port: Port | None
+    message: str
+    fix: str
+    waived: str | None = None
+    """The reason of the waiver that accepts it, or None."""
+
+    def __str__(self) -> str:
+        return f"{self.rule} {self.port}" if self.port else self.rule
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container as observed: what is documented, declared, published, and who listens."""
+
+    id: str
+    name: str
+    image: Image
+    network_mode: str
+    state: str
+    declared: Ports
+    published: tuple[Publication, ...]
+    listeners: tuple[Listener, ...]
+    source: str
+    """The source that saw the sockets: netlink, procfs, helper or exec."""
+    host: str = ""
+    neighbours: tuple[Container, ...] = field(default=(), repr=False)
+    """The other containers in its network namespace, without neighbours of their own."""
+    notes: tuple[str, ...] = ()
+    """What is worth a line and breaks no rule, such as a publication without effect."""
+    verdict: tuple[Finding, ...] | ObservationError = field(default=(), compare=False, repr=False)
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def documented(self) -> Ports:
+        """The ports that its image documents: what EXPOSE wrote."""
+        return self.image.documented
+
+    @property
+    def listening(self) -> Ports:
+        """The ports of its reachable listeners."""
+        return Ports(x.port for x in self.listeners if x.kind == "reachable")
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the selected rules find wrong with it.
+
+        Raises ObservationError where that hangs on listeners that nothing readable attributes.
+        """
+        if isinstance(self.verdict, ObservationError):
+            raise self.verdict
+        return self.verdict
+
+    def __str__(self) -> str:
+        return printable(self.name)
+
+
+def unmapped(address: str) -> str:
+    """Return the IPv4 address in an IPv4-mapped IPv6 one (::ffff:a.b.c.d), or address itself."""
+    if address.startswith("::ffff:"):
+        mapped = IPv6Address(address).ipv4_mapped
+        return str(mapped) if mapped else address
+    return address

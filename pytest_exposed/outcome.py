@@ -1,0 +1,84 @@
+"""What an audit came to: gathered as tests report, from other processes too, and counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_exposed.report.record import Record
+from pytest_exposed.text import plural
+
+
+@dataclass(slots=True)
+class HostOutcome:
+    """What was found on one host."""
+
+    host: str
+    error: str | None = None
+    containers: list[Record] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
+    gone: int = 0
+
+    def as_record(self) -> Record:
+        """Return the host's part of a report."""
+        containers = sorted(self.containers, key=lambda x: (x["name"], x["id"]))
+        return {"host": self.host, "error": self.error, "containers": containers}
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What was found on all hosts of a run."""
+
+    hosts: dict[str, HostOutcome]
+    told: int = 0
+    """How many tests have told what they found."""
+
+    @classmethod
+    def of(cls, hosts: Iterable[str]) -> Outcome:
+        """Return the outcome of hosts of which nothing is known yet."""
+        return cls({x: HostOutcome(x) for x in hosts})
+
+    def add(self, told: dict[str, Any]) -> None:
+        """Take in what a test tells: its host; a record and table, an error, or that it is gone."""
+        host = self.hosts[told["host"]]
+        self.told += 1
+        host.error = told.get("error") or host.error
+        host.gone += bool(told.get("gone"))
+        if told.get("record"):
+            host.containers.append(told["record"])
+        if told.get("table"):
+            host.tables.append(told["table"])
+
+    def containers(self) -> Iterator[Record]:
+        """Yield the records of all containers."""
+        for host in self.hosts.values():
+            yield from host.containers
+
+    def summary(self) -> str:
+        """Return the line that ends an audit: "12 containers on 1 host, 10 match, 2 do not (…)"."""
+        containers = list(self.containers())
+        unseen = sum(x["error"] is not None for x in containers)
+        broken: Counter[str] = Counter()
+        differ = waived = 0
+        for container in containers:
+            findings = container["findings"] or ()
+            counted = [x["rule"] for x in findings if x["waived"] is None]
+            waived += len(findings) - len(counted)
+            broken.update(counted)
+            differ += bool(counted)
+        parts = [
+            f"{plural(len(containers), 'container')} on {plural(len(self.hosts), 'host')}",
+            f"{len(containers) - unseen - differ} match",
+        ]
+        if differ:
+            rules = ", ".join(f"{rule} {count}" for rule, count in broken.items())
+            parts.append(f"{differ} do not ({rules})")
+        parts += [f"{unseen} could not be observed"] if unseen else []
+        parts += [f"{waived} waived"] if waived else []
+        gone = sum(x.gone for x in self.hosts.values())
+        parts += [f"{gone} gone since the run began"] if gone else []
+        dead = sum(x.error is not None for x in self.hosts.values())
+        parts += [f"{plural(dead, 'host')} not reached"] if dead else []
+        return ", ".join(parts)

@@ -1,0 +1,218 @@
+"""Ports and sets of ports, in every form that people and engines write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from pytest_exposed.errors import PortError
+
+PROTOCOLS = ("tcp", "udp", "sctp")
+HIGHEST = 65535
+
+# Docker lower-cases the protocol of EXPOSE and -p, and takes a missing one as tcp.
+_FORM = re.compile(
+    r"(?P<first>[0-9]{1,5})(?:-(?P<last>[0-9]{1,5}))?(?:/(?P<protocol>[A-Za-z]+))?", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Port:
+    """A port number from 1 to 65535 and a protocol: tcp, udp or sctp."""
+
+    number: int
+    protocol: str = "tcp"
+
+    def __post_init__(self) -> None:
+        if type(self.number) is not int or not 1 <= self.number <= HIGHEST:
+            raise PortError(f"{self.number!r} is not a port: a number from 1 to {HIGHEST}")
+        if self.protocol not in PROTOCOLS:
+            raise PortError(f"{self.protocol!r} is not a protocol of ports: tcp, udp or sctp")
+
+    @classmethod
+    def parse(cls, text: PortLike) -> Port:
+        """Return the port that text means: 80, "80", "80/tcp", or a Port itself.
+
+        Raises PortError (a ValueError) for anything else, ranges included.
+        """
+        if isinstance(text, Port):
+            return text
+        ports = _span(text)
+        if len(ports) != 1:
+            raise PortError(f"{text!r} is a range of ports where one port is needed")
+        return ports[0]
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.protocol}"
+
+
+PortLike = int | str | Port
+"""One port: 80, "80", "80/tcp", a Port."""
+
+PortsLike = PortLike | Iterable[PortLike]
+"""One or more ports: a port, a range "8000-8003/udp", or a collection of these."""
+
+
+def _span(form: object) -> list[Port]:
+    """Return the ports of one form, a range included."""
+    if isinstance(form, Port):
+        return [form]
+    if type(form) is int:
+        return [Port(form)]
+    if not isinstance(form, str):
+        raise PortError(f'{form!r} is not a port: write 80, "80/tcp" or "8000-8003/udp"')
+    match = _FORM.fullmatch(form)
+    if match is None:
+        raise PortError(
+            f'{form!r} is not a port: write "80", "80/tcp" or "8000-8003/udp", '
+            "with tcp, udp or sctp as the protocol"
+        )
+    first = int(match["first"])
+    last = int(match["last"] or first)
+    protocol = (match["protocol"] or "tcp").lower()
+    if protocol not in PROTOCOLS:
+        raise PortError(f"{form!r} is not a port: its protocol must be tcp, udp or sctp")
+    if not 1 <= first <= HIGHEST or not 1 <= last <= HIGHEST:
+        raise PortError(f"{form!r} is not a port: numbers go from 1 to {HIGHEST}")
+    if last < first:
+        raise PortError(f"{form!r} is not a range of ports: {last} is lower than {first}")
+    return [Port(number, protocol) for number in range(first, last + 1)]
+
+
+class Ports(AbstractSet[Port]):
+    """An immutable set of ports, sorted by number, then protocol.
+
+    It compares and mixes with sets of every form of a port: `ports == {"80/tcp", "53/udp"}`,
+    `80 in ports`, `"8000-8003" in ports` (all of them), `ports - {"80"}`. A form that is not a
+    port raises PortError there too: a comparison with a typing error is not simply unequal.
+    """
+
+    __slots__ = ("_ports",)
+
+    def __init__(self, ports: Iterable[Port] = ()) -> None:
+        self._ports = frozenset(ports)
+
+    @classmethod
+    def parse(cls, *forms: PortsLike) -> Ports:
+        """Return the ports that the forms mean: 80, "80/tcp", "8000-8003/udp", or sets of these.
+
+        Raises PortError (a ValueError) that names the form which isn't a port.
+        """
+        ports: set[Port] = set()
+        for form in forms:
+            if isinstance(form, Ports):
+                ports |= form._ports
+            elif isinstance(form, Iterable) and not isinstance(form, (str, bytes)):
+                for one in form:
+                    ports.update(_span(one))
+            else:
+                ports.update(_span(form))
+        return cls(ports)
+
+    @classmethod
+    def from_exposed(cls, keys: Iterable[str]) -> tuple[Ports, tuple[str, ...]]:
+        """Return the ports of an engine's `ExposedPorts` keys, and the keys that are no ports.
+
+        Dockerfiles are checked by the engine, images made by hand are not: such an image can hold
+        any key ("", "8080/TCP", "5000-5002/tcp", "70000/tcp"). What can be read is read.
+        """
+        ports: set[Port] = set()
+        invalid = []
+        for key in keys:
+            try:
+                ports.update(_span(key))
+            except PortError:
+                invalid.append(key)
+        return cls(ports), tuple(sorted(invalid))
+
+    def __contains__(self, form: object) -> bool:
+        return self._ports.issuperset(_span(form))
+
+    def __iter__(self) -> Iterator[Port]:
+        return iter(sorted(self._ports))
+
+    def __len__(self) -> int:
+        return len(self._ports)
+
+    # Set's own operators would look for a Port among the other set's texts and find none, so each
+    # is written out, on the other side's ports.
+
+    def __eq__(self, other: object) -> bool:
+        ports = _members(other)
+        return NotImplemented if ports is None else self._ports == ports
+
+    def __le__(self, other: object) -> bool:
+        ports = _members(other)
+        return NotImplemented if ports is None else self._ports <= ports
+
+    def __lt__(self, other: object) -> bool:
+        ports = _members(other)
+        return NotImplemented if ports is None else self._ports < ports
+
+    def __ge__(self, other: object) -> bool:
+        ports = _members(other)
+        return NotImplemented if ports is None else self._ports >= ports
+
+    def __gt__(self, other: object) -> bool:
+        ports = _members(other)
+        return NotImplemented if ports is None else self._ports > ports
+
+    def __and__(self, other: object) -> Ports:
+        ports = _members(other)
+        return NotImplemented if ports is None else Ports(self._ports & ports)
+
+    def __or__(self, other: object) -> Ports:
+        ports = _members(other)
+        return NotImplemented if ports is None else Ports(self._ports | ports)
+
+    def __xor__(self, other: object) -> Ports:
+        ports = _members(other)
+        return NotImplemented if ports is None else Ports(self._ports ^ ports)
+
+    def __sub__(self, other: object) -> Ports:
+        ports = _members(other)
+        return NotImplemented if ports is None else Ports(self._ports - ports)
+
+    def __rsub__(self, other: object) -> Ports:
+        ports = _members(other)
+        return NotImplemented if ports is None else Ports(ports - self._ports)
+
+    __rand__ = __and__
+    __ror__ = __or__
+    __rxor__ = __xor__
+
+    def isdisjoint(self, other: Iterable[PortLike]) -> bool:
+        """Return whether the two have no port in common."""
+        return self._ports.isdisjoint(Ports.parse(other))
+
+    def __hash__(self) -> int:
+        return hash(self._ports)
+
+    def __str__(self) -> str:
+        """Return the ports with neighbours as ranges: "80/tcp, 8000-8003/udp"; "none" if empty."""
+        return ", ".join(self.ranges()) or "none"
+
+    def __repr__(self) -> str:
+        return f"Ports({', '.join(map(repr, self.ranges()))})"
+
+    def ranges(self) -> list[str]:
+        """Return the ports as the fewest texts: neighbours of one protocol become a range."""
+        spans: list[tuple[int, int, str]] = []
+        for port in sorted(self._ports, key=lambda p: (p.protocol, p.number)):
+            if spans and spans[-1][2] == port.protocol and spans[-1][1] == port.number - 1:
+                spans[-1] = (spans[-1][0], port.number, port.protocol)
+            else:
+                spans.append((port.number, port.number, port.protocol))
+        return [
+            f"{first}/{protocol}" if first == last else f"{first}-{last}/{protocol}"
+            for first, last, protocol in sorted(spans)
+        ]
+
+
+def _members(other: object) -> frozenset[Port] | None:
+    """Return the ports of the other side of an operator, or None where it is no set."""
+    if isinstance(other, Ports):
+        return other._ports
+    return Ports.parse(other)._ports if isinstance(other, AbstractSet) else None

@@ -1,0 +1,18 @@
+"""The JSON report: version 1, documented in the README."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_exposed.report.record import Record
+
+
+def write(path: Path, hosts: Sequence[Record]) -> None:
+    """Write the hosts, each with its containers or its error."""
+    text = json.dumps({"version": 1, "hosts": list(hosts)}, indent=2, ensure_ascii=True)
+    path.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,79 @@
+"""Containers as records of JSON's own types: for reports, and to go between processes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_exposed.engine.records import Listed
+from pytest_exposed.errors import ObservationError
+from pytest_exposed.model import Container, Finding, Publication
+
+Record = dict[str, Any]
+
+
+def of_container(container: Container) -> Record:
+    """Return the record of a container that was seen; its ports sorted by number and protocol."""
+    verdict = container.verdict
+    return {
+        "id": container.id,
+        "name": container.name,
+        "image": container.image.name,
+        "image_id": container.image.id,
+        "network_mode": container.network_mode,
+        "source": container.source,
+        "documented": [str(x) for x in container.documented],
+        "declared": [str(x) for x in container.declared],
+        "listening": [str(x) for x in container.listening],
+        "published": [_publication(x) for x in container.published],
+        "listeners": [
+            {
+                "port": str(x.port),
+                "address": x.address,
+                "kind": x.kind,
+                "process": x.process,
+                "pid": x.pid,
+            }
+            for x in container.listeners
+        ],
+        "findings": None
+        if isinstance(verdict, ObservationError)
+        else [_finding(x) for x in verdict],
+        "error": str(verdict) if isinstance(verdict, ObservationError) else None,
+    }
+
+
+def _publication(publication: Publication) -> Record:
+    return {
+        "port": str(publication.port),
+        "host_ip": publication.host_ip,
+        "host_port": publication.host_port,
+    }
+
+
+def _finding(finding: Finding) -> Record:
+    return {
+        "rule": finding.rule,
+        "port": str(finding.port) if finding.port else None,
+        "message": finding.message,
+        "fix": finding.fix,
+        "waived": finding.waived,
+    }
+
+
+def of_unseen(listed: Listed, error: str) -> Record:
+    """Return the record of a container that could not be seen: what is unknown is null."""
+    return {
+        "id": listed.id,
+        "name": listed.name,
+        "image": listed.image,
+        "image_id": listed.image_id,
+        "network_mode": listed.network_mode,
+        "source": None,
+        "documented": None,
+        "declared": [str(x) for x in listed.declared],
+        "listening": None,
+        "published": [_publication(x) for x in listed.published],
+        "listeners": None,
+        "findings": None,
+        "error": error,
+    }

@@ -1,0 +1,137 @@
+"""What a person reads in the terminal: findings with what to do, and the table of ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pytest_exposed.model import Container, Finding, Listener, Publication, endpoint
+from pytest_exposed.ports import Port
+
+_HEADINGS = ("PORT", "DOCUMENTED", "PUBLISHED", "LISTENING", "PROCESS")
+_MOST_OF_A_RULE = 10
+
+
+def failure_text(container: Container, findings: Sequence[Finding]) -> str:
+    """Return what is wrong with a container, what to do about each, and its table of ports."""
+    lines = [f"{container} ({container.image}) does not match its image"]
+    lines += findings_lines(findings)
+    return "\n".join([*lines, "", *table(container)])
+
+
+def findings_lines(findings: Sequence[Finding]) -> list[str]:
+    """Return two lines for each finding, what and what to do; long runs of one rule are cut."""
+    rule_width = max((len(x.rule) for x in findings), default=0)
+    port_width = max((len(str(x.port or "-")) for x in findings), default=0)
+    lines = []
+    counts: dict[str, int] = {}
+    for finding in findings:
+        counts[finding.rule] = counts.get(finding.rule, 0) + 1
+        if counts[finding.rule] > _MOST_OF_A_RULE:
+            continue
+        port = str(finding.port or "-")
+        lines.append(f"  {finding.rule:{rule_width}}  {port:{port_width}}  {finding.message}")
+        lines.append(" " * (rule_width + port_width + 6) + finding.fix)
+    for rule, count in counts.items():
+        if count > _MOST_OF_A_RULE:
+            lines.append(f"  {rule:{rule_width}}  and {count - _MOST_OF_A_RULE} more ports alike")
+    return lines
+
+
+@dataclass(slots=True)
+class _Row:
+    """A line of the table: a port, or neighbouring ports for which all the rest is alike."""
+
+    first: Port
+    last: int
+    documented: str
+    published: tuple[Publication, ...]
+    listeners: tuple[Listener, ...]
+
+    def cells(self) -> tuple[str, ...]:
+        span = self.last - self.first.number
+        port = f"{_span(self.first.number, span)}/{self.first.protocol}"
+        published = [
+            endpoint(x.host_ip, x.host_port) + _until(x.host_port, span) for x in self.published
+        ]
+        listening = [_listener(x) + _until(x.port.number, span) + _kind(x) for x in self.listeners]
+        owners = sorted({x for listener in self.listeners for x in listener.owners})
+        processes = [str(x) for x in owners[:3]] + [f"{len(owners) - 3} more"] * (len(owners) > 3)
+        return (
+            port,
+            self.documented,
+            ", ".join(published) or "-",
+            ", ".join(listening) or "-",
+            ", ".join(processes) or "-",
+        )
+
+    def alike(self) -> tuple[object, ...]:
+        """All that neighbouring ports must have in common to share a line."""
+        return (
+            self.first.protocol,
+            self.documented,
+            [(x.host_ip, x.host_port - x.port.number) for x in self.published],
+            [(x.address, x.kind, x.v6only, x.owners) for x in self.listeners],
+        )
+
+
+def _span(number: int, span: int) -> str:
+    return f"{number}-{number + span}" if span else str(number)
+
+
+def _until(number: int, span: int) -> str:
+    return f"-{number + span}" if span else ""
+
+
+def _listener(listener: Listener) -> str:
+    return endpoint(listener.address, listener.port.number)
+
+
+def _kind(listener: Listener) -> str:
+    what = ["IPv6 only"] if listener.v6only else []
+    what += [listener.kind] if listener.kind != "reachable" else []
+    return f" ({', '.join(what)})" if what else ""
+
+
+def table(container: Container) -> list[str]:
+    """Return the table of all ports of a container, and below it what is worth a line."""
+    rows = [_HEADINGS, *(x.cells() for x in _rows(container))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(f"{c:{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    if len(rows) == 1:
+        lines = ["no port is documented, published or listening"]
+    return lines + [f"note: {x}" for x in container.notes]
+
+
+def _rows(container: Container) -> list[_Row]:
+    listeners = _by_port(container.listeners)
+    publications = _by_port(container.published)
+    ports = {*container.documented, *container.declared, *listeners, *publications}
+    rows: list[_Row] = []
+    for port in sorted(ports, key=lambda x: (x.protocol, x.number)):
+        documented = "-"
+        if port in container.documented:
+            documented = "yes"
+        elif port in container.declared:
+            documented = "run time"
+        row = _Row(
+            port,
+            port.number,
+            documented,
+            tuple(publications.get(port, ())),
+            tuple(listeners.get(port, ())),
+        )
+        if rows and rows[-1].last == port.number - 1 and rows[-1].alike() == row.alike():
+            rows[-1].last = port.number
+        else:
+            rows.append(row)
+    return sorted(rows, key=lambda x: x.first)
+
+
+def _by_port(values: Iterable[Listener] | Iterable[Publication]) -> dict[Port, list]:  # type: ignore[type-arg]
+    found: dict[Port, list[object]] = {}
+    for value in values:
+        found.setdefault(value.port, []).append(value)
+    return found

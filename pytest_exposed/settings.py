@@ -1,0 +1,98 @@
+"""The settings of a run, checked: the same strictness for options, ini lines and the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_exposed import report, rules
+from pytest_exposed.errors import ConfigurationError
+from pytest_exposed.sockets import SOURCES
+
+Texts = str | Sequence[str]
+"""A text with commas, or several."""
+
+GRACE = 10.0
+"""How many seconds after its start a container may take to match, unless configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run looks at, how, and what it reports; every value is a valid one."""
+
+    hosts: tuple[str | None, ...]
+    filters: Mapping[str, tuple[str, ...]]
+    select: tuple[str, ...]
+    ignore: tuple[str, ...]
+    grace: float
+    source: str
+    reports: tuple[Path, ...]
+
+    tables: bool = False
+    """Whether the tables of all containers are shown."""
+
+    @classmethod
+    def parse(
+        cls,
+        *,
+        hosts: Sequence[str] = (),
+        filters: Sequence[str] = (),
+        select: Texts = (),
+        ignore: Texts = (),
+        grace: str = "",
+        source: str = "",
+        reports: Sequence[str] = (),
+        tables: bool = False,
+    ) -> Settings:
+        """Return the settings that the texts mean; ConfigurationError names a wrong one."""
+        chosen, ignored = _names(select), _names(ignore)
+        if not rules.select(chosen, ignored):
+            raise ConfigurationError(
+                f"no rule is left to judge by: {', '.join(chosen) or 'default'} is selected, and "
+                f"{', '.join(ignored)} ignored"
+            )
+        if source and source not in SOURCES:
+            raise ConfigurationError(
+                f"{source!r} is not a source of sockets: choose one of {', '.join(SOURCES)}"
+            )
+        return cls(
+            hosts=tuple(dict.fromkeys(x.strip() for x in hosts)) or (None,),
+            filters=_filters(filters),
+            select=chosen,
+            ignore=ignored,
+            grace=_grace(grace),
+            source=source or "auto",
+            reports=tuple(map(report.check, reports)),
+            tables=tables,
+        )
+
+
+def _names(texts: Texts) -> tuple[str, ...]:
+    """Return the names in comma-separated texts."""
+    lines = [texts] if isinstance(texts, str) else texts
+    return tuple(x.strip() for line in lines for x in line.split(",") if x.strip())
+
+
+def _filters(lines: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for line in lines:
+        key, equals, value = line.strip().partition("=")
+        if not key or not equals or not value:
+            raise ConfigurationError(
+                f"{line!r} is not a filter: write KEY=VALUE, such as name=web or label=tier=front"
+            )
+        found[key] = (*found.get(key, ()), value)
+    return found
+
+
+def _grace(text: str) -> float:
+    if not text:
+        return GRACE
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= 86400:
+        raise ConfigurationError(f"{text!r} is not a grace: a number of seconds from 0 to 86400")
+    return seconds

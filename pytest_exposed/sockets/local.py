@@ -1,0 +1,223 @@
+"""Sockets of containers whose processes are this kernel's, in this pid namespace: netlink, procfs.
+
+Both ask one proven process of each container, and prove it again after they have asked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+
+from pytest_exposed.errors import ObservationError
+from pytest_exposed.model import Process as Owner
+from pytest_exposed.sockets.process import ContainerProcess, GoneProcessError, namespace_of, pids_of
+from pytest_exposed.sockets.reading import DNS, Reading, Target
+from pytest_exposed.sockets.table import (
+    Socket,
+    lines_of,
+    parse_endpoints,
+    parse_ipv4_addresses,
+    parse_ipv6_addresses,
+)
+
+Read = Callable[[ContainerProcess], tuple[list[Socket], "tuple[int, int] | None"]]
+
+_ADDRESSES_LIMIT = 4 << 20
+_HELD_PROCESSES = 4096
+
+
+@dataclass(slots=True)
+class Local:
+    """One look at the containers of an engine on this kernel, by the pids they have now."""
+
+    ids: Collection[str]
+    """All running containers of the engine: a process that names two of them is nobody's."""
+    proc: str = "/proc"
+    pids: dict[str, list[int]] = field(init=False)
+    _ids: frozenset[bytes] = field(init=False)
+    _host: tuple[int, int] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._ids = frozenset(x.encode() for x in self.ids)
+        self.pids = pids_of(self.ids, self.proc)
+        self._host = namespace_of(f"{self.proc}/1")
+
+    def observe(
+        self, targets: Iterable[Target], source: str, read: Read
+    ) -> dict[str, Reading | ObservationError]:
+        """Return what read sees of each target, or why it can't."""
+        answers: dict[str, Reading | ObservationError] = {}
+        cache: dict[object, tuple[list[Socket], tuple[int, int] | None]] = {}
+        for target in targets:
+            try:
+                answers[target.id] = self._observe(target, source, read, cache)
+            except ObservationError as error:
+                answers[target.id] = error
+        return self._with_holders(answers)
+
+    def _observe(
+        self,
+        target: Target,
+        source: str,
+        read: Read,
+        cache: dict[object, tuple[list[Socket], tuple[int, int] | None]],
+    ) -> Reading:
+        with ExitStack() as stack:
+            candidates = self._namespaces(target, stack)
+            for process in candidates:
+                addresses = None
+                if target.addresses:
+                    addresses = _ipv4_addresses(process)
+                    if addresses is not None and not target.addresses & addresses:
+                        continue
+                if process.namespace not in cache:
+                    found, local_ports = read(process)
+                    # sock_diag answers an empty dump for a protocol whose module is missing.
+                    cache[process.namespace] = found + _sctp_endpoints(process), local_ports
+                sockets, local_ports = cache[process.namespace]
+                if addresses is None and any(_bound_to_one_address(x) for x in sockets):
+                    addresses = _ipv4_addresses(process)
+                reading = Reading(
+                    source=source,
+                    namespace=process.namespace,
+                    sockets=tuple(sockets),
+                    ipv6=_has_ipv6(process),
+                    addresses=addresses,
+                    local_ports=local_ports,
+                    cgroups=_cgroups(process, sockets),
+                    held=None,
+                    shared=process.namespace == self._host,
+                )
+                process.prove()
+                return reading
+        raise ObservationError(
+            "none of its processes is in the network namespace that holds its address "
+            f"{', '.join(sorted(target.addresses))}: they have left it"
+        )
+
+    def _namespaces(self, target: Target, stack: ExitStack) -> Sequence[ContainerProcess]:
+        """Return a process of the container in each network namespace that it has processes in."""
+        found: dict[object, ContainerProcess] = {}
+        for pid in self.pids.get(target.id, ()):
+            try:
+                process = stack.enter_context(self._process(target.id, pid))
+            except GoneProcessError:
+                continue
+            if process.namespace in found:
+                process.close()
+            else:
+                found[process.namespace] = process
+        if not found:
+            raise ObservationError(
+                "no process here is the container's: the engine runs on another kernel or in "
+                "another pid namespace, or /proc is mounted with hidepid"
+            )
+        if len(found) == 1:
+            return tuple(found.values())
+        # A container that runs containers has processes in the namespaces of those, too.
+        with self._process(target.id, target.main_pid()) as main:
+            first = main.namespace
+        return sorted(found.values(), key=lambda x: x.namespace != first)
+
+    def _process(self, container: str, pid: int) -> ContainerProcess:
+        return ContainerProcess(pid, self._ids, container.encode(), self.proc)
+
+    def _with_holders(
+        self, answers: dict[str, Reading | ObservationError]
+    ) -> dict[str, Reading | ObservationError]:
+        """Return answers with the sockets that processes hold, where that tells whose they are."""
+        readings = {key: x for key, x in answers.items() if isinstance(x, Reading)}
+        together: dict[object, int] = {}
+        for reading in readings.values():
+            together[reading.namespace] = together.get(reading.namespace, 0) + 1
+        for key, reading in readings.items():
+            shared = reading.shared or together[reading.namespace] > 1
+            held = None
+            if shared or any(_of_another(x, reading.cgroups) for x in reading.sockets):
+                held = self._held(key)
+            answers[key] = replace(reading, shared=shared, held=held)
+        return answers
+
+    def _held(self, container: str) -> frozenset[int] | None:
+        """Return the inodes of all sockets that the container's processes hold, if visible."""
+        held: set[int] = set()
+        if len(self.pids[container]) > _HELD_PROCESSES:
+            return None
+        for pid in self.pids[container]:
+            try:
+                with self._process(container, pid) as process:
+                    held |= process.sockets_held()
+            except PermissionError:
+                return None
+            except (GoneProcessError, OSError):
+                continue
+        return frozenset(held)
+
+    def owners(self, container: str, inodes: Collection[int]) -> dict[int, tuple[Owner, ...]]:
+        """Return the container's processes that hold each of the sockets, as far as visible."""
+        owners: dict[int, set[Owner]] = {}
+        for pid in self.pids.get(container, ())[:_HELD_PROCESSES]:
+            try:
+                with self._process(container, pid) as process:
+                    for inode in process.sockets_held().intersection(inodes):
+                        owners.setdefault(inode, set()).add(process.owner())
+            except (ObservationError, OSError):
+                continue
+        return {inode: tuple(sorted(found)) for inode, found in owners.items()}
+
+
+def _of_another(socket: Socket, cgroups: frozenset[int] | None) -> bool:
+    """Return whether something else than the container may have made a socket of its namespace."""
+    if socket.cgroup is None or cgroups is None:
+        return socket.address == DNS
+    return socket.cgroup not in cgroups
+
+
+def _bound_to_one_address(socket: Socket) -> bool:
+    address = ip_address(socket.address)
+    return not (address.is_unspecified or address.is_loopback)
+
+
+def _sctp_endpoints(process: ContainerProcess) -> list[Socket]:
+    """Return the SCTP endpoints; none where the kernel has no SCTP, which is certain knowledge."""
+    try:
+        return parse_endpoints(lines_of(process.chunks("net/sctp/eps"), "sctp/eps"))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ObservationError(f"net/sctp/eps can't be read: {error.strerror}") from None
+
+
+def _has_ipv6(process: ContainerProcess) -> bool:
+    try:
+        return bool(parse_ipv6_addresses(lines_of(process.chunks("net/if_inet6"), "if_inet6")))
+    except FileNotFoundError:  # a kernel without IPv6
+        return False
+    except OSError as error:
+        raise ObservationError(f"net/if_inet6 can't be read: {error.strerror}") from None
+
+
+def _ipv4_addresses(process: ContainerProcess) -> frozenset[str] | None:
+    try:
+        return frozenset(parse_ipv4_addresses(process.read("net/fib_trie", _ADDRESSES_LIMIT)))
+    except ObservationError:  # a host with a routing table of megabytes: not worth the look
+        return None
+
+
+def _cgroups(process: ContainerProcess, sockets: Iterable[Socket]) -> frozenset[int] | None:
+    """Return the inodes of the container's cgroup2 directory and, where needed, of those below."""
+    directory = process.cgroup_directory()
+    if directory is None:
+        return None
+    try:
+        # The process may be in a cgroup below the container's own, of whatever name.
+        top = [x for x in (directory, *directory.parents) if process.id.decode() in x.name][-1]
+        inodes = {top.stat().st_ino}
+        if any(x.cgroup is not None and x.cgroup not in inodes for x in sockets):
+            inodes.update(os.stat(path).st_ino for path, _, _ in os.walk(top))
+    except (OSError, IndexError):
+        return None
+    return frozenset(inodes)

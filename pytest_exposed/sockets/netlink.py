@@ -1,0 +1,232 @@
+"""Sockets by the kernel's own word: sock_diag(7), asked inside the container's network namespace.
+
+Entering needs Linux, the engine's kernel and CAP_SYS_ADMIN (setns(2)), CAP_SYS_PTRACE for processes
+of root. In one's own namespace, that of containers with --network host, nothing is needed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address, IPv6Address
+from typing import Literal, TypeVar
+
+from pytest_exposed.errors import ObservationError
+from pytest_exposed.sockets.process import ContainerProcess, local_port_range, namespace_of
+from pytest_exposed.sockets.table import (
+    CLOSE,
+    LISTEN,
+    MOST_ROWS,
+    Socket,
+    TableError,
+)
+
+CLONE_NEWNET = 0x40000000  # linux/sched.h
+
+NETLINK_SOCK_DIAG = 4  # linux/netlink.h
+NLM_F_REQUEST, NLM_F_DUMP, NLM_F_DUMP_INTR = 0x01, 0x300, 0x10
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+SOCK_DIAG_BY_FAMILY = 20  # linux/sock_diag.h
+
+# linux/netlink.h: struct nlmsghdr: length, type, flags, sequence, port id
+_HEADER = struct.Struct("=IHHII")
+# linux/inet_diag.h: struct inet_diag_req_v2 up to its socket id: family, protocol, ext, pad, states
+_REQUEST = struct.Struct("=BBBxI")
+# struct inet_diag_sockid: ports and addresses in network order, interface, cookie
+_SOCKET_ID = struct.Struct("!HH16s16s")
+_SOCKET_ID_REST = struct.Struct("=III")
+# struct inet_diag_msg: family, state, timer, retrans; the socket id; expires, rqueue, wqueue, uid,
+# inode
+_ROW = struct.Struct("=BBBB")
+_ROW_REST = struct.Struct("=IIIII")
+_ROW_SIZE = _ROW.size + _SOCKET_ID.size + _SOCKET_ID_REST.size + _ROW_REST.size
+# linux/rtnetlink.h: struct rtattr: length, type
+_ATTRIBUTE = struct.Struct("=HH")
+INET_DIAG_SKV6ONLY, INET_DIAG_CGROUP_ID = 11, 21
+
+_DUMPS: tuple[tuple[int, int, Literal["tcp", "udp"], int], ...] = (
+    (socket.AF_INET, socket.IPPROTO_TCP, "tcp", LISTEN),
+    (socket.AF_INET6, socket.IPPROTO_TCP, "tcp", LISTEN),
+    (socket.AF_INET, socket.IPPROTO_UDP, "udp", CLOSE),
+    (socket.AF_INET6, socket.IPPROTO_UDP, "udp", CLOSE),
+)
+_TRIES = 10
+_SECONDS = 10.0
+
+T = TypeVar("T")
+
+
+class InterruptedDumpError(ObservationError):
+    """The kernel's table changed while it was dumped, so that rows can be missing."""
+
+
+def sockets(process: ContainerProcess) -> tuple[list[Socket], tuple[int, int] | None]:
+    """Return the listening sockets of the process's network namespace, and its local port range.
+
+    Raises ObservationError where the namespace can't be entered or its answer is no answer.
+    """
+    # Of this thread, not of the process: another thread may be elsewhere.
+    if process.namespace == namespace_of("/proc/thread-self"):
+        link, local_ports = _open_here()
+    else:
+        try:
+            namespace = process.open("ns/net")
+        except OSError as error:
+            raise ObservationError(
+                f"its network namespace can't be opened: {error.strerror} (that needs root: "
+                "CAP_SYS_PTRACE and CAP_SYS_ADMIN)"
+            ) from None
+        try:
+            link, local_ports = _in_thread(lambda: _open_inside(namespace))
+        finally:
+            os.close(namespace)
+    with link:
+        found = [row for dump in _DUMPS for row in _dump(link, *dump)]
+    return found, local_ports
+
+
+def _open_here() -> tuple[socket.socket, tuple[int, int] | None]:
+    """Return a sock_diag socket of the calling thread's namespace, and its local port range."""
+    link = socket.socket(
+        socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG
+    )
+    return link, local_port_range()
+
+
+def _open_inside(namespace: int) -> tuple[socket.socket, tuple[int, int] | None]:
+    # os.setns came with Python 3.12.
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(namespace, CLONE_NEWNET) != 0:
+        reason = os.strerror(ctypes.get_errno())
+        raise ObservationError(
+            f"its network namespace can't be entered: {reason} (that needs CAP_SYS_ADMIN)"
+        )
+    return _open_here()
+
+
+def _in_thread(work: Callable[[], T]) -> T:
+    """Return what work returns in a thread of its own, which ends with it.
+
+    setns moves one thread for good: in a thread that lives on, all that follows would be elsewhere.
+    """
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # noqa: BLE001  # raised again in the caller's thread
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="pytest-exposed-setns")
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def _dump(
+    link: socket.socket, family: int, number: int, protocol: Literal["tcp", "udp"], state: int
+) -> list[Socket]:
+    """Return one family's and protocol's sockets in one state, asking again when interrupted."""
+    body = _REQUEST.pack(family, number, 0, 1 << state)
+    body += bytes(_SOCKET_ID.size + _SOCKET_ID_REST.size)
+    link.settimeout(_SECONDS)
+    for sequence in range(1, _TRIES + 1):
+        flags = NLM_F_REQUEST | NLM_F_DUMP
+        link.sendall(
+            _HEADER.pack(_HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, flags, sequence, 0) + body
+        )
+        try:
+            return [
+                parse_row(row, family, protocol)
+                for row in _rows(lambda: link.recv(65536), sequence)
+            ]
+        except InterruptedDumpError:
+            continue
+        except OSError as error:
+            raise ObservationError(f"the kernel didn't answer sock_diag: {error}") from None
+    raise InterruptedDumpError(
+        f"the kernel's {protocol} table changed during each of {_TRIES} dumps: ask again later"
+    )
+
+
+def _rows(receive: Callable[[], bytes], sequence: int) -> list[memoryview]:
+    """Return the rows of the answer to one dump; receive gives a datagram of it at a time.
+
+    Every answer is read to its end, an interrupted one too: the next would begin with its rest.
+    """
+    rows: list[memoryview] = []
+    interrupted = False
+    for kind, flags, of_request, body in _messages(receive):
+        if of_request != sequence:
+            continue
+        interrupted = interrupted or bool(flags & NLM_F_DUMP_INTR)
+        if kind == SOCK_DIAG_BY_FAMILY:
+            rows.append(body)
+            if len(rows) > MOST_ROWS:
+                raise TableError(f"the kernel's answer to sock_diag has over {MOST_ROWS} rows")
+        elif kind in (NLMSG_ERROR, NLMSG_DONE):
+            code = -struct.unpack_from("=i", body)[0] if len(body) >= 4 else 0
+            if code:
+                raise ObservationError(f"the kernel refused sock_diag: {os.strerror(code)}")
+            if kind == NLMSG_DONE:
+                break
+        else:
+            raise TableError(f"the kernel's answer to sock_diag has a message of type {kind}")
+    if interrupted:
+        raise InterruptedDumpError
+    return rows
+
+
+def _messages(receive: Callable[[], bytes]) -> Iterator[tuple[int, int, int, memoryview]]:
+    """Yield type, flags, sequence number and body of each message of an answer, without an end."""
+    while True:
+        datagram = memoryview(receive())
+        if not datagram:
+            raise TableError("the kernel's answer to sock_diag ends before its end")
+        while datagram:
+            if len(datagram) < _HEADER.size:
+                raise TableError("the kernel's answer to sock_diag is cut short")
+            length, kind, flags, sequence, _ = _HEADER.unpack_from(datagram)
+            if not _HEADER.size <= length <= len(datagram):
+                raise TableError("the kernel's answer to sock_diag is cut short")
+            yield kind, flags, sequence, datagram[_HEADER.size : length]
+            datagram = datagram[(length + 3) & ~3 :]
+
+
+def parse_row(row: memoryview, family: int, protocol: Literal["tcp", "udp"]) -> Socket:
+    """Return the socket of one struct inet_diag_msg and its attributes."""
+    if len(row) < _ROW_SIZE or row[0] != family:
+        raise TableError("the kernel's answer to sock_diag has a row of another shape")
+    port, _, source, _ = _SOCKET_ID.unpack_from(row, _ROW.size)
+    offset = _ROW.size + _SOCKET_ID.size
+    device, _, _ = _SOCKET_ID_REST.unpack_from(row, offset)
+    _, _, _, uid, inode = _ROW_REST.unpack_from(row, offset + _SOCKET_ID_REST.size)
+    if port == 0:
+        raise TableError("the kernel's answer to sock_diag has a socket on port 0")
+    v6only: bool | None = False if family == socket.AF_INET else None
+    cgroup = None
+    for kind, value in _attributes(row[_ROW_SIZE:]):
+        if kind == INET_DIAG_SKV6ONLY and len(value) == 1:
+            v6only = bool(value[0])
+        elif kind == INET_DIAG_CGROUP_ID and len(value) == 8:
+            cgroup = int.from_bytes(value, "little" if struct.pack("=H", 1)[0] else "big")
+    address = IPv4Address(source[:4]) if family == socket.AF_INET else IPv6Address(source)
+    return Socket(protocol, str(address), port, inode, uid, v6only, device, cgroup)
+
+
+def _attributes(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    while data:
+        if len(data) < _ATTRIBUTE.size:
+            raise TableError("the kernel's answer to sock_diag has an attribute that is cut short")
+        length, kind = _ATTRIBUTE.unpack_from(data)
+        if not _ATTRIBUTE.size <= length <= len(data):
+            raise TableError("the kernel's answer to sock_diag has an attribute that is cut short")
+        yield kind, data[_ATTRIBUTE.size : length]
+        data = data[(length + 3) & ~3 :]

@@ -1,0 +1,230 @@
+"""Processes of containers as /proc shows them, and the proof that they are the container's.
+
+A pid is only a number: another kernel's, another pid namespace's, or reused since. Here a process
+counts as a container's only where its cgroup names the container's full id, it is held by a
+directory descriptor that can't come to mean another process, and the cgroup is read again at the
+end. Formats: proc(5), cgroups(7).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pytest_exposed.errors import ObservationError
+from pytest_exposed.model import Process as Owner
+from pytest_exposed.sockets.table import TableError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # typing's came with Python 3.11
+
+_ID = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+_SOCKET = re.compile(r"socket:\[([0-9]+)\]")
+
+# A line for each hierarchy (twelve in cgroup v1) with a path of at most PATH_MAX, 4,096 bytes.
+_CGROUP_LIMIT = 65536
+_CHUNK = 65536
+
+
+class GoneProcessError(ObservationError):
+    """A process that ended, or stopped being the container's, while it was looked at."""
+
+
+def owner_of(cgroup: bytes, ids: Collection[bytes]) -> bytes | None:
+    """Return the one container id of ids that a cgroup file names, or None.
+
+    None too where it names several: a container may give its own cgroups any name, another
+    container's id among them, and then nothing is proven.
+    """
+    named = {x for x in _ID.findall(cgroup) if x in ids}
+    return named.pop() if len(named) == 1 else None
+
+
+def pids_of(ids: Collection[str], proc: str = "/proc") -> dict[str, list[int]]:
+    """Return the pids of each container, lowest first, by one pass over /proc/*/cgroup."""
+    wanted = {x.encode() for x in ids}
+    pids: dict[str, list[int]] = {x: [] for x in ids}
+    for entry in os.listdir(proc):
+        if not entry.isdecimal():
+            continue
+        try:
+            fd = os.open(f"{proc}/{entry}/cgroup", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # it ended, or hidepid hides it: then it is not found here, and said to be
+            continue
+        try:
+            cgroup = os.read(fd, _CGROUP_LIMIT)
+        except OSError:
+            continue
+        finally:
+            os.close(fd)
+        owner = owner_of(cgroup, wanted)
+        if owner is not None:
+            pids[owner.decode()].append(int(entry))
+    for found in pids.values():
+        found.sort()
+    return pids
+
+
+def namespace_of(process: str, dir_fd: int | None = None) -> tuple[int, int] | None:
+    """Return what tells the network namespace of a process's directory apart, or None if hidden.
+
+    These are device and inode of its net/tcp, equal for all processes of a namespace. Unlike
+    ns/net that can be had without privilege.
+    """
+    try:
+        found = os.stat(f"{process}/net/tcp", dir_fd=dir_fd)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def local_port_range() -> tuple[int, int] | None:
+    """Return ip_local_port_range of the calling thread's network namespace, or None if hidden."""
+    try:
+        with open("/proc/sys/net/ipv4/ip_local_port_range", "rb") as file:
+            low, high = map(int, file.read(64).split())
+    except (OSError, ValueError):
+        return None
+    return low, high
+
+
+@dataclass(slots=True)
+class ContainerProcess:
+    """A living process that is proven to be a container's; a context manager that closes it."""
+
+    pid: int
+    ids: Collection[bytes]
+    id: bytes
+    proc: str = "/proc"
+    _fd: int = field(default=-1, init=False)
+    _namespace: tuple[int, int] = field(default=(0, 0), init=False)
+
+    def __enter__(self) -> Self:
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        try:
+            self._fd = os.open(f"{self.proc}/{self.pid}", flags)
+        except OSError as error:
+            raise GoneProcessError(
+                f"process {self.pid} can't be opened: {error.strerror}"
+            ) from None
+        try:
+            self._namespace = self._look_up_namespace()
+            self.prove()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the process; may be called again."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    @property
+    def namespace(self) -> tuple[int, int]:
+        """Its network namespace, as namespace_of tells it."""
+        return self._namespace
+
+    def prove(self) -> None:
+        """Raise GoneProcessError unless it lives, is the container's, and is where it was.
+
+        To be called again after every read: the table of a namespace whose last process has ended
+        reads as an empty table.
+        """
+        if owner_of(self.read("cgroup", _CGROUP_LIMIT), self.ids) != self.id:
+            raise GoneProcessError(f"process {self.pid} is not, or no longer, the container's")
+        if self._look_up_namespace() != self._namespace:
+            raise GoneProcessError(f"process {self.pid} went to another network namespace")
+
+    def _look_up_namespace(self) -> tuple[int, int]:
+        namespace = namespace_of(".", self._fd)
+        if namespace is None:  # a zombie has a cgroup still, but no network
+            raise GoneProcessError(f"process {self.pid} has ended, or its network can't be read")
+        return namespace
+
+    def open(self, name: str) -> int:
+        """Return a new descriptor of a file of the process; raises OSError."""
+        return os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd)
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """Yield a file of the process piece by piece, as the kernel writes it; raises OSError."""
+        fd = self.open(name)
+        try:
+            while chunk := os.read(fd, _CHUNK):
+                yield chunk
+        finally:
+            os.close(fd)
+
+    def read(self, name: str, limit: int) -> bytes:
+        """Return a whole file of the process, of at most limit bytes."""
+        text = b""
+        try:
+            for chunk in self.chunks(name):
+                text += chunk
+                if len(text) > limit:
+                    raise TableError(f"/proc/{self.pid}/{name} is longer than {limit} bytes")
+        except OSError as error:
+            raise GoneProcessError(
+                f"/proc/{self.pid}/{name} can't be read: {error.strerror}"
+            ) from None
+        return text
+
+    def sockets_held(self) -> set[int]:
+        """Return the inodes of the sockets it holds; raises PermissionError without the right."""
+        inodes = set()
+        fds = os.open("fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._fd)
+        try:
+            for name in os.listdir(fds):
+                try:
+                    match = _SOCKET.fullmatch(os.readlink(name, dir_fd=fds))
+                except FileNotFoundError:  # closed since
+                    continue
+                if match:
+                    inodes.add(int(match[1]))
+        finally:
+            os.close(fds)
+        return inodes
+
+    def owner(self) -> Owner:
+        """Return its name and its pid as its container numbers it."""
+        name = self.read("comm", 64).rstrip(b"\n").decode("utf-8", "backslashreplace")
+        # NSpid has the pid in every pid namespace it is in, from the reader's to its own.
+        match = re.search(rb"^NSpid:[\t 0-9]*?([0-9]+)$", self.read("status", 65536), re.MULTILINE)
+        return Owner(int(match[1]) if match else self.pid, name)
+
+    def cgroup_directory(self) -> Path | None:
+        """Return its cgroup2 directory, or None where that is not one that names the container."""
+        for line in self.read("cgroup", _CGROUP_LIMIT).splitlines():
+            if line.startswith(b"0::") and self.id in _ID.findall(line):
+                path = os.fsdecode(line[3:])
+                mount = _cgroup2_mount(self.proc)
+                # Seen from inside another cgroup namespace the path begins with /..: out of reach.
+                if mount is not None and not path.startswith("/.."):
+                    return mount / path.lstrip("/")
+        return None
+
+
+@cache
+def _cgroup2_mount(proc: str) -> Path | None:
+    """Return where the root of the cgroup2 hierarchy is mounted (proc_pid_mountinfo(5))."""
+    for line in Path(proc, "self/mountinfo").read_text(errors="surrogateescape").splitlines():
+        fields, _, kind = line.partition(" - ")
+        root, mount = fields.split()[3:5]
+        if kind.startswith("cgroup2 ") and root == "/":
+            return Path(mount)
+    return None

@@ -1,0 +1,44 @@
+"""What the sources are asked for, and what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from pytest_exposed.sockets.table import Socket
+
+DNS = "127.0.0.11"
+"""Where Docker answers DNS inside the containers of user-defined networks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A running container whose sockets are asked for."""
+
+    id: str
+    addresses: frozenset[str]
+    """Its addresses in its networks; empty where it has none of its own."""
+    main_pid: Callable[[], int]
+    """Asks the engine for the pid of its first process; only called where nothing else tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The sockets in a container's network namespace, and what helps to tell whose they are."""
+
+    source: str
+    namespace: Hashable
+    """Equal for containers that share a network namespace."""
+    sockets: tuple[Socket, ...]
+    ipv6: bool
+    """Whether the namespace has an IPv6 address other than loopback."""
+    addresses: frozenset[str] | None
+    """The namespace's IPv4 addresses; None where not looked up."""
+    local_ports: tuple[int, int] | None
+    """Its range of ports for clients, ip_local_port_range; None where it can't be seen."""
+    cgroups: frozenset[int] | None
+    """Inodes of the container's cgroup2 directories; None where they can't be seen."""
+    held: frozenset[int] | None
+    """Inodes of the sockets that its processes hold; None where not looked up or not visible."""
+    shared: bool
+    """Whether the namespace is the engine's host's, or another container's too."""

@@ -1,3 +1,104 @@
-"""pytest-exposed tells the truth about container ports."""
+"""pytest-exposed tells the truth about container ports.
+
+The names below are the public Python API; it works without pytest running.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_exposed.checks import (
+        Check,
+        container_listens_on,
+        container_matches_image,
+        container_publishes,
+        image_exposes,
+    )
+    from pytest_exposed.engine import Engine
+    from pytest_exposed.errors import (
+        ConfigurationError,
+        EngineError,
+        ExposedError,
+        GoneError,
+        NotFoundError,
+        NotRunningError,
+        ObservationError,
+        PortError,
+    )
+    from pytest_exposed.fixtures import (
+        ContainerListensOn,
+        ContainerMatchesImage,
+        ContainerPublishes,
+        ImageExposes,
+    )
+    from pytest_exposed.model import Container, Finding, Image, Listener, Publication
+    from pytest_exposed.ports import Port, Ports
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "checks": (
+        "Check",
+        "container_listens_on",
+        "container_matches_image",
+        "container_publishes",
+        "image_exposes",
+    ),
+    "engine": ("Engine",),
+    "errors": (
+        "ConfigurationError",
+        "EngineError",
+        "ExposedError",
+        "GoneError",
+        "NotFoundError",
+        "NotRunningError",
+        "ObservationError",
+        "PortError",
+    ),
+    "fixtures": (
+        "ContainerListensOn",
+        "ContainerMatchesImage",
+        "ContainerPublishes",
+        "ImageExposes",
+    ),
+    "model": ("Container", "Finding", "Image", "Listener", "Publication"),
+    "ports": ("Port", "Ports"),
+}
+
+__all__ = [
+    "Check",
+    "ConfigurationError",
+    "Container",
+    "ContainerListensOn",
+    "ContainerMatchesImage",
+    "ContainerPublishes",
+    "Engine",
+    "EngineError",
+    "ExposedError",
+    "Finding",
+    "GoneError",
+    "Image",
+    "ImageExposes",
+    "Listener",
+    "NotFoundError",
+    "NotRunningError",
+    "ObservationError",
+    "Port",
+    "PortError",
+    "Ports",
+    "Publication",
+    "container_listens_on",
+    "container_matches_image",
+    "container_publishes",
+    "image_exposes",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used: every run of pytest imports this package."""
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

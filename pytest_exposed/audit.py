@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_exposed.engine import Engine
-from pytest_exposed.engine.hosts import resolve
+from pytest_exposed.engine.hosts import Host, resolve
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.round import Answer
 from pytest_exposed.errors import EngineError
@@ -100,6 +100,7 @@ class HostAudit:
         """Close the connection, if there is one."""
         if self._engine is not None:
             self._engine.close()
+            self._engine = None
 
     def answer(self, listed: Listed, chosen: Sequence[Listed]) -> Answer:
         """Return what was found of a container; all chosen ones are looked at in one round."""
@@ -126,19 +127,23 @@ class Audit:
 
     @classmethod
     def begin(cls, settings: Settings) -> Audit:
-        """Reach all engines side by side.
+        """Reach all engines, as reach does, but raise EngineError where the only one can't be."""
+        audit = cls.reach(settings)
+        if len(audit.hosts) == 1 and audit.hosts[0].error is not None:
+            raise EngineError(audit.hosts[0].error)
+        return audit
 
-        Raises ConfigurationError for a bad host or filter, EngineError where the only engine can't
-        be reached; of several engines, those that can't are kept with their errors.
+    @classmethod
+    def reach(cls, settings: Settings) -> Audit:
+        """Reach all engines side by side; those that can't be are kept with their errors.
+
+        Raises ConfigurationError for a bad host or filter.
         """
         with ThreadPoolExecutor(_HOSTS_AT_ONCE) as pool:
             hosts = list(pool.map(lambda x: HostAudit.begin(x, settings), settings.hosts))
-        if len(hosts) == 1 and hosts[0].error is not None:
-            raise EngineError(hosts[0].error)
-        labels = [x.label for x in hosts]
-        for host in hosts:
-            if labels.count(host.label) > 1:
-                host.label = printable(host.shown)
+        labels = labels_of([resolve(x.host) for x in hosts])
+        for host, label in zip(hosts, labels, strict=True):
+            host.label = label
         return cls(hosts, settings)
 
     def dump(self) -> str:
@@ -154,3 +159,9 @@ class Audit:
         """Close all connections."""
         for host in self.hosts:
             host.close()
+
+
+def labels_of(hosts: Sequence[Host]) -> list[str]:
+    """Return a short name of each host; its address where the short one is another's too."""
+    labels = [x.label for x in hosts]
+    return [printable(x.label if labels.count(x.label) == 1 else x.shown) for x in hosts]

@@ -107,6 +107,10 @@ class Image:
     def __str__(self) -> str:
         return printable(self.name)
 
+    def __repr__(self) -> str:
+        """Return a short text: pytest shows it beside every failed assertion."""
+        return f"<image {self}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -167,6 +171,10 @@ class Container:
 
     def __str__(self) -> str:
         return printable(self.name)
+
+    def __repr__(self) -> str:
+        """Return a short text: pytest shows it beside every failed assertion."""
+        return f"<container {self} of {self.image}>"
 
 
 def unmapped(address: str) -> str:

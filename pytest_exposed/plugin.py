@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
 if TYPE_CHECKING:
     from pytest_exposed.audit import Audit
+    from pytest_exposed.engine import Engine
+    from pytest_exposed.fixtures import (
+        Checker,
+        ContainerListensOn,
+        ContainerMatchesImage,
+        ContainerPublishes,
+        ImageExposes,
+    )
+    from pytest_exposed.model import Container
     from pytest_exposed.settings import Settings
 
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 _AUDIT: pytest.StashKey[Audit] = pytest.StashKey()
+_CHECKERS: pytest.StashKey[list[Checker]] = pytest.StashKey()
+_FILE: pytest.StashKey[Path] = pytest.StashKey()
 _CHOSEN: pytest.StashKey[Sequence[str]] = pytest.StashKey()
 
-_WORKER_INPUT = "exposed"
+# What the process that hands tests out gives to pytest-xdist's workers: the audit's list, and the
+# file in which they share the list of running containers when a test asks for it.
+_LIST, _LIST_FILE = "exposed_list", "exposed_list_file"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -87,7 +104,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Check every setting that is given, used or not, so that a wrong one is told at once."""
     try:
         if any(_given(config).values()):
-            config.stash[_SETTINGS] = _settings(config)
+            _settings(config)
     except (TypeError, ValueError) as error:  # a native TOML value of another type, or ours
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     if config.option.exposed:
@@ -109,11 +126,13 @@ def _given(config: pytest.Config) -> dict[str, Any]:
 
 def _settings(config: pytest.Config) -> Settings:
     """Return the checked settings; raises ConfigurationError (a ValueError)."""
+    if _SETTINGS in config.stash:
+        return config.stash[_SETTINGS]
     # Imported when used, like everything else here: a plugin is loaded in runs that don't use it.
     from pytest_exposed.settings import Settings  # noqa: PLC0415
 
     given = _given(config)
-    return Settings.parse(
+    config.stash[_SETTINGS] = settings = Settings.parse(
         hosts=given["docker_host"],
         filters=given["filter"],
         select=given["select"],
@@ -123,6 +142,7 @@ def _settings(config: pytest.Config) -> Settings:
         reports=given["report"] or (),
         tables=config.get_verbosity() > 0,
     )
+    return settings
 
 
 def _take_own_ids(config: pytest.Config) -> list[str]:
@@ -145,8 +165,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     from pytest_exposed.errors import ExposedError  # noqa: PLC0415
     from pytest_exposed.hooks import AuditHooks  # noqa: PLC0415
 
-    settings = config.stash.get(_SETTINGS, None) or _settings(config)
-    told = getattr(config, "workerinput", {}).get(_WORKER_INPUT)
+    settings = _settings(config)
+    told = getattr(config, "workerinput", {}).get(_LIST)
     try:
         audit = Audit.load(told, settings) if told is not None else Audit.begin(settings)
     except ExposedError as error:
@@ -158,7 +178,133 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Give the list to each worker process of pytest-xdist, so that all collect the same tests."""
-    audit = node.config.stash.get(_AUDIT, None)
-    if audit is not None:
-        node.workerinput[_WORKER_INPUT] = audit.dump()
+    """Let all workers of pytest-xdist work from one list, and so collect the same tests."""
+    config = node.config
+    if _AUDIT in config.stash:
+        node.workerinput[_LIST] = config.stash[_AUDIT].dump()
+        return
+    if _FILE not in config.stash:
+        config.stash[_FILE] = file = Path(gettempdir(), f"pytest-exposed-{uuid4().hex}.json")
+        config.add_cleanup(lambda: file.unlink(missing_ok=True))
+    node.workerinput[_LIST_FILE] = str(config.stash[_FILE])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Forget what the test before looked at."""
+    for checker in item.config.stash.get(_CHECKERS, ()):
+        checker.forget()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the port tables of the containers that a failed test looked at."""
+    report = yield
+    if report.failed:
+        for checker in item.config.stash.get(_CHECKERS, ()):
+            report.sections += checker.sections()
+    return report
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Explain a comparison of Ports line by line."""
+    ports = sys.modules.get("pytest_exposed.ports")  # where it isn't loaded, nothing is a Ports
+    if ports is None or not any(isinstance(x, ports.Ports) for x in (left, right)):
+        return None
+    from pytest_exposed.report.difference import difference  # noqa: PLC0415
+
+    return difference(op, left, right)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test once for each engine where there are several, or for each running container."""
+    if "_exposed_checker" not in metafunc.fixturenames:
+        return
+    from pytest_exposed import fixtures  # noqa: PLC0415
+
+    config = metafunc.config
+    settings = _settings(config)
+    if "running_container" in metafunc.fixturenames:
+        audit = config.stash.get(_AUDIT, None)
+        if audit is None:
+            file = getattr(config, "workerinput", {}).get(_LIST_FILE)
+            config.stash[_AUDIT] = audit = fixtures.running(settings, file)
+        runs = fixtures.runs_of_containers(audit)
+        metafunc.parametrize("_exposed_checker,running_container", runs, indirect=True)
+    elif len(settings.hosts) > 1:
+        runs = fixtures.runs_of_engines(settings)
+        metafunc.parametrize("_exposed_checker", runs, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def _exposed_checker(request: pytest.FixtureRequest) -> Iterator[Checker]:
+    from pytest_exposed.engine import Engine  # noqa: PLC0415
+    from pytest_exposed.errors import ExposedError  # noqa: PLC0415
+    from pytest_exposed.fixtures import Checker  # noqa: PLC0415
+
+    settings = _settings(request.config)
+    if len(settings.hosts) > 1 and not hasattr(request, "param"):
+        pytest.fail(
+            "several docker hosts are given, and a fixture asked for by getfixturevalue can't run "
+            "once for each: name it among the arguments of the test",
+            pytrace=False,
+        )
+    host = settings.hosts[getattr(request, "param", 0)]
+    try:
+        engine = Engine(
+            host, source=settings.source, select=settings.select, ignore=settings.ignore
+        )
+    except ExposedError as error:
+        pytest.fail(f"pytest-exposed: {error}", pytrace=False)
+    checker = Checker(engine, settings.grace)
+    checkers = request.config.stash.setdefault(_CHECKERS, [])
+    checkers.append(checker)
+    with engine:
+        yield checker
+    checkers.remove(checker)
+
+
+@pytest.fixture(scope="session")
+def exposed(_exposed_checker: Checker) -> Engine:
+    """Look at the docker engine: `.container(name)`, `.containers(**filters)`, `.image(name)`."""
+    return _exposed_checker.engine
+
+
+@pytest.fixture(scope="session")
+def container_listens_on(_exposed_checker: Checker) -> ContainerListensOn:
+    """`container_listens_on("web", 80, "53/udp", within=5)`: each has a reachable listener."""
+    from pytest_exposed.fixtures import ContainerListensOn  # noqa: PLC0415
+
+    return ContainerListensOn(_exposed_checker)
+
+
+@pytest.fixture(scope="session")
+def container_publishes(_exposed_checker: Checker) -> ContainerPublishes:
+    """`container_publishes("web", "8080:80")`: each is published, as `docker run -p` writes it."""
+    from pytest_exposed.fixtures import ContainerPublishes  # noqa: PLC0415
+
+    return ContainerPublishes(_exposed_checker)
+
+
+@pytest.fixture(scope="session")
+def container_matches_image(_exposed_checker: Checker) -> ContainerMatchesImage:
+    """`container_matches_image("web")`: what it listens on and what its image says agree."""
+    from pytest_exposed.fixtures import ContainerMatchesImage  # noqa: PLC0415
+
+    return ContainerMatchesImage(_exposed_checker)
+
+
+@pytest.fixture(scope="session")
+def image_exposes(_exposed_checker: Checker) -> ImageExposes:
+    """`image_exposes("webapp", 80, only=True)`: the image documents each, and no other."""
+    from pytest_exposed.fixtures import ImageExposes  # noqa: PLC0415
+
+    return ImageExposes(_exposed_checker)
+
+
+@pytest.fixture
+def running_container(request: pytest.FixtureRequest, _exposed_checker: Checker) -> Container:
+    """One test for each running container: a snapshot of it."""
+    return _exposed_checker.look(request.param)

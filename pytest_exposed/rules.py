@@ -210,17 +210,17 @@ def _layer(command: str) -> str:
     return printable(command.removeprefix("/bin/sh -c #(nop)").strip(), 60)
 
 
-def select(chosen: Iterable[str] = (), ignored: Iterable[str] = ()) -> tuple[Rule, ...]:
-    """Return the rules of chosen names and groups, the default group for none, but ignored ones.
+def split(texts: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the names in comma-separated texts."""
+    lines = [texts] if isinstance(texts, str) else texts
+    return tuple(x.strip() for line in lines for x in line.split(",") if x.strip())
 
-    Raises ConfigurationError for a name that is neither a rule nor a group.
+
+def expand(names: Iterable[str]) -> set[str]:
+    """Return the names of the rules that names of rules and groups mean.
+
+    Raises ConfigurationError for a name that is neither.
     """
-    wanted = _expand(chosen) or _expand(["default"])
-    unwanted = _expand(ignored)
-    return tuple(x for x in RULES.values() if x.name in wanted and x.name not in unwanted)
-
-
-def _expand(names: Iterable[str]) -> set[str]:
     groups = [*sorted({x for rule in RULES.values() for x in rule.groups}), "all"]
     found: set[str] = set()
     for name in names:
@@ -232,6 +232,16 @@ def _expand(names: Iterable[str]) -> set[str]:
             )
         found |= members
     return found
+
+
+def select(chosen: Iterable[str] = (), ignored: Iterable[str] = ()) -> tuple[Rule, ...]:
+    """Return the rules of chosen names and groups, the default group for none, but ignored ones.
+
+    Raises ConfigurationError for a name that is neither a rule nor a group.
+    """
+    wanted = expand(chosen) or expand(["default"])
+    unwanted = expand(ignored)
+    return tuple(x for x in RULES.values() if x.name in wanted and x.name not in unwanted)
 
 
 def findings(container: Container, rules: Sequence[Rule]) -> tuple[Finding, ...]:

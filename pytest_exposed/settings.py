@@ -10,9 +10,6 @@ from pytest_exposed import report, rules
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.sockets import SOURCES
 
-Texts = str | Sequence[str]
-"""A text with commas, or several."""
-
 GRACE = 10.0
 """How many seconds after its start a container may take to match, unless configured."""
 
@@ -38,15 +35,15 @@ class Settings:
         *,
         hosts: Sequence[str] = (),
         filters: Sequence[str] = (),
-        select: Texts = (),
-        ignore: Texts = (),
+        select: str | Sequence[str] = (),
+        ignore: str | Sequence[str] = (),
         grace: str = "",
         source: str = "",
         reports: Sequence[str] = (),
         tables: bool = False,
     ) -> Settings:
         """Return the settings that the texts mean; ConfigurationError names a wrong one."""
-        chosen, ignored = _names(select), _names(ignore)
+        chosen, ignored = rules.split(select), rules.split(ignore)
         if not rules.select(chosen, ignored):
             raise ConfigurationError(
                 f"no rule is left to judge by: {', '.join(chosen) or 'default'} is selected, and "
@@ -66,12 +63,6 @@ class Settings:
             reports=tuple(map(report.check, reports)),
             tables=tables,
         )
-
-
-def _names(texts: Texts) -> tuple[str, ...]:
-    """Return the names in comma-separated texts."""
-    lines = [texts] if isinstance(texts, str) else texts
-    return tuple(x.strip() for line in lines for x in line.split(",") if x.strip())
 
 
 def _filters(lines: Sequence[str]) -> dict[str, tuple[str, ...]]:

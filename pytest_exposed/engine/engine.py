@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.api import Api, default_timeout
 from pytest_exposed.engine.hosts import resolve
+from pytest_exposed.engine.names import find, name_of, names_to_suggest, unknown
 from pytest_exposed.engine.records import (
     Inspected,
     Listed,
     RecordError,
     image_from_record,
     layers,
+    tags,
     when,
 )
 from pytest_exposed.engine.round import Answer, Round
@@ -26,7 +28,7 @@ from pytest_exposed.errors import (
     NotFoundError,
     ObservationError,
 )
-from pytest_exposed.model import Image
+from pytest_exposed.model import Container, Image
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules import select as rules_of
 from pytest_exposed.sockets import SOURCES
@@ -136,6 +138,67 @@ class Engine:
         owners.
         """
         return Round(self, wanted, everyone).answers(owners=owners)
+
+    def find(self, container: object) -> tuple[Listed, list[Listed]]:
+        """Return the container that is meant, stopped ones included, and all running ones.
+
+        Raises NotFoundError where there is none, or several, ConfigurationError for what can't be
+        one.
+        """
+        name = name_of(container)
+        everyone = self.running()
+        listed = find(name, everyone)
+        if listed is None:
+            every = self.parse(self._api.all_containers())
+            listed = find(name, every)
+            if listed is None:
+                raise unknown(name, "container", names_to_suggest(every), self.host)
+        return listed, everyone
+
+    def container(self, container: object) -> Container:
+        """Return a snapshot of a container: a name, an id or its beginning, a service, an object.
+
+        Raises NotFoundError where there is none or several, NotRunningError where it doesn't run,
+        ObservationError where its sockets can't be seen.
+        """
+        listed, everyone = self.find(container)
+        answer = self.observe([listed], everyone, owners=True)[listed.id]
+        if isinstance(answer, ObservationError):
+            raise answer
+        return answer
+
+    def containers(self, **filters: str | Sequence[str]) -> list[Container]:
+        """Return snapshots of the running containers, sorted by name; filters are Docker's own.
+
+        For example `containers(label="tier=front", name=["web", "db"])`. Raises ObservationError
+        where the sockets of one can't be seen.
+        """
+        wanted = {k: [v] if isinstance(v, str) else list(v) for k, v in filters.items()}
+        everyone = self.running()
+        chosen = {x.id for x in self.running(wanted)} if wanted else {x.id for x in everyone}
+        answers = self.observe([x for x in everyone if x.id in chosen], everyone, owners=True)
+        snapshots = []
+        for answer in answers.values():
+            if isinstance(answer, ObservationError):
+                raise answer
+            snapshots.append(answer)
+        return snapshots
+
+    def image(self, image: object) -> Image:
+        """Return an image: by name, by id, or by an object of the docker SDK or of ours.
+
+        Raises NotFoundError where the engine has none of that name.
+        """
+        name = getattr(image, "id", image)
+        if not isinstance(name, str) or not name:
+            raise ConfigurationError(f"{printable(repr(image))} is not an image: give its name")
+        try:
+            found = self._api.image(name)
+        except NotFoundError:
+            known = [x for record in self._api.images() for x in tags(record)]
+            raise unknown(name, "image", known, self.host) from None
+        shown = name if isinstance(image, str) else (tags(found) or [name])[0]
+        return image_from_record(found, shown)
 
     def documented(self, image_id: str, name: str) -> Image:
         """Return an image by its id, asking once for each; ObservationError where it is gone."""

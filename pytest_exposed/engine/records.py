@@ -141,6 +141,11 @@ def image_from_record(record: Record, name: str) -> Image:
     )
 
 
+def tags(record: Record) -> list[str]:
+    """Return the names that an image has: "httpd:2.4"."""
+    return sorted(x for x in _list(record.get("RepoTags")) if isinstance(x, str))
+
+
 def layers(image: Image, history: Sequence[Record]) -> Image:
     """Return the image with its layers' commands, and the images that these are the tops of."""
     parents = {}

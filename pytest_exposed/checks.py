@@ -1,0 +1,206 @@
+"""What a suite asserts: plain functions of an engine, each with a result that explains itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from pytest_exposed import rules
+from pytest_exposed.endpoints import BoundPort, PublishedPort
+from pytest_exposed.engine import Engine
+from pytest_exposed.engine.round import not_running
+from pytest_exposed.errors import ConfigurationError, ObservationError
+from pytest_exposed.grace import moments, settle
+from pytest_exposed.model import Container, Finding, Listener
+from pytest_exposed.ports import Port, PortLike, Ports
+from pytest_exposed.text import printable
+
+MOST = 236
+"""pytest cuts the repr in a failed assertion at 240 characters."""
+
+
+class Check:
+    """The result of a check: true or false, and why in one line."""
+
+    __slots__ = ("_holds", "_why", "container")
+
+    def __init__(self, holds: bool, why: str, container: Container | None = None) -> None:
+        """Keep the answer, the reason, and the container that was looked at."""
+        self._holds = holds
+        self._why = printable(why, MOST)
+        self.container = container
+
+    def __bool__(self) -> bool:
+        return self._holds
+
+    def __repr__(self) -> str:
+        return self._why
+
+
+def container_listens_on(
+    engine: Engine,
+    container: object,
+    *ports: PortLike | Ports,
+    within: float = 0,
+    only: bool = False,
+) -> Check:
+    """Return whether every port has a reachable listener in the container.
+
+    A port is 80, "80/tcp", "8000-8003/udp", Ports, or has an address, "127.0.0.1:9000/tcp",
+    "[::]:80": then a listener must be bound exactly there. within is how many seconds it may take.
+    only asks that nothing else is listening, ephemeral UDP aside.
+
+    Raises PortError for what is no port, NotFoundError for an unknown or ambiguous container,
+    NotRunningError for one that doesn't run, or ends while it is waited for, ObservationError where
+    its sockets, or whose they are, can't be seen.
+    """
+    wanted = [x for form in ports for x in BoundPort.parse(form)]
+    if not wanted and not only:
+        raise _no_ports()
+    if not within >= 0:
+        raise ConfigurationError(f"within={within!r} is not a number of seconds")
+    snapshot = engine.container(container)
+    check = _listens_on(snapshot, wanted, only=only)
+    if check or not within:
+        return check
+    listed, _ = engine.find(snapshot)
+    before = engine.inspect(listed)
+    for _ in moments(within):
+        now = engine.inspect(listed)
+        if (now.started, now.restarts) != (before.started, before.restarts):
+            raise not_running(str(snapshot), now, engine.last_lines(listed), restarted=True)
+        snapshot = engine.container(listed.id)
+        check = _listens_on(snapshot, wanted, only=only)
+        if check:
+            break
+    return check
+
+
+def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool) -> Check:
+    missing = [x for x in wanted if not any(x.is_met_by(y) for y in container.listeners)]
+    surplus = container.listening - {x.port for x in wanted} if only else Ports()
+    doubtful = [x for x in container.listeners if any(y.may_be_met_by(x) for y in missing)]
+    if only and not missing:
+        named = {x.port for x in wanted}
+        doubtful += [
+            x
+            for x in container.listeners
+            if x.kind == "unattributed" and x.presumed == "reachable" and x.port not in named
+        ]
+    if doubtful and not surplus:
+        raise ObservationError(
+            f"whose {printable(', '.join(map(str, doubtful)), 160)} is can't be told: {container} "
+            "shares its network namespace, and the sockets of its processes are hidden from this "
+            "user: run as root"
+        )
+    if missing:
+        return Check(
+            False,
+            f"{container} does not listen on {_list(missing)}: {_heard(container)}",
+            container,
+        )
+    if surplus:
+        listeners = [x for x in container.listeners if x.port in surplus]
+        return Check(
+            False, f"{container} listens on {surplus} too: {_list(map(_who, listeners))}", container
+        )
+    if not wanted:
+        return Check(True, f"{container} listens on nothing", container)
+    met = [x for x in container.listeners if any(y.is_met_by(x) for y in wanted)]
+    return Check(True, f"{container} listens on {_list(map(_who, met))}", container)
+
+
+def _heard(container: Container) -> str:
+    """Return what a container listens on, those that nothing outside can reach included."""
+    shown = [x for x in container.listeners if x.kind != "ephemeral"]
+    return f"it listens on {_list(map(_who, shown))}" if shown else "it listens on nothing"
+
+
+def _who(listener: Listener) -> str:
+    told = [str(x) for x in listener.owners[:1]]
+    told += [listener.kind] if listener.kind != "reachable" else []
+    return f"{listener} ({', '.join(told)})" if told else str(listener)
+
+
+def _list(things: Iterable[object]) -> str:
+    return ", ".join(map(str, things))
+
+
+def container_publishes(engine: Engine, container: object, *ports: PortLike | Ports) -> Check:
+    """Return whether every port is published, as `docker run -p` writes it.
+
+    "80" is published on any port of the host, "8080:80" on that one, "127.0.0.1:8080:80/tcp" on
+    that address of it. Raises as container_listens_on does; sockets need not be seen.
+    """
+    wanted = [x for form in ports for x in PublishedPort.parse(form)]
+    if not wanted:
+        raise _no_ports()
+    listed, _ = engine.find(container)
+    if listed.state not in ("running", "paused"):
+        inspected = engine.inspect(listed)
+        raise not_running(printable(listed.name), inspected, engine.last_lines(listed))
+    name = printable(listed.name)
+    missing = [x for x in wanted if not any(x.is_met_by(y) for y in listed.published)]
+    found = _list(listed.published) or "nothing"
+    if missing:
+        return Check(False, f"{name} does not publish {_list(missing)}: it publishes {found}")
+    return Check(True, f"{name} publishes {found}")
+
+
+def container_matches_image(
+    engine: Engine,
+    container: object,
+    ignore: str | Iterable[str] = (),
+    allow: PortLike | Iterable[PortLike] = (),
+    *,
+    grace: float = 0,
+) -> Check:
+    """Return whether the rules find nothing wrong with a container.
+
+    ignore are rules and groups not to judge by; allow are rules and ports whose findings are
+    accepted: "silent", 9000, "8000-8003/udp". A container younger than grace seconds is looked at
+    again until it matches. Raises ConfigurationError for an unknown rule, and as
+    container_listens_on does.
+    """
+    ignored = rules.expand(rules.split(ignore))
+    accepts = _allowance(allow)
+    listed, everyone = engine.find(container)
+    answer = engine.observe([listed], everyone, owners=True)[listed.id]
+    answer = settle(engine, listed, answer, grace, owners=True)
+    if isinstance(answer, ObservationError):
+        raise answer
+    found = [x for x in answer.findings if x.rule not in ignored and not accepts(x)]
+    if not found:
+        return Check(True, f"{answer} matches {answer.image}", answer)
+    return Check(False, f"{answer} does not match {answer.image}: {_list(found)}", answer)
+
+
+def _allowance(allow: PortLike | Iterable[PortLike]) -> Callable[[Finding], bool]:
+    forms = [allow] if isinstance(allow, (str, int, Port)) else list(allow)
+    names = {x for x in forms if isinstance(x, str) and x in rules.RULES}
+    ports = Ports.parse(*(x for x in forms if x not in names))
+    return lambda x: x.rule in names or (x.port is not None and x.port in ports)
+
+
+def image_exposes(
+    engine: Engine, image: object, *ports: PortLike | Ports, only: bool = False
+) -> Check:
+    """Return whether an image documents every port, its protocol included; with only, no others.
+
+    Raises PortError for what is no port, NotFoundError for an unknown image.
+    """
+    wanted = Ports.parse(*ports)
+    if not wanted and not only:
+        raise _no_ports()
+    found = engine.image(image)
+    missing, surplus = wanted - found.documented, found.documented - wanted
+    if missing:
+        return Check(False, f"{found} does not EXPOSE {missing}: it exposes {found.documented}")
+    if only and surplus:
+        return Check(False, f"{found} exposes {surplus} too")
+    return Check(True, f"{found} exposes {found.documented}")
+
+
+def _no_ports() -> ConfigurationError:
+    return ConfigurationError(
+        'no port is named: a check asks about one at least, such as 80 or "53/udp"'
+    )

@@ -1,0 +1,127 @@
+"""Ports with addresses: where a listener is bound, and what -p publishes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from pytest_exposed.errors import PortError
+from pytest_exposed.model import Listener, Publication, endpoint
+from pytest_exposed.ports import Port, PortLike, Ports
+
+# 127.0.0.1:9000/tcp, [::1]:9000, *:80
+_BOUND = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:\[\]]*)):(?P<ports>[^:]*)")
+
+# docker run --publish: [[IP:][HOST]:]PORTS, where an IPv6 address stands in brackets
+_PUBLISHED = re.compile(
+    r"(?:(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:\[\]]+)):(?=[^:]*:))?(?:(?P<host>[^:]*):)?(?P<ports>[^:]*)"
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class BoundPort:
+    """A port to listen on, and the address that a listener must be bound to; None for any."""
+
+    port: Port
+    address: str | None = None
+
+    @classmethod
+    def parse(cls, form: PortLike | Ports) -> list[BoundPort]:
+        """Return what a form means: a port, a range, Ports, or these behind an address and a colon.
+
+        Raises PortError (a ValueError) that names the form.
+        """
+        match = _BOUND.fullmatch(form) if isinstance(form, str) else None
+        if match is None or not isinstance(form, str):
+            return [cls(x) for x in Ports.parse(form)]
+        address = _address(match["v6"] or match["v4"], form, needs_v6=match["v6"] is not None)
+        return [cls(x, address) for x in _ports(match["ports"], form)]
+
+    def is_met_by(self, listener: Listener) -> bool:
+        """Return whether a listener is this: bound exactly there; reachable, where any will do."""
+        if listener.port != self.port:
+            return False
+        if self.address is None:
+            return listener.kind == "reachable"
+        return listener.address == self.address and listener.kind != "unattributed"
+
+    def may_be_met_by(self, listener: Listener) -> bool:
+        """Return whether an unattributed listener would be this if it were the container's."""
+        if listener.kind != "unattributed" or listener.port != self.port:
+            return False
+        if self.address is None:
+            return listener.presumed == "reachable"
+        return listener.address == self.address
+
+    def __str__(self) -> str:
+        if self.address is None:
+            return str(self.port)
+        return f"{endpoint(self.address, self.port.number)}/{self.port.protocol}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PublishedPort:
+    """A port to be published, and the host's address and port where they matter."""
+
+    port: Port
+    host_ip: str | None = None
+    host_port: int | None = None
+
+    @classmethod
+    def parse(cls, form: PortLike | Ports) -> list[PublishedPort]:
+        """Return what a form of `docker run -p` means: "80", "8080:80", "127.0.0.1:8080:80/tcp".
+
+        Ranges pair up: "8000-8001:80-81". Raises PortError (a ValueError) that names the form.
+        """
+        if not isinstance(form, str) or ":" not in form:
+            return [cls(x) for x in Ports.parse(form)]
+        match = _PUBLISHED.fullmatch(form)
+        if match is None:
+            raise PortError(f'{form!r} is not a publication: write "80", "8080:80" or "IP:8080:80"')
+        ports = _ports(match["ports"], form)
+        address = None
+        if match["v6"] is not None or match["v4"] is not None:
+            address = _address(match["v6"] or match["v4"], form, needs_v6=match["v6"] is not None)
+        if not match["host"]:  # "127.0.0.1::80": any port of the host
+            if address is None:
+                raise PortError(f"{form!r} is not a publication: it names no port of the host")
+            return [cls(x, address) for x in ports]
+        if "/" in match["host"]:
+            raise PortError(f"{form!r} is not a publication: the protocol stands at its end")
+        hosts = _ports(match["host"], form)
+        if len(hosts) != len(ports):
+            raise PortError(
+                f"{form!r} is not a publication: it has {len(hosts)} ports for {len(ports)}"
+            )
+        return [cls(port, address, host.number) for port, host in zip(ports, hosts, strict=True)]
+
+    def is_met_by(self, publication: Publication) -> bool:
+        """Return whether a publication is this."""
+        return (
+            publication.port == self.port
+            and self.host_port in (None, publication.host_port)
+            and self.host_ip in (None, publication.host_ip)
+        )
+
+    def __str__(self) -> str:
+        if self.host_ip is not None:
+            return f"{endpoint(self.host_ip, self.host_port or 0)}->{self.port}"
+        return str(self.port) if self.host_port is None else f"{self.host_port}->{self.port}"
+
+
+def _address(text: str, form: str, *, needs_v6: bool) -> str:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        raise PortError(f"{form!r} is not a port: {text!r} is not an address") from None
+    if isinstance(address, IPv6Address) != needs_v6:
+        raise PortError(f"{form!r} is not a port: only an IPv6 address stands in brackets")
+    return str(address)
+
+
+def _ports(text: str, form: str) -> list[Port]:
+    try:
+        return list(Ports.parse(text))
+    except PortError as error:
+        raise PortError(f"{form!r} is not a port: {error}") from None

@@ -1,0 +1,121 @@
+"""Which container is meant: by name, id or its beginning, service, or an object of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from pytest_exposed.engine.records import Listed
+from pytest_exposed.errors import ConfigurationError, NotFoundError
+from pytest_exposed.model import Container
+from pytest_exposed.text import printable
+
+# https://docs.docker.com/reference/compose-file/services/#labels and `docker service create`
+_PROJECT = "com.docker.compose.project"
+_SERVICE = "com.docker.compose.service"
+_NUMBER = "com.docker.compose.container-number"
+_ONE_OFF = "com.docker.compose.oneoff"
+_SWARM = "com.docker.swarm.service.name"
+
+_CONTAINER_CONNECTIONS = ("docker", "podman")
+
+
+def name_of(container: object) -> str:
+    """Return the name or id by which an engine knows what container stands for.
+
+    That is a text, a snapshot, an object of the docker SDK, or a testinfra host whose backend is
+    docker, podman, or ansible with the connection of a container. Raises ConfigurationError (a
+    ValueError) for anything else.
+    """
+    if isinstance(container, str) and container:
+        return container
+    if isinstance(container, Container):
+        return container.id
+    backend = getattr(container, "backend", None)
+    if callable(getattr(backend, "get_connection_type", None)):
+        return _name_of_host(backend)
+    identity = getattr(container, "id", None)
+    if isinstance(identity, str) and identity and hasattr(container, "attrs"):
+        return identity
+    raise ConfigurationError(
+        f"{printable(repr(container))} is not a container: give its name, its id, a Compose "
+        "service, a docker SDK container, a snapshot, or a testinfra host of a container"
+    )
+
+
+def _name_of_host(backend: Any) -> str:
+    """Return the container's name of a testinfra backend, known by its shape."""
+    kind = backend.get_connection_type()
+    if kind in _CONTAINER_CONNECTIONS:
+        return str(backend.name)
+    found = f"its connection is {printable(str(kind))}"
+    if kind == "ansible":
+        variables = backend.get_variables()
+        connection = str(variables.get("ansible_connection", "ssh"))
+        # community.docker.docker, community.docker.docker_api, containers.podman.podman
+        if connection.rpartition(".")[2] in (*_CONTAINER_CONNECTIONS, "docker_api"):
+            for variable in ("ansible_docker_host", "ansible_host"):
+                if variables.get(variable):
+                    return str(variables[variable])
+            return str(backend.get_hostname())
+        found = f"its ansible_connection is {printable(connection)}"
+    hostname = printable(str(backend.get_hostname()))
+    raise ConfigurationError(
+        f"the testinfra host {hostname} is not a container: {found}, and a container's is docker, "
+        "podman, or ansible with one of these; give the container's name as a text instead"
+    )
+
+
+def find(name: str, containers: Sequence[Listed]) -> Listed | None:
+    """Return the container that name means, None where there is none.
+
+    A name or whole id comes first; then a Compose service ("web", "web-2", "project/web"), a Swarm
+    service, or the beginning of an id. Raises NotFoundError where it could mean several.
+    """
+    exact = [x for x in containers if name.removeprefix("/") == x.name or name == x.id]
+    found = exact or [
+        x
+        for x in containers
+        if name in _service_names(x) or (re.fullmatch("[0-9a-f]+", name) and x.id.startswith(name))
+    ]
+    if len(found) > 1:
+        # What a service leaves behind when it is replaced has stopped.
+        found = [x for x in found if x.state == "running"] or found
+    if len(found) > 1:
+        shown = ", ".join(f"{printable(x.name)} ({x.id[:12]})" for x in found[:8])
+        more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+        raise NotFoundError(
+            f"{printable(name)!r} could be {len(found)} containers: {shown}{more}; "
+            "say which by its name"
+        )
+    return found[0] if found else None
+
+
+def _service_names(listed: Listed) -> set[str]:
+    """Return the names by which a container's service is known."""
+    names = set()
+    if listed.labels.get(_SWARM):
+        names.add(listed.labels[_SWARM])
+    service = listed.labels.get(_SERVICE)
+    if service and listed.labels.get(_ONE_OFF, "False") != "True":
+        own = [service]
+        if listed.labels.get(_NUMBER):
+            own.append(f"{service}-{listed.labels[_NUMBER]}")
+        project = listed.labels.get(_PROJECT)
+        names.update(own)
+        names.update(f"{project}/{x}" for x in own if project)
+    return names
+
+
+def unknown(name: str, what: str, known: Iterable[str], host: str) -> NotFoundError:
+    """Return the error of a name that nothing has, with the nearest that something has."""
+    near = get_close_matches(name, sorted(set(known)), n=3, cutoff=0.5)
+    hint = f": did you mean {' or '.join(map(printable, near))}?" if near else ""
+    return NotFoundError(f"{host} has no {what} {printable(name)!r}{hint}")
+
+
+def names_to_suggest(containers: Iterable[Listed]) -> set[str]:
+    """Return all names and services of containers."""
+    return {name for x in containers for name in (x.name, *_service_names(x))}

@@ -1,0 +1,180 @@
+"""What the fixtures are: checks bound to an engine, which remember what they looked at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import pytest
+
+from pytest_exposed import checks
+from pytest_exposed.audit import Audit, labels_of
+from pytest_exposed.checks import Check
+from pytest_exposed.engine import Engine
+from pytest_exposed.engine.hosts import resolve
+from pytest_exposed.engine.records import Listed
+from pytest_exposed.errors import ExposedError, GoneError, ObservationError
+from pytest_exposed.model import Container
+from pytest_exposed.ports import PortLike, Ports
+from pytest_exposed.report.text import table
+from pytest_exposed.settings import Settings
+from pytest_exposed.text import printable
+
+ParameterSet = Any
+"""What pytest.param returns; pytest has no public name for it."""
+
+
+def running(settings: Settings, file: str | None) -> Audit:
+    """Return the engines' running containers, one list for all processes that share a file.
+
+    Whoever comes first publishes its list by linking it to the file's name, which succeeds once.
+    """
+    if file is None:
+        audit = Audit.reach(settings)
+        audit.close()
+        return audit
+    if not os.path.exists(file):
+        audit = Audit.reach(settings)
+        with NamedTemporaryFile("w", dir=os.path.dirname(file), encoding="utf-8") as own:
+            own.write(audit.dump())
+            own.flush()
+            with suppress(FileExistsError):
+                os.link(own.name, file)
+        audit.close()
+    with open(file, encoding="utf-8") as shared:
+        return Audit.load(shared.read(), settings)
+
+
+def runs_of_containers(audit: Audit) -> list[ParameterSet]:
+    """Return the parameters of a test that runs for each running container: engine, container."""
+    runs = []
+    for place, host in enumerate(audit.hosts):
+        prefix = f"{host.label}-" if len(audit.hosts) > 1 else ""
+        runs += [pytest.param(place, x, id=prefix + printable(x.name)) for x in host.wanted]
+        if host.error is not None:  # the engine's fixture will say it, in a test that fails
+            runs.append(pytest.param(place, None, id=prefix + "unreachable"))
+        elif not host.wanted:
+            none = pytest.mark.skip(reason=f"no container to test: {host.header()}")
+            runs.append(pytest.param(place, None, id=prefix + "none", marks=none))
+    return runs
+
+
+def runs_of_engines(settings: Settings) -> list[ParameterSet]:
+    """Return the parameters of a test that runs for each engine."""
+    labels = labels_of([resolve(x) for x in settings.hosts])
+    return [pytest.param(place, id=label) for place, label in enumerate(labels)]
+
+
+class Checker:
+    """The checks of one engine; remembers the containers that a test looked at."""
+
+    def __init__(self, engine: Engine, grace: float) -> None:
+        """Bind the checks to an engine; grace is what container_matches_image waits."""
+        self.engine = engine
+        self.grace = grace
+        self._looked: dict[str, Container] = {}
+
+    def forget(self) -> None:
+        """Forget what was looked at: another test begins."""
+        self._looked.clear()
+
+    def sections(self) -> list[tuple[str, str]]:
+        """Return a titled table of ports for each container that was looked at."""
+        return [(f"Ports of {x}", "\n".join(table(x))) for x in self._looked.values()]
+
+    def look(self, listed: Listed) -> Container:
+        """Return a snapshot of a container that was listed before; skip the test if it is gone."""
+        __tracebackhide__ = True
+        everyone = self.engine.running()
+        answer = self.engine.observe([listed], everyone, owners=True)[listed.id]
+        if isinstance(answer, GoneError):
+            pytest.skip(str(answer))
+        if isinstance(answer, ObservationError):
+            raise answer
+        self._looked[answer.id] = answer
+        return answer
+
+    def ask(self, question: Callable[[], Check]) -> Check:
+        """Return the answer to a question; an error of ours is raised without its inner frames."""
+        __tracebackhide__ = True
+        try:
+            check = question()
+        except ExposedError as error:
+            raise error.with_traceback(None) from None
+        if check.container is not None:
+            self._looked[check.container.id] = check.container
+        return check
+
+
+class _Bound:
+    """A check bound to an engine."""
+
+    name = ""
+
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class ContainerListensOn(_Bound):
+    """`container_listens_on("web", 80)`: every port has a reachable listener."""
+
+    name = "container_listens_on"
+
+    def __call__(
+        self, container: object, *ports: PortLike | Ports, within: float = 0, only: bool = False
+    ) -> Check:
+        """Return whether a container listens on ports; see checks.container_listens_on."""
+        __tracebackhide__ = True
+        engine = self._checker.engine
+        return self._checker.ask(
+            lambda: checks.container_listens_on(engine, container, *ports, within=within, only=only)
+        )
+
+
+class ContainerPublishes(_Bound):
+    """`container_publishes("web", "8080:80")`: every port is published."""
+
+    name = "container_publishes"
+
+    def __call__(self, container: object, *ports: PortLike | Ports) -> Check:
+        """Return whether a container publishes ports; see checks.container_publishes."""
+        __tracebackhide__ = True
+        engine = self._checker.engine
+        return self._checker.ask(lambda: checks.container_publishes(engine, container, *ports))
+
+
+class ContainerMatchesImage(_Bound):
+    """`container_matches_image("web")`: the rules find nothing wrong."""
+
+    name = "container_matches_image"
+
+    def __call__(
+        self,
+        container: object,
+        ignore: str | Iterable[str] = (),
+        allow: PortLike | Iterable[PortLike] = (),
+    ) -> Check:
+        """Return whether a container matches its image; see checks.container_matches_image."""
+        __tracebackhide__ = True
+        engine, grace = self._checker.engine, self._checker.grace
+        return self._checker.ask(
+            lambda: checks.container_matches_image(engine, container, ignore, allow, grace=grace)
+        )
+
+
+class ImageExposes(_Bound):
+    """`image_exposes("webapp", 80)`: the image documents every port."""
+
+    name = "image_exposes"
+
+    def __call__(self, image: object, *ports: PortLike | Ports, only: bool = False) -> Check:
+        """Return whether an image documents ports; see checks.image_exposes."""
+        __tracebackhide__ = True
+        engine = self._checker.engine
+        return self._checker.ask(lambda: checks.image_exposes(engine, image, *ports, only=only))

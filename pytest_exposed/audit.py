@@ -88,12 +88,7 @@ class HostAudit:
     def engine(self) -> Engine:
         """Return the engine, connecting at the first call; raises EngineError."""
         if self._engine is None:
-            self._engine = Engine(
-                self.host,
-                source=self.settings.source,
-                select=self.settings.select,
-                ignore=self.settings.ignore,
-            )
+            self._engine = self.settings.connect(self.host)
         return self._engine
 
     def close(self) -> None:

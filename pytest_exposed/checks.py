@@ -90,7 +90,7 @@ def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool
         raise ObservationError(
             f"whose {printable(', '.join(map(str, doubtful)), 160)} is can't be told: {container} "
             "shares its network namespace, and the sockets of its processes are hidden from this "
-            "user: run as root"
+            "user: run as root on the engine's host"
         )
     if missing:
         return Check(

@@ -84,7 +84,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add(
         "--exposed-source",
         metavar="NAME",
-        help="how to see sockets: auto (default), netlink or procfs",
+        help="how to see sockets: auto (default), netlink, procfs, helper or exec",
+    )
+    add(
+        "--exposed-helper-image",
+        metavar="IMAGE",
+        help="image with sh and cat for the one helper container that an engine out of reach of "
+        "netlink and procfs is looked at with; pulled if missing (default: a busybox that is there)",
     )
     add(
         "--exposed-report",
@@ -97,7 +103,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("exposed_select", "rules or groups to judge by", "linelist", [])
     parser.addini("exposed_ignore", "rules or groups not to judge by", "linelist", [])
     parser.addini("exposed_grace", "seconds that a container may take to match", "string", "")
-    parser.addini("exposed_source", "how to see sockets: auto, netlink, procfs", "string", "")
+    parser.addini("exposed_source", "how to see sockets: auto, netlink, …", "string", "")
+    parser.addini("exposed_helper_image", "image of the helper container", "string", "")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -117,7 +124,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _given(config: pytest.Config) -> dict[str, Any]:
     """Return the options as given, else the settings of the ini file."""
-    names = ("docker_host", "filter", "select", "ignore", "grace", "source")
+    names = ("docker_host", "filter", "select", "ignore", "grace", "source", "helper_image")
     given = {x: config.getini(f"exposed_{x}") for x in names}
     options = {x: config.getoption(x if x == "docker_host" else f"exposed_{x}") for x in names}
     given |= {key: value for key, value in options.items() if value is not None}
@@ -139,6 +146,7 @@ def _settings(config: pytest.Config) -> Settings:
         ignore=given["ignore"],
         grace=given["grace"],
         source=given["source"],
+        helper_image=given["helper_image"],
         reports=given["report"] or (),
         tables=config.get_verbosity() > 0,
     )
@@ -240,7 +248,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def _exposed_checker(request: pytest.FixtureRequest) -> Iterator[Checker]:
-    from pytest_exposed.engine import Engine  # noqa: PLC0415
     from pytest_exposed.errors import ExposedError  # noqa: PLC0415
     from pytest_exposed.fixtures import Checker  # noqa: PLC0415
 
@@ -253,9 +260,7 @@ def _exposed_checker(request: pytest.FixtureRequest) -> Iterator[Checker]:
         )
     host = settings.hosts[getattr(request, "param", 0)]
     try:
-        engine = Engine(
-            host, source=settings.source, select=settings.select, ignore=settings.ignore
-        )
+        engine = settings.connect(host)
     except ExposedError as error:
         pytest.fail(f"pytest-exposed: {error}", pytrace=False)
     checker = Checker(engine, settings.grace)

@@ -81,6 +81,10 @@ def _span(form: object) -> list[Port]:
     return [Port(number, protocol) for number in range(first, last + 1)]
 
 
+# Collections as Python has it, but not of ports: of characters or numbers.
+_TEXTS = (str, bytes, bytearray, memoryview)
+
+
 class Ports(AbstractSet[Port]):
     """An immutable set of ports, sorted by number, then protocol.
 
@@ -104,7 +108,7 @@ class Ports(AbstractSet[Port]):
         for form in forms:
             if isinstance(form, Ports):
                 ports |= form._ports
-            elif isinstance(form, Iterable) and not isinstance(form, (str, bytes)):
+            elif isinstance(form, Iterable) and not isinstance(form, _TEXTS):
                 for one in form:
                     ports.update(_span(one))
             else:

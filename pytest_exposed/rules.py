@@ -263,7 +263,7 @@ def findings(container: Container, rules: Sequence[Rule]) -> tuple[Finding, ...]
                 raise ObservationError(
                     f"whose {', '.join(map(str, assumed))} is can't be told: {container} shares "
                     "its network namespace, and the sockets of its processes are hidden from this "
-                    "user: run as root"
+                    "user: run as root on the engine's host"
                 )
         found += certain
     return tuple(found)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_exposed import report, rules
+from pytest_exposed.engine import Engine
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.sockets import SOURCES
 
@@ -24,6 +25,7 @@ class Settings:
     ignore: tuple[str, ...]
     grace: float
     source: str
+    helper_image: str | None
     reports: tuple[Path, ...]
 
     tables: bool = False
@@ -39,6 +41,7 @@ class Settings:
         ignore: str | Sequence[str] = (),
         grace: str = "",
         source: str = "",
+        helper_image: str = "",
         reports: Sequence[str] = (),
         tables: bool = False,
     ) -> Settings:
@@ -60,8 +63,19 @@ class Settings:
             ignore=ignored,
             grace=_grace(grace),
             source=source or "auto",
+            helper_image=helper_image or None,
             reports=tuple(map(report.check, reports)),
             tables=tables,
+        )
+
+    def connect(self, host: str | None) -> Engine:
+        """Return the engine of a host, to be looked at as set; raises EngineError."""
+        return Engine(
+            host,
+            source=self.source,
+            select=self.select,
+            ignore=self.ignore,
+            helper_image=self.helper_image,
         )
 
 

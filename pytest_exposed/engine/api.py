@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_exposed.engine import frames
 from pytest_exposed.errors import ConfigurationError, EngineError, NotFoundError
 from pytest_exposed.text import printable
 
@@ -40,9 +42,9 @@ class Api:
         """
         return self._containers(filters, every=False)
 
-    def all_containers(self) -> list[Record]:
+    def all_containers(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Record]:
         """Return all containers, stopped ones included."""
-        return self._containers(None, every=True)
+        return self._containers(filters, every=True)
 
     def _containers(
         self, filters: Mapping[str, Sequence[str]] | None, *, every: bool
@@ -108,6 +110,82 @@ class Api:
     def info(self) -> Record:
         """Return what the engine tells of itself, its clock among it."""
         return _object(self._call("GET /info", self._client.info), self.host, "GET /info")
+
+    # The helper container and exec: what is not a read of the engine, for what only these can read.
+
+    def create(self, configuration: Record, name: str) -> str:
+        """Create a container, and return its id."""
+        answer = self._call(
+            "POST /containers/create",
+            lambda: self._client.create_container_from_config(configuration, name),  # type: ignore[no-untyped-call]  # in the stubs
+        )
+        return str(_object(answer, self.host, "POST /containers/create").get("Id"))
+
+    def start(self, container: str) -> None:
+        """Start a container."""
+        self._call(f"POST /containers/{container}/start", lambda: self._client.start(container))
+
+    def output(self, container: str) -> Iterator[bytes]:
+        """Yield what a container writes to its standard output, until it ends."""
+        call = f"GET /containers/{container}/logs"
+        chunks = iter(
+            self._call(
+                call,
+                lambda: self._client.logs(container, stderr=False, stream=True, follow=True),
+            )
+        )
+        while (chunk := self._call(call, lambda: next(chunks, None))) is not None:
+            yield chunk
+
+    def exit_code(self, container: str) -> int:
+        """Wait for the end of a container, and return its exit code."""
+        call = f"POST /containers/{container}/wait"
+        answer = _object(self._call(call, lambda: self._client.wait(container)), self.host, call)
+        code = answer.get("StatusCode")
+        return code if isinstance(code, int) else -1
+
+    def remove(self, container: str) -> None:
+        """Remove a container, running or not; NotFoundError where there is none."""
+        self._call(
+            f"DELETE /containers/{container}/json",
+            lambda: self._client.remove_container(container, v=True, force=True),
+        )
+
+    def pull(self, image: str) -> None:
+        """Pull an image."""
+        repository, _, tag = (
+            image.rpartition(":") if ":" in image.rpartition("/")[2] else (image, "", "latest")
+        )
+        self._call("POST /images/create", lambda: self._client.pull(repository, tag=tag))
+
+    def exec_create(self, container: str, command: list[str]) -> str:
+        """Prepare a command in a container, and return its id."""
+        call = f"POST /containers/{container}/exec"
+        answer = self._call(call, lambda: self._client.exec_create(container, command, stdin=False))
+        return str(_object(answer, self.host, call).get("Id"))
+
+    def exec_output(self, command: str, deadline: float) -> Iterator[bytes]:
+        """Yield what a prepared command writes to its standard output, until the deadline."""
+        call = f"POST /exec/{command}/start"
+        stream = self._call(call, lambda: self._client.exec_start(command, socket=True))
+        try:
+            yield from frames.output(stream, deadline)
+        finally:
+            stream.close()
+
+    def exec_code(self, command: str, deadline: float) -> int:
+        """Return the exit code of a command whose output has ended."""
+        call = f"GET /exec/{command}/json"
+        while True:
+            answer = _object(
+                self._call(call, lambda: self._client.exec_inspect(command)), self.host, call
+            )
+            code = answer.get("ExitCode")
+            if answer.get("Running") is False and isinstance(code, int):
+                return code
+            if time.monotonic() > deadline:
+                raise EngineError(f"{self.host.shown}: {call}: the command does not end")
+            time.sleep(0.01)
 
     def _call(self, call: str, work: Callable[[], T]) -> T:
         """Return what work returns; what it raises becomes an error of ours, with host and call."""

@@ -20,6 +20,7 @@ from pytest_exposed.engine.records import (
     tags,
     when,
 )
+from pytest_exposed.engine.remote import EngineRemote
 from pytest_exposed.engine.round import Answer, Round
 from pytest_exposed.errors import (
     ConfigurationError,
@@ -44,7 +45,8 @@ class Engine:
     """One docker engine, read-only; a context manager that closes its connections.
 
     host is an address (unix://, tcp://, ssh://, npipe://, http(s)://) or the name of a docker
-    context; None is the default one, in the docker CLI's order. source is auto, netlink or procfs.
+    context; None is the default one, in the docker CLI's order. source is auto,
+    netlink, procfs, helper or exec; helper_image the image of the helper container.
     select and ignore are the names of the rules and groups that snapshots are judged by. Raises
     ConfigurationError for what can't be one of these, EngineError where no engine answers.
     """
@@ -56,6 +58,7 @@ class Engine:
         source: str = "auto",
         select: Sequence[str] = (),
         ignore: Sequence[str] = (),
+        helper_image: str | None = None,
         timeout: float | None = None,
     ) -> None:
         """Connect to the engine; timeout, in seconds, bounds each wait for one answer of it."""
@@ -66,6 +69,7 @@ class Engine:
         self.source = source
         self.rules: tuple[Rule, ...] = rules_of(select, ignore)
         self._api = Api(resolve(host), default_timeout() if timeout is None else timeout)
+        self.remote = EngineRemote(self._api, helper_image)
         self._images: dict[str, Image] = {}
 
     def __enter__(self) -> Self:

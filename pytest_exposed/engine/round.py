@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.records import Inspected, Listed
 from pytest_exposed.errors import NotRunningError, ObservationError
-from pytest_exposed.listeners import LOCAL_PORTS, listeners
+from pytest_exposed.listeners import LOCAL_PORTS, belongs, listeners
 from pytest_exposed.model import Container, Finding, Listener
 from pytest_exposed.ports import Ports
 from pytest_exposed.rules import findings
@@ -40,7 +40,8 @@ class Round:
         self._wanted = wanted
         self._inspected: dict[str, Inspected] = {}
         self._company = {x.id: self._complete(x) for x in _company(wanted, everyone)}
-        self._look = Look(engine.source, [x.id for x in everyone])
+        self._places = {x.id: _place(x, everyone) or x.id for x in self._company.values()}
+        self._look = Look(engine.source, [x.id for x in everyone], engine.remote)
         self._readings = self._look.observe([self._target(x) for x in self._company.values()])
 
     def answers(self, *, owners: bool) -> dict[str, Answer]:
@@ -74,13 +75,12 @@ class Round:
         )
 
     def _target(self, listed: Listed) -> Target:
-        return Target(listed.id, listed.addresses, lambda: self._inspect(listed).pid)
+        place = self._places[listed.id]
+        return Target(listed.id, listed.addresses, place, lambda: self._inspect(listed).pid)
 
     def _snapshot(self, listed: Listed) -> Container:
         """Return a container as if it were alone, not yet judged."""
-        reading = self._readings[listed.id]
-        if isinstance(reading, ObservationError):
-            raise self._why_not(listed, reading)
+        reading = self._reading(listed)
         image = self._engine.documented(listed.image_id, listed.image)
         members = self._members(listed.id, reading)
         named = Ports()
@@ -90,13 +90,6 @@ class Round:
         found = listeners(
             reading, list(members.values()), named, self._local_ports(listed, reading)
         )
-        if not any(x.kind != "unattributed" for x in found):
-            runtime = self._inspect(listed).runtime
-            if runtime not in KERNEL_RUNTIMES:
-                raise ObservationError(
-                    f"the sockets of {printable(listed.name)} are not in this kernel: its runtime "
-                    f"is {printable(runtime)}"
-                )
         return Container(
             id=listed.id,
             name=listed.name,
@@ -111,6 +104,19 @@ class Round:
             labels=listed.labels,
             notes=tuple(self._notes(listed, image.invalid)),
         )
+
+    def _reading(self, listed: Listed) -> Reading:
+        """Return a container's reading; that of exec where only that can see its sockets."""
+        reading = self._readings[listed.id]
+        if isinstance(reading, ObservationError):
+            raise self._why_not(listed, reading)
+        if reading.source == "exec" or any(belongs(x, reading, ()) for x in reading.sockets):
+            return reading
+        # Nothing at all: true of an idle container, and of one whose kernel is another.
+        if self._inspect(listed).runtime in KERNEL_RUNTIMES:
+            return reading
+        self._readings |= self._look.observe([self._target(listed)], elsewhere=[listed.id])
+        return self._reading(listed)
 
     def _members(self, identity: str, reading: Reading) -> dict[str, Reading]:
         """Return the readings of the other containers in a container's network namespace."""

@@ -2,54 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process
-from pytest_exposed.sockets import netlink, procfs
-from pytest_exposed.sockets.local import Local, Read
+from pytest_exposed.sockets import exec as exec_
+from pytest_exposed.sockets import helper, netlink, procfs
+from pytest_exposed.sockets.local import Local
 from pytest_exposed.sockets.reading import Reading, Target
+from pytest_exposed.sockets.remote import Remote
 
-LOCAL: dict[str, Read] = {"netlink": netlink.sockets, "procfs": procfs.sockets}
-"""The sources that need this kernel, best first."""
+Answers = dict[str, "Reading | ObservationError"]
 
-SOURCES = ("auto", *LOCAL)
+ORDER = ("netlink", "procfs", "helper", "exec")
+"""Best first: what the kernel says, what it shows to all, to a helper, what an image claims."""
+
+SOURCES = ("auto", *ORDER)
 
 
 class Look:
     """One look at containers of an engine: asks each source in turn for those not yet seen."""
 
-    def __init__(self, source: str, ids: Collection[str]) -> None:
+    def __init__(self, source: str, ids: Collection[str], remote: Remote) -> None:
         """Prepare to look with source, "auto" for all; ids are all running containers' ids."""
-        self._sources = [x for x in LOCAL if source in ("auto", x)]
+        self._sources = [x for x in ORDER if source in ("auto", x)]
         self._ids = ids
+        self._remote = remote
         self._local: Local | None = None
 
-    def observe(self, targets: Iterable[Target]) -> dict[str, Reading | ObservationError]:
-        """Return a reading of each target by the first source that sees it, or why none does."""
-        answers: dict[str, Reading | ObservationError] = {}
-        reasons: dict[str, list[str]] = {x.id: [] for x in targets}
+    def observe(self, targets: Iterable[Target], *, elsewhere: Collection[str] = ()) -> Answers:
+        """Return a reading of each target by the first source that sees it, or why none does.
+
+        elsewhere are the ids of those whose sockets are in a kernel of their own: only exec can
+        tell them.
+        """
+        answers: Answers = {}
         missing = list(targets)
-        try:
-            self._local = Local(self._ids)
-        except OSError as error:
-            why = f"there is no /proc here ({error.strerror}): it needs Linux, on the engine's host"
-            for found in reasons.values():
-                found += [f"{source}: {why}" for source in self._sources]
-            missing = []
+        reasons: dict[str, list[str]] = {x.id: [] for x in missing}
         for source in self._sources:
-            if not missing or self._local is None:
-                break
-            for key, answer in self._local.observe(missing, source, LOCAL[source]).items():
+            asked = [x for x in missing if source == "exec" or x.id not in elsewhere]
+            for target in missing:
+                if target not in asked:
+                    why = "its runtime keeps its sockets in a kernel of its own"
+                    reasons[target.id].append(f"{source}: {why}: only exec can see them")
+            for key, answer in self._ask(source, asked).items() if asked else ():
                 if isinstance(answer, Reading):
                     answers[key] = answer
                 else:
                     reasons[key].append(f"{source}: {answer}")
             missing = [x for x in missing if x.id not in answers]
-        for key, found in reasons.items():
-            if key not in answers:
-                answers[key] = ObservationError("\n".join(found))
+        for target in missing:
+            answers[target.id] = ObservationError("\n".join(reasons[target.id]))
         return answers
+
+    def _ask(self, source: str, targets: Sequence[Target]) -> Answers:
+        if source == "helper":
+            return helper.observe(targets, self._ids, self._remote)
+        if source == "exec":
+            return exec_.observe(targets, self._remote)
+        try:
+            if self._local is None:
+                self._local = Local(self._ids)
+        except OSError as error:
+            why = ObservationError(
+                f"there is no /proc here ({error.strerror}): it needs Linux, on the engine's host"
+            )
+            return {x.id: why for x in targets}
+        read = netlink.sockets if source == "netlink" else procfs.sockets
+        return self._local.observe(targets, source, read)
 
     def owners(self, container: str, inodes: Collection[int]) -> dict[int, tuple[Process, ...]]:
         """Return the processes of a container that hold each of the sockets, as far as visible."""

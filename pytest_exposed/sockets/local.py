@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
 from pytest_exposed.sockets.process import ContainerProcess, GoneProcessError, namespace_of, pids_of
-from pytest_exposed.sockets.reading import DNS, Reading, Target
+from pytest_exposed.sockets.reading import DNS, Reading, Target, with_shared
 from pytest_exposed.sockets.table import (
     Socket,
     lines_of,
@@ -56,7 +56,7 @@ class Local:
                 answers[target.id] = self._observe(target, source, read, cache)
             except ObservationError as error:
                 answers[target.id] = error
-        return self._with_holders(answers)
+        return self._with_holders(with_shared(answers))
 
     def _observe(
         self,
@@ -129,16 +129,11 @@ class Local:
         self, answers: dict[str, Reading | ObservationError]
     ) -> dict[str, Reading | ObservationError]:
         """Return answers with the sockets that processes hold, where that tells whose they are."""
-        readings = {key: x for key, x in answers.items() if isinstance(x, Reading)}
-        together: dict[object, int] = {}
-        for reading in readings.values():
-            together[reading.namespace] = together.get(reading.namespace, 0) + 1
-        for key, reading in readings.items():
-            shared = reading.shared or together[reading.namespace] > 1
-            held = None
-            if shared or any(_of_another(x, reading.cgroups) for x in reading.sockets):
-                held = self._held(key)
-            answers[key] = replace(reading, shared=shared, held=held)
+        for key, x in answers.items():
+            if isinstance(x, Reading) and (
+                x.shared or any(_of_another(y, x.cgroups) for y in x.sockets)
+            ):
+                answers[key] = replace(x, held=self._held(key))
         return answers
 
     def _held(self, container: str) -> frozenset[int] | None:

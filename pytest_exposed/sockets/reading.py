@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
 
+from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.table import Socket
 
 DNS = "127.0.0.11"
@@ -18,6 +19,8 @@ class Target:
     id: str
     addresses: frozenset[str]
     """Its addresses in its networks; empty where it has none of its own."""
+    place: str
+    """Whose network namespace it is said to be in: its own id, another's, or "host"."""
     main_pid: Callable[[], int]
     """Asks the engine for the pid of its first process; only called where nothing else tells."""
 
@@ -42,3 +45,16 @@ class Reading:
     """Inodes of the sockets that its processes hold; None where not looked up or not visible."""
     shared: bool
     """Whether the namespace is the engine's host's, or another container's too."""
+
+
+def with_shared(
+    answers: Mapping[str, Reading | ObservationError],
+) -> dict[str, Reading | ObservationError]:
+    """Return answers in which the readings of namespaces that occur twice are shared ones."""
+    seen = [x.namespace for x in answers.values() if isinstance(x, Reading)]
+    return {
+        key: replace(x, shared=x.shared or seen.count(x.namespace) > 1)
+        if isinstance(x, Reading)
+        else x
+        for key, x in answers.items()
+    }

@@ -1,0 +1,171 @@
+"""What runs on an engine so that sockets are seen: the one helper container, and exec.
+
+The helper is the only thing that is ever created on an engine, and it is removed in every case.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from pytest_exposed.engine.records import when
+from pytest_exposed.errors import EngineError, ExposedError, NotFoundError, ObservationError
+from pytest_exposed.sockets.remote import LIMIT
+from pytest_exposed.text import printable
+
+if TYPE_CHECKING:
+    from pytest_exposed.engine.api import Api
+
+LABEL = "pytest-exposed.helper"
+"""What marks helper containers; its value is the id of the run that made it."""
+
+SECONDS = 60.0
+"""How long a helper may take."""
+
+EXEC_SECONDS = 10.0
+"""How long `cat` in a container may take."""
+
+# Machines that write the words of /proc's addresses the other way round (GOARCH, uname -m).
+_BIG_ENDIAN = ("s390x", "ppc64", "mips", "mips64", "sparc64")
+
+
+class EngineRemote:
+    """The engine's side of the sources helper and exec."""
+
+    def __init__(self, api: Api, image: str | None) -> None:
+        """Take the calls of an engine; image is the helper's, None for a busybox that is there."""
+        self._api = api
+        self._image = image
+        self._byteorder: str | None = None
+
+    @property
+    def byteorder(self) -> str:
+        """That of the engine's machine."""
+        if self._byteorder is None:
+            machine = self._api.info().get("Architecture")
+            self._byteorder = "big" if machine in _BIG_ENDIAN else "little"
+        return self._byteorder
+
+    def run_helper(self, script: str, arguments: Sequence[str]) -> bytes:
+        """Return what a shell script writes that runs in the one helper container."""
+        image = self._helper_image()
+        self._remove_leftovers()
+        name = f"pytest-exposed-{uuid4().hex}"
+        deadline = time.monotonic() + SECONDS
+        try:
+            container = self._api.create(_helper(image, name, [script, "sh", *arguments]), name)
+        except NotFoundError as error:
+            raise ObservationError(f"its container can't be made: {error}") from None
+        except EngineError as error:
+            raise ObservationError(f"its container can't be made: {error}") from None
+        try:
+            self._api.start(container)
+            text = _gather(self._api.output(container), deadline, "the helper")
+            code = self._api.exit_code(container)
+        except ExposedError as error:
+            raise ObservationError(f"its container failed: {error}") from None
+        finally:
+            # By its name: so also where the answer to its creation was lost.
+            with suppress(NotFoundError):
+                self._api.remove(name)
+        if code != 0:
+            raise ObservationError(
+                f"its container ended with code {code}: does {printable(image)} have sh and cat?"
+            )
+        return text
+
+    def _helper_image(self) -> str:
+        """Return the helper's image: the one that is named, pulled if missing, or a busybox."""
+        if self._image is not None:
+            try:
+                self._api.image(self._image)
+            except NotFoundError:
+                self._api.pull(self._image)
+            return self._image
+        names = [x for record in self._api.images() for x in record.get("RepoTags") or ()]
+        found = sorted(
+            x
+            for x in names
+            if isinstance(x, str) and x.rpartition(":")[0].rpartition("/")[2] == "busybox"
+        )
+        if not found:
+            raise ObservationError(
+                "it needs an image with sh and cat: there is no busybox on the engine, and "
+                "--exposed-helper-image names none"
+            )
+        return next((x for x in found if x.endswith(":latest")), found[-1])
+
+    def _remove_leftovers(self) -> None:
+        """Remove helpers of runs that were killed: those older than any helper gets."""
+        left = self._api.all_containers({"label": [LABEL]})
+        if not left:
+            return
+        now = when(self._api.info().get("SystemTime"))
+        for record in left:
+            made, identity = record.get("Created"), record.get("Id")
+            old = now is not None and isinstance(made, int) and now.timestamp() - made > 2 * SECONDS
+            if old and isinstance(identity, str):
+                with suppress(NotFoundError, EngineError):
+                    self._api.remove(identity)
+
+    def execute(self, container: str, command: Sequence[str]) -> bytes:
+        """Return what a command writes that runs in a container.
+
+        Raises ObservationError where it can't run, is ended by a signal, or takes too long.
+        """
+        deadline = time.monotonic() + EXEC_SECONDS
+        try:
+            identity = self._api.exec_create(container, list(command))
+            text = _gather(
+                self._api.exec_output(identity, deadline), deadline, f"{command[0]} in it"
+            )
+            code = self._api.exec_code(identity, deadline)
+        except ExposedError as error:
+            raise ObservationError(str(error)) from None
+        if code in (126, 127):
+            raise ObservationError(f"there is no {command[0]} in the image")
+        # 1: one of the files is missing, which the text itself tells.
+        if code not in (0, 1):
+            raise ObservationError(f"{command[0]} in it ended with code {code}")
+        return text
+
+
+def _helper(image: str, name: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """Return the configuration of the helper: it can read what everyone can read, and no more."""
+    return {
+        "Image": image,
+        "Entrypoint": ["sh", "-c"],
+        "Cmd": list(arguments),
+        "User": "65534:65534",
+        "Env": ["LC_ALL=C"],
+        "Labels": {LABEL: name},
+        "NetworkDisabled": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "HostConfig": {
+            "PidMode": "host",
+            "UsernsMode": "host",  # the host's pids can't be had from another user namespace
+            "NetworkMode": "none",
+            "ReadonlyRootfs": True,
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "LogConfig": {"Type": "json-file", "Config": {}},
+            "Memory": 64 << 20,
+            "PidsLimit": 16,
+        },
+    }
+
+
+def _gather(chunks: Iterator[bytes], deadline: float, who: str) -> bytes:
+    """Return all chunks as one text, of at most LIMIT bytes and before the deadline."""
+    text = bytearray()
+    for chunk in chunks:
+        text += chunk
+        if len(text) > LIMIT:
+            raise ObservationError(f"{who} wrote over {LIMIT} bytes")
+        if time.monotonic() > deadline:
+            raise ObservationError(f"{who} took too long")
+    return bytes(text)

@@ -1,0 +1,71 @@
+"""Sockets as a `cat` inside the container tells them: what the image claims, not the kernel.
+
+The last resort: for engines whose kernel nothing else reaches, and for runtimes that keep sockets
+in a kernel of their own (gVisor, Kata).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pytest_exposed.errors import ObservationError
+from pytest_exposed.sockets.reading import Reading, Target
+from pytest_exposed.sockets.remote import Remote, reading, shared_places, split_lines
+from pytest_exposed.sockets.table import TableError, parse_ipv6_addresses
+
+COMMAND = (
+    "cat",
+    *(f"/proc/self/net/{x}" for x in ("tcp", "tcp6", "udp", "udp6", "sctp/eps", "if_inet6")),
+)
+
+# `cat` of several files goes on after one that is missing: tables are told apart by their headings.
+_HEADINGS = (
+    ("tcp", re.compile(rb" +sl +local_address rem_address .* inode *")),
+    ("tcp6", re.compile(rb" +sl +local_address +remote_address .* inode *")),
+    ("udp", re.compile(rb" +sl +local_address rem_address .* inode ref pointer drops *")),
+    ("udp6", re.compile(rb" +sl +local_address +remote_address .* inode ref pointer drops *")),
+    ("sctp/eps", re.compile(rb" ENDPT +SOCK +STY +SST .*")),
+)
+_IPV6_ADDRESS = re.compile(rb"[0-9a-f]{32}( [0-9a-f]{2}){4} +[^ ]+")
+
+
+def observe(targets: Sequence[Target], remote: Remote) -> dict[str, Reading | ObservationError]:
+    """Return what `cat` in each target tells, or why it can't."""
+    several = shared_places(targets)
+    answers: dict[str, Reading | ObservationError] = {}
+    for target in targets:
+        try:
+            tables, addresses = parse(remote.execute(target.id, COMMAND))
+            answers[target.id] = reading(
+                "exec",
+                target.place,
+                tables,
+                remote.byteorder,
+                ipv6=bool(addresses),
+                addresses=None,
+                shared=target.place in several,
+            )
+        except ObservationError as error:
+            answers[target.id] = error
+    return answers
+
+
+def parse(text: bytes) -> tuple[dict[str, list[bytes]], list[str]]:
+    """Return the tables by name, and the IPv6 addresses; TableError for another text."""
+    tables: dict[str, list[bytes]] = {}
+    addresses: list[bytes] = []
+    current: list[bytes] | None = None
+    for line in split_lines(text):
+        name = next((name for name, heading in _HEADINGS if heading.fullmatch(line)), None)
+        if name is not None:
+            if name in tables:
+                raise TableError(f"the text has two tables {name}")
+            current = tables[name] = [line]
+        elif _IPV6_ADDRESS.fullmatch(line):
+            addresses.append(line)
+        elif current is None:
+            raise TableError(f"the text begins with {line[:80]!r}, which is no table of sockets")
+        else:
+            current.append(line)
+    return tables, parse_ipv6_addresses(addresses)

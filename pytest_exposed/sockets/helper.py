@@ -1,0 +1,216 @@
+"""Sockets of all containers of an engine, read by one helper container in the host's pid namespace.
+
+It runs a shell script as nobody, without network, capabilities or a writable file: /proc/<pid>/net
+is world-readable. Which process is whose is told by the cgroup that is printed before and after its
+tables. Who made or holds a socket it can't see.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pytest_exposed.errors import ObservationError
+from pytest_exposed.sockets.process import owner_of
+from pytest_exposed.sockets.reading import Reading, Target, with_shared
+from pytest_exposed.sockets.remote import LIMIT, Remote, reading, shared_places, split_lines
+from pytest_exposed.sockets.table import (
+    TableError,
+    parse_ipv4_addresses,
+    parse_ipv6_addresses,
+)
+
+_TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", "if_inet6", "fib_trie")
+
+# Needs sh and cat; where ls is there, too, it tells network namespaces apart. Only processes of
+# the containers named in the arguments are printed, and of each container those which are the
+# first of a pid namespace (NSpid ends in 1): the others share their network, or one of these's.
+# Of a container without such a process (--pid host), the first found.
+SCRIPT = r"""
+ids=" $* "
+whose() {
+    own=
+    while IFS= read -r line; do
+        IFS=/
+        for part in ${line#*:*:}; do
+            part=${part%.scope}
+            part=${part##*-}
+            case ${#part} in 64) case $ids in *" $part "*) own=$part; break 2 ;; esac ;; esac
+        done
+    done 2>/dev/null < "$1/cgroup"
+    unset IFS
+    [ -n "$own" ]
+}
+show() {
+    echo "@process ${1#/proc/} $nspid"
+    echo "@namespace $(ls -i "$1/net/tcp" 2>/dev/null)"
+    echo "@before"
+    cat "$1/cgroup"
+    for table in tcp tcp6 udp udp6 sctp/eps if_inet6 fib_trie; do
+        echo "@table $table"
+        cat "$1/net/$table" 2>/dev/null || echo "@failed"
+    done
+    echo "@after"
+    cat "$1/cgroup"
+    echo "@namespace $(ls -i "$1/net/tcp" 2>/dev/null)"
+    echo "@end"
+}
+shown=" "
+others=
+for p in /proc/[0-9]*; do
+    whose "$p" || continue
+    nspid=
+    while read -r key value; do
+        case $key in NSpid:) nspid=$value; break ;; esac
+    done 2>/dev/null < "$p/status"
+    case "$nspid" in
+        *[!0-9]1) show "$p"; shown="$shown$own " ;;
+        *) others="$others $p" ;;
+    esac
+done
+for p in $others; do
+    whose "$p" || continue
+    case $shown in *" $own "*) continue ;; esac
+    nspid=
+    show "$p"
+    shown="$shown$own "
+done
+echo "@host $(ls -i /proc/1/net/tcp 2>/dev/null)"
+echo "@done"
+"""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the helper printed of one process."""
+
+    depth: int
+    """In how many pid namespaces it is: the first process of a nested container is in more."""
+    namespaces: list[bytes] = field(default_factory=list)
+    cgroups: list[bytes] = field(default_factory=list)
+    tables: dict[str, list[bytes]] = field(default_factory=dict)
+    ended: bool = False
+
+    def take(self, word: bytes, value: bytes, lines: list[bytes]) -> bool:
+        """Take in a part of the text; return whether it is one of a process."""
+        if word == b"@namespace":
+            self.namespaces.append((value.split() or [b""])[0])
+        elif word in (b"@before", b"@after"):
+            self.cgroups.append(b"\n".join(lines))
+        elif word == b"@table" and value.decode("ascii", "replace") in _TABLES:
+            # A kernel without IPv6 or SCTP has no such table; tcp and udp are insisted on later.
+            if lines[-1:] != [b"@failed"]:
+                self.tables[value.decode()] = lines
+        elif word == b"@end":
+            self.ended = True
+        else:
+            return False
+        return True
+
+    def owner(self, ids: Collection[bytes]) -> str | None:
+        """Return the container whose it was before and after its tables were read, or None."""
+        owners = {owner_of(x, ids) for x in self.cgroups}
+        whole = self.ended and len(self.cgroups) == len(self.namespaces) == 2
+        if not whole or len(owners) > 1 or len(set(self.namespaces)) > 1:
+            return None
+        owner = owners.pop()
+        return owner.decode() if owner else None
+
+
+def observe(
+    targets: Sequence[Target], ids: Iterable[str], remote: Remote
+) -> dict[str, Reading | ObservationError]:
+    """Return what the helper sees of each target, or why it can't; one container for all.
+
+    ids are all running containers: a process that names two of them is nobody's.
+    """
+    try:
+        text = remote.run_helper(SCRIPT, [x.id for x in targets])
+        seen, host = parse(text)
+    except ObservationError as error:
+        return {x.id: error for x in targets}
+    known = {x.encode() for x in ids} | {x.id.encode() for x in targets}
+    whose: dict[str | None, list[_Seen]] = {}
+    for process in seen:
+        whose.setdefault(process.owner(known), []).append(process)
+    several = shared_places(targets)
+    answers: dict[str, Reading | ObservationError] = {}
+    for target in targets:
+        try:
+            answers[target.id] = _reading(target, whose.get(target.id, []), several, host, remote)
+        except ObservationError as error:
+            answers[target.id] = error
+    return with_shared(answers)
+
+
+def _reading(
+    target: Target, processes: list[_Seen], several: set[str], host: bytes, remote: Remote
+) -> Reading:
+    if not processes:
+        raise ObservationError(
+            "the helper found no process of the container: it has just ended, or the engine's "
+            "/proc is mounted with hidepid"
+        )
+    for process in sorted(processes, key=lambda x: x.depth):
+        tables = dict(process.tables)
+        addresses = frozenset(parse_ipv4_addresses(b"\n".join([*tables.pop("fib_trie", []), b""])))
+        if target.addresses and addresses and not target.addresses & addresses:
+            continue
+        inode = process.namespaces[0]
+        return reading(
+            "helper",
+            inode or target.place,
+            {k: v for k, v in tables.items() if k != "if_inet6"},
+            remote.byteorder,
+            ipv6=bool(parse_ipv6_addresses(tables.get("if_inet6", []))),
+            addresses=addresses or None,
+            shared=inode == host if inode and host else target.place in several,
+        )
+    raise ObservationError(
+        "none of its first processes is in the network namespace that holds its address "
+        f"{', '.join(sorted(target.addresses))}"
+    )
+
+
+def parse(text: bytes) -> tuple[list[_Seen], bytes]:
+    """Return the processes that the helper printed, and the host's network namespace.
+
+    Raises TableError for a text that is not all of what the script writes.
+    """
+    if len(text) > LIMIT:
+        raise TableError(f"the helper wrote over {LIMIT} bytes")
+    lines = split_lines(text)
+    if not lines or lines[-1] != b"@done":
+        raise TableError(f"the helper did not come to its end; it wrote {text[-200:]!r}")
+    found: list[_Seen] = []
+    host = b""
+    for mark, rest in _parts(lines):
+        word, _, value = mark.partition(b" ")
+        if word == b"@process":
+            found.append(_Seen(depth=len(value.split())))
+        elif word == b"@host":
+            host = value.split(b" ")[0]
+        elif word != b"@done" and not (found and found[-1].take(word, value, rest)):
+            raise TableError(f"the helper wrote {mark[:80]!r}")
+    return found, host
+
+
+_MARK = re.compile(rb"@(?:process|namespace|before|table|after|end|host|done)(?: [^\n]*)?")
+
+
+def _parts(lines: list[bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
+    """Yield each line that the script marks, with the lines below it that it does not."""
+    mark: bytes | None = None
+    rest: list[bytes] = []
+    for line in lines:
+        if _MARK.fullmatch(line):
+            if mark is not None:
+                yield mark, rest
+            elif rest:
+                raise TableError("the helper wrote something before its first mark")
+            mark, rest = line, []
+        else:
+            rest.append(line)
+    if mark is not None:
+        yield mark, rest

@@ -1,0 +1,82 @@
+"""What the sources on engines of another kernel have in common: text that came from far away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from pytest_exposed.sockets.reading import Reading, Target
+from pytest_exposed.sockets.table import Socket, TableError, parse_endpoints, parse_table
+
+LIMIT = 64 << 20
+"""Bytes of text that are taken: some 400,000 rows of tables."""
+
+
+class Remote(Protocol):
+    """What an engine does for the sources that can't see its kernel."""
+
+    @property
+    def byteorder(self) -> str:
+        """That of the engine's machine: /proc writes addresses as words of that machine."""
+
+    def run_helper(self, script: str, arguments: Sequence[str]) -> bytes:
+        """Return what a shell script writes that runs in the one helper container."""
+
+    def execute(self, container: str, command: Sequence[str]) -> bytes:
+        """Return what a command writes that runs in a container."""
+
+
+def reading(
+    source: str,
+    namespace: object,
+    tables: dict[str, list[bytes]],
+    byteorder: str,
+    *,
+    ipv6: bool,
+    addresses: frozenset[str] | None,
+    shared: bool,
+) -> Reading:
+    """Return the reading of a container from the lines of its tables; TableError if one is none.
+
+    tcp and udp must be among them; tcp6 and udp6 are missing where the kernel has no IPv6, sctp/eps
+    where it has no SCTP.
+    """
+    found: list[Socket] = []
+    for name in ("tcp", "udp"):
+        if name not in tables:
+            raise TableError(f"the text has no table {name}")
+    for name, lines in tables.items():
+        found += (
+            parse_endpoints(lines) if name == "sctp/eps" else parse_table(lines, name, byteorder)
+        )
+    return Reading(
+        source=source,
+        namespace=namespace,
+        sockets=tuple(found),
+        ipv6=ipv6,
+        addresses=addresses,
+        local_ports=None,
+        cgroups=None,
+        held=None,
+        shared=shared,
+    )
+
+
+def split_lines(text: bytes) -> list[bytes]:
+    """Return the lines of a text that ends with a whole one; TableError where it is cut off."""
+    if not text:
+        return []
+    if not text.endswith(b"\n"):
+        raise TableError("the text ends in the middle of a line")
+    return text[:-1].split(b"\n")
+
+
+def shared_places(targets: Iterable[Target]) -> set[str]:
+    """Return the places, by what containers are said to share, where several are, or the host."""
+    seen: set[str] = set()
+    several = {"host"}
+    for target in targets:
+        if target.place in seen:
+            several.add(target.place)
+        seen.add(target.place)
+    return several

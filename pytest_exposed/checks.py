@@ -8,7 +8,7 @@ from pytest_exposed import rules
 from pytest_exposed.endpoints import BoundPort, PublishedPort
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.round import not_running
-from pytest_exposed.errors import ConfigurationError, ObservationError
+from pytest_exposed.errors import ConfigurationError, ExposedError, ObservationError
 from pytest_exposed.grace import moments, settle
 from pytest_exposed.model import Container, Finding, Listener
 from pytest_exposed.ports import Port, PortLike, Ports
@@ -142,7 +142,11 @@ def container_publishes(engine: Engine, container: object, *ports: PortLike | Po
     missing = [x for x in wanted if not any(x.is_met_by(y) for y in listed.published)]
     found = _list(listed.published) or "nothing"
     if missing:
-        return Check(False, f"{name} does not publish {_list(missing)}: it publishes {found}")
+        why = f"{name} does not publish {_list(missing)}: it publishes {found}"
+        try:
+            return Check(False, why, engine.container(listed.id))
+        except ExposedError:  # only its table is missing from the report then
+            return Check(False, why)
     return Check(True, f"{name} publishes {found}")
 
 

@@ -90,7 +90,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--exposed-helper-image",
         metavar="IMAGE",
         help="image with sh and cat for the one helper container that an engine out of reach of "
-        "netlink and procfs is looked at with; pulled if missing (default: a busybox that is there)",
+        "netlink and procfs is looked at with; pulled if missing (default: a busybox it has)",
     )
     add(
         "--exposed-report",

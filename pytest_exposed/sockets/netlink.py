@@ -54,6 +54,7 @@ _DUMPS: tuple[tuple[int, int, Literal["tcp", "udp"], int], ...] = (
     (socket.AF_INET, socket.IPPROTO_UDP, "udp", CLOSE),
     (socket.AF_INET6, socket.IPPROTO_UDP, "udp", CLOSE),
 )
+_HIGHEST_ERRNO = 4095  # linux/err.h: MAX_ERRNO
 _TRIES = 10
 _SECONDS = 10.0
 
@@ -174,7 +175,8 @@ def _rows(receive: Callable[[], bytes], sequence: int) -> list[memoryview]:
         elif kind in (NLMSG_ERROR, NLMSG_DONE):
             code = -struct.unpack_from("=i", body)[0] if len(body) >= 4 else 0
             if code:
-                raise ObservationError(f"the kernel refused sock_diag: {os.strerror(code)}")
+                reason = os.strerror(code) if 0 < code <= _HIGHEST_ERRNO else f"error {code}"
+                raise ObservationError(f"the kernel refused sock_diag: {reason}")
             if kind == NLMSG_DONE:
                 break
         else:

@@ -30,7 +30,7 @@ _ROW = re.compile(
     rb" +([0-9]{1,10}) +[0-9]+ ([0-9]{1,20}) [^\n]*"
 )
 _ENDPOINT = re.compile(
-    rb" *[0-9a-fx()nul]+ +[0-9a-fx()nul]+ +[0-9]+ +([0-9]+) +[0-9]+ +([0-9]{1,5})"
+    rb" *[0-9a-fx()nul]+ +[0-9a-fx()nul]+ +[0-9]+ +([0-9]{1,3}) +[0-9]+ +([0-9]{1,5})"
     rb" +([0-9]{1,10}) +([0-9]{1,20})((?: +[0-9A-Fa-f.:*]+)*) *"
 )
 
@@ -75,7 +75,7 @@ def parse_table(lines: Iterable[bytes], name: str, byteorder: str = sys.byteorde
     sockets = []
     for count, line in enumerate(rows):
         match = _ROW.fullmatch(line)
-        if match is None or len(match[1]) != digits or count >= MOST_ROWS:
+        if match is None or {len(match[1]), len(match[3])} != {digits} or count >= MOST_ROWS:
             raise TableError(f"line {count + 2} of {name} is not a row of a table of sockets")
         state = int(match[4], 16)
         if state == wanted:
@@ -158,8 +158,14 @@ def parse_ipv4_addresses(text: bytes) -> list[str]:
 
     Broadcast addresses are among them. Format: fib_trie_seq_show in net/ipv4/fib_trie.c.
     """
-    found = {str(IPv4Address(x.decode())) for x in _LOCAL.findall(text)}
-    return sorted(a for a in found if not IPv4Address(a).is_loopback)
+    # Empty where there are no routes, not even to loopback.
+    if text and not (text.startswith((b"Main:\n", b"Local:\n", b"Id ")) and text.endswith(b"\n")):
+        raise TableError("fib_trie does not begin or end as a table of routes")
+    try:
+        found = {IPv4Address(x.decode()) for x in _LOCAL.findall(text)}
+    except ValueError:
+        raise TableError("fib_trie has a line that is not an address") from None
+    return sorted(str(x) for x in found if not x.is_loopback)
 
 
 def lines_of(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:

@@ -1,0 +1,255 @@
+"""Images, containers and networks of the tests: made from the listener, and removed afterwards."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from demo.images import build_image, busybox, remove_images
+from docker.errors import ImageNotFound, NotFound
+from workload import listener
+
+if TYPE_CHECKING:
+    import docker
+    from docker.models.containers import Container
+    from docker.models.networks import Network
+
+T = TypeVar("T")
+
+RUN = "pytest-exposed.tests"
+"""Label of all that the tests make; its value is the run of pytest."""
+
+STAGE = "pytest-exposed.tests.stage"
+"""Label of the containers of one stage: what audits of the tests filter by."""
+
+DEADLINE = 20.0
+"""How many seconds anything may take that is waited for."""
+
+
+def wait_until(condition: Callable[[], T], what: str, seconds: float = DEADLINE) -> T:
+    """Return what condition returns as soon as it is true; AssertionError after seconds."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.01)
+    return result
+
+
+class Images:
+    """The images of one run, each content built once and all removed at the end."""
+
+    def __init__(self, client: docker.DockerClient, run: str) -> None:
+        self.client = client
+        self.run = run
+        self._built: dict[str, str] = {}
+        self._tags: list[str] = []
+        self._numbers = count(1)
+
+    def build(
+        self,
+        *,
+        exposes: Sequence[str] = (),
+        parent: str = "scratch",
+        files: Mapping[str, Path | bytes] | None = None,
+        links: Mapping[str, str] | None = None,
+        instructions: Sequence[str] = (),
+    ) -> str:
+        """Return the tag of an image that runs the listener and has these EXPOSE lines."""
+        lines = [f"LABEL {RUN}={self.run}", *(f"EXPOSE {x}" for x in exposes), *instructions]
+        if files is None and parent == "scratch":
+            files = {"/bin/listener": listener()}
+            lines.append('ENTRYPOINT ["/bin/listener"]')
+        content = repr((parent, files, links, lines))
+        if content not in self._built:
+            self._built[content] = build_image(
+                self.client,
+                tag := self.new_tag(),
+                parent=parent,
+                files=files or {},
+                links=links or {},
+                instructions=lines,
+            )
+            self._built[content] = tag
+        return self._built[content]
+
+    def with_shell(self, exposes: Sequence[str] = (), instructions: Sequence[str] = ()) -> str:
+        """Return the tag of an image with busybox beside the listener; it runs a shell script."""
+        applets = ("sh", "cat", "ls", "mkdir", "mount", "nsenter", "rmdir", "sleep", "unshare")
+        return self.build(
+            exposes=exposes,
+            files={"/bin/listener": listener(), "/bin/busybox": busybox(), "/tmp/.keep": b""},
+            links={f"/bin/{x}": "busybox" for x in applets},
+            instructions=[*instructions, 'ENTRYPOINT ["/bin/sh", "-ec"]'],
+        )
+
+    def load(self, exposed_ports: Any) -> str:
+        """Return the tag of an image made by hand, its ExposedPorts of any shape."""
+        tag = self.new_tag()
+        self.client.images.load(hand_made(tag, exposed_ports, {RUN: self.run}))
+        return tag
+
+    def new_tag(self) -> str:
+        """Return a tag that no other image has; its image is removed at the end."""
+        tag = f"{self.run}/app:{next(self._numbers)}"
+        self._tags.append(tag)
+        return tag
+
+    def remove(self) -> None:
+        """Remove all images of the run, those without a tag too."""
+        remove_images(self.client, *self._tags)
+        for image in self.left():
+            with suppress(ImageNotFound):
+                self.client.api.remove_image(image["Id"], force=True)
+
+    def left(self) -> list[dict[str, Any]]:
+        """Return the run's images that are on the engine."""
+        found = self.client.api.images(all=True, filters={"label": f"{RUN}={self.run}"})
+        return [x for x in found if isinstance(x, dict)]
+
+
+def hand_made(tag: str, exposed_ports: Any, labels: Mapping[str, str]) -> bytes:
+    """Return an image as `docker load` reads it: the listener, and any ExposedPorts."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        program = tarfile.TarInfo("bin/listener")
+        program.size, program.mode = listener().stat().st_size, 0o755
+        tar.addfile(program, io.BytesIO(listener().read_bytes()))
+    content = layer.getvalue()
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {
+            "Entrypoint": ["/bin/listener"],
+            "Labels": dict(labels),
+            "ExposedPorts": exposed_ports,
+        },
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha256(content).hexdigest()}"]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [tag], "Layers": ["layer.tar"]}]
+    image = io.BytesIO()
+    with tarfile.open(fileobj=image, mode="w") as tar:
+        for name, part in (
+            ("layer.tar", content),
+            ("config.json", json.dumps(config).encode()),
+            ("manifest.json", json.dumps(manifest).encode()),
+        ):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(part)
+            tar.addfile(entry, io.BytesIO(part))
+    return image.getvalue()
+
+
+class Stage:
+    """Containers and networks of one test or module; a context manager that removes them."""
+
+    _numbers = count(1)
+
+    def __init__(self, images: Images) -> None:
+        self.images = images
+        self.client = images.client
+        self.name = f"{images.run}-{next(self._numbers)}"
+        self._networks: list[Network] = []
+
+    @property
+    def filter(self) -> str:
+        """The docker filter that chooses just the containers of the stage."""
+        return f"label={STAGE}={self.name}"
+
+    @property
+    def label(self) -> str:
+        """The label of the filter, as Engine.containers takes it."""
+        return f"{STAGE}={self.name}"
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            remove_containers(self.client, {"label": self.label})
+        finally:
+            for network in self._networks:
+                with suppress(NotFound):
+                    network.remove()
+
+    def create(
+        self,
+        *words: str,
+        name: str = "app",
+        image: str | None = None,
+        exposes: Sequence[str] = (),
+        labels: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Container:
+        """Create a container called name behind the stage's prefix; words are the listener's."""
+        return self.client.containers.create(
+            self.images.build(exposes=exposes) if image is None else image,
+            [*words],
+            name=f"{self.name}-{name}",
+            labels={RUN: self.images.run, STAGE: self.name, **(labels or {})},
+            **options,
+        )
+
+    def run(self, *words: str, **options: Any) -> Container:
+        """Create and start a container, and return it when it has done what the words say."""
+        container = self.create(*words, "ready", **options)
+        container.start()
+        wait_for_line(container, "ready")
+        return container
+
+    def script(self, text: str, *, exposes: Sequence[str] = (), **options: Any) -> Container:
+        """Run a shell script that prints "ready" in an image with busybox and the listener."""
+        container = self.create(text, image=self.images.with_shell(exposes), **options)
+        container.start()
+        wait_for_line(container, "ready")
+        return container
+
+    def network(self, **options: Any) -> Network:
+        """Create a network."""
+        network = self.client.networks.create(
+            f"{self.name}-{len(self._networks)}", labels={RUN: self.images.run}, **options
+        )
+        self._networks.append(network)
+        return network
+
+
+def wait_for_line(container: Container, line: str) -> None:
+    """Wait until a container has written a line; AssertionError where it ends before."""
+
+    def written() -> bool:
+        ended = container.client.api.inspect_container(container.id)["State"]["Status"] == "exited"
+        lines = container.logs().decode().splitlines()
+        assert line in lines or not ended, f"{container.name} ended: {lines}"
+        return line in lines
+
+    wait_until(written, f"{container.name} writes {line!r}")
+
+
+def remove_containers(client: docker.DockerClient, filters: Mapping[str, str]) -> None:
+    """Remove all containers that the filters choose."""
+
+    def remove(container: Mapping[str, Any]) -> None:
+        with suppress(NotFound):
+            client.api.remove_container(container["Id"], v=True, force=True)
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(remove, client.api.containers(all=True, filters=dict(filters))))
+
+
+def leftovers(images: Images) -> Iterable[str]:
+    """Yield a line for each thing of the run that is still on the engine."""
+    label = {"label": f"{RUN}={images.run}"}
+    for container in images.client.api.containers(all=True, filters=label):
+        yield f"container {container['Names']}"
+    for network in images.client.api.networks(filters=label):
+        yield f"network {network['Name']}"
+    for image in images.left():
+        yield f"image {image['Id']} {image['RepoTags']}"

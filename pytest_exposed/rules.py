@@ -158,7 +158,8 @@ def _undocumented(case: Case) -> tuple[str, str] | None:
     reachable = [x for x in case.own if x.kind == "reachable"]
     if not reachable or case.documented:
         return None
-    verb = "listens on"
+    several = len({x for listener in reachable for x in listener.owners}) > 1
+    verb = "listen on" if several else "listens on"
     who = _processes(reachable) or "something"
     where = ", ".join(x.endpoint for x in reachable)
     hint = ""

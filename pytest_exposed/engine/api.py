@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_exposed.engine import frames
 from pytest_exposed.errors import ConfigurationError, EngineError, NotFoundError
 from pytest_exposed.text import printable
 
@@ -29,11 +27,11 @@ class Api:
     def __init__(self, host: Host, timeout: float) -> None:
         """Connect to host; timeout, in seconds, bounds each wait for an answer."""
         self.host = host
-        self._client: APIClient = self._call("GET /version", lambda: _connect(host, timeout))
+        self.client: APIClient = self.call("GET /version", lambda: _connect(host, timeout))
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self.client.close()
 
     def containers(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Record]:
         """Return the running containers, paused and restarting ones included, as `docker ps` does.
@@ -51,9 +49,9 @@ class Api:
     ) -> list[Record]:
         wanted = {key: list(values) for key, values in (filters or {}).items()}
         try:
-            answer = self._call(
+            return self._objects(
                 "GET /containers/json",
-                lambda: self._client.containers(all=every, filters=wanted or None),
+                lambda: self.client.containers(all=every, filters=wanted or None),
             )
         except _RefusedError as error:
             if not wanted:
@@ -62,140 +60,64 @@ class Api:
             raise ConfigurationError(
                 f"{self.host.shown} refuses the filter {printable(written)}: {error.reason}"
             ) from None
-        return _objects(answer, self.host, "GET /containers/json")
 
     def container(self, name: str) -> Record:
         """Return the inspection of a container; NotFoundError where there is none."""
-        call = f"GET /containers/{name}/json"
-        return _object(
-            self._call(call, lambda: self._client.inspect_container(name)), self.host, call
-        )
+        inspect: Callable[..., Any] = self.client.inspect_container
+        return self.object(f"GET /containers/{name}/json", lambda: inspect(name), named=True)
 
     def image(self, name: str) -> Record:
         """Return the inspection of an image; NotFoundError where there is none."""
-        call = f"GET /images/{name}/json"
-        return _object(
-            self._call(
-                call,
-                lambda: self._client.inspect_image(name),  # type: ignore[no-untyped-call]  # in the stubs
-            ),
-            self.host,
-            call,
-        )
+        inspect: Callable[..., Any] = self.client.inspect_image
+        return self.object(f"GET /images/{name}/json", lambda: inspect(name), named=True)
 
     def images(self) -> list[Record]:
         """Return all images that have a name or are used."""
-        return _objects(
-            self._call("GET /images/json", self._client.images), self.host, "GET /images/json"
-        )
+        return self._objects("GET /images/json", self.client.images)
 
     def history(self, image: str) -> list[Record]:
-        """Return the layers of an image, newest first."""
-        call = f"GET /images/{image}/history"
-        return _objects(
-            self._call(
-                call,
-                lambda: self._client.history(image),  # type: ignore[no-untyped-call]  # in the stubs
-            ),
-            self.host,
-            call,
-        )
+        """Return the layers of an image, newest first; NotFoundError where there is none."""
+        history: Callable[..., Any] = self.client.history
+        return self._objects(f"GET /images/{image}/history", lambda: history(image), named=True)
 
     def logs(self, container: str, lines: int) -> str:
         """Return the last lines that a container wrote, at most 4,096 characters."""
-        call = f"GET /containers/{container}/logs"
-        text = self._call(call, lambda: self._client.logs(container, tail=lines))
+        text = self.call(
+            f"GET /containers/{container}/logs",
+            lambda: self.client.logs(container, tail=lines),
+            named=True,
+        )
         return text[-4096:].decode("utf-8", "backslashreplace")
 
     def info(self) -> Record:
         """Return what the engine tells of itself, its clock among it."""
-        return _object(self._call("GET /info", self._client.info), self.host, "GET /info")
+        return self.object("GET /info", self.client.info)
 
-    # The helper container and exec: what is not a read of the engine, for what only these can read.
+    def object(self, call: str, work: Callable[[], Any], *, named: bool = False) -> Record:
+        """Return the JSON object that a call answers."""
+        answer = self.call(call, work, named=named)
+        if isinstance(answer, dict):
+            return answer
+        raise EngineError(f"{self.host.shown}: {call} answered what no engine does: no object")
 
-    def create(self, configuration: Record, name: str) -> str:
-        """Create a container, and return its id."""
-        answer = self._call(
-            "POST /containers/create",
-            lambda: self._client.create_container_from_config(configuration, name),  # type: ignore[no-untyped-call]  # in the stubs
-        )
-        return str(_object(answer, self.host, "POST /containers/create").get("Id"))
+    def _objects(self, call: str, work: Callable[[], Any], *, named: bool = False) -> list[Record]:
+        answer = self.call(call, work, named=named)
+        if isinstance(answer, list) and all(isinstance(x, dict) for x in answer):
+            return answer
+        raise EngineError(f"{self.host.shown}: {call} answered what no engine does: no objects")
 
-    def start(self, container: str) -> None:
-        """Start a container."""
-        self._call(f"POST /containers/{container}/start", lambda: self._client.start(container))
+    def call(self, call: str, work: Callable[[], T], *, named: bool = False) -> T:
+        """Return what work returns; what it raises becomes an error of ours, with host and call.
 
-    def output(self, container: str) -> Iterator[bytes]:
-        """Yield what a container writes to its standard output, until it ends."""
-        call = f"GET /containers/{container}/logs"
-        chunks = iter(
-            self._call(
-                call,
-                lambda: self._client.logs(container, stderr=False, stream=True, follow=True),
-            )
-        )
-        while (chunk := self._call(call, lambda: next(chunks, None))) is not None:
-            yield chunk
-
-    def exit_code(self, container: str) -> int:
-        """Wait for the end of a container, and return its exit code."""
-        call = f"POST /containers/{container}/wait"
-        answer = _object(self._call(call, lambda: self._client.wait(container)), self.host, call)
-        code = answer.get("StatusCode")
-        return code if isinstance(code, int) else -1
-
-    def remove(self, container: str) -> None:
-        """Remove a container, running or not; NotFoundError where there is none."""
-        self._call(
-            f"DELETE /containers/{container}/json",
-            lambda: self._client.remove_container(container, v=True, force=True),
-        )
-
-    def pull(self, image: str) -> None:
-        """Pull an image."""
-        repository, _, tag = (
-            image.rpartition(":") if ":" in image.rpartition("/")[2] else (image, "", "latest")
-        )
-        self._call("POST /images/create", lambda: self._client.pull(repository, tag=tag))
-
-    def exec_create(self, container: str, command: list[str]) -> str:
-        """Prepare a command in a container, and return its id."""
-        call = f"POST /containers/{container}/exec"
-        answer = self._call(call, lambda: self._client.exec_create(container, command, stdin=False))
-        return str(_object(answer, self.host, call).get("Id"))
-
-    def exec_output(self, command: str, deadline: float) -> Iterator[bytes]:
-        """Yield what a prepared command writes to its standard output, until the deadline."""
-        call = f"POST /exec/{command}/start"
-        stream = self._call(call, lambda: self._client.exec_start(command, socket=True))
-        try:
-            yield from frames.output(stream, deadline)
-        finally:
-            stream.close()
-
-    def exec_code(self, command: str, deadline: float) -> int:
-        """Return the exit code of a command whose output has ended."""
-        call = f"GET /exec/{command}/json"
-        while True:
-            answer = _object(
-                self._call(call, lambda: self._client.exec_inspect(command)), self.host, call
-            )
-            code = answer.get("ExitCode")
-            if answer.get("Running") is False and isinstance(code, int):
-                return code
-            if time.monotonic() > deadline:
-                raise EngineError(f"{self.host.shown}: {call}: the command does not end")
-            time.sleep(0.01)
-
-    def _call(self, call: str, work: Callable[[], T]) -> T:
-        """Return what work returns; what it raises becomes an error of ours, with host and call."""
+        named is for calls of one container or image, which can be missing: NotFoundError.
+        """
         import docker.errors  # noqa: PLC0415  # the SDK is slow to import
 
         try:
             return work()
         except docker.errors.APIError as error:
             reason = printable(str(error.explanation or error))
-            if isinstance(error, docker.errors.NotFound) and call.count("/") > 2:
+            if named and isinstance(error, docker.errors.NotFound):
                 raise NotFoundError(f"{self.host.shown}: {call}: {reason}") from None
             if error.response is not None and error.response.status_code == 400:
                 raise _RefusedError(self.host, call, reason) from None
@@ -225,20 +147,6 @@ def _connect(host: Host, timeout: float) -> APIClient:
 
         settings |= {k: v for k, v in kwargs_from_env().items() if k == "tls"}
     return docker.APIClient(**settings)
-
-
-def _object(answer: Any, host: Host, call: str) -> Record:
-    if isinstance(answer, dict):
-        return answer
-    raise EngineError(f"{host.shown}: {call} answered what no engine answers: not an object")
-
-
-def _objects(answer: Any, host: Host, call: str) -> list[Record]:
-    if isinstance(answer, list) and all(isinstance(x, dict) for x in answer):
-        return answer
-    raise EngineError(
-        f"{host.shown}: {call} answered what no engine answers: not a list of objects"
-    )
 
 
 _ADVICE = {

@@ -36,6 +36,8 @@ def resolve(host: str | None, environment: Mapping[str, str] = os.environ) -> Ho
     """
     if host is None:
         host = environment.get("DOCKER_HOST") or None
+    if host == "":
+        raise ConfigurationError("an empty text is not a docker host")
     if host is None:
         return _context(environment.get("DOCKER_CONTEXT") or None)
     if "://" not in host:

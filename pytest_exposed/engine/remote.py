@@ -6,11 +6,11 @@ The helper is the only thing that is ever created on an engine, and it is remove
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from pytest_exposed.engine import frames
 from pytest_exposed.engine.records import when
 from pytest_exposed.errors import EngineError, ExposedError, NotFoundError, ObservationError
 from pytest_exposed.sockets.remote import LIMIT
@@ -54,28 +54,55 @@ class EngineRemote:
         image = self._helper_image()
         self._remove_leftovers()
         name = f"pytest-exposed-{uuid4().hex}"
-        deadline = time.monotonic() + SECONDS
         try:
-            container = self._api.create(_helper(image, name, [script, "sh", *arguments]), name)
-        except NotFoundError as error:
-            raise ObservationError(f"its container can't be made: {error}") from None
-        except EngineError as error:
-            raise ObservationError(f"its container can't be made: {error}") from None
-        try:
-            self._api.start(container)
-            text = _gather(self._api.output(container), deadline, "the helper")
-            code = self._api.exit_code(container)
+            return self._run(image, name, [script, "sh", *arguments])
         except ExposedError as error:
             raise ObservationError(f"its container failed: {error}") from None
         finally:
-            # By its name: so also where the answer to its creation was lost.
-            with suppress(NotFoundError):
-                self._api.remove(name)
-        if code != 0:
+            # By its name: there may be one, too, where the answer to its creation was lost.
+            self._remove(name)
+
+    def _run(self, image: str, name: str, arguments: Sequence[str]) -> bytes:
+        client, call = self._api.client, self._api.call
+        deadline = time.monotonic() + SECONDS
+        create: Callable[..., Any] = client.create_container_from_config
+        made = self._api.object(
+            "POST /containers/create", lambda: create(_helper(image, name, arguments), name)
+        )
+        for warning in made.get("Warnings") or ():
+            if "platform" in str(warning):
+                raise ObservationError(f"{printable(image)}: {printable(str(warning))}")
+        call(f"POST /containers/{name}/start", lambda: client.start(name))
+        reading = f"GET /containers/{name}/logs"
+        chunks = iter(
+            call(reading, lambda: client.logs(name, stderr=False, stream=True, follow=True))
+        )
+        text = _gather(
+            iter(lambda: call(reading, lambda: next(chunks, b"")), b""), deadline, "the helper"
+        )
+        ended = self._api.object(f"POST /containers/{name}/wait", lambda: client.wait(name))
+        if ended.get("StatusCode") != 0:
             raise ObservationError(
-                f"its container ended with code {code}: does {printable(image)} have sh and cat?"
+                f"it ended with code {ended.get('StatusCode')}: "
+                f"does {printable(image)} have sh and cat?"
             )
         return text
+
+    def _remove(self, container: str) -> None:
+        """Remove a helper, running or not, if there is one."""
+        try:
+            self._api.call(
+                f"DELETE /containers/{container}",
+                lambda: self._api.client.remove_container(container, v=True, force=True),
+                named=True,
+            )
+        except NotFoundError:
+            pass
+        except EngineError as error:
+            raise ObservationError(
+                f"its container could not be removed: {error}; "
+                f"remove it when the engine is back: docker rm -f {container}"
+            ) from None
 
     def _helper_image(self) -> str:
         """Return the helper's image: the one that is named, pulled if missing, or a busybox."""
@@ -83,7 +110,7 @@ class EngineRemote:
             try:
                 self._api.image(self._image)
             except NotFoundError:
-                self._api.pull(self._image)
+                self._pull(self._image)
             return self._image
         names = [x for record in self._api.images() for x in record.get("RepoTags") or ()]
         found = sorted(
@@ -108,8 +135,17 @@ class EngineRemote:
             made, identity = record.get("Created"), record.get("Id")
             old = now is not None and isinstance(made, int) and now.timestamp() - made > 2 * SECONDS
             if old and isinstance(identity, str):
-                with suppress(NotFoundError, EngineError):
-                    self._api.remove(identity)
+                self._remove(identity)
+
+    def _pull(self, image: str) -> None:
+        name, colon, tag = image.rpartition(":")
+        repository, tag = (name, tag) if colon and "/" not in tag else (image, "latest")
+        try:
+            self._api.call(
+                "POST /images/create", lambda: self._api.client.pull(repository, tag=tag)
+            )
+        except EngineError as error:
+            raise ObservationError(f"its image can't be pulled: {error}") from None
 
     def execute(self, container: str, command: Sequence[str]) -> bytes:
         """Return what a command writes that runs in a container.
@@ -118,11 +154,7 @@ class EngineRemote:
         """
         deadline = time.monotonic() + EXEC_SECONDS
         try:
-            identity = self._api.exec_create(container, list(command))
-            text = _gather(
-                self._api.exec_output(identity, deadline), deadline, f"{command[0]} in it"
-            )
-            code = self._api.exec_code(identity, deadline)
+            text, code = self._execute(container, list(command), deadline)
         except ExposedError as error:
             raise ObservationError(str(error)) from None
         if code in (126, 127):
@@ -131,6 +163,30 @@ class EngineRemote:
         if code not in (0, 1):
             raise ObservationError(f"{command[0]} in it ended with code {code}")
         return text
+
+    def _execute(self, container: str, command: list[str], deadline: float) -> tuple[bytes, int]:
+        client, call = self._api.client, self._api.call
+        made = self._api.object(
+            f"POST /containers/{container}/exec",
+            lambda: client.exec_create(container, command, stdin=False),
+        )
+        identity = str(made.get("Id"))
+        stream = call(
+            f"POST /exec/{identity}/start", lambda: client.exec_start(identity, socket=True)
+        )
+        try:
+            text = _gather(frames.output(stream, deadline), deadline, f"{command[0]} in it")
+        finally:
+            stream.close()
+        reading = f"GET /exec/{identity}/json"
+        while True:  # its stream ends a moment before it does
+            state = self._api.object(reading, lambda: client.exec_inspect(identity))
+            code = state.get("ExitCode")
+            if state.get("Running") is False and isinstance(code, int):
+                return text, code
+            if time.monotonic() > deadline:
+                raise ObservationError(f"{command[0]} in it does not end")
+            time.sleep(0.01)
 
 
 def _helper(image: str, name: str, arguments: Sequence[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.records import Inspected, Listed
-from pytest_exposed.errors import NotRunningError, ObservationError
+from pytest_exposed.errors import GoneError, NotRunningError, ObservationError
 from pytest_exposed.listeners import LOCAL_PORTS, belongs, listeners
 from pytest_exposed.model import Container, Finding, Listener
 from pytest_exposed.ports import Ports
@@ -158,6 +158,8 @@ class Round:
             inspected = self._engine.inspect(listed)
         except ObservationError as error:  # removed
             return error
+        if inspected.state == "removing":
+            return GoneError(f"{name} is gone since the run began")
         if inspected.state in ("running", "paused"):
             return ObservationError(f"no source can see the sockets of {name}:\n{reading}")
         return not_running(name, inspected, self._engine.last_lines(listed))
@@ -181,7 +183,26 @@ class Round:
             if not isinstance(verdict, ObservationError) and _names_a_silent_port(verdict):
                 container = replace(container, image=self._engine.with_history(container.image))
             verdict = self._findings(container)
-        return replace(container, verdict=verdict)
+        return replace(container, verdict=self._certain(container, verdict))
+
+    def _certain(
+        self, container: Container, verdict: tuple[Finding, ...] | ObservationError
+    ) -> tuple[Finding, ...] | ObservationError:
+        """Return the verdict, unless a neighbour that was not seen may answer a publication."""
+        published = {x.port for x in container.published}
+        if isinstance(verdict, ObservationError) or not any(x.port in published for x in verdict):
+            return verdict
+        for identity, answer in self._alone.items():
+            unseen = isinstance(answer, ObservationError) and not isinstance(
+                answer, (GoneError, NotRunningError)
+            )
+            if unseen and self._places[identity] == self._places[container.id]:
+                return ObservationError(
+                    f"{container} shares its network namespace with "
+                    f"{printable(self._company[identity].name)}, which may answer what it "
+                    f"publishes, and which can't be seen:\n{answer}"
+                )
+        return verdict
 
     def _findings(self, container: Container) -> tuple[Finding, ...] | ObservationError:
         try:

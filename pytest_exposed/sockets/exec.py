@@ -27,7 +27,7 @@ _HEADINGS = (
     ("udp6", re.compile(rb" +sl +local_address +remote_address .* inode ref pointer drops *")),
     ("sctp/eps", re.compile(rb" ENDPT +SOCK +STY +SST .*")),
 )
-_IPV6_ADDRESS = re.compile(rb"[0-9a-f]{32}( [0-9a-f]{2}){4} +[^ ]+")
+_IPV6_ADDRESS = re.compile(rb"[0-9a-f]{32}( [0-9a-f]{2,8}){4} +[^ ]+")
 
 
 def observe(targets: Sequence[Target], remote: Remote) -> dict[str, Reading | ObservationError]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from datetime import date
 
 import pytest
 
@@ -10,6 +11,8 @@ from pytest_exposed import report as reports
 from pytest_exposed.audit import Audit
 from pytest_exposed.items import AuditItem, HostCollector, is_of
 from pytest_exposed.outcome import Outcome
+from pytest_exposed.ports import Port
+from pytest_exposed.waivers import stale
 
 ROOT = "exposed"
 """What the ids of the audit's tests begin with."""
@@ -83,3 +86,21 @@ class AuditHooks:
                     terminalreporter.write("\n\n".join(host.tables) + "\n")
         if self._outcome.told:
             terminalreporter.write_line(f"exposed: {self._outcome.summary()}")
+            for line in self._stale_waivers():
+                terminalreporter.write_line(f"exposed: {line}")
+
+    def _stale_waivers(self) -> list[str]:
+        containers = list(self._outcome.containers())
+        found = [
+            (x["name"], y["rule"], Port.parse(y["port"]) if y["port"] else None)
+            for x in containers
+            for y in x["findings"] or ()
+        ]
+        running = sum(len(x.everyone) for x in self._audit.hosts)
+        return stale(
+            self._audit.settings.waivers,
+            found,
+            [x["name"] for x in containers],
+            all_judged=len(containers) == running and not self._outcome.unseen(),
+            today=date.today(),  # noqa: DTZ011  # the user's day
+        )

@@ -129,7 +129,7 @@ class ContainerItem(AuditItem):
 
     def judge(self, container: Container) -> None:
         """Raise what is wrong with a container that was seen."""
-        findings = container.findings
+        findings = [x for x in container.findings if x.waived is None]
         if findings:
             headline = ", ".join(dict.fromkeys(map(str, findings)))
             raise MismatchError(printable(headline), failure_text(container, findings))

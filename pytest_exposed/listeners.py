@@ -85,8 +85,7 @@ def _dns_pair(sockets: Iterable[Socket], local_ports: tuple[int, int]) -> tuple[
         for x in sockets
         if x.address == DNS and x.uid == 0 and local_ports[0] <= x.port <= local_ports[1]
     ]
-    protocols = sorted(x.protocol for x in found)
-    return tuple(found) if protocols == sorted(set(protocols)) else ()
+    return tuple(found) if sorted(x.protocol for x in found) == ["tcp", "udp"] else ()
 
 
 def _kind(

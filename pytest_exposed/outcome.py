@@ -56,10 +56,14 @@ class Outcome:
         for host in self.hosts.values():
             yield from host.containers
 
+    def unseen(self) -> int:
+        """Return how many containers could not be observed."""
+        return sum(x["error"] is not None for x in self.containers())
+
     def summary(self) -> str:
         """Return the line that ends an audit: "12 containers on 1 host, 10 match, 2 do not (…)"."""
         containers = list(self.containers())
-        unseen = sum(x["error"] is not None for x in containers)
+        unseen = self.unseen()
         broken: Counter[str] = Counter()
         differ = waived = 0
         for container in containers:

@@ -104,6 +104,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("exposed_ignore", "rules or groups not to judge by", "linelist", [])
     parser.addini("exposed_grace", "seconds that a container may take to match", "string", "")
     parser.addini("exposed_source", "how to see sockets: auto, netlink, …", "string", "")
+    parser.addini(
+        "exposed_allow",
+        "waivers, CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason",
+        "linelist",
+        [],
+    )
     parser.addini("exposed_helper_image", "image of the helper container", "string", "")
 
 
@@ -128,7 +134,8 @@ def _given(config: pytest.Config) -> dict[str, Any]:
     given = {x: config.getini(f"exposed_{x}") for x in names}
     options = {x: config.getoption(x if x == "docker_host" else f"exposed_{x}") for x in names}
     given |= {key: value for key, value in options.items() if value is not None}
-    return {**given, "report": config.option.exposed_report}
+    allow = config.getini("exposed_allow")
+    return {**given, "allow": allow, "report": config.option.exposed_report}
 
 
 def _settings(config: pytest.Config) -> Settings:
@@ -147,6 +154,7 @@ def _settings(config: pytest.Config) -> Settings:
         grace=given["grace"],
         source=given["source"],
         helper_image=given["helper_image"],
+        allow=given["allow"],
         reports=given["report"] or (),
         tables=config.get_verbosity() > 0,
     )

@@ -8,11 +8,11 @@ at most.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
-from pytest_exposed.errors import ConfigurationError, ObservationError
-from pytest_exposed.model import Container, Finding, Listener, Publication
+from pytest_exposed.errors import ConfigurationError
+from pytest_exposed.model import Container, Listener, Publication
 from pytest_exposed.ports import PROTOCOLS, Port, Ports
 from pytest_exposed.text import printable
 
@@ -56,18 +56,25 @@ class Case:
         return f"it listens on {ports}" if ports else "it listens on nothing"
 
 
-Judge = Callable[[Case], "tuple[str, str] | None"]
-"""Returns message and fix, or None."""
+Verdict = tuple[str, str] | None
+"""Message and fix, or None where the rule isn't broken."""
+
+Judge = Callable[[Case], Verdict]
+JudgeOfContainer = Callable[[Container], Verdict]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule's name, its groups, what it says in a line, and its judgement of a port."""
+    """A rule's name, its groups, what it says in a line, and its judgement.
+
+    It judges each port of a container, or the container as a whole.
+    """
 
     name: str
     groups: tuple[str, ...]
     summary: str
-    judge: Judge
+    judge: Judge | None = None
+    judge_container: JudgeOfContainer | None = None
 
 
 RULES: dict[str, Rule] = {}
@@ -75,15 +82,26 @@ RULES: dict[str, Rule] = {}
 
 def _rule(name: str, *groups: str) -> Callable[[Judge], Judge]:
     def add(judge: Judge) -> Judge:
-        summary = (judge.__doc__ or "").strip().splitlines()[0]
-        RULES[name] = Rule(name, groups, summary, judge)
+        RULES[name] = Rule(name, groups, _first_line(judge.__doc__), judge=judge)
         return judge
 
     return add
 
 
+def _rule_of_container(name: str, *groups: str) -> Callable[[JudgeOfContainer], JudgeOfContainer]:
+    def add(judge: JudgeOfContainer) -> JudgeOfContainer:
+        RULES[name] = Rule(name, groups, _first_line(judge.__doc__), judge_container=judge)
+        return judge
+
+    return add
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().split("\n", 1)[0]
+
+
 @_rule("unreachable", "default")
-def _unreachable(case: Case) -> tuple[str, str] | None:
+def _unreachable(case: Case) -> Verdict:
     """It is documented or published, and nothing outside can reach its listeners."""
     listeners = case.answering if case.published else case.own
     expected = case.documented or case.published
@@ -104,7 +122,7 @@ def _unreachable(case: Case) -> tuple[str, str] | None:
 
 
 @_rule("published-silent", "default")
-def _published_silent(case: Case) -> tuple[str, str] | None:
+def _published_silent(case: Case) -> Verdict:
     """It is published, and nothing listens on it."""
     if not case.published or case.answering:
         return None
@@ -115,25 +133,25 @@ def _published_silent(case: Case) -> tuple[str, str] | None:
 
 
 @_rule("silent", "default")
-def _silent(case: Case) -> tuple[str, str] | None:
+def _silent(case: Case) -> Verdict:
     """It is documented, and nothing listens on it."""
     if not case.documented or case.own:
         return None
     message = f"{case.image} documents it, and nothing in {case.container} listens on it"
     for other in case.other_protocols:
         if other in case.container.listening:
+            means = f": EXPOSE {case.port.number} means {case.port}"
             return (
-                f"{message}, but on {other}: EXPOSE {case.port.number} means {case.port}",
+                f"{message}, but on {other}" + (means if case.port.protocol == "tcp" else ""),
                 f"write EXPOSE {other} in its Dockerfile",
             )
     origin = exposed_by(case.container.image.history, case.port)
     if origin is not None:
-        base = next(
-            (name for place, name in case.container.image.parents.items() if place <= origin), None
-        )
-        if base is not None:
+        # Of several parents, one upon the other, the one whose Dockerfile wrote it.
+        bases = [x for x in case.container.image.parents.items() if x[0] <= origin]
+        if bases:
             return (
-                f"{message}; inherited from {printable(base)}",
+                f"{message}; inherited from {printable(max(bases)[1])}",
                 "an inherited EXPOSE can't be taken back: start its service, or waive it",
             )
         assert case.container.image.history is not None
@@ -142,7 +160,7 @@ def _silent(case: Case) -> tuple[str, str] | None:
 
 
 @_rule("published-undocumented", "default")
-def _published_undocumented(case: Case) -> tuple[str, str] | None:
+def _published_undocumented(case: Case) -> Verdict:
     """It is published, and the image does not document it."""
     if not case.published or case.documented or case.documented_by_neighbour:
         return None
@@ -153,7 +171,7 @@ def _published_undocumented(case: Case) -> tuple[str, str] | None:
 
 
 @_rule("undocumented", "default", "cis")
-def _undocumented(case: Case) -> tuple[str, str] | None:
+def _undocumented(case: Case) -> Verdict:
     """It is listening, and the image does not document it."""
     reachable = [x for x in case.own if x.kind == "reachable"]
     if not reachable or case.documented:
@@ -168,13 +186,64 @@ def _undocumented(case: Case) -> tuple[str, str] | None:
     return f"{who} {verb} {where}, and {case.image} does not EXPOSE it{hint}", _add_expose(case)
 
 
+@_rule("published-everywhere", "cis")
+def _published_everywhere(case: Case) -> Verdict:
+    """It is published on all addresses of the host instead of one."""
+    everywhere = [x for x in case.published if x.host_ip in ("", "0.0.0.0", "::")]  # noqa: S104
+    if not everywhere:
+        return None
+    where = ", ".join(x.endpoint for x in everywhere)
+    return (
+        f"published on every interface of the host, as {where} ({CIS}, 5.14)",
+        f"publish it on one: -p ADDRESS:{everywhere[0].host_port}:{case.port}",
+    )
+
+
+@_rule("published-privileged", "cis")
+def _published_privileged(case: Case) -> Verdict:
+    """It is published on a port of the host below 1024."""
+    low = [x for x in case.published if 1 <= x.host_port < 1024]
+    if not low:
+        return None
+    where = ", ".join(x.endpoint for x in low)
+    return (
+        f"published on a privileged port of the host, as {where} ({CIS}, 5.8)",
+        "publish it on a port from 1024 on",
+    )
+
+
+@_rule("ssh", "cis")
+def _ssh(case: Case) -> Verdict:
+    """It is 22/tcp and listening, or its listener is sshd."""
+    reachable = [x for x in case.own if x.kind == "reachable"]
+    daemon = any(owner.name == "sshd" for x in reachable for owner in x.owners)
+    if not reachable or not (case.port == Port(22) or daemon):
+        return None
+    where = ", ".join(map(_who, reachable))
+    return (
+        f"an SSH server listens on {where} ({CIS}, 5.7)",
+        "use `docker exec` instead of SSH",
+    )
+
+
+@_rule_of_container("host-network", "cis")
+def _host_network(container: Container) -> Verdict:
+    """The container shares the host's network; a finding of the container, with no port."""
+    if not any(x.network_mode == "host" for x in (container, *container.neighbours)):
+        return None
+    return (
+        f"{container} shares the network of its host ({CIS}, 5.10)",
+        "give it a network of its own, and publish what it serves",
+    )
+
+
 def _add_expose(case: Case) -> str:
     for other in case.other_protocols:
         if other in case.container.documented:
-            return (
-                f"add to its Dockerfile: EXPOSE {case.port} "
-                f"(EXPOSE {other.number} there means {other})"
-            )
+            there = f"EXPOSE {other.number} there means {other}"
+            if other.protocol != "tcp":
+                there = f"EXPOSE {other} there is another port"
+            return f"add to its Dockerfile: EXPOSE {case.port} ({there})"
     return f"add to its Dockerfile: EXPOSE {case.port}"
 
 
@@ -200,9 +269,11 @@ def exposed_by(history: Sequence[str] | None, port: Port) -> int | None:
     `EXPOSE [80/tcp 443/tcp]` or `EXPOSE map[80/tcp:{}]`.
     """
     for place, command in enumerate(history or ()):
-        _, found, written = command.partition("EXPOSE ")
+        before, found, written = command.partition("EXPOSE ")
+        if not found or before.rstrip() not in ("", "/bin/sh -c #(nop)", "cmd /S /C #(nop)"):
+            continue
         words = written.replace("map[", " ").replace("[", " ").replace("]", " ").replace(":{}", " ")
-        if found and port in Ports.from_exposed(words.split())[0]:
+        if port in Ports.from_exposed(words.split())[0]:
             return place
     return None
 
@@ -243,80 +314,3 @@ def select(chosen: Iterable[str] = (), ignored: Iterable[str] = ()) -> tuple[Rul
     wanted = expand(chosen) or expand(["default"])
     unwanted = expand(ignored)
     return tuple(x for x in RULES.values() if x.name in wanted and x.name not in unwanted)
-
-
-def findings(container: Container, rules: Sequence[Rule]) -> tuple[Finding, ...]:
-    """Return what rules find wrong with a container, sorted by port.
-
-    Raises ObservationError where the answer hangs on a listener that nothing can attribute: where
-    it would be another one if that were this container's.
-    """
-    found: list[Finding] = []
-    for port, listeners, publications in _ports_of(container):
-        own = tuple(x for x in listeners if x.kind != "unattributed")
-        doubtful = tuple(x for x in listeners if x.kind == "unattributed")
-        certain = _judge(_case(container, port, own, doubtful, publications), rules)
-        # Each alone and all together: a port is judged by the kinds that are among its listeners.
-        for assumed in {doubtful, *((x,) for x in doubtful)} - {()}:
-            mine = tuple(replace(x, kind=x.presumed or x.kind) for x in assumed)
-            verdict = _judge(_case(container, port, own + mine, doubtful, publications), rules)
-            if [x.rule for x in verdict] != [x.rule for x in certain]:
-                raise ObservationError(
-                    f"whose {', '.join(map(str, assumed))} is can't be told: {container} shares "
-                    "its network namespace, and the sockets of its processes are hidden from this "
-                    "user: run as root on the engine's host"
-                )
-        found += certain
-    return tuple(found)
-
-
-def _ports_of(
-    container: Container,
-) -> Iterable[tuple[Port, tuple[Listener, ...], tuple[Publication, ...]]]:
-    """Yield each port that a rule may speak of, with the container's listeners and publications."""
-    listeners: dict[Port, list[Listener]] = {}
-    for listener in container.listeners:
-        listeners.setdefault(listener.port, []).append(listener)
-    publications: dict[Port, list[Publication]] = {}
-    for publication in container.published:
-        publications.setdefault(publication.port, []).append(publication)
-    for port in sorted({*container.documented, *listeners, *publications}):
-        yield port, tuple(listeners.get(port, ())), tuple(publications.get(port, ()))
-
-
-def _case(
-    container: Container,
-    port: Port,
-    own: tuple[Listener, ...],
-    doubtful: tuple[Listener, ...],
-    published: tuple[Publication, ...],
-) -> Case:
-    # A publication leads to the namespace: whoever in it listens there answers.
-    others = [
-        (neighbour, replace(x, kind=x.presumed or x.kind))
-        for neighbour in container.neighbours
-        for x in neighbour.listeners
-        if x.port == port
-    ]
-    elsewhere = tuple(replace(x, kind=x.presumed or x.kind) for x in doubtful)
-    return Case(
-        container=container,
-        port=port,
-        own=own,
-        answering=own + (tuple(x for _, x in others) + elsewhere if published else ()),
-        published=published,
-        documented=port in container.documented,
-        documented_by_neighbour=any(port in x.documented for x, _ in others),
-    )
-
-
-def _judge(case: Case, rules: Sequence[Rule]) -> list[Finding]:
-    found: list[Finding] = []
-    for rule in rules:
-        # Of the default group a port breaks one rule at most, the first.
-        if "default" in rule.groups and any("default" in RULES[x.rule].groups for x in found):
-            continue
-        verdict = rule.judge(case)
-        if verdict is not None:
-            found.append(Finding(rule.name, case.port, *verdict))
-    return found

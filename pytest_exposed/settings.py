@@ -10,6 +10,7 @@ from pytest_exposed import report, rules
 from pytest_exposed.engine import Engine
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.sockets import SOURCES
+from pytest_exposed.waivers import Waiver
 
 GRACE = 10.0
 """How many seconds after its start a container may take to match, unless configured."""
@@ -26,6 +27,7 @@ class Settings:
     grace: float
     source: str
     helper_image: str | None
+    waivers: tuple[Waiver, ...]
     reports: tuple[Path, ...]
 
     tables: bool = False
@@ -42,6 +44,7 @@ class Settings:
         grace: str = "",
         source: str = "",
         helper_image: str = "",
+        allow: Sequence[str] = (),
         reports: Sequence[str] = (),
         tables: bool = False,
     ) -> Settings:
@@ -64,6 +67,7 @@ class Settings:
             grace=_grace(grace),
             source=source or "auto",
             helper_image=helper_image or None,
+            waivers=tuple(map(Waiver.parse, allow)),
             reports=tuple(map(report.check, reports)),
             tables=tables,
         )
@@ -76,6 +80,7 @@ class Settings:
             select=self.select,
             ignore=self.ignore,
             helper_image=self.helper_image,
+            allow=[x.line for x in self.waivers],
         )
 
 

@@ -34,6 +34,7 @@ from pytest_exposed.rules import Rule
 from pytest_exposed.rules import select as rules_of
 from pytest_exposed.sockets import SOURCES
 from pytest_exposed.text import printable
+from pytest_exposed.waivers import Waiver
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing's came with Python 3.11
@@ -47,7 +48,8 @@ class Engine:
     host is an address (unix://, tcp://, ssh://, npipe://, http(s)://) or the name of a docker
     context; None is the default one, in the docker CLI's order. source is auto,
     netlink, procfs, helper or exec; helper_image the image of the helper container.
-    select and ignore are the names of the rules and groups that snapshots are judged by. Raises
+    select and ignore are the names of the rules and groups that snapshots are judged by; allow are
+    waivers, `CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason`. Raises
     ConfigurationError for what can't be one of these, EngineError where no engine answers.
     """
 
@@ -59,6 +61,7 @@ class Engine:
         select: Sequence[str] = (),
         ignore: Sequence[str] = (),
         helper_image: str | None = None,
+        allow: Sequence[str] = (),
         timeout: float | None = None,
     ) -> None:
         """Connect to the engine; timeout, in seconds, bounds each wait for one answer of it."""
@@ -68,6 +71,7 @@ class Engine:
             )
         self.source = source
         self.rules: tuple[Rule, ...] = rules_of(select, ignore)
+        self.waivers = tuple(map(Waiver.parse, allow))
         self._api = Api(resolve(host), default_timeout() if timeout is None else timeout)
         self.remote = EngineRemote(self._api, helper_image)
         self._images: dict[str, Image] = {}

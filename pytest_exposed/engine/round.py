@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.records import Inspected, Listed
 from pytest_exposed.errors import GoneError, NotRunningError, ObservationError
+from pytest_exposed.judge import findings
 from pytest_exposed.listeners import LOCAL_PORTS, belongs, listeners
 from pytest_exposed.model import Container, Finding, Listener
 from pytest_exposed.ports import Ports
-from pytest_exposed.rules import findings
 from pytest_exposed.sockets import Look
 from pytest_exposed.sockets.reading import Reading, Target
 from pytest_exposed.text import printable
+from pytest_exposed.waivers import reason_for
 
 if TYPE_CHECKING:
     from pytest_exposed.engine.engine import Engine
@@ -175,7 +177,8 @@ class Round:
             answer, neighbours=tuple(x for x in neighbours if isinstance(x, Container))
         )
         verdict = self._findings(container)
-        if owners or isinstance(verdict, ObservationError) or verdict:
+        asks_for_names = any(x.name == "ssh" for x in self._engine.rules)
+        if owners or asks_for_names or isinstance(verdict, ObservationError) or verdict:
             container = replace(
                 self._with_owners(container),
                 neighbours=tuple(self._with_owners(x) for x in container.neighbours),
@@ -206,9 +209,15 @@ class Round:
 
     def _findings(self, container: Container) -> tuple[Finding, ...] | ObservationError:
         try:
-            return findings(container, self._engine.rules)
+            found = findings(container, self._engine.rules)
         except ObservationError as error:
             return error
+        waivers = self._engine.waivers
+        today = date.today()  # noqa: DTZ011  # the user's day
+        return tuple(
+            replace(x, waived=reason_for(waivers, container.name, x.rule, x.port, today))
+            for x in found
+        )
 
     def _with_owners(self, container: Container) -> Container:
         inodes = {x for listener in container.listeners for x in listener.inodes}

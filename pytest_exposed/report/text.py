@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication, endpoint
 from pytest_exposed.ports import Port
+from pytest_exposed.text import printable
 
 _HEADINGS = ("PORT", "DOCUMENTED", "PUBLISHED", "LISTENING", "PROCESS")
 _MOST_OF_A_RULE = 10
@@ -102,7 +104,14 @@ def table(container: Container) -> list[str]:
     ]
     if len(rows) == 1:
         lines = ["no port is documented, published or listening"]
-    return lines + [f"note: {x}" for x in container.notes]
+    lines += [f"note: {x}" for x in container.notes]
+    if not isinstance(container.verdict, ObservationError):
+        lines += [
+            f"waived: {x}" + (f" ({printable(x.waived)})" if x.waived else "")
+            for x in container.verdict
+            if x.waived is not None
+        ]
+    return lines
 
 
 def _rows(container: Container) -> list[_Row]:

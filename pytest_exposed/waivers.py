@@ -1,0 +1,106 @@
+"""Waivers: lines of the user's configuration that accept findings, each with a reason. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatchcase
+
+from pytest_exposed.errors import ConfigurationError, PortError
+from pytest_exposed.ports import Port, Ports
+from pytest_exposed.rules import RULES
+
+_FORM = re.compile(r"(?P<glob>[^\s:]+):\s*(?P<what>[^#]*?)\s*(?:until\s+(?P<until>\S+)\s*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """One line, `CONTAINER-GLOB: RULE-OR-PORT[, …] [until YYYY-MM-DD]  # reason`."""
+
+    line: str
+    glob: str
+    rules: frozenset[str]
+    ports: Ports
+    until: date | None
+    """The last day on which it accepts anything; None for ever."""
+    reason: str
+
+    @classmethod
+    def parse(cls, line: str) -> Waiver:
+        """Return the waiver of a line; ConfigurationError (a ValueError) names a malformed one."""
+        text, _, reason = line.partition("#")
+        match = _FORM.fullmatch(text.strip())
+        if match is None or not match["what"]:
+            raise ConfigurationError(
+                f"{line!r} is not a waiver: write CONTAINER-GLOB: RULE-OR-PORT, … "
+                "[until YYYY-MM-DD]  # reason"
+            )
+        rules: set[str] = set()
+        ports = Ports()
+        for word in match["what"].split(","):
+            if word.strip() in RULES:
+                rules.add(word.strip())
+                continue
+            try:
+                ports |= Ports.parse(word.strip())
+            except PortError:
+                raise ConfigurationError(
+                    f"{line!r} is not a waiver: {word.strip()!r} is neither a port nor a rule "
+                    f"({', '.join(RULES)})"
+                ) from None
+        until = None
+        if match["until"] is not None:
+            try:
+                until = date.fromisoformat(match["until"])
+            except ValueError:
+                raise ConfigurationError(
+                    f"{line!r} is not a waiver: {match['until']!r} is not a day (YYYY-MM-DD)"
+                ) from None
+        return cls(line.strip(), match["glob"], frozenset(rules), ports, until, reason.strip())
+
+    def expired(self, today: date) -> bool:
+        """Return whether its last day is over."""
+        return self.until is not None and today > self.until
+
+    def accepts(self, container: str, rule: str, port: Port | None, today: date) -> bool:
+        """Return whether it accepts a finding of a rule about a container's port."""
+        return (
+            not self.expired(today)
+            and fnmatchcase(container, self.glob)
+            and (rule in self.rules or (port is not None and port in self.ports))
+        )
+
+
+def reason_for(
+    waivers: Iterable[Waiver], container: str, rule: str, port: Port | None, today: date
+) -> str | None:
+    """Return the reason of the first waiver that accepts a finding; None where none does."""
+    found = (x.reason for x in waivers if x.accepts(container, rule, port, today))
+    return next(found, None)
+
+
+def stale(
+    waivers: Sequence[Waiver],
+    findings: Iterable[tuple[str, str, Port | None]],
+    judged: Sequence[str],
+    *,
+    all_judged: bool,
+    today: date,
+) -> list[str]:
+    """Return a line for each waiver that has expired, or that accepted none of the findings.
+
+    findings are container, rule and port of each; judged the names of the containers that were
+    looked at. Of a waiver for containers that were not, nothing is said.
+    """
+    found = list(findings)
+    lines = []
+    for waiver in waivers:
+        if waiver.expired(today):
+            lines.append(f"waiver expired on {waiver.until}: {waiver.line}")
+        elif not any(waiver.accepts(*x, today) for x in found) and (
+            all_judged or any(fnmatchcase(x, waiver.glob) for x in judged)
+        ):
+            lines.append(f"waiver not used: {waiver.line}")
+    return lines

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +37,8 @@ class HostAudit:
     _records: list[dict[str, Any]] = field(default_factory=list)
     _listed_at: float = 0
     _engine: Engine | None = None
-    _answers: dict[str, Answer] = field(default_factory=dict)
+    round: Future[dict[str, Answer]] | None = None
+    """The one look at all containers whose tests run."""
 
     @classmethod
     def begin(cls, host: str | None, settings: Settings) -> HostAudit:
@@ -97,20 +98,26 @@ class HostAudit:
             self._engine.close()
             self._engine = None
 
-    def answer(self, listed: Listed, chosen: Sequence[Listed]) -> Answer:
-        """Return what was found of a container; all chosen ones are looked at in one round."""
+    def observe(self, chosen: Sequence[Listed]) -> dict[str, Answer]:
+        """Look at all chosen containers in one round; raises EngineError."""
         engine = self.engine()
-        owners = bool(self.settings.reports) or self.settings.tables
-        if listed.id not in self._answers:
-            if time.monotonic() - self._listed_at > _FRESH:
-                self._list(engine.records())
-            now = {x.id: x for x in self.everyone}
-            fresh = [now.get(x.id, x) for x in chosen]
-            self._answers = engine.observe(fresh, self.everyone, owners=owners)
-        now_listed = next((x for x in self.everyone if x.id == listed.id), listed)
-        return settle(
-            engine, now_listed, self._answers[listed.id], self.settings.grace, owners=owners
-        )
+        if time.monotonic() - self._listed_at > _FRESH:
+            self._list(engine.records())
+        now = {x.id: x for x in self.everyone}
+        fresh = [now.get(x.id, x) for x in chosen]
+        return engine.observe(fresh, self.everyone, owners=self.settings.shows_all)
+
+    def answer(self, listed: Listed) -> Answer:
+        """Return what was found of a container that was among the chosen; raises EngineError.
+
+        One that is too young to be judged is looked at again, until it matches or its grace is
+        over.
+        """
+        assert self.round is not None
+        answer = self.round.result()[listed.id]
+        now = next((x for x in self.everyone if x.id == listed.id), listed)
+        settings = self.settings
+        return settle(self.engine(), now, answer, settings.grace, owners=settings.shows_all)
 
 
 @dataclass(slots=True)
@@ -134,12 +141,33 @@ class Audit:
 
         Raises ConfigurationError for a bad host or filter.
         """
+        # Two names of one engine are one engine.
+        where = {resolve(x).url: x for x in reversed(settings.hosts)}
+        names = [x for x in settings.hosts if x in where.values()]
         with ThreadPoolExecutor(_HOSTS_AT_ONCE) as pool:
-            hosts = list(pool.map(lambda x: HostAudit.begin(x, settings), settings.hosts))
-        labels = labels_of([resolve(x.host) for x in hosts])
+            hosts = list(pool.map(lambda x: HostAudit.begin(x, settings), names))
+        labels = labels_of([resolve(x) for x in names])
         for host, label in zip(hosts, labels, strict=True):
             host.label = label
         return cls(hosts, settings)
+
+    def look(self, chosen: Mapping[str, Sequence[Listed]]) -> None:
+        """Begin to look at the chosen containers, by the label of their host, at all hosts at once.
+
+        A host that is late delays only the tests of its own containers.
+        """
+        hosts = [x for x in self.hosts if x.label in chosen and x.round is None]
+        if len(hosts) == 1:  # in this thread, so that an interrupt reaches it
+            hosts[0].round = Future()
+            try:
+                hosts[0].round.set_result(hosts[0].observe(chosen[hosts[0].label]))
+            except EngineError as error:
+                hosts[0].round.set_exception(error)
+            return
+        with_threads = ThreadPoolExecutor(_HOSTS_AT_ONCE)
+        for host in hosts:
+            host.round = with_threads.submit(host.observe, chosen[host.label])
+        with_threads.shutdown(wait=False)
 
     def dump(self) -> str:
         """Return what a worker process needs to run the same tests."""
@@ -158,5 +186,10 @@ class Audit:
 
 def labels_of(hosts: Sequence[Host]) -> list[str]:
     """Return a short name of each host; its address where the short one is another's too."""
-    labels = [x.label for x in hosts]
-    return [printable(x.label if labels.count(x.label) == 1 else x.shown) for x in hosts]
+    short = [x.label for x in hosts]
+    labels: list[str] = []
+    for host in hosts:
+        label = printable(host.label if short.count(host.label) == 1 else host.shown)
+        # The same address with another user, which is never shown.
+        labels.append(label if label not in labels else f"{label}#{len(labels) + 1}")
+    return labels

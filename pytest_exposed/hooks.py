@@ -10,7 +10,7 @@ import pytest
 from pytest_exposed import report as reports
 from pytest_exposed.audit import Audit
 from pytest_exposed.items import AuditItem, HostCollector, is_of
-from pytest_exposed.outcome import Outcome
+from pytest_exposed.outcome import HostOutcome, Outcome
 from pytest_exposed.ports import Port
 from pytest_exposed.waivers import stale
 
@@ -25,7 +25,7 @@ class AuditHooks:
         """Take the audit, and the ids of the tests to run; none for all."""
         self._audit = audit
         self._chosen = chosen
-        self._outcome = Outcome.of([x.shown for x in audit.hosts])
+        self._outcome = Outcome({x.label: HostOutcome(x.shown, x.error) for x in audit.hosts})
 
     def pytest_report_header(self) -> list[str]:
         """Say which engines are looked at."""
@@ -46,7 +46,7 @@ class AuditHooks:
         for host in self._audit.hosts:
             name = ROOT if len(self._audit.hosts) == 1 else f"{ROOT}[{host.label}]"
             yield HostCollector.from_parent(
-                session, name=name, nodeid=name, audit=host, chosen=self._chosen
+                session, name=name, nodeid=name, whole=self._audit, audit=host, chosen=self._chosen
             )
 
     @pytest.hookimpl(wrapper=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_exposed.audit import HostAudit
+from pytest_exposed.audit import Audit, HostAudit
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, ExposedError, GoneError, ObservationError
 from pytest_exposed.model import Container
@@ -20,8 +20,11 @@ from pytest_exposed.text import printable
 class HostCollector(pytest.Collector):
     """The tests of one engine's containers."""
 
-    def __init__(self, *, audit: HostAudit, chosen: Sequence[str], **rest: Any) -> None:
+    def __init__(
+        self, *, whole: Audit, audit: HostAudit, chosen: Sequence[str], **rest: Any
+    ) -> None:
         super().__init__(**rest)
+        self.whole = whole
         self.audit = audit
         self._chosen = chosen
 
@@ -82,9 +85,8 @@ class HostItem(AuditItem):
     def runtest(self) -> None:
         """Fail with why it could not be reached."""
         assert isinstance(self.parent, HostCollector)
-        audit = self.parent.audit
-        self.told = {"host": audit.shown, "error": audit.error}
-        raise EngineError(audit.error)
+        self.told = {"host": self.parent.audit.label}
+        raise EngineError(self.parent.audit.error)
 
 
 class ContainerItem(AuditItem):
@@ -102,14 +104,11 @@ class ContainerItem(AuditItem):
 
     def runtest(self) -> None:
         """Pass where the container matches its image; fail with findings, or why it wasn't seen."""
-        chosen = [
-            x.listed
-            for x in self.session.items
-            if isinstance(x, ContainerItem) and x.audit is self.audit
-        ]
-        host = {"host": self.audit.shown}
+        host = {"host": self.audit.label}
         try:
-            answer = self.audit.answer(self.listed, chosen)
+            if self.audit.round is None:
+                self._look()
+            answer = self.audit.answer(self.listed)
         except EngineError as error:
             self.told = {**host, "record": record.of_unseen(self.listed, str(error))}
             raise
@@ -126,6 +125,15 @@ class ContainerItem(AuditItem):
             "table": "\n".join([heading, *table(answer)]),
         }
         self.judge(answer)
+
+    def _look(self) -> None:
+        """Begin the round of all containers whose tests run, now that the first one does."""
+        chosen: dict[str, list[Listed]] = {}
+        for item in self.session.items:
+            if isinstance(item, ContainerItem):
+                chosen.setdefault(item.audit.label, []).append(item.listed)
+        assert isinstance(self.parent, HostCollector)
+        self.parent.whole.look(chosen)
 
     def judge(self, container: Container) -> None:
         """Raise what is wrong with a container that was seen."""

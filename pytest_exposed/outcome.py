@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,19 +32,14 @@ class Outcome:
     """What was found on all hosts of a run."""
 
     hosts: dict[str, HostOutcome]
+    """By the host's label."""
     told: int = 0
     """How many tests have told what they found."""
 
-    @classmethod
-    def of(cls, hosts: Iterable[str]) -> Outcome:
-        """Return the outcome of hosts of which nothing is known yet."""
-        return cls({x: HostOutcome(x) for x in hosts})
-
     def add(self, told: dict[str, Any]) -> None:
-        """Take in what a test tells: its host; a record and table, an error, or that it is gone."""
+        """Take in what a test tells: its host; a record and a table, or that it is gone."""
         host = self.hosts[told["host"]]
         self.told += 1
-        host.error = told.get("error") or host.error
         host.gone += bool(told.get("gone"))
         if told.get("record"):
             host.containers.append(told["record"])

@@ -33,6 +33,11 @@ class Settings:
     tables: bool = False
     """Whether the tables of all containers are shown."""
 
+    @property
+    def shows_all(self) -> bool:
+        """Whether all listeners are shown somewhere, with the processes that hold them."""
+        return self.tables or bool(self.reports)
+
     @classmethod
     def parse(
         cls,

@@ -23,7 +23,7 @@ def findings(container: Container, rules: Sequence[Rule]) -> tuple[Finding, ...]
         doubtful = tuple(x for x in listeners if x.kind == "unattributed")
         certain = _judge(_case(container, port, own, doubtful, publications), rules)
         # Each alone and all together: a port is judged by the kinds that are among its listeners.
-        for assumed in [*((x,) for x in doubtful), doubtful]:
+        for assumed in dict.fromkeys([*((x,) for x in doubtful), doubtful] if doubtful else []):
             mine = tuple(replace(x, kind=x.presumed or x.kind) for x in assumed)
             verdict = _judge(_case(container, port, own + mine, doubtful, publications), rules)
             if [x.rule for x in verdict] != [x.rule for x in certain]:

@@ -11,6 +11,8 @@ from uuid import uuid4
 
 import pytest
 
+from pytest_exposed import options
+
 if TYPE_CHECKING:
     from pytest_exposed.audit import Audit
     from pytest_exposed.engine import Engine
@@ -37,86 +39,13 @@ _LIST, _LIST_FILE = "exposed_list", "exposed_list_file"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of group "exposed", and the settings of the same meaning."""
-    group = parser.getgroup("exposed", "container ports (pytest-exposed)")
-    add = group.addoption
-    try:
-        add(
-            "--docker-host",
-            action="append",
-            metavar="HOST",
-            help="docker engine to look at: unix://, tcp://, ssh://, npipe://, http(s)://, or the "
-            "name of a docker context; repeat it for several (default: as the docker CLI chooses)",
-        )
-    except ValueError as error:
-        raise pytest.UsageError(
-            f"pytest-exposed can't add its option --docker-host: {error}; another plugin or a "
-            "conftest.py has one of that name: rename it, or turn this plugin off by "
-            "-p no:exposed"
-        ) from None
-    add(
-        "--exposed",
-        action="store_true",
-        help="audit: one test per running container, which fails where the ports it listens on, "
-        "its image documents and -p publishes differ; without paths only the audit runs",
-    )
-    add(
-        "--exposed-filter",
-        action="append",
-        metavar="KEY=VALUE",
-        help="audit only containers of this docker filter, such as label=tier=front or name=web; "
-        "repeatable",
-    )
-    add(
-        "--exposed-select",
-        metavar="RULES",
-        help="comma-separated rules or groups to judge by (default: the group default)",
-    )
-    add(
-        "--exposed-ignore",
-        metavar="RULES",
-        help="comma-separated rules or groups not to judge by",
-    )
-    add(
-        "--exposed-grace",
-        metavar="SECONDS",
-        help="how long after its start a container may take to match (default: 10)",
-    )
-    add(
-        "--exposed-source",
-        metavar="NAME",
-        help="how to see sockets: auto (default), netlink, procfs, helper or exec",
-    )
-    add(
-        "--exposed-helper-image",
-        metavar="IMAGE",
-        help="image with sh and cat for the one helper container that an engine out of reach of "
-        "netlink and procfs is looked at with; pulled if missing (default: a busybox it has)",
-    )
-    add(
-        "--exposed-report",
-        action="append",
-        metavar="FILE",
-        help="write what the audit found to FILE.json; repeatable",
-    )
-    parser.addini("exposed_docker_host", "engines to look at, a line each", "linelist", [])
-    parser.addini("exposed_filter", "docker filters, KEY=VALUE a line", "linelist", [])
-    parser.addini("exposed_select", "rules or groups to judge by", "linelist", [])
-    parser.addini("exposed_ignore", "rules or groups not to judge by", "linelist", [])
-    parser.addini("exposed_grace", "seconds that a container may take to match", "string", "")
-    parser.addini("exposed_source", "how to see sockets: auto, netlink, …", "string", "")
-    parser.addini(
-        "exposed_allow",
-        "waivers, CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason",
-        "linelist",
-        [],
-    )
-    parser.addini("exposed_helper_image", "image of the helper container", "string", "")
+    options.add(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Check every setting that is given, used or not, so that a wrong one is told at once."""
     try:
-        if any(_given(config).values()):
+        if any(options.given(config).values()):
             _settings(config)
     except (TypeError, ValueError) as error:  # a native TOML value of another type, or ours
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
@@ -128,16 +57,6 @@ def pytest_configure(config: pytest.Config) -> None:
         )
 
 
-def _given(config: pytest.Config) -> dict[str, Any]:
-    """Return the options as given, else the settings of the ini file."""
-    names = ("docker_host", "filter", "select", "ignore", "grace", "source", "helper_image")
-    given = {x: config.getini(f"exposed_{x}") for x in names}
-    options = {x: config.getoption(x if x == "docker_host" else f"exposed_{x}") for x in names}
-    given |= {key: value for key, value in options.items() if value is not None}
-    allow = config.getini("exposed_allow")
-    return {**given, "allow": allow, "report": config.option.exposed_report}
-
-
 def _settings(config: pytest.Config) -> Settings:
     """Return the checked settings; raises ConfigurationError (a ValueError)."""
     if _SETTINGS in config.stash:
@@ -145,7 +64,7 @@ def _settings(config: pytest.Config) -> Settings:
     # Imported when used, like everything else here: a plugin is loaded in runs that don't use it.
     from pytest_exposed.settings import Settings  # noqa: PLC0415
 
-    given = _given(config)
+    given = options.given(config)
     config.stash[_SETTINGS] = settings = Settings.parse(
         hosts=given["docker_host"],
         filters=given["filter"],

@@ -108,6 +108,11 @@ class Engine:
         """Return the time by the engine's clock; None where it doesn't tell."""
         return when(self._api.info().get("SystemTime"))
 
+    def default_runtime(self) -> str:
+        """Return the name of the runtime that containers get which ask for none."""
+        name = self._api.info().get("DefaultRuntime")
+        return name if isinstance(name, str) else ""
+
     def running(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Listed]:
         """Return the running containers, those of Docker's filters only, sorted by name.
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from pytest_exposed.errors import PortError
 from pytest_exposed.model import Image, Publication
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.ports import HIGHEST, Port, Ports
+from pytest_exposed.text import printable
 
 Record = Mapping[str, Any]
 
@@ -72,12 +73,15 @@ class Listed:
         Source of the words: HumanDuration of docker/go-units. 0 where the words are others.
         """
         match = re.match(
-            r"Up (?:(About an?)|([0-9]+)) (second|minute|hour|day|week|month|year)", self.status
+            r"Up (?:About an?|([0-9]{1,9})) (second|minute|hour|day|week|month|year)", self.status
         )
         if match is None:
             return 0
         seconds = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
-        return int(match[2] or 1) * seconds.get(match[3], 604800)
+        unit = seconds.get(match[2], 604800)
+        # "2 hours" begin at one and a half: from there on it rounds to the nearest hour.
+        rounded = 1800 if match[1] and unit >= 3600 else 0
+        return max(0, int(match[1] or 1) * unit - rounded)
 
     @property
     def starting(self) -> bool:
@@ -95,6 +99,10 @@ def _dict(value: object) -> Record:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _number(value: object) -> int | None:
+    return value if type(value) is int else None  # JSON's true is an int to Python
 
 
 def _labels(value: object) -> dict[str, str]:
@@ -122,9 +130,9 @@ def _ports(entries: object) -> tuple[Ports, tuple[Publication, ...]]:
         except PortError:
             continue
         declared.add(port)
-        public = entry.get("PublicPort")
-        if isinstance(public, int) and public:
-            published.add(Publication(port, _text(entry.get("IP")), public))
+        public = _number(entry.get("PublicPort"))
+        if public is not None and 1 <= public <= HIGHEST:
+            published.add(Publication(port, printable(_text(entry.get("IP")), 64), public))
     return Ports(declared), tuple(sorted(published))
 
 
@@ -182,22 +190,21 @@ class Inspected:
         state = _dict(record.get("State"))
         settings = _dict(record.get("HostConfig"))
         config = _dict(record.get("Config"))
-        code = state.get("ExitCode")
-        pid = state.get("Pid")
-        restarts = record.get("RestartCount")
         declared, _ = Ports.from_exposed(map(str, _dict(config.get("ExposedPorts"))))
         return cls(
             state=_state(state),
-            exit_code=code if isinstance(code, int) else None,
+            exit_code=_number(state.get("ExitCode")),
             error=_text(state.get("Error")),
-            pid=pid if isinstance(pid, int) else 0,
+            pid=_number(state.get("Pid")) or 0,
             started=when(state.get("StartedAt")),
-            restarts=restarts if isinstance(restarts, int) else 0,
+            restarts=_number(record.get("RestartCount")) or 0,
             starting=_dict(state.get("Health")).get("Status") == "starting",
             network_mode=_text(settings.get("NetworkMode")),
             runtime=_text(settings.get("Runtime")),
             declared=declared,
-            wished=tuple(sorted(map(str, _dict(settings.get("PortBindings"))))),
+            wished=tuple(
+                sorted(str(k) for k, v in _dict(settings.get("PortBindings")).items() if v)
+            ),
             sysctls=_labels(settings.get("Sysctls")),
             command=tuple(map(str, [record.get("Path") or "", *_list(record.get("Args"))])),
         )
@@ -221,6 +228,7 @@ def when(value: object) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(match[1] + match[3].replace("Z", "+00:00"))
-    except ValueError:
+        moment = moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(timezone.utc).replace(microsecond=int(float(match[2] or 0) * 1e6))
+    return moment.replace(microsecond=int((match[2] or ".")[1:7].ljust(6, "0")))

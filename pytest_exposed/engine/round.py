@@ -70,21 +70,25 @@ class Round:
             inspected = self._inspect(listed)
         except ObservationError:  # gone: to be said when it turns out that nothing can be seen
             return listed
+        joined = inspected.network_mode.startswith("container:")
         return replace(
             listed,
             network_mode=inspected.network_mode,
+            # Podman lists the other container's publications for it; -p is refused for such ones.
+            published=() if joined else listed.published,
             declared=listed.declared | inspected.declared,
         )
 
     def _target(self, listed: Listed) -> Target:
         place = self._places[listed.id]
-        return Target(listed.id, listed.addresses, place, lambda: self._inspect(listed).pid)
+        shares = place == "host" or list(self._places.values()).count(place) > 1
+        return Target(listed.id, listed.addresses, place, shares, lambda: self._inspect(listed).pid)
 
     def _snapshot(self, listed: Listed) -> Container:
         """Return a container as if it were alone, not yet judged."""
         reading = self._reading(listed)
         image = self._engine.documented(listed.image_id, listed.image)
-        members = self._members(listed.id, reading)
+        members = self._members(listed.id)
         named = Ports()
         for other in (listed, *(self._company[x] for x in members)):
             documented = self._engine.documented(other.image_id, other.image).documented
@@ -115,20 +119,31 @@ class Round:
         if reading.source == "exec" or any(belongs(x, reading, ()) for x in reading.sockets):
             return reading
         # Nothing at all: true of an idle container, and of one whose kernel is another.
-        if self._inspect(listed).runtime in KERNEL_RUNTIMES:
+        runtime = self._inspect(listed).runtime
+        if runtime == "oci":  # what podman says of every one
+            runtime = self._engine.default_runtime()
+        if runtime in KERNEL_RUNTIMES:
             return reading
         self._readings |= self._look.observe([self._target(listed)], elsewhere=[listed.id])
         return self._reading(listed)
 
-    def _members(self, identity: str, reading: Reading) -> dict[str, Reading]:
+    def _members(self, identity: str) -> dict[str, Reading]:
         """Return the readings of the other containers in a container's network namespace."""
         return {
             key: other
             for key, other in self._readings.items()
-            if key != identity
-            and isinstance(other, Reading)
-            and other.namespace == reading.namespace
+            if key != identity and isinstance(other, Reading) and self._together(key, identity)
         }
+
+    def _together(self, one: str, other: str) -> bool:
+        """Return whether two containers that were seen are in one network namespace."""
+        left, right = self._readings[one], self._readings[other]
+        assert isinstance(left, Reading)
+        assert isinstance(right, Reading)
+        if left.source == right.source or {left.source, right.source} <= {"netlink", "procfs"}:
+            return left.namespace == right.namespace
+        # Sources that name namespaces differently: what is said of the containers must do.
+        return self._places[one] == self._places[other]
 
     def _local_ports(self, listed: Listed, reading: Reading) -> tuple[int, int]:
         """Return the namespace's range of ports for clients; asks the engine only if it matters."""
@@ -136,7 +151,7 @@ class Round:
             return reading.local_ports
         if all(x.protocol != "udp" for x in reading.sockets):
             return LOCAL_PORTS
-        for identity in (listed.id, *self._members(listed.id, reading)):
+        for identity in (listed.id, *self._members(listed.id)):
             written = self._inspect(self._company[identity]).sysctls
             low, _, high = written.get("net.ipv4.ip_local_port_range", "").strip().partition(" ")
             if low.isdecimal() and high.strip().isdecimal():
@@ -172,7 +187,7 @@ class Round:
             return answer
         reading = self._readings[answer.id]
         assert isinstance(reading, Reading)
-        neighbours = [self._alone[x] for x in self._members(answer.id, reading)]
+        neighbours = [self._alone[x] for x in self._members(answer.id)]
         container = replace(
             answer, neighbours=tuple(x for x in neighbours if isinstance(x, Container))
         )

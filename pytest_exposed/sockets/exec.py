@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.reading import Reading, Target
-from pytest_exposed.sockets.remote import Remote, reading, shared_places, split_lines
+from pytest_exposed.sockets.remote import Remote, reading, split_lines
 from pytest_exposed.sockets.table import TableError, parse_ipv6_addresses
 
 COMMAND = (
@@ -32,7 +32,6 @@ _IPV6_ADDRESS = re.compile(rb"[0-9a-f]{32}( [0-9a-f]{2,8}){4} +[^ ]+")
 
 def observe(targets: Sequence[Target], remote: Remote) -> dict[str, Reading | ObservationError]:
     """Return what `cat` in each target tells, or why it can't."""
-    several = shared_places(targets)
     answers: dict[str, Reading | ObservationError] = {}
     for target in targets:
         try:
@@ -44,7 +43,7 @@ def observe(targets: Sequence[Target], remote: Remote) -> dict[str, Reading | Ob
                 remote.byteorder,
                 ipv6=bool(addresses),
                 addresses=None,
-                shared=target.place in several,
+                shared=target.shares,
             )
         except ObservationError as error:
             answers[target.id] = error

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import owner_of
 from pytest_exposed.sockets.reading import Reading, Target, with_shared
-from pytest_exposed.sockets.remote import LIMIT, Remote, reading, shared_places, split_lines
+from pytest_exposed.sockets.remote import LIMIT, Remote, reading, split_lines
 from pytest_exposed.sockets.table import (
     TableError,
     parse_ipv4_addresses,
@@ -134,19 +134,16 @@ def observe(
     whose: dict[str | None, list[_Seen]] = {}
     for process in seen:
         whose.setdefault(process.owner(known), []).append(process)
-    several = shared_places(targets)
     answers: dict[str, Reading | ObservationError] = {}
     for target in targets:
         try:
-            answers[target.id] = _reading(target, whose.get(target.id, []), several, host, remote)
+            answers[target.id] = _reading(target, whose.get(target.id, []), host, remote)
         except ObservationError as error:
             answers[target.id] = error
     return with_shared(answers)
 
 
-def _reading(
-    target: Target, processes: list[_Seen], several: set[str], host: bytes, remote: Remote
-) -> Reading:
+def _reading(target: Target, processes: list[_Seen], host: bytes, remote: Remote) -> Reading:
     if not processes:
         raise ObservationError(
             "the helper found no process of the container: it has just ended, or the engine's "
@@ -165,7 +162,7 @@ def _reading(
             remote.byteorder,
             ipv6=bool(parse_ipv6_addresses(tables.get("if_inet6", []))),
             addresses=addresses or None,
-            shared=inode == host if inode and host else target.place in several,
+            shared=inode == host if inode and host else target.shares,
         )
     raise ObservationError(
         "none of its first processes is in the network namespace that holds its address "

@@ -21,6 +21,8 @@ class Target:
     """Its addresses in its networks; empty where it has none of its own."""
     place: str
     """Whose network namespace it is said to be in: its own id, another's, or "host"."""
+    shares: bool
+    """Whether that is said to be the host's namespace, or another container's too."""
     main_pid: Callable[[], int]
     """Asks the engine for the pid of its first process; only called where nothing else tells."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
-from pytest_exposed.sockets.reading import Reading, Target
+from pytest_exposed.sockets.reading import Reading
 from pytest_exposed.sockets.table import Socket, TableError, parse_endpoints, parse_table
 
 LIMIT = 64 << 20
@@ -69,14 +69,3 @@ def split_lines(text: bytes) -> list[bytes]:
     if not text.endswith(b"\n"):
         raise TableError("the text ends in the middle of a line")
     return text[:-1].split(b"\n")
-
-
-def shared_places(targets: Iterable[Target]) -> set[str]:
-    """Return the places, by what containers are said to share, where several are, or the host."""
-    seen: set[str] = set()
-    several = {"host"}
-    for target in targets:
-        if target.place in seen:
-            several.add(target.place)
-        seen.add(target.place)
-    return several

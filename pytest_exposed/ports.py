@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Any
 
 from pytest_exposed.errors import PortError
 
@@ -85,7 +86,8 @@ def _span(form: object) -> list[Port]:
 _TEXTS = (str, bytes, bytearray, memoryview)
 
 
-class Ports(AbstractSet[Port]):
+# Of Any: in a set of Port, `80 in ports` would not pass users' type checks. Iterating gives Port.
+class Ports(AbstractSet[Any]):
     """An immutable set of ports, sorted by number, then protocol.
 
     It compares and mixes with sets of every form of a port: `ports == {"80/tcp", "53/udp"}`,

@@ -52,7 +52,13 @@ def _name_of_host(backend: Any) -> str:
         return str(backend.name)
     found = f"its connection is {printable(str(kind))}"
     if kind == "ansible":
-        variables = backend.get_variables()
+        try:
+            variables = backend.get_variables()
+        except Exception as error:  # noqa: BLE001  # whatever ansible-inventory comes to
+            raise ConfigurationError(
+                f"testinfra can't read the variables of its host: {printable(str(error))}; is "
+                "ansible-inventory on the path, and the inventory right?"
+            ) from None
         connection = str(variables.get("ansible_connection", "ssh"))
         # community.docker.docker, community.docker.docker_api, containers.podman.podman
         if connection.rpartition(".")[2] in (*_CONTAINER_CONNECTIONS, "docker_api"):

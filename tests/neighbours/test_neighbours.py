@@ -24,7 +24,8 @@ FIXTURES = (
 
 
 def test_the_neighbours_are_installed() -> None:
-    installed = {str(x.dist.name) for x in entry_points(group="pytest11") if x.dist is not None}
+    found = (x.dist.name for x in entry_points(group="pytest11") if x.dist is not None)
+    installed = {x.replace("_", "-").lower() for x in found}
     wanted = os.environ.get("EXPOSED_NEIGHBOURS", "pytest-xdist").split(",")
     assert {"pytest-exposed", *wanted} <= installed
 

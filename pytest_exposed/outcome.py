@@ -72,7 +72,9 @@ class Outcome:
             f"{len(containers) - unseen - differ} match",
         ]
         if differ:
-            rules = ", ".join(f"{rule} {count}" for rule, count in broken.items())
+            # Not in the order in which tests happened to report.
+            most = sorted(broken.items(), key=lambda x: (-x[1], x[0]))
+            rules = ", ".join(f"{rule} {count}" for rule, count in most)
             parts.append(f"{differ} do not ({rules})")
         parts += [f"{unseen} could not be observed"] if unseen else []
         parts += [f"{waived} waived"] if waived else []

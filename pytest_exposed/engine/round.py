@@ -28,6 +28,9 @@ KERNEL_RUNTIMES = {
     *("io.containerd.runc.v1", "io.containerd.runc.v2", "io.containerd.runtime.v1.linux"),
 }
 
+_RUNS = ("running", "paused")
+"""States in which a container has processes."""
+
 Answer = Container | ObservationError
 """What looking at a container gives: a snapshot of it, or why there is none."""
 
@@ -44,7 +47,8 @@ class Round:
         self._company = {x.id: self._complete(x) for x in _company(wanted, everyone)}
         self._places = {x.id: _place(x, everyone) or x.id for x in self._company.values()}
         self._look = Look(engine.source, [x.id for x in everyone], engine.remote)
-        self._readings = self._look.observe([self._target(x) for x in self._company.values()])
+        running = [x for x in self._company.values() if x.state in _RUNS]
+        self._readings = self._look.observe([self._target(x) for x in running], runs=self._runs)
 
     def answers(self, *, owners: bool) -> dict[str, Answer]:
         """Return a snapshot of each wanted container by its id, or why there is none."""
@@ -60,6 +64,12 @@ class Round:
         if listed.id not in self._inspected:
             self._inspected[listed.id] = self._engine.inspect(listed)
         return self._inspected[listed.id]
+
+    def _runs(self, target: Target) -> bool:
+        try:
+            return self._engine.inspect(self._company[target.id]).state in _RUNS
+        except ObservationError:  # removed
+            return False
 
     def _complete(self, listed: Listed) -> Listed:
         """Return a container with what its list entry lacks: where its ports aren't in the list."""
@@ -113,7 +123,7 @@ class Round:
 
     def _reading(self, listed: Listed) -> Reading:
         """Return a container's reading; that of exec where only that can see its sockets."""
-        reading = self._readings[listed.id]
+        reading = self._readings.get(listed.id, ObservationError("it does not run"))
         if isinstance(reading, ObservationError):
             raise self._why_not(listed, reading)
         if reading.source == "exec" or any(belongs(x, reading, ()) for x in reading.sockets):
@@ -124,7 +134,9 @@ class Round:
             runtime = self._engine.default_runtime()
         if runtime in KERNEL_RUNTIMES:
             return reading
-        self._readings |= self._look.observe([self._target(listed)], elsewhere=[listed.id])
+        self._readings |= self._look.observe(
+            [self._target(listed)], runs=self._runs, elsewhere=[listed.id]
+        )
         return self._reading(listed)
 
     def _members(self, identity: str) -> dict[str, Reading]:
@@ -177,7 +189,7 @@ class Round:
             return error
         if inspected.state == "removing":
             return GoneError(f"{name} is gone since the run began")
-        if inspected.state in ("running", "paused"):
+        if inspected.state in _RUNS:
             return ObservationError(f"no source can see the sockets of {name}:\n{reading}")
         return not_running(name, inspected, self._engine.last_lines(listed))
 
@@ -185,8 +197,6 @@ class Round:
         """Return a snapshot with its neighbours and findings, and with the owners of listeners."""
         if not isinstance(answer, Container):
             return answer
-        reading = self._readings[answer.id]
-        assert isinstance(reading, Reading)
         neighbours = [self._alone[x] for x in self._members(answer.id)]
         container = replace(
             answer, neighbours=tuple(x for x in neighbours if isinstance(x, Container))
@@ -273,6 +283,8 @@ def not_running(
 
 def _company(wanted: Sequence[Listed], everyone: Sequence[Listed]) -> list[Listed]:
     """Return the wanted containers and all that may be in one of their network namespaces."""
+    running = {x.id for x in everyone}
+    everyone = [*everyone, *(x for x in wanted if x.id not in running)]
     places = {_place(x, everyone) for x in wanted}
     if None in places:
         return list(everyone)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process
@@ -30,16 +30,26 @@ class Look:
         self._remote = remote
         self._local: Local | None = None
 
-    def observe(self, targets: Iterable[Target], *, elsewhere: Collection[str] = ()) -> Answers:
+    def observe(
+        self,
+        targets: Iterable[Target],
+        *,
+        runs: Callable[[Target], bool],
+        elsewhere: Collection[str] = (),
+    ) -> Answers:
         """Return a reading of each target by the first source that sees it, or why none does.
 
-        elsewhere are the ids of those whose sockets are in a kernel of their own: only exec can
-        tell them.
+        runs asks the engine whether a container still runs. elsewhere are the ids of those whose
+        sockets are in a kernel of their own: only exec can tell them.
         """
         answers: Answers = {}
         missing = list(targets)
         reasons: dict[str, list[str]] = {x.id: [] for x in missing}
         for source in self._sources:
+            if source == "helper" and answers:
+                # Others are of this kernel: what could not be seen here has most likely just ended,
+                # and is no reason to start anything.
+                missing = [x for x in missing if runs(x)]
             asked = [x for x in missing if source == "exec" or x.id not in elsewhere]
             for target in missing:
                 if target not in asked:
@@ -51,8 +61,9 @@ class Look:
                 else:
                     reasons[key].append(f"{source}: {answer}")
             missing = [x for x in missing if x.id not in answers]
-        for target in missing:
-            answers[target.id] = ObservationError("\n".join(reasons[target.id]))
+        for identity, told in reasons.items():
+            if identity not in answers:
+                answers[identity] = ObservationError("\n".join(told))
         return answers
 
     def _ask(self, source: str, targets: Sequence[Target]) -> Answers:

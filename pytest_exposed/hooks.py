@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from datetime import date
 
 import pytest
 
-from pytest_exposed import report as reports
+from pytest_exposed import closing
 from pytest_exposed.audit import Audit
 from pytest_exposed.items import AuditItem, HostCollector, is_of
 from pytest_exposed.outcome import HostOutcome, Outcome
-from pytest_exposed.ports import Port
-from pytest_exposed.waivers import stale
 
 ROOT = "exposed"
 """What the ids of the audit's tests begin with."""
@@ -70,12 +67,9 @@ class AuditHooks:
         """Write the reports, in the process that has gathered everything."""
         if hasattr(session.config, "workerinput"):
             return
-        hosts = [x.as_record() for x in self._outcome.hosts.values()]
-        for path in self._audit.settings.reports:
-            try:
-                reports.write(path, hosts)
-            except OSError as error:
-                raise pytest.UsageError(f"{path} can't be written: {error.strerror}") from None
+        self._lines, fine = closing.write(self._audit.settings, self._outcome)
+        if not fine:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the tables that -v asks for, and the line that sums the audit up."""
@@ -86,21 +80,5 @@ class AuditHooks:
                     terminalreporter.write("\n\n".join(host.tables) + "\n")
         if self._outcome.told:
             terminalreporter.write_line(f"exposed: {self._outcome.summary()}")
-            for line in self._stale_waivers():
+            for line in (*closing.stale_lines(self._audit, self._outcome), *self._lines):
                 terminalreporter.write_line(f"exposed: {line}")
-
-    def _stale_waivers(self) -> list[str]:
-        containers = list(self._outcome.containers())
-        found = [
-            (x["name"], y["rule"], Port.parse(y["port"]) if y["port"] else None)
-            for x in containers
-            for y in x["findings"] or ()
-        ]
-        running = sum(len(x.everyone) for x in self._audit.hosts)
-        return stale(
-            self._audit.settings.waivers,
-            found,
-            [x["name"] for x in containers],
-            all_judged=len(containers) == running and not self._outcome.unseen(),
-            today=date.today(),  # noqa: DTZ011  # the user's day
-        )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_exposed.audit import Audit, HostAudit
+from pytest_exposed.baseline import key
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, ExposedError, GoneError, ObservationError
 from pytest_exposed.model import Container
@@ -104,27 +105,32 @@ class ContainerItem(AuditItem):
 
     def runtest(self) -> None:
         """Pass where the container matches its image; fail with findings, or why it wasn't seen."""
-        host = {"host": self.audit.label}
         try:
             if self.audit.round is None:
                 self._look()
             answer = self.audit.answer(self.listed)
         except EngineError as error:
-            self.told = {**host, "record": record.of_unseen(self.listed, str(error))}
+            self._tell(record=record.of_unseen(self.listed, str(error)))
             raise
         if isinstance(answer, GoneError):
-            self.told = {**host, "gone": True}
+            self._tell(gone=True)
             pytest.skip(str(answer))
         if isinstance(answer, ObservationError):
-            self.told = {**host, "record": record.of_unseen(self.listed, str(answer))}
+            self._tell(record=record.of_unseen(self.listed, str(answer)))
             raise answer
         heading = f"{answer} ({answer.image}), seen by {answer.source}"
-        self.told = {
-            **host,
-            "record": record.of_container(answer),
-            "table": "\n".join([heading, *table(answer)]),
-        }
+        self._tell(record=record.of_container(answer), table="\n".join([heading, *table(answer)]))
+        self.user_properties.append(("exposed_source", answer.source))
         self.judge(answer)
+
+    def _tell(self, **found: Any) -> None:
+        """Say what was found, and in JUnit's properties where."""
+        name = key(self.listed.name, self.listed.labels)
+        self.told = {"host": self.audit.label, "key": name, **found}
+        self.user_properties += [
+            ("exposed_host", self.audit.shown),
+            ("exposed_image", printable(self.listed.image)),
+        ]
 
     def _look(self) -> None:
         """Begin the round of all containers whose tests run, now that the first one does."""

@@ -68,7 +68,35 @@ def add(parser: pytest.Parser) -> None:
         "--exposed-report",
         action="append",
         metavar="FILE",
-        help="write what the audit found to FILE.json; repeatable",
+        help="write what the audit found to FILE, as its ending says: .json, .md or .sarif; "
+        "repeatable",
+    )
+    option(
+        "--exposed-baseline",
+        metavar="FILE",
+        help="accept the findings in FILE, written by --exposed-write-baseline: fail on new ones",
+    )
+    option(
+        "--exposed-write-baseline",
+        metavar="FILE",
+        help="write what the audit finds to FILE, to begin with; what is waived stays out of it",
+    )
+    option(
+        "--exposed-write-tests",
+        metavar="FILE.py",
+        help="write assertions of what the audit sees now to a new FILE.py, to keep and edit",
+    )
+    option(
+        "--exposed-rules",
+        action="store_true",
+        help="print the rules, their groups, why they matter and what to do, and end",
+    )
+    parser.addini("exposed_baseline", "file of accepted findings", "string", "")
+    parser.addini(
+        "exposed_allow_labels",
+        "let images and containers waive findings by their label pytest-exposed.allow",
+        "bool",
+        False,  # the default
     )
     parser.addini("exposed_docker_host", "engines to look at, a line each", "linelist", [])
     parser.addini("exposed_filter", "docker filters, KEY=VALUE a line", "linelist", [])
@@ -87,9 +115,19 @@ def add(parser: pytest.Parser) -> None:
 
 def given(config: pytest.Config) -> dict[str, Any]:
     """Return the options as given, else the settings of the ini file."""
-    names = ("docker_host", "filter", "select", "ignore", "grace", "source", "helper_image")
+    names = (
+        "docker_host",
+        "filter",
+        "select",
+        "ignore",
+        "grace",
+        "source",
+        "helper_image",
+        "baseline",
+    )
     values = {x: config.getini(f"exposed_{x}") for x in names}
     options = {x: config.getoption(x if x == "docker_host" else f"exposed_{x}") for x in names}
     values |= {key: value for key, value in options.items() if value is not None}
-    allow = config.getini("exposed_allow")
-    return {**values, "allow": allow, "report": config.option.exposed_report}
+    values |= {x: config.getini(f"exposed_{x}") for x in ("allow", "allow_labels")}
+    written = ("report", "write_baseline", "write_tests")
+    return values | {x: config.getoption(f"exposed_{x}") for x in written}

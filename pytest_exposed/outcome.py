@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_exposed.report.record import Record
-from pytest_exposed.text import plural
+from pytest_exposed.report.summary import summary
 
 
 @dataclass(slots=True)
@@ -33,6 +32,8 @@ class Outcome:
 
     hosts: dict[str, HostOutcome]
     """By the host's label."""
+    keys: dict[str, str] = field(default_factory=dict)
+    """What the containers are called in a baseline, by their ids."""
     told: int = 0
     """How many tests have told what they found."""
 
@@ -43,6 +44,7 @@ class Outcome:
         host.gone += bool(told.get("gone"))
         if told.get("record"):
             host.containers.append(told["record"])
+            self.keys[told["record"]["id"]] = told["key"]
         if told.get("table"):
             host.tables.append(told["table"])
 
@@ -56,30 +58,7 @@ class Outcome:
         return sum(x["error"] is not None for x in self.containers())
 
     def summary(self) -> str:
-        """Return the line that ends an audit: "12 containers on 1 host, 10 match, 2 do not (…)"."""
-        containers = list(self.containers())
-        unseen = self.unseen()
-        broken: Counter[str] = Counter()
-        differ = waived = 0
-        for container in containers:
-            findings = container["findings"] or ()
-            counted = [x["rule"] for x in findings if x["waived"] is None]
-            waived += len(findings) - len(counted)
-            broken.update(counted)
-            differ += bool(counted)
-        parts = [
-            f"{plural(len(containers), 'container')} on {plural(len(self.hosts), 'host')}",
-            f"{len(containers) - unseen - differ} match",
-        ]
-        if differ:
-            # Not in the order in which tests happened to report.
-            most = sorted(broken.items(), key=lambda x: (-x[1], x[0]))
-            rules = ", ".join(f"{rule} {count}" for rule, count in most)
-            parts.append(f"{differ} do not ({rules})")
-        parts += [f"{unseen} could not be observed"] if unseen else []
-        parts += [f"{waived} waived"] if waived else []
+        """Return the line that ends an audit, with what is in no report: containers that went."""
         gone = sum(x.gone for x in self.hosts.values())
-        parts += [f"{gone} gone since the run began"] if gone else []
-        dead = sum(x.error is not None for x in self.hosts.values())
-        parts += [f"{plural(dead, 'host')} not reached"] if dead else []
-        return ", ".join(parts)
+        line = summary([x.as_record() for x in self.hosts.values()])
+        return f"{line}, {gone} gone since the run began" if gone else line

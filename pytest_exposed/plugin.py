@@ -42,6 +42,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.add(parser)
 
 
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Print the rules instead of running tests, where that is asked for."""
+    if not config.option.exposed_rules:
+        return None
+    from pytest_exposed.report.reference import reference  # noqa: PLC0415
+
+    print(reference())  # noqa: T201  # as --version does
+    return 0
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Check every setting that is given, used or not, so that a wrong one is told at once."""
     try:
@@ -51,9 +61,10 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     if config.option.exposed:
         config.stash[_CHOSEN] = _take_own_ids(config)
-    elif config.option.exposed_report:
+    elif _SETTINGS in config.stash and config.stash[_SETTINGS].writes:
         raise pytest.UsageError(
-            "pytest-exposed: --exposed-report writes what an audit found: add --exposed"
+            "pytest-exposed: --exposed-report, --exposed-write-baseline and --exposed-write-tests "
+            "write what an audit found: add --exposed"
         )
 
 
@@ -74,6 +85,10 @@ def _settings(config: pytest.Config) -> Settings:
         source=given["source"],
         helper_image=given["helper_image"],
         allow=given["allow"],
+        allow_labels=given["allow_labels"],
+        baseline=given["baseline"],
+        new_baseline=given["write_baseline"] or "",
+        new_tests=given["write_tests"] or "",
         reports=given["report"] or (),
         tables=config.get_verbosity() > 0,
     )

@@ -1,108 +1,33 @@
 """The rules: what is wrong with a port of a container, why, and what to do. Pure.
 
-A rule is a function of a Case that returns what is wrong, or None; the decorator gives its name and
-its groups. Those of the default group are tried in the order written, and a port breaks one of them
-at most.
+A rule is a function of a Case, or of a container, that returns what is wrong, or None; the
+decorator gives its name and its groups, the docstring what users read of it. Those of the default
+group are tried in the order written, and a port breaks one of them at most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Sequence
 
 from pytest_exposed.errors import ConfigurationError
-from pytest_exposed.model import Container, Listener, Publication
-from pytest_exposed.ports import PROTOCOLS, Port, Ports
+from pytest_exposed.model import Container, Listener
+from pytest_exposed.ports import Port, Ports
+from pytest_exposed.rule import RULES, Case, Rule, Verdict, rule, rule_of_container
 from pytest_exposed.text import printable
 
+__all__ = ["CIS", "RULES", "Case", "Rule", "expand", "exposed_by", "select", "split"]
+
 CIS = "CIS Docker Benchmark 1.6.0"
+"""The edition that is cited: the numbers of its controls moved between editions."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """One port of one container, with all that the rules ask about it."""
-
-    container: Container
-    port: Port
-    own: tuple[Listener, ...]
-    """The container's listeners on the port."""
-    answering: tuple[Listener, ...]
-    """Those that answer a publication: its own, and its neighbours' in the network namespace."""
-    published: tuple[Publication, ...]
-    documented: bool
-    """Whether its image documents the port."""
-    documented_by_neighbour: bool
-    """Whether the image of a neighbour does that listens on the port."""
-
-    @property
-    def image(self) -> str:
-        """The image's name, to show."""
-        return str(self.container.image)
-
-    @property
-    def where(self) -> str:
-        """Where the port is published on the host: "0.0.0.0:8080, [::]:8080"."""
-        return ", ".join(x.endpoint for x in self.published)
-
-    @cached_property
-    def other_protocols(self) -> tuple[Port, ...]:
-        """The same number under the other protocols."""
-        return tuple(Port(self.port.number, x) for x in PROTOCOLS if x != self.port.protocol)
-
-    def listening_elsewhere(self) -> str:
-        """Return the container's other listening ports, to choose the right one from."""
-        ports = self.container.listening - {self.port}
-        return f"it listens on {ports}" if ports else "it listens on nothing"
-
-
-Verdict = tuple[str, str] | None
-"""Message and fix, or None where the rule isn't broken."""
-
-Judge = Callable[[Case], Verdict]
-JudgeOfContainer = Callable[[Container], Verdict]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule's name, its groups, what it says in a line, and its judgement.
-
-    It judges each port of a container, or the container as a whole.
-    """
-
-    name: str
-    groups: tuple[str, ...]
-    summary: str
-    judge: Judge | None = None
-    judge_container: JudgeOfContainer | None = None
-
-
-RULES: dict[str, Rule] = {}
-
-
-def _rule(name: str, *groups: str) -> Callable[[Judge], Judge]:
-    def add(judge: Judge) -> Judge:
-        RULES[name] = Rule(name, groups, _first_line(judge.__doc__), judge=judge)
-        return judge
-
-    return add
-
-
-def _rule_of_container(name: str, *groups: str) -> Callable[[JudgeOfContainer], JudgeOfContainer]:
-    def add(judge: JudgeOfContainer) -> JudgeOfContainer:
-        RULES[name] = Rule(name, groups, _first_line(judge.__doc__), judge_container=judge)
-        return judge
-
-    return add
-
-
-def _first_line(text: str | None) -> str:
-    return (text or "").strip().split("\n", 1)[0]
-
-
-@_rule("unreachable", "default")
+@rule("unreachable", "default")
 def _unreachable(case: Case) -> Verdict:
-    """It is documented or published, and nothing outside can reach its listeners."""
+    """It is documented or published, and nothing outside can reach its listeners.
+
+    A server that binds 127.0.0.1 in a container answers only the container itself; one on IPv6
+    alone, nobody in a network without IPv6. Bind 0.0.0.0 or ::, or document and publish nothing.
+    """
     listeners = case.answering if case.published else case.own
     expected = case.documented or case.published
     if not (expected and listeners) or any(_answers(x) for x in listeners):
@@ -121,9 +46,13 @@ def _unreachable(case: Case) -> Verdict:
     )
 
 
-@_rule("published-silent", "default")
+@rule("published-silent", "default")
 def _published_silent(case: Case) -> Verdict:
-    """It is published, and nothing listens on it."""
+    """It is published, and nothing listens on it.
+
+    The host accepts connections there, and they fail. Publish the port that the service listens
+    on, or start the service.
+    """
     if not case.published or case.answering:
         return None
     return (
@@ -132,9 +61,13 @@ def _published_silent(case: Case) -> Verdict:
     )
 
 
-@_rule("silent", "default")
+@rule("silent", "default")
 def _silent(case: Case) -> Verdict:
-    """It is documented, and nothing listens on it."""
+    """It is documented, and nothing listens on it.
+
+    Proxies route to it, `docker run -P` publishes it, CI waits for it, in vain. Remove the EXPOSE,
+    or start the service. One that is inherited from a base image can't be removed: waive it.
+    """
     if not case.documented or case.own:
         return None
     message = f"{case.image} documents it, and nothing in {case.container} listens on it"
@@ -159,9 +92,12 @@ def _silent(case: Case) -> Verdict:
     return message, f"start its service, or remove EXPOSE {case.port} from its Dockerfile"
 
 
-@_rule("published-undocumented", "default")
+@rule("published-undocumented", "default")
 def _published_undocumented(case: Case) -> Verdict:
-    """It is published, and the image does not document it."""
+    """It is published, and the image does not document it.
+
+    The next one who runs the image won't know that it has to be. Add an EXPOSE to the Dockerfile.
+    """
     if not case.published or case.documented or case.documented_by_neighbour:
         return None
     return (
@@ -170,9 +106,13 @@ def _published_undocumented(case: Case) -> Verdict:
     )
 
 
-@_rule("undocumented", "default", "cis")
+@rule("undocumented", "default", "cis")
 def _undocumented(case: Case) -> Verdict:
-    """It is listening, and the image does not document it."""
+    """It is listening, and the image does not document it.
+
+    Every other container in its networks can reach a port that nobody has written down. Add an
+    EXPOSE to the Dockerfile, or don't open it.
+    """
     reachable = [x for x in case.own if x.kind == "reachable"]
     if not reachable or case.documented:
         return None
@@ -186,9 +126,12 @@ def _undocumented(case: Case) -> Verdict:
     return f"{who} {verb} {where}, and {case.image} does not EXPOSE it{hint}", _add_expose(case)
 
 
-@_rule("published-everywhere", "cis")
+@rule("published-everywhere", "cis")
 def _published_everywhere(case: Case) -> Verdict:
-    """It is published on all addresses of the host instead of one."""
+    """It is published on all addresses of the host instead of one.
+
+    It is reachable from every network that the host is in. Name the address: -p ADDRESS:HOST:PORT.
+    """
     everywhere = [x for x in case.published if x.host_ip in ("", "0.0.0.0", "::")]  # noqa: S104
     if not everywhere:
         return None
@@ -199,9 +142,13 @@ def _published_everywhere(case: Case) -> Verdict:
     )
 
 
-@_rule("published-privileged", "cis")
+@rule("published-privileged", "cis")
 def _published_privileged(case: Case) -> Verdict:
-    """It is published on a port of the host below 1024."""
+    """It is published on a port of the host below 1024.
+
+    Such ports are reserved for the host's own trusted services. Use one from 1024 on, or waive it
+    where the service is one of these, such as a public web server.
+    """
     low = [x for x in case.published if 1 <= x.host_port < 1024]
     if not low:
         return None
@@ -212,9 +159,13 @@ def _published_privileged(case: Case) -> Verdict:
     )
 
 
-@_rule("ssh", "cis")
+@rule("ssh", "cis")
 def _ssh(case: Case) -> Verdict:
-    """It is 22/tcp and listening, or its listener is sshd."""
+    """It is 22/tcp and listening, or its listener is sshd.
+
+    Keys, users and patches of an SSH server are managed beside those of the engine. Use
+    `docker exec` on the host.
+    """
     reachable = [x for x in case.own if x.kind == "reachable"]
     daemon = any(owner.name == "sshd" for x in reachable for owner in x.owners)
     if not reachable or not (case.port == Port(22) or daemon):
@@ -226,9 +177,13 @@ def _ssh(case: Case) -> Verdict:
     )
 
 
-@_rule_of_container("host-network", "cis")
+@rule_of_container("host-network", "cis")
 def _host_network(container: Container) -> Verdict:
-    """The container shares the host's network; a finding of the container, with no port."""
+    """The container shares the host's network; a finding of the container, with no port.
+
+    It can reach the host's loopback services, and listens on the host itself. Give it a network of
+    its own and publish what it serves.
+    """
     if not any(x.network_mode == "host" for x in (container, *container.neighbours)):
         return None
     return (

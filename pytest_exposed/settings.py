@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_exposed import report, rules
+from pytest_exposed.baseline import read
 from pytest_exposed.engine import Engine
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.sockets import SOURCES
@@ -28,6 +29,10 @@ class Settings:
     source: str
     helper_image: str | None
     waivers: tuple[Waiver, ...]
+    allow_labels: bool
+    baseline: Path | None
+    new_baseline: Path | None
+    new_tests: Path | None
     reports: tuple[Path, ...]
 
     tables: bool = False
@@ -37,6 +42,11 @@ class Settings:
     def shows_all(self) -> bool:
         """Whether all listeners are shown somewhere, with the processes that hold them."""
         return self.tables or bool(self.reports)
+
+    @property
+    def writes(self) -> bool:
+        """Whether something is written that only an audit can fill."""
+        return bool(self.reports or self.new_baseline or self.new_tests)
 
     @classmethod
     def parse(
@@ -50,6 +60,10 @@ class Settings:
         source: str = "",
         helper_image: str = "",
         allow: Sequence[str] = (),
+        allow_labels: bool = False,
+        baseline: str = "",
+        new_baseline: str = "",
+        new_tests: str = "",
         reports: Sequence[str] = (),
         tables: bool = False,
     ) -> Settings:
@@ -73,6 +87,10 @@ class Settings:
             source=source or "auto",
             helper_image=helper_image or None,
             waivers=tuple(map(Waiver.parse, allow)),
+            allow_labels=allow_labels,
+            baseline=_baseline(baseline),
+            new_baseline=_in_folder(new_baseline),
+            new_tests=_new_tests(new_tests),
             reports=tuple(map(report.check, reports)),
             tables=tables,
         )
@@ -86,7 +104,35 @@ class Settings:
             ignore=self.ignore,
             helper_image=self.helper_image,
             allow=[x.line for x in self.waivers],
+            allow_labels=self.allow_labels,
+            baseline=self.baseline,
         )
+
+
+def _baseline(name: str) -> Path | None:
+    if not name:
+        return None
+    read(Path(name))
+    return Path(name)
+
+
+def _in_folder(name: str) -> Path | None:
+    if not name:
+        return None
+    if not Path(name).parent.is_dir():
+        raise ConfigurationError(
+            f"{name!r} can't be written: there is no folder {Path(name).parent}"
+        )
+    return Path(name)
+
+
+def _new_tests(name: str) -> Path | None:
+    path = _in_folder(name)
+    if path is not None and (path.exists() or path.suffix != ".py"):
+        raise ConfigurationError(
+            f"{name!r} can't be written: it must be a new file, called FILE.py"
+        )
+    return path
 
 
 def _filters(lines: Sequence[str]) -> dict[str, tuple[str, ...]]:

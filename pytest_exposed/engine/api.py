@@ -115,6 +115,8 @@ class Api:
 
         try:
             return work()
+        except EngineError:
+            raise
         except docker.errors.APIError as error:
             reason = printable(str(error.explanation or error))
             if named and isinstance(error, docker.errors.NotFound):
@@ -137,43 +139,85 @@ class _RefusedError(EngineError):
 def _connect(host: Host, timeout: float) -> APIClient:
     import docker  # noqa: PLC0415  # the SDK is slow to import
 
+    class Client(docker.APIClient):
+        """The SDK's client, without what it leaves to chance."""
+
+        def request(self, *arguments: Any, **options: Any) -> Any:
+            """Give every call a timeout: the SDK forgets that of some."""
+            if options.get("timeout") is None:
+                options["timeout"] = timeout
+            return super().request(*arguments, **options)
+
+        def merge_environment_settings(self, *arguments: Any, **options: Any) -> Any:
+            """Let REQUESTS_CA_BUNDLE, which is for the web, not replace the engine's own CA."""
+            settings = super().merge_environment_settings(*arguments, **options)
+            if self.verify is not True:
+                settings["verify"] = self.verify
+            return settings
+
     settings: Record = {"timeout": timeout, "version": "auto"}
     if host.url:
         settings["base_url"] = host.url
     if host.tls is not None:
         settings["tls"] = host.tls
     elif host.url.startswith(("tcp://", "https://")):
-        from docker.utils import kwargs_from_env  # noqa: PLC0415
-
-        settings |= {k: v for k, v in kwargs_from_env().items() if k == "tls"}
-    return docker.APIClient(**settings)
+        settings |= _tls_of_environment(host)
+    return Client(**settings)
 
 
+def _tls_of_environment(host: Host) -> Record:
+    from docker.errors import TLSParameterError  # noqa: PLC0415
+    from docker.utils import kwargs_from_env  # noqa: PLC0415
+
+    try:
+        return {k: v for k, v in kwargs_from_env().items() if k == "tls"}
+    except TLSParameterError:
+        home = os.path.join(os.path.expanduser("~"), ".docker")
+        folder = os.environ.get("DOCKER_CERT_PATH") or home
+        names = [f"{x}.pem" for x in ("ca", "cert", "key")]
+        missing = [x for x in names if not os.path.isfile(os.path.join(folder, x))]
+        raise EngineError(
+            f"{host.shown}: TLS failed: there is no {' and no '.join(missing)} in "
+            f"{printable(folder)} (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
+        ) from None
+
+
+_CLOSED = (
+    "the connection was closed: does the engine want TLS, or another certificate "
+    "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)?"
+)
 _ADVICE = {
     errno.ENOENT: "there is no such socket: is the engine running, and is this its address?",
     errno.ECONNREFUSED: "nothing answers there: is the engine running?",
     errno.EACCES: "permission denied: run as root, or as a member of the socket's group (docker)",
     errno.EPERM: "permission denied: run as root, or as a member of the socket's group (docker)",
-    errno.ECONNRESET: "the connection was closed: does the engine want TLS (DOCKER_TLS_VERIFY)?",
+    errno.ECONNRESET: _CLOSED,
+    errno.EPIPE: _CLOSED,
 }
 
 
 def cause(error: BaseException, host: Host) -> str:
     """Return why a call failed and what to try, in one line without user info."""
     chain = list(_chain(error))
-    for one in chain:
-        if isinstance(one, OSError) and one.errno in _ADVICE:
-            return _ADVICE[one.errno]
     names = {type(x).__name__ for x in chain}
+    tls = bool(names & {"SSLError", "TLSParameterError"})  # whose numbers are not the system's
+    for one in chain:
+        if isinstance(one, OSError) and one.errno in _ADVICE and not tls:
+            return _ADVICE[one.errno]
     if names & {"timeout", "TimeoutError", "ReadTimeout", "ReadTimeoutError", "ConnectTimeout"}:
         return "no answer in time: is the engine busy, or another service at this address?"
-    text = " ".join(str(chain[-1] if str(chain[-1]) else error).split())
+    # What an engine answered, or the innermost cause.
+    told = [str(getattr(x, "explanation", None) or "") for x in chain]
+    text = " ".join((next(filter(None, told), "") or str(chain[-1]) or str(error)).split())
     user = host.url.partition("://")[2].partition("/")[0].rpartition("@")[0]
-    for secret in filter(None, {host.url, user, user.partition(":")[2]}):
+    for secret in filter(None, (host.url, user, user.partition(":")[2])):
         text = text.replace(secret, "…")
-    if "SSLError" in names or "TLSParameterError" in names:
+    if tls or "HTTPS server" in text:
         return f"TLS failed: {printable(text)} (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
-    return f"{type(chain[-1]).__name__}: {printable(text)}"
+    shown = f"{type(chain[-1]).__name__}: {printable(text)}"
+    if type(chain[-1]).__module__.startswith("paramiko"):
+        return f"{shown}; `ssh {host.shown} docker version` must work without asking for anything"
+    return shown
 
 
 def _chain(error: BaseException) -> list[BaseException]:
@@ -186,6 +230,8 @@ def _chain(error: BaseException) -> list[BaseException]:
             continue
         found.append(one)
         below = [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+        errors = getattr(one, "errors", None)  # paramiko's, by address
+        below += errors.values() if isinstance(errors, dict) else []
         queue += [x for x in below if isinstance(x, BaseException)]
     return found
 

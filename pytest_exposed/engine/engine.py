@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from pytest_exposed.acceptance import Acceptance
+from pytest_exposed.baseline import read
 from pytest_exposed.engine.api import Api, default_timeout
 from pytest_exposed.engine.hosts import resolve
 from pytest_exposed.engine.names import find, name_of, names_to_suggest, unknown
@@ -49,7 +52,8 @@ class Engine:
     context; None is the default one, in the docker CLI's order. source is auto,
     netlink, procfs, helper or exec; helper_image the image of the helper container.
     select and ignore are the names of the rules and groups that snapshots are judged by; allow are
-    waivers, `CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason`. Raises
+    waivers, `CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason`; allow_labels lets
+    images and containers have waivers of their own; baseline is a file of accepted findings. Raises
     ConfigurationError for what can't be one of these, EngineError where no engine answers.
     """
 
@@ -62,6 +66,8 @@ class Engine:
         ignore: Sequence[str] = (),
         helper_image: str | None = None,
         allow: Sequence[str] = (),
+        allow_labels: bool = False,
+        baseline: str | Path | None = None,
         timeout: float | None = None,
     ) -> None:
         """Connect to the engine; timeout, in seconds, bounds each wait for one answer of it."""
@@ -71,7 +77,11 @@ class Engine:
             )
         self.source = source
         self.rules: tuple[Rule, ...] = rules_of(select, ignore)
-        self.waivers = tuple(map(Waiver.parse, allow))
+        self.acceptance = Acceptance(
+            tuple(map(Waiver.parse, allow)),
+            allow_labels,
+            read(Path(baseline)) if baseline is not None else frozenset(),
+        )
         self._api = Api(resolve(host), default_timeout() if timeout is None else timeout)
         self.remote = EngineRemote(self._api, helper_image)
         self._images: dict[str, Image] = {}

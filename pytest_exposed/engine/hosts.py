@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +14,7 @@ from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.text import printable
 
 SCHEMES = ("unix", "tcp", "ssh", "npipe", "http", "https", "http+unix")
+DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +77,77 @@ def _without_user(url: str) -> str:
 
 
 def _context(name: str | None) -> Host:
-    """Return the engine of a docker context; for None the current one, or the platform's socket."""
-    from docker.context import ContextAPI  # noqa: PLC0415  # the SDK is slow to import
+    """Return the engine of a docker context; for None the current one, or the platform's socket.
 
-    try:
-        context = ContextAPI.get_context(name)
-    except Exception as error:  # noqa: BLE001  # the SDK raises bare ones for files it can't read
+    The SDK's own reader finds none where there is no config.json, and leaves out TLS files where
+    one of them is missing. Layout of the folder: docker/cli, cli/context/store.
+    """
+    folder = os.environ.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")
+    if name is None:
+        current = _read(os.path.join(folder, "config.json"), "docker's configuration")
+        name, given = _text(current, "currentContext") or "default", False
+    else:
+        given = True
+    if name == "default":
+        shown = "npipe:////./pipe/docker_engine" if os.name == "nt" else DEFAULT_SOCKET
+        return Host(shown, shown, shown)
+    identity = sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+    contexts = os.path.join(folder, "contexts")
+    what = f"the docker context {printable(name)!r}"
+    meta = _read(os.path.join(contexts, "meta", identity, "meta.json"), what)
+    if meta is None:
         raise ConfigurationError(
-            f"the docker context {name or 'in use'!r} can't be read: {printable(str(error))}"
-        ) from None
-    if context is None:
-        raise ConfigurationError(
-            f"there is no docker context {name!r}: `docker context ls` shows those there are; "
-            "an address has a scheme, such as unix://, tcp:// or ssh://"
-            if name
-            else "the current docker context does not exist: `docker context ls` shows those there "
-            "are, `docker context use NAME` chooses one"
+            f"there is no docker context {printable(name)!r}: `docker context ls` shows those "
+            "there are; an address has a scheme, such as unix://, tcp:// or ssh://"
+            if given
+            else f"the current docker context does not exist: {printable(name)!r}; `docker context "
+            "ls` shows those there are, `docker context use NAME` chooses one"
         )
-    url = context.Host or ""
-    if context.name == "default":
-        shown = url.replace("http+unix://", "unix://") or "the default docker socket"
-        return Host(url, shown, shown, context.TLSConfig)
-    found = _address(url)
-    return Host(url, found.shown, str(context.name), context.TLSConfig)
+    endpoint = meta.get("Endpoints")
+    endpoint = endpoint.get("docker") if isinstance(endpoint, dict) else None
+    if not isinstance(endpoint, dict):
+        raise ConfigurationError(f"{what} can't be read: it names no docker engine")
+    try:
+        found = _address(_text(endpoint, "Host"))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{what} can't be used: {error}") from None
+    tls = None
+    if found.url.startswith(("tcp://", "https://")):
+        files = os.path.join(contexts, "tls", identity, "docker")
+        tls = _tls(files, verify=endpoint.get("SkipTLSVerify") is not True)
+    return Host(found.url, found.shown, name, tls)
+
+
+def _read(path: str, what: str) -> Mapping[str, Any] | None:
+    """Return the object in a JSON file, None where there is no file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            record = json.load(file)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"it is no JSON ({error})"
+        raise ConfigurationError(f"{what} can't be read: {path}: {printable(str(why))}") from None
+    if not isinstance(record, dict):
+        raise ConfigurationError(f"{what} can't be read: {path}: it is no JSON object")
+    return record
+
+
+def _text(record: Mapping[str, Any] | None, key: str) -> str:
+    value = (record or {}).get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _tls(folder: str, *, verify: bool) -> Any:
+    """Return the TLS configuration of a context's files; None for a context without TLS."""
+    found = {}
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        for part in ("ca", "cert", "key"):
+            if name.startswith(part):
+                found[part] = os.path.join(folder, name)
+    if verify and not found:
+        return None
+    from docker.tls import TLSConfig  # noqa: PLC0415  # the SDK is slow to import
+
+    pair = (found["cert"], found["key"]) if "cert" in found and "key" in found else None
+    return TLSConfig(client_cert=pair, ca_cert=found.get("ca"), verify=verify)

@@ -28,6 +28,9 @@ SECONDS = 60.0
 EXEC_SECONDS = 10.0
 """How long `cat` in a container may take."""
 
+_NO_COMMAND = (126, 127)
+"""Exit codes of shells and runtimes for a command that can't be run."""
+
 # Machines that write the words of /proc's addresses the other way round (GOARCH, uname -m).
 _BIG_ENDIAN = ("s390x", "ppc64", "mips", "mips64", "sparc64")
 
@@ -72,20 +75,26 @@ class EngineRemote:
         for warning in made.get("Warnings") or ():
             if "platform" in str(warning):
                 raise ObservationError(f"{printable(image)}: {printable(str(warning))}")
-        call(f"POST /containers/{name}/start", lambda: client.start(name))
-        reading = f"GET /containers/{name}/logs"
-        chunks = iter(
-            call(reading, lambda: client.logs(name, stderr=False, stream=True, follow=True))
+        where = f"POST /containers/{name}"
+        # Attached before it starts: all that it writes is read as it comes, and kept nowhere.
+        wanted = {"stdout": 1, "stream": 1}
+        stream = frames.EngineStream(
+            call(f"{where}/attach", lambda: client.attach_socket(name, wanted))
         )
-        text = _gather(
-            iter(lambda: call(reading, lambda: next(chunks, b"")), b""), deadline, "the helper"
-        )
-        ended = self._api.object(f"POST /containers/{name}/wait", lambda: client.wait(name))
-        if ended.get("StatusCode") != 0:
-            raise ObservationError(
-                f"it ended with code {ended.get('StatusCode')}: "
-                f"does {printable(image)} have sh and cat?"
-            )
+        try:
+            call(f"{where}/start", lambda: client.start(name))
+            text = _gather(frames.output(stream, deadline), deadline, "the helper")
+        except frames.LateError:
+            raise ObservationError("the helper took too long") from None
+        finally:
+            stream.close()
+        left = max(1, int(deadline - time.monotonic()))
+        ended = self._api.object(f"{where}/wait", lambda: client.wait(name, timeout=left))
+        code = ended.get("StatusCode")
+        if code in _NO_COMMAND:
+            raise ObservationError(f"there is no sh or no cat in {printable(image)}")
+        if code != 0:
+            raise ObservationError(f"it ended with code {code}")
         return text
 
     def _remove(self, container: str) -> None:
@@ -155,9 +164,13 @@ class EngineRemote:
         deadline = time.monotonic() + EXEC_SECONDS
         try:
             text, code = self._execute(container, list(command), deadline)
+        except frames.LateError:  # there is no call that ends it
+            raise ObservationError(
+                f"{command[0]} in it took too long, and may still run there"
+            ) from None
         except ExposedError as error:
             raise ObservationError(str(error)) from None
-        if code in (126, 127):
+        if code in _NO_COMMAND:
             raise ObservationError(f"there is no {command[0]} in the image")
         # 1: one of the files is missing, which the text itself tells.
         if code not in (0, 1):
@@ -171,8 +184,8 @@ class EngineRemote:
             lambda: client.exec_create(container, command, stdin=False),
         )
         identity = str(made.get("Id"))
-        stream = call(
-            f"POST /exec/{identity}/start", lambda: client.exec_start(identity, socket=True)
+        stream = frames.EngineStream(
+            call(f"POST /exec/{identity}/start", lambda: client.exec_start(identity, socket=True))
         )
         try:
             text = _gather(frames.output(stream, deadline), deadline, f"{command[0]} in it")
@@ -185,7 +198,7 @@ class EngineRemote:
             if state.get("Running") is False and isinstance(code, int):
                 return text, code
             if time.monotonic() > deadline:
-                raise ObservationError(f"{command[0]} in it does not end")
+                raise frames.LateError(f"{command[0]} in it does not end")
             time.sleep(0.01)
 
 
@@ -208,7 +221,7 @@ def _helper(image: str, name: str, arguments: Sequence[str]) -> dict[str, Any]:
             "ReadonlyRootfs": True,
             "CapDrop": ["ALL"],
             "SecurityOpt": ["no-new-privileges"],
-            "LogConfig": {"Type": "json-file", "Config": {}},
+            "LogConfig": {"Type": "none"},
             "Memory": 64 << 20,
             "PidsLimit": 16,
         },
@@ -223,5 +236,5 @@ def _gather(chunks: Iterator[bytes], deadline: float, who: str) -> bytes:
         if len(text) > LIMIT:
             raise ObservationError(f"{who} wrote over {LIMIT} bytes")
         if time.monotonic() > deadline:
-            raise ObservationError(f"{who} took too long")
+            raise frames.LateError(f"{who} took too long")
     return bytes(text)

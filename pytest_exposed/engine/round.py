@@ -16,7 +16,6 @@ from pytest_exposed.ports import Ports
 from pytest_exposed.sockets import Look
 from pytest_exposed.sockets.reading import Reading, Target
 from pytest_exposed.text import printable
-from pytest_exposed.waivers import reason_for
 
 if TYPE_CHECKING:
     from pytest_exposed.engine.engine import Engine
@@ -106,7 +105,7 @@ class Round:
         found = listeners(
             reading, list(members.values()), named, self._local_ports(listed, reading)
         )
-        return Container(
+        container = Container(
             id=listed.id,
             name=listed.name,
             image=image,
@@ -120,6 +119,8 @@ class Round:
             labels=listed.labels,
             notes=tuple(self._notes(listed, image.invalid)),
         )
+        own = self._engine.acceptance.notes(container)
+        return replace(container, notes=(*container.notes, *own)) if own else container
 
     def _reading(self, listed: Listed) -> Reading:
         """Return a container's reading; that of exec where only that can see its sockets."""
@@ -237,12 +238,8 @@ class Round:
             found = findings(container, self._engine.rules)
         except ObservationError as error:
             return error
-        waivers = self._engine.waivers
         today = date.today()  # noqa: DTZ011  # the user's day
-        return tuple(
-            replace(x, waived=reason_for(waivers, container.name, x.rule, x.port, today))
-            for x in found
-        )
+        return self._engine.acceptance.applied(container, found, today)
 
     def _with_owners(self, container: Container) -> Container:
         inodes = {x for listener in container.listeners for x in listener.inodes}

@@ -28,6 +28,7 @@ _TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", "if_inet6", "fib_trie")
 # first of a pid namespace (NSpid ends in 1): the others share their network, or one of these's.
 # Of a container without such a process (--pid host), the first found.
 SCRIPT = r"""
+cat /dev/null || exit 127
 ids=" $* "
 whose() {
     own=

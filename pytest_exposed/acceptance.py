@@ -1,0 +1,66 @@
+"""Which findings are accepted, and for what reason: waivers, labels, a baseline. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import date
+
+from pytest_exposed.baseline import REASON, Entry, key
+from pytest_exposed.errors import ConfigurationError
+from pytest_exposed.model import Container, Finding
+from pytest_exposed.text import printable
+from pytest_exposed.waivers import Waiver, reason_for
+
+LABEL = "pytest-exposed.allow"
+"""The label of an image or container with waivers of its own: the words behind the colon, a line
+or a semicolon each."""
+
+_MOST_OF_A_LABEL = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What accepts findings; nothing at all by default."""
+
+    waivers: tuple[Waiver, ...] = ()
+    labels: bool = False
+    """Whether images and containers may have waivers of their own."""
+    baseline: frozenset[Entry] = frozenset()
+
+    def applied(
+        self, container: Container, findings: tuple[Finding, ...], today: date
+    ) -> tuple[Finding, ...]:
+        """Return the findings, those that are accepted with the reason."""
+        own = self._own_waivers(container)[0]
+        name = key(container.name, container.labels)
+
+        def reason(finding: Finding) -> str | None:
+            words = container.name, finding.rule, finding.port, today
+            if (found := reason_for(self.waivers, *words)) is not None:
+                return found
+            if (found := reason_for(own, *words)) is not None:
+                return f"{found} ({_origin(container)})".strip()
+            return REASON if Entry(name, finding.rule, finding.port) in self.baseline else None
+
+        return tuple(replace(x, waived=reason(x)) for x in findings)
+
+    def notes(self, container: Container) -> tuple[str, ...]:
+        """Return a line for each waiver in a container's label that is none."""
+        return self._own_waivers(container)[1]
+
+    def _own_waivers(self, container: Container) -> tuple[list[Waiver], tuple[str, ...]]:
+        text = container.labels.get(LABEL, "") if self.labels else ""
+        waivers, notes = [], []
+        lines = [x.strip() for x in re.split(r"[;\n]", text) if x.strip()]
+        for line in lines[:_MOST_OF_A_LABEL]:
+            try:
+                waivers.append(Waiver.parse(f"*: {line}"))
+            except ConfigurationError:
+                notes.append(f"its label {LABEL} has what is no waiver: {printable(line, 80)}")
+        return waivers, tuple(notes)
+
+
+def _origin(container: Container) -> str:
+    of_image = container.image.labels.get(LABEL) == container.labels.get(LABEL)
+    return f"by the label of its {'image' if of_image else 'container'}"

@@ -1,0 +1,79 @@
+"""Baselines: the findings of a day, accepted so that only new ones fail. Pure but for its files.
+
+A file of lines `CONTAINER: RULE [PORT]`, sorted, to be reviewed in a diff. A container is named by
+its Swarm or Compose service where it has one, so that replicas and ids change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_exposed.errors import ConfigurationError, PortError
+from pytest_exposed.ports import Port
+from pytest_exposed.rules import RULES
+from pytest_exposed.text import printable
+
+HEADING = (
+    "# pytest-exposed baseline 1: findings that are accepted. Remove the lines of those you fix.\n"
+)
+
+REASON = "baseline"
+"""What a finding that a baseline accepts is waived for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An accepted finding: of a container or service, by a rule, about a port or about none."""
+
+    container: str
+    rule: str
+    port: Port | None
+
+    @classmethod
+    def parse(cls, line: str) -> Entry:
+        """Return the entry of a line; ConfigurationError names one that is none."""
+        container, colon, rest = line.rpartition(": ")
+        rule, _, port = rest.strip().partition(" ")
+        try:
+            entry: Entry | None = cls(
+                container.strip(), rule, Port.parse(port.strip()) if port.strip() else None
+            )
+        except PortError:
+            entry = None
+        if not colon or rule not in RULES or entry is None:
+            raise ConfigurationError(f"{line!r} is not a line of a baseline: CONTAINER: RULE PORT")
+        return entry
+
+    def __str__(self) -> str:
+        return f"{self.container}: {self.rule}" + (f" {self.port}" if self.port else "")
+
+
+def key(name: str, labels: Mapping[str, str]) -> str:
+    """Return what a container is called in a baseline: its service, or its own name."""
+    swarm = labels.get("com.docker.swarm.service.name")
+    service = labels.get("com.docker.compose.service")
+    project = labels.get("com.docker.compose.project")
+    return printable(swarm or (f"{project}/{service}" if project and service else name))
+
+
+def read(path: Path) -> frozenset[Entry]:
+    """Return the entries of a file; ConfigurationError where it is missing or is no baseline."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the baseline {path} can't be read: {error}") from None
+    if not text.startswith("# pytest-exposed baseline 1:"):
+        raise ConfigurationError(f"{path} is not a baseline of version 1")
+    lines = [x.strip() for x in text.splitlines()]
+    try:
+        return frozenset(Entry.parse(x) for x in lines if x and not x.startswith("#"))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def write(path: Path, entries: Iterable[Entry]) -> None:
+    """Write a file of entries; raises OSError."""
+    lines = sorted({str(x) for x in entries})
+    path.write_text(HEADING + "".join(f"{x}\n" for x in lines), encoding="utf-8")

@@ -1,0 +1,61 @@
+"""A first suite: assertions of what containers listen on, publish and document now."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+
+from pytest_exposed.report.record import Record
+from pytest_exposed.text import printable
+
+
+def write(path: Path, hosts: Sequence[Record], today: date) -> None:
+    """Write a test for each container, to keep and edit; raises FileExistsError."""
+    tests = list(_tests(hosts))
+    heading = f'"""What containers listened on, published and documented on {today}."""\n'
+    with path.open("x", encoding="utf-8") as file:
+        file.write("\n\n".join([heading, *tests]))
+
+
+def _tests(hosts: Sequence[Record]) -> Iterator[str]:
+    names: set[str] = set()
+    for host in hosts:
+        for container in sorted(host["containers"], key=lambda x: str(x["name"])):
+            name = re.sub(r"\W+", "_", container["name"], flags=re.ASCII).strip("_") or "container"
+            while name in names:
+                name += "_2"
+            names.add(name)
+            yield _test(name, container)
+
+
+def _test(name: str, container: Record) -> str:
+    who, image = repr(container["name"]), repr(container["image"])
+    if container["error"] is not None:
+        reason = printable(container["error"].splitlines()[0])
+        return f"# {printable(container['name'])} could not be observed: {reason}\n"
+    fixtures = ["container_listens_on"]
+    listening = [
+        f"    assert container_listens_on({_arguments(who, container['listening'])}only=True)"
+    ]
+    published = sorted({_publication(x) for x in container["published"]})
+    if published:
+        fixtures.append("container_publishes")
+        listening.append(f"    assert container_publishes({_arguments(who, published)[:-2]})")
+    fixtures.append("image_exposes")
+    listening.append(
+        f"    assert image_exposes({_arguments(image, container['documented'])}only=True)"
+    )
+    return "\n".join([f"def test_{name}({', '.join(fixtures)}):", *listening]) + "\n"
+
+
+def _arguments(first: str, ports: Sequence[str]) -> str:
+    return "".join(f"{x}, " for x in (first, *map(repr, ports)))
+
+
+def _publication(published: Record) -> str:
+    address = published["host_ip"]
+    everywhere = address in ("", "0.0.0.0", "::")  # noqa: S104
+    prefix = "" if everywhere else f"[{address}]:" if ":" in address else f"{address}:"
+    return f"{prefix}{published['host_port']}:{published['port']}"

@@ -1,0 +1,36 @@
+"""An audit summed up in a line: the same in the terminal and in reports."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pytest_exposed.report.record import Record
+from pytest_exposed.text import plural
+
+
+def summary(hosts: Sequence[Record]) -> str:
+    """Return the line that sums up hosts: "12 containers on 1 host, 10 match, 2 do not (…)"."""
+    containers = [x for host in hosts for x in host["containers"]]
+    unseen = sum(x["error"] is not None for x in containers)
+    broken: Counter[str] = Counter()
+    differ = waived = 0
+    for container in containers:
+        findings = container["findings"] or ()
+        counted = [x["rule"] for x in findings if x["waived"] is None]
+        waived += len(findings) - len(counted)
+        broken.update(counted)
+        differ += bool(counted)
+    parts = [
+        f"{plural(len(containers), 'container')} on {plural(len(hosts), 'host')}",
+        f"{len(containers) - unseen - differ} match",
+    ]
+    if differ:
+        # Not in the order in which tests happened to report.
+        most = sorted(broken.items(), key=lambda x: (-x[1], x[0]))
+        parts.append(f"{differ} do not ({', '.join(f'{rule} {n}' for rule, n in most)})")
+    parts += [f"{unseen} could not be observed"] if unseen else []
+    parts += [f"{waived} waived"] if waived else []
+    dead = sum(x["error"] is not None for x in hosts)
+    parts += [f"{plural(dead, 'host')} not reached"] if dead else []
+    return ", ".join(parts)

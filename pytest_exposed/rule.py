@@ -1,0 +1,95 @@
+"""What a rule is, and what it judges. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from pytest_exposed.model import Container, Listener, Publication
+from pytest_exposed.ports import PROTOCOLS, Port
+
+
+@dataclass(frozen=True)
+class Case:
+    """One port of one container, with all that the rules ask about it."""
+
+    container: Container
+    port: Port
+    own: tuple[Listener, ...]
+    """The container's listeners on the port."""
+    answering: tuple[Listener, ...]
+    """Those that answer a publication: its own, and its neighbours' in the network namespace."""
+    published: tuple[Publication, ...]
+    documented: bool
+    """Whether its image documents the port."""
+    documented_by_neighbour: bool
+    """Whether the image of a neighbour does that listens on the port."""
+
+    @property
+    def image(self) -> str:
+        """The image's name, to show."""
+        return str(self.container.image)
+
+    @property
+    def where(self) -> str:
+        """Where the port is published on the host: "0.0.0.0:8080, [::]:8080"."""
+        return ", ".join(x.endpoint for x in self.published)
+
+    @cached_property
+    def other_protocols(self) -> tuple[Port, ...]:
+        """The same number under the other protocols."""
+        return tuple(Port(self.port.number, x) for x in PROTOCOLS if x != self.port.protocol)
+
+    def listening_elsewhere(self) -> str:
+        """Return the container's other listening ports, to choose the right one from."""
+        ports = self.container.listening - {self.port}
+        return f"it listens on {ports}" if ports else "it listens on nothing"
+
+
+Verdict = tuple[str, str] | None
+"""Message and fix, or None where the rule isn't broken."""
+
+Judge = Callable[[Case], Verdict]
+JudgeOfContainer = Callable[[Container], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule's name, its groups, what it says in a line, and its judgement.
+
+    It judges each port of a container, or the container as a whole.
+    """
+
+    name: str
+    groups: tuple[str, ...]
+    summary: str
+    help: str
+    """Why it matters, and what to do."""
+    judge: Judge | None = None
+    judge_container: JudgeOfContainer | None = None
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(name: str, *groups: str) -> Callable[[Judge], Judge]:
+    def add(judge: Judge) -> Judge:
+        RULES[name] = Rule(name, groups, *_parts(judge.__doc__), judge=judge)
+        return judge
+
+    return add
+
+
+def rule_of_container(name: str, *groups: str) -> Callable[[JudgeOfContainer], JudgeOfContainer]:
+    def add(judge: JudgeOfContainer) -> JudgeOfContainer:
+        RULES[name] = Rule(name, groups, *_parts(judge.__doc__), judge_container=judge)
+        return judge
+
+    return add
+
+
+def _parts(docstring: str | None) -> tuple[str, str]:
+    """Return the first line of a rule's docstring, which says what it is, and the rest, why."""
+    summary, _, rest = (docstring or "").strip().partition("\n")
+    return summary, " ".join(rest.split())

@@ -1,0 +1,166 @@
+"""The story of a team that begins with many findings, on a real engine; and what is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+
+if TYPE_CHECKING:
+    from stage import Stage
+
+
+def audit(
+    pytester: pytest.Pytester, engine_url: str, stage: Stage, *options: str
+) -> pytest.RunResult:
+    given = ["--docker-host", engine_url, "--exposed", "--exposed-grace=0"]
+    return pytester.runpytest(*given, "--exposed-filter", stage.filter, *options)
+
+
+def test_a_baseline_from_twelve_findings_to_none(
+    pytester: pytest.Pytester, engine_url: str, stage: Stage
+) -> None:
+    def run(*options: str) -> pytest.RunResult:
+        return audit(pytester, engine_url, stage, *options)
+
+    stage.run("tcp:0.0.0.0:7001-7010", name="many")
+    old = stage.run("tcp:0.0.0.0:80", name="old", exposes=["80", "81", "82"])
+    first = run("--exposed-write-baseline=baseline.txt")
+    first.assert_outcomes(failed=2)
+    first.stdout.fnmatch_lines(["exposed: 12 accepted findings written to baseline.txt"])
+
+    run("--exposed-baseline=baseline.txt").assert_outcomes(passed=2)
+
+    stage.run("tcp:0.0.0.0:9999", name="new")
+    again = run("--exposed-baseline=baseline.txt")
+    again.assert_outcomes(passed=2, failed=1)
+    again.stdout.fnmatch_lines(["*undocumented*9999/tcp*", "exposed: *1 do not*12 waived"])
+
+    old.sdk.remove(force=True)
+    stage.run("tcp:0.0.0.0:80-82", name="old", exposes=["80", "81", "82"])
+    fixed = run("--exposed-baseline=baseline.txt")
+    fixed.assert_outcomes(passed=2, failed=1)
+    fixed.stdout.fnmatch_lines(
+        [f"exposed: not found any more, remove it from baseline.txt: {old.name}: silent 81/tcp"]
+    )
+    shrunk = run("--exposed-baseline=baseline.txt", "--exposed-write-baseline=baseline.txt")
+    shrunk.stdout.fnmatch_lines(["exposed: 11 accepted findings written to baseline.txt"])
+    assert "silent" not in Path(pytester.path, "baseline.txt").read_text(encoding="utf-8")
+
+
+def test_a_written_suite_passes_and_is_never_overwritten(
+    pytester: pytest.Pytester, engine_url: str, stage: Stage
+) -> None:
+    stage.run(
+        "tcp:0.0.0.0:80", "udp:0.0.0.0:53", name="web", exposes=["80"], ports={"80/tcp": None}
+    )
+    audit(pytester, engine_url, stage, "--exposed-write-tests=test_written.py")
+    written = pytester.runpytest("--docker-host", engine_url, "test_written.py")
+    written.assert_outcomes(passed=1)
+    again = audit(pytester, engine_url, stage, "--exposed-write-tests=test_written.py")
+    assert again.ret == pytest.ExitCode.USAGE_ERROR
+    again.stderr.fnmatch_lines(["*'test_written.py' can't be written: it must be a new file*"])
+
+
+def test_waivers_of_the_ini_file(pytester: pytest.Pytester, engine_url: str, stage: Stage) -> None:
+    web = stage.run("tcp:0.0.0.0:80", name="web")
+    pytester.makeini(
+        f"""
+        [pytest]
+        exposed_allow =
+            {web.name}: undocumented  # it moves
+            {web.name}: 9999
+            {web.name}: silent until 2020-01-01
+        """
+    )
+    result = audit(pytester, engine_url, stage, "-v")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "waived: undocumented 80/tcp (it moves)",
+            "exposed: 1 container on 1 host, 1 match, 1 waived",
+            f"exposed: waiver not used: {web.name}: 9999",
+            f"exposed: waiver expired on 2020-01-01: {web.name}: silent until 2020-01-01",
+        ]
+    )
+
+
+def test_a_label_of_the_image_waives_only_where_allowed(
+    pytester: pytest.Pytester, engine_url: str, stage: Stage
+) -> None:
+    image = stage.images.build(instructions=['LABEL pytest-exposed.allow="80  # of the image"'])
+    stage.run("tcp:0.0.0.0:80", name="web", image=image)
+    audit(pytester, engine_url, stage).assert_outcomes(failed=1)
+    result = audit(pytester, engine_url, stage, "-v", "-o", "exposed_allow_labels=true")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["waived: *80/tcp (of the image (by the label of its image))"])
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--exposed-baseline=nowhere.txt", "*baseline nowhere.txt can't be read*"),
+        ("--exposed-write-baseline=no/folder.txt", "*there is no folder no*"),
+        ("--exposed-report=no/folder.md", "*there is no folder no*"),
+        ("--exposed-report=report.pdf", "*'report.pdf' has no ending of a report*"),
+    ],
+)
+def test_files_that_cannot_be(
+    pytester: pytest.Pytester, engine_url: str, option: str, message: str
+) -> None:
+    result = pytester.runpytest("--docker-host", engine_url, "--exposed", option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {message}"])
+
+
+def test_what_only_an_audit_writes_asks_for_one(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest("--exposed-report=report.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *add --exposed"])
+
+
+def test_the_rules_are_printed(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest("--exposed-rules")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        ["unreachable  (default)", "undocumented  (default, cis)", "ssh  (cis)"]
+    )
+
+
+def test_reports_in_every_form(pytester: pytest.Pytester, engine_url: str, stage: Stage) -> None:
+    stage.run("tcp:0.0.0.0:80", name="drift")
+    pytester.makeini("[pytest]\nexposed_allow = *: 81 # later\n")
+    stage.run("tcp:0.0.0.0:81", name="waived")
+    reports = [f"--exposed-report=report.{x}" for x in ("json", "md", "sarif")]
+    audit(pytester, engine_url, stage, *reports, "--junitxml=junit.xml")
+
+    sarif = json.loads(Path(pytester.path, "report.sarif").read_text(encoding="utf-8"))
+    assert sarif["version"] == "2.1.0"
+    (run,) = sarif["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    assert run["invocations"][0]["executionSuccessful"] is True
+    by_port = {x["message"]["text"].split(":")[0].split()[1]: x for x in run["results"]}
+    assert set(by_port) == {"80/tcp", "81/tcp"}
+    for result in by_port.values():
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"] == "undocumented"
+        (location,) = result["locations"]
+        assert location["physicalLocation"]["region"]["startLine"] == 1
+        assert ":" not in location["physicalLocation"]["artifactLocation"]["uri"]
+    assert by_port["81/tcp"]["suppressions"] == [{"kind": "external", "justification": "later"}]
+    assert "suppressions" not in by_port["80/tcp"]
+
+    markdown = Path(pytester.path, "report.md").read_text(encoding="utf-8")
+    assert "1 do not" in markdown
+    assert "| undocumented | 80/tcp |" in markdown
+    assert "waived\\: later" in markdown
+
+    properties = {
+        x.get("name"): x.get("value")
+        for x in ET.parse(Path(pytester.path, "junit.xml")).iter("property")
+    }
+    assert properties["exposed_host"] == engine_url
+    assert properties["exposed_source"] in ("netlink", "procfs", "helper", "exec")
+    assert properties["exposed_image"]

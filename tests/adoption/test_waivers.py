@@ -1,0 +1,187 @@
+"""Waivers and baselines: their lines, what they accept, what is told of stale ones."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_exposed import Container, Finding, Image, Port, Ports
+from pytest_exposed import baseline as baselines
+from pytest_exposed.acceptance import LABEL, Acceptance
+from pytest_exposed.baseline import Entry, key
+from pytest_exposed.errors import ConfigurationError
+from pytest_exposed.rules import RULES
+from pytest_exposed.waivers import Waiver, reason_for, stale
+
+TODAY = date(2026, 11, 24)
+WEB = Finding("silent", Port(80), "m", "f")
+
+
+def container(name: str = "web", **labels: str) -> Container:
+    image = Image("sha256:1", "app", Ports(), labels=labels.pop("of_image", {}))  # type: ignore[arg-type]
+    return Container(
+        id="1" * 64,
+        name=name,
+        image=image,
+        network_mode="bridge",
+        state="running",
+        declared=Ports(),
+        published=(),
+        listeners=(),
+        source="netlink",
+        labels={k.replace("__", "."): v for k, v in labels.items()},
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "accepts", "refuses"),
+    [
+        ("web: silent", ("web", "silent", 80), ("web", "undocumented", 80)),
+        ("web: 80", ("web", "undocumented", 80), ("web", "undocumented", 81)),
+        ("web-*: 9000-9002/tcp, silent", ("web-1", "unreachable", 9001), ("web", "silent", 80)),
+        ("*:silent,80 # why", ("x", "silent", 1), ("x", "undocumented", 81)),
+        ("web: silent until 2026-11-24  # last day", ("web", "silent", 80), ("Web", "silent", 80)),
+    ],
+)
+def test_accepts(line: str, accepts: tuple[str, str, int], refuses: tuple[str, str, int]) -> None:
+    waiver = Waiver.parse(line)
+    assert waiver.accepts(accepts[0], accepts[1], Port(accepts[2]), TODAY)
+    assert not waiver.accepts(refuses[0], refuses[1], Port(refuses[2]), TODAY)
+
+
+def test_a_port_is_not_that_of_another_protocol() -> None:
+    assert not Waiver.parse("web: 53/udp").accepts("web", "silent", Port(53), TODAY)
+
+
+def test_a_finding_of_the_container_is_accepted_by_its_rule_alone() -> None:
+    assert Waiver.parse("web: host-network").accepts("web", "host-network", None, TODAY)
+    assert not Waiver.parse("web: 1-65535").accepts("web", "host-network", None, TODAY)
+
+
+def test_an_expired_one_accepts_nothing() -> None:
+    waiver = Waiver.parse("web: silent until 2026-11-23")
+    assert waiver.expired(TODAY)
+    assert not waiver.accepts("web", "silent", Port(80), TODAY)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "web",
+        "web:",
+        "web: # why",
+        ": silent",
+        "web: slient",
+        "web: 0",
+        "web: silent until",
+        "web: silent until tomorrow",
+        "web: silent until 2026-02-30",
+        "web silent",
+        "web: silent, , 80",
+    ],
+)
+def test_malformed_lines_are_named(line: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        Waiver.parse(line)
+    assert repr(line) in str(raised.value)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_waiver_or_a_clear_error(text: str) -> None:
+    try:
+        waiver = Waiver.parse(text)
+    except ConfigurationError:
+        return
+    assert waiver.rules or waiver.ports
+
+
+def test_the_first_reason_counts_and_none_is_not_empty() -> None:
+    waivers = [Waiver.parse("web: silent"), Waiver.parse("web: 80  # second")]
+    assert reason_for(waivers, "web", "silent", Port(80), TODAY) == ""
+    assert reason_for(waivers, "web", "undocumented", Port(80), TODAY) == "second"
+    assert reason_for(waivers, "db", "silent", Port(80), TODAY) is None
+
+
+def test_stale_ones_are_told() -> None:
+    waivers = [
+        Waiver.parse(x)
+        for x in ("web: silent", "web: 99", "db: 5432", "web: silent until 2020-01-01")
+    ]
+    found = [("web", "silent", Port(80))]
+    told = stale(waivers, found, ["web"], all_judged=False, today=TODAY)
+    assert told == [
+        "waiver not used: web: 99",
+        "waiver expired on 2020-01-01: web: silent until 2020-01-01",
+    ]
+    told = stale(waivers, found, ["web"], all_judged=True, today=TODAY)
+    assert "waiver not used: db: 5432" in told
+
+
+def test_labels_count_only_where_allowed_and_say_whose_they_are() -> None:
+    labelled = container(**{LABEL.replace(".", "__"): "silent  # nothing there yet; nonsense"})
+    assert Acceptance().applied(labelled, (WEB,), TODAY)[0].waived is None
+    assert Acceptance().notes(labelled) == ()
+    allowed = Acceptance(labels=True)
+    (found,) = allowed.applied(labelled, (WEB,), TODAY)
+    assert found.waived == "nothing there yet (by the label of its container)"
+    assert "nonsense" in allowed.notes(labelled)[0]
+
+
+def test_a_label_waives_nothing_of_another_container() -> None:
+    one = container(**{LABEL.replace(".", "__"): "silent"})
+    other = container("db")
+    allowed = Acceptance(labels=True)
+    assert allowed.applied(one, (WEB,), TODAY)[0].waived is not None
+    assert allowed.applied(other, (WEB,), TODAY)[0].waived is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "name"),
+    [
+        ({}, "web-1"),
+        ({"com.docker.compose.service": "web"}, "web-1"),
+        ({"com.docker.compose.service": "web", "com.docker.compose.project": "shop"}, "shop/web"),
+        ({"com.docker.swarm.service.name": "stack_web"}, "stack_web"),
+    ],
+)
+def test_a_baseline_names_services(labels: dict[str, str], name: str) -> None:
+    assert key("web-1", labels) == name
+
+
+ENTRIES = st.builds(
+    Entry,
+    st.from_regex(r"[a-z][a-z0-9_./-]{0,20}", fullmatch=True),
+    st.sampled_from(sorted(RULES)),
+    st.none() | st.builds(Port, st.integers(1, 65535), st.sampled_from(["tcp", "udp", "sctp"])),
+)
+
+
+@given(st.frozensets(ENTRIES))
+def test_a_baseline_reads_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, entries: frozenset[Entry]
+) -> None:
+    path = tmp_path_factory.mktemp("baseline") / "baseline.txt"
+    baselines.write(path, entries)
+    assert baselines.read(path) == entries
+    lines = path.read_text(encoding="utf-8").splitlines()[1:]
+    assert lines == sorted(lines)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "web: silent 80/tcp\n", baselines.HEADING + "web silent", "\x00\xff"]
+)
+def test_another_file_is_no_baseline(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "baseline.txt"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(ConfigurationError, match=r"baseline\.txt"):
+        baselines.read(path)
+
+
+def test_a_missing_baseline_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="nowhere"):
+        baselines.read(tmp_path / "nowhere")

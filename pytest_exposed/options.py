@@ -102,7 +102,7 @@ def add(parser: pytest.Parser) -> None:
     parser.addini("exposed_filter", "docker filters, KEY=VALUE a line", "linelist", [])
     parser.addini("exposed_select", "rules or groups to judge by", "linelist", [])
     parser.addini("exposed_ignore", "rules or groups not to judge by", "linelist", [])
-    parser.addini("exposed_grace", "seconds that a container may take to match", "string", "")
+    parser.addini("exposed_grace", "seconds that a container may take to match", "float", None)
     parser.addini("exposed_source", "how to see sockets: auto, netlink, …", "string", "")
     parser.addini(
         "exposed_allow",
@@ -125,9 +125,16 @@ def given(config: pytest.Config) -> dict[str, Any]:
         "helper_image",
         "baseline",
     )
-    values = {x: config.getini(f"exposed_{x}") for x in names}
+    values = {x: _setting(config, f"exposed_{x}") for x in names}
     options = {x: config.getoption(x if x == "docker_host" else f"exposed_{x}") for x in names}
     values |= {key: value for key, value in options.items() if value is not None}
-    values |= {x: config.getini(f"exposed_{x}") for x in ("allow", "allow_labels")}
+    values |= {x: _setting(config, f"exposed_{x}") for x in ("allow", "allow_labels")}
     written = ("report", "write_baseline", "write_tests")
     return values | {x: config.getoption(f"exposed_{x}") for x in written}
+
+
+def _setting(config: pytest.Config, name: str) -> Any:
+    try:
+        return config.getini(name)
+    except (TypeError, ValueError) as error:
+        raise pytest.UsageError(f"pytest-exposed: the setting {name} is wrong: {error}") from None

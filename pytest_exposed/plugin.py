@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         if any(options.given(config).values()):
             _settings(config)
-    except (TypeError, ValueError) as error:  # a native TOML value of another type, or ours
+    except ValueError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     if config.option.exposed:
         config.stash[_CHOSEN] = _take_own_ids(config)

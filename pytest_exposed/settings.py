@@ -56,7 +56,7 @@ class Settings:
         filters: Sequence[str] = (),
         select: str | Sequence[str] = (),
         ignore: str | Sequence[str] = (),
-        grace: str = "",
+        grace: str | float | None = None,
         source: str = "",
         helper_image: str = "",
         allow: Sequence[str] = (),
@@ -147,8 +147,8 @@ def _filters(lines: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _grace(text: str) -> float:
-    if not text:
+def _grace(text: str | float | None) -> float:
+    if text is None:
         return GRACE
     try:
         seconds = float(text)

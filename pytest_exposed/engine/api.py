@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -155,6 +156,12 @@ def _connect(host: Host, timeout: float) -> APIClient:
                 settings["verify"] = self.verify
             return settings
 
+    scheme, _, path = host.url.partition("://")
+    if scheme in ("unix", "http+unix"):
+        # The SDK leaves a socket open when it can't connect.
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(timeout)
+            probe.connect(path)
     settings: Record = {"timeout": timeout, "version": "auto"}
     if host.url:
         settings["base_url"] = host.url

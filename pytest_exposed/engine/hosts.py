@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from ipaddress import IPv6Address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,6 +64,8 @@ def _address(url: str) -> Host:
     try:
         parts = urlsplit(url)
         name, _ = parts.hostname, parts.port
+        if (name and ":" in name) or "[" in parts.netloc:  # urlsplit checks it since Python 3.11
+            IPv6Address((name or "").partition("%")[0])
     except ValueError as error:
         raise ConfigurationError(f"{_without_user(url)!r} is not a docker host: {error}") from None
     if not name:

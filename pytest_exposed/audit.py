@@ -18,6 +18,9 @@ from pytest_exposed.grace import settle
 from pytest_exposed.settings import Settings
 from pytest_exposed.text import plural, printable
 
+ROOT = "exposed"
+"""What the ids of the audit's tests begin with."""
+
 _HOSTS_AT_ONCE = 16
 # A list that is older than this many seconds is taken again before containers are judged by it.
 _FRESH = 1.0
@@ -77,6 +80,15 @@ class HostAudit:
         audit.everyone = [Listed.from_record(x) for x in records]
         audit.wanted = [x for x in audit.everyone if x.id in set(wanted)]
         return audit
+
+    def names(self) -> list[str]:
+        """Return what the tests of the containers are called."""
+        names = [printable(x.name) for x in self.wanted]
+        # Names are unique on an engine; should one say otherwise, the id tells them apart.
+        return [
+            name if names.count(name) == 1 else f"{name}@{listed.id[:12]}"
+            for name, listed in zip(names, self.wanted, strict=True)
+        ]
 
     def header(self) -> str:
         """Return the line that says what is looked at."""
@@ -150,6 +162,18 @@ class Audit:
         for host, label in zip(hosts, labels, strict=True):
             host.label = label
         return cls(hosts, settings)
+
+    def id_of(self, host: HostAudit) -> str:
+        """Return the id that a host's tests begin with."""
+        return ROOT if len(self.hosts) == 1 else f"{ROOT}[{host.label}]"
+
+    def ids(self) -> list[str]:
+        """Return the ids of all tests."""
+        return [
+            f"{self.id_of(host)}::{name}" if name else self.id_of(host)
+            for host in self.hosts
+            for name in (host.names() if host.error is None else [""])
+        ]
 
     def look(self, chosen: Mapping[str, Sequence[Listed]]) -> None:
         """Begin to look at the chosen containers, by the label of their host, at all hosts at once.

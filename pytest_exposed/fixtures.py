@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -16,11 +16,13 @@ from pytest_exposed.checks import Check
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.hosts import resolve
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.errors import ExposedError, GoneError, ObservationError
+from pytest_exposed.engine.round import Answer
+from pytest_exposed.errors import EngineError, ExposedError, GoneError, ObservationError
 from pytest_exposed.model import Container
 from pytest_exposed.ports import PortLike, Ports
 from pytest_exposed.report.text import table
 from pytest_exposed.settings import Settings
+from pytest_exposed.sockets import REMOTE
 from pytest_exposed.text import printable
 
 ParameterSet = Any
@@ -53,7 +55,10 @@ def runs_of_containers(audit: Audit) -> list[ParameterSet]:
     runs = []
     for place, host in enumerate(audit.hosts):
         prefix = f"{host.label}-" if len(audit.hosts) > 1 else ""
-        runs += [pytest.param(place, x, id=prefix + printable(x.name)) for x in host.wanted]
+        runs += [
+            pytest.param(place, (x, host.wanted), id=prefix + printable(x.name))
+            for x in host.wanted
+        ]
         if host.error is not None:  # the engine's fixture will say it, in a test that fails
             runs.append(pytest.param(place, None, id=prefix + "unreachable"))
         elif not host.wanted:
@@ -76,6 +81,8 @@ class Checker:
         self.engine = engine
         self.grace = grace
         self._looked: dict[str, Container] = {}
+        self._round: dict[str, Answer] = {}
+        self._failure: EngineError | None = None
 
     def forget(self) -> None:
         """Forget what was looked at: another test begins."""
@@ -85,16 +92,36 @@ class Checker:
         """Return a titled table of ports for each container that was looked at."""
         return [(f"Ports of {x}", "\n".join(table(x))) for x in self._looked.values()]
 
-    def look(self, listed: Listed) -> Container:
-        """Return a snapshot of a container that was listed before; skip the test if it is gone."""
+    def look(self, listed: Listed, together: Sequence[Listed]) -> Container:
+        """Return a snapshot of one of the containers listed before; skip the test if it is gone.
+
+        All are looked at in one round, the first time: a source that needs a helper container
+        starts one. Where the kernel itself is asked, each is looked at again.
+        """
         __tracebackhide__ = True
-        everyone = self.engine.running()
-        answer = self.engine.observe([listed], everyone, owners=True)[listed.id]
+        if self._failure is not None:  # it would be waited for once more in each test
+            raise self._failure
+        try:
+            answer = self._look(listed, together)
+        except EngineError as error:
+            self._failure = error
+            raise
         if isinstance(answer, GoneError):
             pytest.skip(str(answer))
         if isinstance(answer, ObservationError):
             raise answer
         self._looked[answer.id] = answer
+        return answer
+
+    def _look(self, listed: Listed, together: Sequence[Listed]) -> Answer:
+        first = listed.id not in self._round
+        if first:
+            everyone = self.engine.running()
+            self._round = self.engine.observe([listed, *together], everyone, owners=True)
+        answer = self._round[listed.id]
+        if not first and not (isinstance(answer, Container) and answer.source in REMOTE):
+            everyone = self.engine.running()
+            answer = self.engine.observe([listed], everyone, owners=True)[listed.id]
         return answer
 
     def ask(self, question: Callable[[], Check]) -> Check:

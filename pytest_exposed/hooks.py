@@ -8,11 +8,8 @@ import pytest
 
 from pytest_exposed import closing
 from pytest_exposed.audit import Audit
-from pytest_exposed.items import AuditItem, HostCollector, is_of
+from pytest_exposed.items import AuditItem, HostCollector
 from pytest_exposed.outcome import HostOutcome, Outcome
-
-ROOT = "exposed"
-"""What the ids of the audit's tests begin with."""
 
 
 class AuditHooks:
@@ -34,14 +31,11 @@ class AuditHooks:
     ) -> None:
         """Add the audit's tests to those collected; the collectors report how many they have."""
         found = [x for collector in self._collectors(session) for x in session.genitems(collector)]
-        for nodeid in self._chosen:
-            if not any(is_of(x.nodeid, nodeid) for x in found):
-                raise pytest.UsageError(f"not found: {nodeid} (the audit has no such test)")
         items += found
 
     def _collectors(self, session: pytest.Session) -> Iterator[pytest.Collector]:
         for host in self._audit.hosts:
-            name = ROOT if len(self._audit.hosts) == 1 else f"{ROOT}[{host.label}]"
+            name = self._audit.id_of(host)
             yield HostCollector.from_parent(
                 session, name=name, nodeid=name, whole=self._audit, audit=host, chosen=self._chosen
             )

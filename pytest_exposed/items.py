@@ -33,15 +33,9 @@ class HostCollector(pytest.Collector):
         """Return a test for each container, or the one that says why there is none."""
         if self.audit.error is not None:
             return [HostItem.from_parent(self, name=self.name, nodeid=self.nodeid)]
-        names = [printable(x.name) for x in self.audit.wanted]
         items = [
-            ContainerItem.from_parent(
-                self,
-                # Names are unique on an engine; should one say otherwise, the id tells them apart.
-                name=name if names.count(name) == 1 else f"{name}@{listed.id[:12]}",
-                listed=listed,
-            )
-            for name, listed in zip(names, self.audit.wanted, strict=True)
+            ContainerItem.from_parent(self, name=name, listed=listed)
+            for name, listed in zip(self.audit.names(), self.audit.wanted, strict=True)
         ]
         chosen = self._chosen
         return [x for x in items if not chosen or any(is_of(x.nodeid, y) for y in chosen)]

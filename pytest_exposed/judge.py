@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication
-from pytest_exposed.ports import Port
+from pytest_exposed.ports import Port, Ports
 from pytest_exposed.rules import RULES, Case, Rule
 
 
@@ -18,14 +18,15 @@ def findings(container: Container, rules: Sequence[Rule]) -> tuple[Finding, ...]
     it would be another one if that were this container's.
     """
     found: list[Finding] = []
+    scene = _Scene(container, container.listening, _neighbours(container))
     for port, listeners, publications in _ports_of(container):
         own = tuple(x for x in listeners if x.kind != "unattributed")
         doubtful = tuple(x for x in listeners if x.kind == "unattributed")
-        certain = _judge(_case(container, port, own, doubtful, publications), rules)
+        certain = _judge(scene.case(port, own, doubtful, publications), rules)
         # Each alone and all together: a port is judged by the kinds that are among its listeners.
         for assumed in dict.fromkeys([*((x,) for x in doubtful), doubtful] if doubtful else []):
-            mine = tuple(replace(x, kind=x.presumed or x.kind) for x in assumed)
-            verdict = _judge(_case(container, port, own + mine, doubtful, publications), rules)
+            mine = tuple(map(_presumed, assumed))
+            verdict = _judge(scene.case(port, own + mine, doubtful, publications), rules)
             if [x.rule for x in verdict] != [x.rule for x in certain]:
                 raise ObservationError(
                     f"whose {', '.join(map(str, assumed))} is can't be told: {container} shares "
@@ -54,30 +55,47 @@ def _ports_of(
         yield port, tuple(listeners.get(port, ())), tuple(publications.get(port, ()))
 
 
-def _case(
-    container: Container,
-    port: Port,
-    own: tuple[Listener, ...],
-    doubtful: tuple[Listener, ...],
-    published: tuple[Publication, ...],
-) -> Case:
-    # A publication leads to the namespace: whoever in it listens there answers.
-    others = [
-        (neighbour, replace(x, kind=x.presumed or x.kind))
-        for neighbour in container.neighbours
-        for x in neighbour.listeners
-        if x.port == port
-    ]
-    elsewhere = tuple(replace(x, kind=x.presumed or x.kind) for x in doubtful)
-    return Case(
-        container=container,
-        port=port,
-        own=own,
-        answering=own + (tuple(x for _, x in others) + elsewhere if published else ()),
-        published=published,
-        documented=port in container.documented,
-        documented_by_neighbour=any(port in x.documented for x, _ in others),
-    )
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What all cases of a container have in common."""
+
+    container: Container
+    listening: Ports
+    neighbours: Mapping[Port, Sequence[tuple[Container, Listener]]]
+
+    def case(
+        self,
+        port: Port,
+        own: tuple[Listener, ...],
+        doubtful: tuple[Listener, ...],
+        published: tuple[Publication, ...],
+    ) -> Case:
+        # A publication leads to the namespace: whoever in it listens there answers.
+        others = self.neighbours.get(port, ())
+        elsewhere = (*(x for _, x in others), *map(_presumed, doubtful)) if published else ()
+        return Case(
+            container=self.container,
+            port=port,
+            own=own,
+            answering=own + elsewhere,
+            published=published,
+            listening=self.listening,
+            documented=port in self.container.documented,
+            documented_by_neighbour=any(port in x.documented for x, _ in others),
+        )
+
+
+def _neighbours(container: Container) -> dict[Port, list[tuple[Container, Listener]]]:
+    found: dict[Port, list[tuple[Container, Listener]]] = {}
+    for neighbour in container.neighbours:
+        for listener in neighbour.listeners:
+            found.setdefault(listener.port, []).append((neighbour, _presumed(listener)))
+    return found
+
+
+def _presumed(listener: Listener) -> Listener:
+    """Return an unattributed listener as what it is to those outside, whoever's it is."""
+    return replace(listener, kind=listener.presumed) if listener.presumed else listener
 
 
 def _judge(case: Case, rules: Sequence[Rule]) -> list[Finding]:

@@ -77,13 +77,16 @@ def belongs(
 def _dns_pair(sockets: Iterable[Socket], local_ports: tuple[int, int]) -> tuple[Socket, ...]:
     """Return Docker's own DNS sockets, by their looks: for where nothing tells who made them.
 
-    They are one TCP and one UDP socket of root's on a port of the local range; a container that
+    They are one TCP and one UDP socket of root's on a port of the local range, that of a new
+    namespace where it has been changed since; a container that
     binds that address on such a port as well makes them indistinguishable, and then all are shown.
     """
     found = [
         x
         for x in sockets
-        if x.address == DNS and x.uid == 0 and local_ports[0] <= x.port <= local_ports[1]
+        if x.address == DNS
+        and x.uid == 0
+        and any(low <= x.port <= high for low, high in (local_ports, LOCAL_PORTS))
     ]
     return tuple(found) if sorted(x.protocol for x in found) == ["tcp", "udp"] else ()
 

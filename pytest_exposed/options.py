@@ -136,5 +136,5 @@ def given(config: pytest.Config) -> dict[str, Any]:
 def _setting(config: pytest.Config, name: str) -> Any:
     try:
         return config.getini(name)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, pytest.UsageError) as error:
         raise pytest.UsageError(f"pytest-exposed: the setting {name} is wrong: {error}") from None

@@ -44,7 +44,7 @@ class Outcome:
         host.gone += bool(told.get("gone"))
         if told.get("record"):
             host.containers.append(told["record"])
-            self.keys[told["record"]["id"]] = told["key"]
+            self.keys[told["record"]["id"]] = told.get("key", told["record"]["name"])
         if told.get("table"):
             host.tables.append(told["table"])
 

@@ -122,6 +122,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     except ExposedError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     config.add_cleanup(audit.close)
+    known = audit.ids()
+    for chosen in config.stash[_CHOSEN]:
+        if not any(x == chosen or x.startswith(f"{chosen}::") for x in known):
+            raise pytest.UsageError(f"not found: {chosen} (the audit has no such test)")
     config.stash[_AUDIT] = audit
     config.pluginmanager.register(AuditHooks(audit, config.stash[_CHOSEN]), "exposed-audit")
 
@@ -254,4 +258,5 @@ def image_exposes(_exposed_checker: Checker) -> ImageExposes:
 @pytest.fixture
 def running_container(request: pytest.FixtureRequest, _exposed_checker: Checker) -> Container:
     """One test for each running container: a snapshot of it."""
-    return _exposed_checker.look(request.param)
+    listed, together = request.param
+    return _exposed_checker.look(listed, together)

@@ -64,6 +64,12 @@ def _span(form: object) -> list[Port]:
         return [Port(form)]
     if not isinstance(form, str):
         raise PortError(f'{form!r} is not a port: write 80, "80/tcp" or "8000-8003/udp"')
+    first, last, protocol = _bounds(form)
+    return [Port(number, protocol) for number in range(first, last + 1)]
+
+
+def _bounds(form: str) -> tuple[int, int, str]:
+    """Return first and last number and protocol of a port or range."""
     match = _FORM.fullmatch(form)
     if match is None:
         raise PortError(
@@ -79,7 +85,7 @@ def _span(form: object) -> list[Port]:
         raise PortError(f"{form!r} is not a port: numbers go from 1 to {HIGHEST}")
     if last < first:
         raise PortError(f"{form!r} is not a range of ports: {last} is lower than {first}")
-    return [Port(number, protocol) for number in range(first, last + 1)]
+    return first, last, protocol
 
 
 # Collections as Python has it, but not of ports: of characters or numbers.
@@ -124,13 +130,20 @@ class Ports(AbstractSet[Any]):
         Dockerfiles are checked by the engine, images made by hand are not: such an image can hold
         any key ("", "8080/TCP", "5000-5002/tcp", "70000/tcp"). What can be read is read.
         """
-        ports: set[Port] = set()
+        spans: set[tuple[int, int, str]] = set()
         invalid = []
         for key in keys:
             try:
-                ports.update(_span(key))
+                spans.add(_bounds(key))
             except PortError:
                 invalid.append(key)
+        ports: set[Port] = set()
+        reached: dict[str, int] = {}
+        # In their order, so that each port is made once, however many ranges overlap.
+        for first, last, protocol in sorted(spans):
+            start = max(first, reached.get(protocol, 0) + 1)
+            ports.update(Port(x, protocol) for x in range(start, last + 1))
+            reached[protocol] = max(last, reached.get(protocol, 0))
         return cls(ports), tuple(sorted(invalid))
 
     def __contains__(self, form: object) -> bool:

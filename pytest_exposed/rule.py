@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pytest_exposed.model import Container, Listener, Publication
-from pytest_exposed.ports import PROTOCOLS, Port
+from pytest_exposed.ports import PROTOCOLS, Port, Ports
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Case:
     answering: tuple[Listener, ...]
     """Those that answer a publication: its own, and its neighbours' in the network namespace."""
     published: tuple[Publication, ...]
+    listening: Ports
+    """All ports of the container's reachable listeners."""
     documented: bool
     """Whether its image documents the port."""
     documented_by_neighbour: bool
@@ -43,7 +45,7 @@ class Case:
 
     def listening_elsewhere(self) -> str:
         """Return the container's other listening ports, to choose the right one from."""
-        ports = self.container.listening - {self.port}
+        ports = self.listening - {self.port}
         return f"it listens on {ports}" if ports else "it listens on nothing"
 
 

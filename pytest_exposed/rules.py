@@ -8,6 +8,7 @@ group are tried in the order written, and a port breaks one of them at most.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.model import Container, Listener
@@ -72,7 +73,7 @@ def _silent(case: Case) -> Verdict:
         return None
     message = f"{case.image} documents it, and nothing in {case.container} listens on it"
     for other in case.other_protocols:
-        if other in case.container.listening:
+        if other in case.listening:
             means = f": EXPOSE {case.port.number} means {case.port}"
             return (
                 f"{message}, but on {other}" + (means if case.port.protocol == "tcp" else ""),
@@ -218,19 +219,26 @@ def _who(listener: Listener) -> str:
 
 
 def exposed_by(history: Sequence[str] | None, port: Port) -> int | None:
-    """Return the place in an image's history of the layer that exposed a port; newest first.
+    """Return the place in an image's history of the layer that exposed a port; newest first."""
+    return _places(tuple(history or ())).get(port)
+
+
+@lru_cache(maxsize=64)
+def _places(history: tuple[str, ...]) -> dict[Port, int]:
+    """Return the place of the newest layer that exposed each port.
 
     The classic builder writes `/bin/sh -c #(nop)  EXPOSE 80/tcp 443/tcp`, BuildKit
     `EXPOSE [80/tcp 443/tcp]` or `EXPOSE map[80/tcp:{}]`.
     """
-    for place, command in enumerate(history or ()):
-        before, found, written = command.partition("EXPOSE ")
-        if not found or before.rstrip() not in ("", "/bin/sh -c #(nop)", "cmd /S /C #(nop)"):
+    places: dict[Port, int] = {}
+    for place, command in enumerate(history):
+        before, _, written = command.partition("EXPOSE ")
+        if before.rstrip() not in ("", "/bin/sh -c #(nop)", "cmd /S /C #(nop)"):
             continue
         words = written.replace("map[", " ").replace("[", " ").replace("]", " ").replace(":{}", " ")
-        if port in Ports.from_exposed(words.split())[0]:
-            return place
-    return None
+        for port in Ports.from_exposed(words.split())[0]:
+            places.setdefault(port, place)
+    return places
 
 
 def _layer(command: str) -> str:

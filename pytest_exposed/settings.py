@@ -148,7 +148,7 @@ def _filters(lines: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _grace(text: str | float | None) -> float:
-    if text is None:
+    if text is None or text == "":
         return GRACE
     try:
         seconds = float(text)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
+from pytest_exposed.engine.frames import EngineStream
 from pytest_exposed.errors import ConfigurationError, EngineError, NotFoundError
 from pytest_exposed.text import printable
 
@@ -28,11 +32,27 @@ class Api:
     def __init__(self, host: Host, timeout: float) -> None:
         """Connect to host; timeout, in seconds, bounds each wait for an answer."""
         self.host = host
+        self._streams: set[EngineStream] = set()
+        self._closed = False
         self.client: APIClient = self.call("GET /version", lambda: _connect(host, timeout))
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; another thread that is at work is left to remove what it made."""
+        self._closed = True
+        for stream in tuple(self._streams):
+            stream.end()
         self.client.close()
+
+    @contextmanager
+    def stream(self, call: str, work: Callable[[], Any]) -> Iterator[EngineStream]:
+        """Read a stream that a call begins, until the block or the connection ends."""
+        stream = EngineStream(self.call(call, work))
+        self._streams.add(stream)
+        try:
+            yield stream
+        finally:
+            self._streams.discard(stream)
+            stream.close()
 
     def containers(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Record]:
         """Return the running containers, paused and restarting ones included, as `docker ps` does.
@@ -90,6 +110,10 @@ class Api:
         )
         return text[-4096:].decode("utf-8", "backslashreplace")
 
+    def ping(self) -> None:
+        """Raise LostError where the engine does not answer."""
+        self.call("GET /_ping", self.client.ping)
+
     def info(self) -> Record:
         """Return what the engine tells of itself, its clock among it."""
         return self.object("GET /info", self.client.info)
@@ -114,6 +138,9 @@ class Api:
         """
         import docker.errors  # noqa: PLC0415  # the SDK is slow to import
 
+        call = printable(call)
+        if self._closed and not call.startswith("DELETE "):
+            raise LostError(f"{self.host.shown}: {call}: the connection was closed meanwhile")
         try:
             return work()
         except EngineError:
@@ -126,7 +153,11 @@ class Api:
                 raise _RefusedError(self.host, call, reason) from None
             raise EngineError(f"{self.host.shown}: {call} failed: {reason}") from None
         except Exception as error:  # noqa: BLE001  # requests', urllib3's, paramiko's, json's, OSError
-            raise EngineError(f"{self.host.shown}: {call}: {cause(error, self.host)}") from None
+            raise LostError(f"{self.host.shown}: {call}: {cause(error, self.host)}") from None
+
+
+class LostError(EngineError):
+    """An engine that was not reached, or did not answer to the end."""
 
 
 class _RefusedError(EngineError):
@@ -164,12 +195,28 @@ def _connect(host: Host, timeout: float) -> APIClient:
             probe.connect(path)
     settings: Record = {"timeout": timeout, "version": "auto"}
     if host.url:
-        settings["base_url"] = host.url
+        settings["base_url"] = _with_ssh_port(host) if host.url.startswith("ssh://") else host.url
     if host.tls is not None:
         settings["tls"] = host.tls
     elif host.url.startswith(("tcp://", "https://")):
         settings |= _tls_of_environment(host)
     return Client(**settings)
+
+
+def _with_ssh_port(host: Host) -> str:
+    """Return an ssh:// address with its port: the SDK takes 22, whatever ~/.ssh/config says."""
+    try:
+        paramiko = import_module("paramiko")  # slow to import, and without types
+    except ImportError:
+        raise EngineError(
+            f"{host.shown}: ssh:// needs paramiko: pip install 'pytest-exposed[ssh]'"
+        ) from None
+    parts = urlsplit(host.url)
+    path = os.path.expanduser("~/.ssh/config")
+    if parts.port is None and os.path.isfile(path):
+        port = paramiko.SSHConfig.from_path(path).lookup(parts.hostname or "").get("port")
+        return f"{host.url.rstrip('/')}:{port}" if port else host.url
+    return host.url
 
 
 def _tls_of_environment(host: Host) -> Record:
@@ -222,7 +269,8 @@ def cause(error: BaseException, host: Host) -> str:
     if tls or "HTTPS server" in text:
         return f"TLS failed: {printable(text)} (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
     shown = f"{type(chain[-1]).__name__}: {printable(text)}"
-    if type(chain[-1]).__module__.startswith("paramiko"):
+    speaks_ssh = type(chain[-1]).__module__.startswith("paramiko")
+    if speaks_ssh or (host.url.startswith("ssh://") and "RemoteDisconnected" in names):
         return f"{shown}; `ssh {host.shown} docker version` must work without asking for anything"
     return shown
 

@@ -13,7 +13,7 @@ from pytest_exposed.acceptance import Acceptance
 from pytest_exposed.baseline import read
 from pytest_exposed.engine.api import Api, default_timeout
 from pytest_exposed.engine.hosts import resolve
-from pytest_exposed.engine.names import find, name_of, names_to_suggest, unknown
+from pytest_exposed.engine.names import exact, find, name_of, names_to_suggest, unknown
 from pytest_exposed.engine.records import (
     Inspected,
     Listed,
@@ -23,7 +23,7 @@ from pytest_exposed.engine.records import (
     tags,
     when,
 )
-from pytest_exposed.engine.remote import EngineRemote
+from pytest_exposed.engine.remote import LABEL, EngineRemote
 from pytest_exposed.engine.round import Answer, Round
 from pytest_exposed.errors import (
     ConfigurationError,
@@ -140,6 +140,7 @@ class Engine:
         """Return the containers of such records; EngineError where an engine sends no such ones."""
         try:
             found = [Listed.from_record(x) for x in records]
+            found = [x for x in found if LABEL not in x.labels]  # a helper, of this run or another
         except RecordError as error:
             raise EngineError(f"{self.host} answered what no engine answers: {error}") from None
         return sorted(found, key=lambda x: (x.name, x.id))
@@ -170,10 +171,11 @@ class Engine:
         """
         name = name_of(container)
         everyone = self.running()
-        listed = find(name, everyone)
+        listed = exact(name, everyone)
         if listed is None:
+            # A stopped container's own name comes before a running one's service or id.
             every = self.parse(self._api.all_containers())
-            listed = find(name, every)
+            listed = exact(name, every) or find(name, everyone) or find(name, every)
             if listed is None:
                 raise unknown(name, "container", names_to_suggest(every), self.host)
         return listed, everyone

@@ -6,9 +6,11 @@ input, 1 for output, 2 for errors; bytes 4 to 7 the body's length, big-endian.
 
 from __future__ import annotations
 
+import socket
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Protocol
 
 from pytest_exposed.errors import ObservationError
@@ -48,6 +50,11 @@ class EngineStream:
             return bytes(self._file.read1(_CHUNK))
         held = len(self._file._rbuffer)  # noqa: SLF001  # paramiko's file, which has no read1
         return bytes(self._file.read(held) if held else self._connection.recv(_CHUNK))
+
+    def end(self) -> None:
+        """Let whoever receives in another thread come to the end."""
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the connection."""

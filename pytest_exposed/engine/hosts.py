@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -66,17 +67,21 @@ def _address(url: str) -> Host:
         name, _ = parts.hostname, parts.port
         if (name and ":" in name) or "[" in parts.netloc:  # urlsplit checks it since Python 3.11
             IPv6Address((name or "").partition("%")[0])
-    except ValueError as error:
-        raise ConfigurationError(f"{_without_user(url)!r} is not a docker host: {error}") from None
-    if not name:
-        raise ConfigurationError(f"{_without_user(url)!r} is not a docker host: it names no host")
+        # A "/", "?" or "#" in a password ends the host early.
+        early = "@" in parts.path + parts.query + parts.fragment
+    except ValueError:  # its text quotes parts of the address, which may be a password's
+        name, early = None, True
+    if not name or early:
+        raise ConfigurationError(
+            f"{_without_user(url)!r} is not a docker host: write {scheme}://HOST:PORT"
+        )
     return Host(url, _without_user(url), name)
 
 
 def _without_user(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    return printable(scheme + separator + authority.rpartition("@")[2] + slash + path)
+    """Return an address to show: without user info, of whatever form, query or fragment."""
+    scheme, separator, rest = url.rpartition("://") if "://" in url else ("", "", url)
+    return printable(re.split(r"[?#]", scheme + separator + rest.rpartition("@")[2])[0])
 
 
 def _context(name: str | None) -> Host:
@@ -100,7 +105,7 @@ def _context(name: str | None) -> Host:
     meta = _read(os.path.join(contexts, "meta", identity, "meta.json"), what)
     if meta is None:
         raise ConfigurationError(
-            f"there is no docker context {printable(name)!r}: `docker context ls` shows those "
+            f"there is no docker context {_without_user(name)!r}: `docker context ls` shows those "
             "there are; an address has a scheme, such as unix://, tcp:// or ssh://"
             if given
             else f"the current docker context does not exist: {printable(name)!r}; `docker context "

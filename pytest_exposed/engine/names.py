@@ -19,6 +19,9 @@ _NUMBER = "com.docker.compose.container-number"
 _ONE_OFF = "com.docker.compose.oneoff"
 _SWARM = "com.docker.swarm.service.name"
 
+SHORTEST_ID = 4
+"""Characters that the beginning of an id has at least: fewer are more likely another name."""
+
 _CONTAINER_CONNECTIONS = ("docker", "podman")
 
 
@@ -74,17 +77,21 @@ def _name_of_host(backend: Any) -> str:
     )
 
 
-def find(name: str, containers: Sequence[Listed]) -> Listed | None:
-    """Return the container that name means, None where there is none.
+def exact(name: str, containers: Iterable[Listed]) -> Listed | None:
+    """Return the container of that very name or whole id, None where there is none."""
+    own = name.removeprefix("/")
+    return next((x for x in containers if own == x.name or name == x.id), None)
 
-    A name or whole id comes first; then a Compose service ("web", "web-2", "project/web"), a Swarm
-    service, or the beginning of an id. Raises NotFoundError where it could mean several.
+
+def find(name: str, containers: Sequence[Listed]) -> Listed | None:
+    """Return the container of a service's name or of the beginning of an id, None if there is none.
+
+    A service is Compose's ("web", "web-2", "project/web") or Swarm's. Raises NotFoundError where
+    the name could mean several.
     """
-    exact = [x for x in containers if name.removeprefix("/") == x.name or name == x.id]
-    found = exact or [
-        x
-        for x in containers
-        if name in _service_names(x) or (re.fullmatch("[0-9a-f]+", name) and x.id.startswith(name))
+    prefix = re.fullmatch("[0-9a-f]+", name) is not None and len(name) >= SHORTEST_ID
+    found = [
+        x for x in containers if name in _service_names(x) or (prefix and x.id.startswith(name))
     ]
     if len(found) > 1:
         # What a service leaves behind when it is replaced has stopped.

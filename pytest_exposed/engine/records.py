@@ -90,7 +90,8 @@ class Listed:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    """Return a text without halves of characters, which JSON can hold and nothing can write."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else ""
 
 
 def _dict(value: object) -> Record:
@@ -106,13 +107,13 @@ def _number(value: object) -> int | None:
 
 
 def _labels(value: object) -> dict[str, str]:
-    return {str(k): str(v) for k, v in _dict(value).items()}
+    return {_text(str(k)): _text(str(v)) for k, v in _dict(value).items()}
 
 
 def _name(names: object, identity: str) -> str:
     """Return the container's own name: a linked one has others, such as "/web/db"."""
     own = [x[1:] for x in _list(names) if isinstance(x, str) and x.rfind("/") == 0 and len(x) > 1]
-    return own[0] if own else identity[:12]
+    return _text(own[0]) if own else identity[:12]
 
 
 def _addresses(networks: object) -> frozenset[str]:

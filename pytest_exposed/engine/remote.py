@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pytest_exposed.engine import frames
+from pytest_exposed.engine.api import LostError
 from pytest_exposed.engine.records import when
 from pytest_exposed.errors import EngineError, ExposedError, NotFoundError, ObservationError
 from pytest_exposed.sockets.remote import LIMIT
@@ -31,6 +34,9 @@ EXEC_SECONDS = 10.0
 _NO_COMMAND = (126, 127)
 """Exit codes of shells and runtimes for a command that can't be run."""
 
+# The names of the official image; anybody's own "name/busybox" is not taken for it.
+_BUSYBOX = ("busybox", "library/busybox", "docker.io/library/busybox", "localhost/busybox")
+
 # Machines that write the words of /proc's addresses the other way round (GOARCH, uname -m).
 _BIG_ENDIAN = ("s390x", "ppc64", "mips", "mips64", "sparc64")
 
@@ -48,18 +54,28 @@ class EngineRemote:
     def byteorder(self) -> str:
         """That of the engine's machine."""
         if self._byteorder is None:
-            machine = self._api.info().get("Architecture")
+            machine = ""
+            with suppress(EngineError):  # one that tells its containers, and nothing of itself
+                machine = str(self._api.info().get("Architecture"))
             self._byteorder = "big" if machine in _BIG_ENDIAN else "little"
         return self._byteorder
 
     def run_helper(self, script: str, arguments: Sequence[str]) -> bytes:
         """Return what a shell script writes that runs in the one helper container."""
-        image = self._helper_image()
-        self._remove_leftovers()
+        try:
+            image = self._helper_image()
+        except ExposedError as error:
+            self._tell_lost(error)
+            raise ObservationError(str(error)) from None
+        with suppress(EngineError, ObservationError):  # an engine may refuse the question
+            self._remove_leftovers()
         name = f"pytest-exposed-{uuid4().hex}"
         try:
             return self._run(image, name, [script, "sh", *arguments])
+        except frames.LateError:
+            raise ObservationError("its container took too long") from None
         except ExposedError as error:
+            self._tell_lost(error)
             raise ObservationError(f"its container failed: {error}") from None
         finally:
             # By its name: there may be one, too, where the answer to its creation was lost.
@@ -78,16 +94,10 @@ class EngineRemote:
         where = f"POST /containers/{name}"
         # Attached before it starts: all that it writes is read as it comes, and kept nowhere.
         wanted = {"stdout": 1, "stream": 1}
-        stream = frames.EngineStream(
-            call(f"{where}/attach", lambda: client.attach_socket(name, wanted))
-        )
-        try:
+        attach: Callable[[], Any] = partial(client.attach_socket, name, wanted)
+        with self._api.stream(f"{where}/attach", attach) as stream:
             call(f"{where}/start", lambda: client.start(name))
             text = _gather(frames.output(stream, deadline), deadline, "the helper")
-        except frames.LateError:
-            raise ObservationError("the helper took too long") from None
-        finally:
-            stream.close()
         left = max(1, int(deadline - time.monotonic()))
         ended = self._api.object(f"{where}/wait", lambda: client.wait(name, timeout=left))
         code = ended.get("StatusCode")
@@ -96,6 +106,14 @@ class EngineRemote:
         if code != 0:
             raise ObservationError(f"it ended with code {code}")
         return text
+
+    def _tell_lost(self, error: ExposedError) -> None:
+        """Raise the error where the engine is lost: whatever else is asked will fail alike."""
+        if isinstance(error, LostError):
+            try:
+                self._api.ping()
+            except EngineError:
+                raise error from None
 
     def _remove(self, container: str) -> None:
         """Remove a helper, running or not, if there is one."""
@@ -108,7 +126,10 @@ class EngineRemote:
         except NotFoundError:
             pass
         except EngineError as error:
-            raise ObservationError(
+            if "already in progress" in str(error):  # somebody else removes it
+                return
+            kind = LostError if isinstance(error, LostError) else ObservationError
+            raise kind(
                 f"its container could not be removed: {error}; "
                 f"remove it when the engine is back: docker rm -f {container}"
             ) from None
@@ -120,13 +141,13 @@ class EngineRemote:
                 self._api.image(self._image)
             except NotFoundError:
                 self._pull(self._image)
+            except LostError:
+                raise
+            except EngineError as error:
+                raise ObservationError(f"its image can't be used: {error}") from None
             return self._image
         names = [x for record in self._api.images() for x in record.get("RepoTags") or ()]
-        found = sorted(
-            x
-            for x in names
-            if isinstance(x, str) and x.rpartition(":")[0].rpartition("/")[2] == "busybox"
-        )
+        found = sorted(x for x in names if isinstance(x, str) and x.rpartition(":")[0] in _BUSYBOX)
         if not found:
             raise ObservationError(
                 "it needs an image with sh and cat: there is no busybox on the engine, and "
@@ -144,16 +165,20 @@ class EngineRemote:
             made, identity = record.get("Created"), record.get("Id")
             old = now is not None and isinstance(made, int) and now.timestamp() - made > 2 * SECONDS
             if old and isinstance(identity, str):
-                self._remove(identity)
+                with suppress(ObservationError):
+                    self._remove(identity)
 
     def _pull(self, image: str) -> None:
-        name, colon, tag = image.rpartition(":")
-        repository, tag = (name, tag) if colon and "/" not in tag else (image, "latest")
+        from docker.utils import parse_repository_tag  # noqa: PLC0415  # it is slow to import
+
+        repository, tag = parse_repository_tag(image)  # or its digest
         try:
             self._api.call(
-                "POST /images/create", lambda: self._api.client.pull(repository, tag=tag)
+                "POST /images/create",
+                lambda: self._api.client.pull(repository, tag=tag or "latest"),
             )
-        except EngineError as error:
+            self._api.image(image)  # a pull that fails in the middle is answered with "200 OK"
+        except (EngineError, NotFoundError) as error:
             raise ObservationError(f"its image can't be pulled: {error}") from None
 
     def execute(self, container: str, command: Sequence[str]) -> bytes:
@@ -169,6 +194,7 @@ class EngineRemote:
                 f"{command[0]} in it took too long, and may still run there"
             ) from None
         except ExposedError as error:
+            self._tell_lost(error)
             raise ObservationError(str(error)) from None
         if code in _NO_COMMAND:
             raise ObservationError(f"there is no {command[0]} in the image")
@@ -184,13 +210,9 @@ class EngineRemote:
             lambda: client.exec_create(container, command, stdin=False),
         )
         identity = str(made.get("Id"))
-        stream = frames.EngineStream(
-            call(f"POST /exec/{identity}/start", lambda: client.exec_start(identity, socket=True))
-        )
-        try:
+        start: Callable[[], Any] = partial(client.exec_start, identity, socket=True)
+        with self._api.stream(f"POST /exec/{identity}/start", start) as stream:
             text = _gather(frames.output(stream, deadline), deadline, f"{command[0]} in it")
-        finally:
-            stream.close()
         reading = f"GET /exec/{identity}/json"
         while True:  # its stream ends a moment before it does
             state = self._api.object(reading, lambda: client.exec_inspect(identity))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -14,7 +15,7 @@ from pytest_exposed.listeners import LOCAL_PORTS, belongs, listeners
 from pytest_exposed.model import Container, Finding, Listener
 from pytest_exposed.ports import Ports
 from pytest_exposed.sockets import Look
-from pytest_exposed.sockets.reading import Reading, Target
+from pytest_exposed.sockets.reading import DNS, Reading, Target
 from pytest_exposed.text import printable
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ KERNEL_RUNTIMES = {
     *("", "runc", "crun", "youki", "nvidia"),
     *("io.containerd.runc.v1", "io.containerd.runc.v2", "io.containerd.runtime.v1.linux"),
 }
+
+_MOMENT = 0.2
+"""Seconds in which an engine learns that a container has ended."""
 
 _RUNS = ("running", "paused")
 """States in which a container has processes."""
@@ -117,7 +121,7 @@ class Round:
             source=reading.source,
             host=self._engine.host,
             labels=listed.labels,
-            notes=tuple(self._notes(listed, image.invalid)),
+            notes=tuple(self._notes(listed, image.invalid, reading)),
         )
         own = self._engine.acceptance.notes(container)
         return replace(container, notes=(*container.notes, *own)) if own else container
@@ -127,7 +131,8 @@ class Round:
         reading = self._readings.get(listed.id, ObservationError("it does not run"))
         if isinstance(reading, ObservationError):
             raise self._why_not(listed, reading)
-        if reading.source == "exec" or any(belongs(x, reading, ()) for x in reading.sockets):
+        own = (x for x in reading.sockets if x.address != DNS)  # the engine's, not the container's
+        if reading.source == "exec" or any(belongs(x, reading, ()) for x in own):
             return reading
         # Nothing at all: true of an idle container, and of one whose kernel is another.
         runtime = self._inspect(listed).runtime
@@ -171,7 +176,7 @@ class Round:
                 return int(low), int(high)
         return LOCAL_PORTS
 
-    def _notes(self, listed: Listed, invalid: Sequence[str]) -> list[str]:
+    def _notes(self, listed: Listed, invalid: Sequence[str], reading: Reading) -> list[str]:
         notes = [f"its image documents {printable(repr(x))}, which is not a port" for x in invalid]
         inspected = self._inspected.get(listed.id)
         if inspected is not None and inspected.wished and not listed.published:
@@ -179,6 +184,8 @@ class Round:
                 f"-p {printable(', '.join(inspected.wished))} has no effect with "
                 f"--network {printable(inspected.network_mode)}"
             )
+        if reading.addresses == frozenset() and not reading.ipv6:
+            notes.append("its network has no address but loopback: nothing outside can reach it")
         return notes
 
     def _why_not(self, listed: Listed, reading: ObservationError) -> ObservationError:
@@ -190,6 +197,15 @@ class Round:
             return error
         if inspected.state == "removing":
             return GoneError(f"{name} is gone since the run began")
+        if inspected.state in _RUNS and any(
+            isinstance(x, Reading) for x in self._readings.values()
+        ):
+            # Others were seen: it may have ended a moment ago, and the engine not know it yet.
+            time.sleep(_MOMENT)
+            try:
+                inspected = self._engine.inspect(listed)
+            except ObservationError as error:
+                return error
         if inspected.state in _RUNS:
             return ObservationError(f"no source can see the sockets of {name}:\n{reading}")
         return not_running(name, inspected, self._engine.last_lines(listed))

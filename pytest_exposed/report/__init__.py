@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pytest_exposed.errors import ConfigurationError
-from pytest_exposed.report import json, markdown, sarif
+from pytest_exposed.report import html, json, markdown, sarif
 from pytest_exposed.report.record import Record
 
 WRITERS: dict[str, Callable[[Path, Sequence[Record]], None]] = {
+    ".html": html.write,
     ".json": json.write,
     ".md": markdown.write,
     ".sarif": sarif.write,

@@ -1,200 +1,266 @@
 """The HTML report: a map of the ports of all containers, in one file that loads nothing.
 
 portmap.html is its frame, portmap.css its looks, portmap.js its filters. Without JavaScript it is
-the same page without them: a container's details open by themselves.
+the same page but for these: the details of a container open by themselves.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 
 from pytest_exposed import __version__
-from pytest_exposed.model import endpoint
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.ports import Port
+from pytest_exposed.report.portmap import (
+    HEADINGS,
+    UNKNOWN,
+    Cause,
+    Cell,
+    Column,
+    causes_of,
+    cells_of,
+    columns_of,
+    folded,
+    label,
+    ranges,
+)
 from pytest_exposed.report.record import Record
 from pytest_exposed.report.summary import summary
 from pytest_exposed.text import plural, printable
 
-_LONGEST = 2000
-"""Characters of a message or an error that are shown."""
-_LEAST_ALIKE = 4
-"""Neighbouring ports, alike in all containers, that share a column."""
-_MOST_COLUMNS = 150
-"""Columns of a host; the ports that fewest containers have share one more."""
+_LONG = 2000
+"""Characters of a message that are shown."""
 _MOST_LINES = 300
-"""Lines of a container's details."""
+"""Lines of findings, and of ports, in the details of a container."""
 
-# What a cell says in three letters; the frame's legend explains them.
-_DOCUMENTED = {"yes": "D", "run time": "r", "-": "·", "unknown": "?"}
-_LISTENING = {"reachable": "L", "unattributed": "?", "loopback": "i", "unreachable": "i"}
-_HEADINGS = ("port", "documented", "listening", "process", "published")
-_MARKS = {"differs": "✗", "unseen": "?", "matches": "✓"}
+_MOST_TOLD = 3
+"""Findings that are told beside a container's name; the others are in its details."""
+
+_MARKS = {"differs": "✗", "unseen": "?", "waived": "~", "matches": "✓"}
 _WORDS = {"differs": "does not match", "unseen": "could not be observed", "matches": "matches"}
 
 
 def write(path: Path, hosts: Sequence[Record]) -> None:
-    """Write the map of the containers of hosts; raises OSError."""
+    """Write the map of all hosts' containers; raises OSError."""
     style, script, frame = (_asset(f"portmap.{x}") for x in ("css", "js", "html"))
     verdicts = [_verdicts(x) for host in hosts for x in host["containers"]]
-    counts = Counter(word for words in verdicts for word in words)
+    counts = Counter(x for words in verdicts for x in words)
     page = Template(frame).substitute(
-        # A page of strangers' texts: it may run and fetch nothing but what is written here.
+        # The page is full of strangers' texts: it may run and load what stands here and no more.
         policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'",
         style=style,
         script=script,
-        summary=_text(summary(hosts), _LONGEST),
-        hosts="\n".join(line for host in hosts for line in _host(host, alone=len(hosts) == 1)),
+        summary=_text(summary(hosts), _LONG),
+        hosts="\n".join(line for x in hosts for line in _host(x, alone=len(hosts) == 1)),
         version=_text(__version__),
         all=len(verdicts),
-        **{x: counts[x] for x in ("differs", "unseen", "waived", "matches")},
+        **{x: counts[x] for x in _MARKS},
     )
     path.write_text(page, encoding="utf-8")
 
 
 def _asset(name: str) -> str:
+    from importlib.resources import files  # noqa: PLC0415  # costs every run some milliseconds
+
     return files("pytest_exposed.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:
-    return "sha256-" + b64encode(sha256(text.encode()).digest()).decode()
+    """Return what allows an element of this text, which begins on a line of its own."""
+    return "sha256-" + b64encode(sha256(f"\n{text}".encode()).digest()).decode()
 
 
-def _text(text: str, limit: int = 256) -> str:
-    """Return text that can be put anywhere in the page, attributes included, and be only text."""
-    return escape(printable(text, limit))
+def _text(text: object, limit: int = 256) -> str:
+    """Return text that is only text wherever it is put in the page, attributes included."""
+    return escape(printable(str(text), limit))
 
 
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """A port of a container, told so that neighbouring ports that are alike are equal."""
-
-    documented: str
-    published: tuple[tuple[str, int], ...]
-    """Addresses of the host, and how far the host's port is from the container's."""
-    listeners: tuple[tuple[str, str, str], ...] | None
-    """Address, kind and process of each; None where unknown."""
-    findings: tuple[tuple[str, bool], ...]
-    """Rules, and whether they are waived."""
-
-    @property
-    def letters(self) -> str:
-        kinds = [x[1] for x in self.listeners or ()]
-        listening = "?" if self.listeners is None else "e" if kinds else "·"
-        listening = next((_LISTENING[x] for x in _LISTENING if x in kinds), listening)
-        return _DOCUMENTED[self.documented] + listening + ("P" if self.published else "·")
-
-    @property
-    def client(self) -> bool:
-        """Whether only sockets are there that are almost always those of clients."""
-        return self.letters == "·e·" and not self.findings
-
-    def words(self, ports: Sequence[Port]) -> tuple[str, ...]:
-        """Return what is to be said under _HEADINGS, of this port or of a range of ports."""
-        last = f"-{ports[-1].number}" if len(ports) > 1 else ""
-        listening, processes = ["unknown"], ["unknown"]
-        if self.listeners is not None:
-            listening = [
-                endpoint(address, ports[0].number)
-                + last
-                + (f" ({kind})" if kind != "reachable" else "")
-                for address, kind, _ in self.listeners
-            ]
-            processes = list(dict.fromkeys(x[2] for x in self.listeners if x[2]))
-        published = [
-            endpoint(address, ports[0].number + offset)
-            + (f"-{ports[-1].number + offset}" if last else "")
-            for address, offset in self.published
-        ]
-        found = (self.documented, *map(", ".join, (listening, processes, published)))
-        return (_label(ports), *(x or "-" for x in found))
+def _verdicts(container: Record) -> list[str]:
+    """Return the verdicts that a container is found by: what is waived matches."""
+    if container["error"] is not None:
+        return ["unseen"]
+    waived = [x["waived"] is not None for x in container["findings"] or ()]
+    return ["matches" if all(waived) else "differs"] + ["waived"] * any(waived)
 
 
-def _label(ports: Sequence[Port]) -> str:
-    if len(ports) == 1:
-        return str(ports[0])
-    return f"{ports[0].number}-{ports[-1].number}/{ports[0].protocol}"
+def _host(host: Record, *, alone: bool) -> Iterator[str]:
+    """Yield a host's part of the page; of several hosts, those without a trouble are folded."""
+    containers = host["containers"]
+    trouble = host["error"] is not None or any(_verdicts(x)[0] != "matches" for x in containers)
+    is_open = " open" if alone or trouble else ""
+    # The line of the page's top, but for the number of hosts.
+    told = summary([host]).replace(" on 1 host", "", 1) if containers else "no container"
+    yield f'<details class="host" data-find="{_text(host["host"])}"{is_open}>'
+    yield f"<summary><h2><bdi>{_text(host['host'])}</bdi></h2>"
+    if not alone and host["error"] is None:
+        yield f"<span>{told}</span>"
+    yield '<span class="shown"></span></summary>'
+    if host["error"] is not None:
+        yield f'<p class="error"><b>? not reached</b> <bdi>{_text(host["error"], _LONG)}</bdi></p>'
+    if containers:
+        yield from _table(containers)
+    yield "</details>"
 
 
-def _cells(container: Record) -> dict[Port, _Cell]:
-    """Return the ports of a container, sorted."""
-    documented = {x: "yes" for x in container["documented"] or ()}
-    declared = "run time" if container["documented"] is not None else "unknown"
-    otherwise = "-" if container["documented"] is not None else "unknown"
-    listeners, published, findings = defaultdict(list), defaultdict(list), defaultdict(list)
-    for x in container["listeners"] or ():
-        process = x["process"] and f"{x['process']} (pid {x['pid']})"
-        listeners[x["port"]].append((x["address"], x["kind"], process or ""))
-    for x in container["published"] or ():
-        offset = x["host_port"] - Port.parse(x["port"]).number
-        published[x["port"]].append((x["host_ip"], offset))
-    for x in container["findings"] or ():
-        if x["port"] is not None:
-            findings[x["port"]].append((x["rule"], x["waived"] is not None))
-    documented = dict.fromkeys(container["declared"] or (), declared) | documented
-    ports = {Port.parse(x): x for x in {*documented, *listeners, *published, *findings}}
-    return {
-        port: _Cell(
-            documented.get(name, otherwise),
-            tuple(published.get(name, ())),
-            tuple(listeners.get(name, ())) if container["listeners"] is not None else None,
-            tuple(findings.get(name, ())),
-        )
-        for port, name in sorted(ports.items())
-    }
+def _table(containers: Sequence[Record]) -> Iterator[str]:
+    rows = [cells_of(x) for x in containers]
+    columns = columns_of(rows)
+    yield '<table class="map"><colgroup><col class="name">'
+    yield "".join('<col class="mixed">' if x.mixed else "<col>" for x in columns)
+    yield '<col class="rest"></colgroup><thead><tr><th scope="col">container</th>'
+    yield "".join(map(_heading, columns)) + "<td></td></tr></thead><tbody>"
+    for container, cells in zip(containers, rows, strict=True):
+        yield _row(container, cells, columns)
+        yield f'<tr class="more"><td colspan="{len(columns) + 2}">'
+        yield from _details(container, cells)
+        yield "</td></tr>"
+    yield "</tbody></table>"
 
 
-def _folded(alike: Mapping[Port, object], least: int) -> list[list[Port]]:
-    """Return ports in order, those in a list of their own that are neighbours and alike."""
-    runs: list[list[Port]] = []
-    for port in sorted(alike, key=lambda x: (x.protocol, x.number)):
-        before = runs[-1][-1] if runs else None
-        follows = before == Port(port.number - 1, port.protocol) if port.number > 1 else False
-        if before and follows and alike[before] == alike[port]:
-            runs[-1].append(port)
+def _heading(column: Column) -> str:
+    number, slash, protocol = column.label.partition("/")
+    number = number.replace("-", "-<wbr>")
+    return f'<th scope="col">{number}<small>{slash}{protocol}</small></th>'
+
+
+def _row(container: Record, cells: Mapping[Port, Cell], columns: Sequence[Column]) -> str:
+    verdicts = _verdicts(container)
+    found = [container["name"], container["image"]]
+    found += [x["rule"] for x in container["findings"] or ()]
+    found += [x["process"] for x in container["listeners"] or () if x["process"]]
+    name, image = _text(container["name"]), _text(container["image"])
+    return (
+        f'<tr class="{" ".join(verdicts)}" data-ports="{" ".join(ranges(cells))}" '
+        f'data-find="{" ".join(map(_text, dict.fromkeys(found)))}">'
+        f'<th scope="row"><details><summary title="{name}">'
+        f'<b title="{_WORDS[verdicts[0]]}">{_MARKS[verdicts[0]]}</b> <bdi>{name}</bdi></summary>'
+        f'</details><small title="{image}"><bdi>{image}</bdi></small>'
+        + "".join(_told(container))
+        + "</th>"
+        + "".join(_row_cells(cells, columns, unknown=container["listeners"] is None))
+        + "</tr>"
+    )
+
+
+def _told(container: Record) -> Iterator[str]:
+    """Yield in words what the marks of a row's cells say."""
+    if container["error"] is not None:
+        yield f'<em class="unseen">? {_WORDS["unseen"]}</em>'
+    causes = causes_of(container)
+    for cause in causes[:_MOST_TOLD]:
+        kind = _kind(cause)
+        yield f'<em class="{kind}">{_MARKS[kind]} {_text(cause.first["rule"])} {_ports(cause)}</em>'
+    if len(causes) > _MOST_TOLD:
+        yield f"<em>and {len(causes) - _MOST_TOLD} more</em>"
+
+
+def _row_cells(
+    cells: Mapping[Port, Cell], columns: Sequence[Column], *, unknown: bool
+) -> Iterator[str]:
+    """Yield the cells of a row, empty neighbours as one: most of a map is empty.
+
+    Nothing is empty where nothing is known.
+    """
+    empty = 0
+    for column in columns:
+        if ports := column.of(cells):
+            cell = _cell(column, [cells[x] for x in ports], ports)
+        elif unknown:
+            cell = f'<td class="unseen">{UNKNOWN}'
         else:
-            runs.append([port])
-    return sorted(y for x in runs for y in ([x] if len(x) >= least else [[z] for z in x]))
+            empty += 1
+            continue
+        if empty:
+            yield f"<td colspan={empty}>"
+        empty = 0
+        yield cell
+    # The last is the rest of the page's width.
+    yield f"<td colspan={empty}><td>" if empty else "<td>"
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """Ports that share a column: one, a range of some that are alike, or rare ones."""
+def _cell(column: Column, cells: Sequence[Cell], ports: Sequence[Port]) -> str:
+    findings = Counter(x for cell in (cells if column.mixed else cells[:1]) for x in cell.findings)
+    wrong = [f"{rule} (waived)" if waived else rule for rule, waived in findings]
+    if column.mixed:
+        text, words = plural(len(ports), "port"), [", ".join(ranges(ports)[:20])]
+    else:
+        text = cells[0].letters
+        words = [f"{x} {y}" for x, y in zip(HEADINGS, cells[0].words(ports), strict=True)]
+    kind = "unseen" if any("?" in x.letters for x in cells) else "some"
+    if findings:
+        kind = "waived" if all(waived for _, waived in findings) else "differs"
+        text += f"<b>{_MARKS[kind]}</b>"
+    title = f"{column.label}: {', '.join(words + wrong)}"
+    return f'<td class="{kind}" title="{_text(title, _LONG)}">{text}'
 
-    label: str
-    ports: Sequence[Port]
-    mixed: bool = False
 
-    def of(self, cells: Mapping[Port, _Cell]) -> list[Port]:
-        """Return its ports that a container has."""
-        if self.mixed:
-            members = set(self.ports)
-            return [x for x in cells if x in members]
-        return list(self.ports) if self.ports[0] in cells else []
+def _details(container: Record, cells: Mapping[Port, Cell]) -> Iterator[str]:
+    """Yield all that is known of a container."""
+    source = container["source"]
+    about = [
+        f"image <bdi>{_text(container['image'])}</bdi>",
+        f"network <bdi>{_text(container['network_mode'])}</bdi>",
+        f"sockets seen by {_text(source)}" if source else "sockets not seen",
+        f"id <code>{_text(container['id'][:12])}</code>",
+        f"image id <code>{_text(container['image_id'].removeprefix('sha256:')[:12])}</code>",
+    ]
+    yield f'<div class="panel"><h3><bdi>{_text(container["name"])}</bdi></h3>'
+    yield f"<p>{' · '.join(about)}</p>"
+    if container["error"] is not None:
+        yield (
+            '<p class="error"><b>? could not be observed</b> '
+            f"<bdi>{_text(container['error'], _LONG)}</bdi></p>"
+        )
+    causes = causes_of(container)
+    if causes:
+        yield '<ul class="findings">'
+        yield from map(_finding, causes[:_MOST_LINES])
+        yield "</ul>" + _more(len(causes))
+    lines = folded(cells)
+    if lines:
+        yield '<table class="ports"><thead><tr>'
+        for heading in ("port", *HEADINGS):
+            yield f'<th scope="col">{heading}</th>'
+        yield "</tr></thead><tbody>"
+        for ports in lines[:_MOST_LINES]:
+            words = "".join(f"<td>{_text(x, _LONG)}" for x in cells[ports[0]].words(ports))
+            yield f'<tr><th scope="row">{label(ports)}</th>{words}</tr>'
+        yield "</tbody></table>" + _more(len(lines))
+    elif container["listeners"] is not None:
+        yield "<p>No port is documented, published or listening.</p>"
+    yield "</div>"
 
 
-def _columns(rows: Sequence[Mapping[Port, _Cell]]) -> list[_Column]:
-    """Return the columns of a host's map."""
-    there: dict[Port, list[tuple[int, _Cell]]] = defaultdict(list)
-    for number, cells in enumerate(rows):
-        for port, cell in cells.items():
-            there[port].append((number, cell))
-    clients = sorted(x for x, users in there.items() if all(cell.client for _, cell in users))
-    runs = _folded({x: y for x, y in there.items() if x not in set(clients)}, _LEAST_ALIKE)
+def _more(lines: int) -> str:
+    return f"<p>… and {lines - _MOST_LINES} more.</p>" if lines > _MOST_LINES else ""
 
-    def weight(run: Sequence[Port]) -> tuple[bool, int]:
-        users = there[run[0]]
-        return any(cell.findings for _, cell in users), len(users)
 
-    kept = sorted(sorted(runs, key=weight, reverse=True)[:_MOST_COLUMNS])
-    rare = [port for run in runs if run not in kept for port in run]
-    special = [("other ports", rare), ("ephemeral", clients)]
-    return [_Column(_label(x), x) for x in kept] + [_Column(*x, mixed=True) for x in special if x[1]]
+def _finding(cause: Cause) -> str:
+    """Return a finding, or several that are one but for their ports, told of the first."""
+    finding, kind = cause.first, _kind(cause)
+    of = f" (the first of {len(cause.ports)} ports alike)" if len(cause.ports) > 1 else ""
+    reason = ""
+    if kind == "waived":
+        why = finding["waived"] or "no reason is given"
+        reason = f"<p>waived: <bdi>{_text(why, _LONG)}</bdi></p>"
+    return (
+        f'<li class="{kind}"><b>{_MARKS[kind]} {_text(finding["rule"])}</b>'
+        f" <code>{_ports(cause)}</code>"
+        f"<p><bdi>{_text(finding['message'], _LONG)}</bdi>{of}</p>"
+        f"<p>to do: <bdi>{_text(finding['fix'], _LONG)}</bdi></p>{reason}</li>"
+    )
+
+
+def _kind(cause: Cause) -> str:
+    return "differs" if cause.first["waived"] is None else "waived"
+
+
+def _ports(cause: Cause) -> str:
+    spans = ranges(cause.ports)
+    return ", ".join(spans[:20]) + (f" and {len(spans) - 20} more" if len(spans) > 20 else "")

@@ -17,6 +17,9 @@ Answers = dict[str, "Reading | ObservationError"]
 ORDER = ("netlink", "procfs", "helper", "exec")
 """Best first: what the kernel says, what it shows to all, to a helper, what an image claims."""
 
+REMOTE = ("helper", "exec")
+"""Those that run something on the engine."""
+
 SOURCES = ("auto", *ORDER)
 
 

@@ -8,12 +8,12 @@ tables. Who made or holds a socket it can't see.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import owner_of
-from pytest_exposed.sockets.reading import Reading, Target, with_shared
+from pytest_exposed.sockets.reading import Reading, Target, has_left, left, with_shared
 from pytest_exposed.sockets.remote import LIMIT, Remote, reading, split_lines
 from pytest_exposed.sockets.table import (
     TableError,
@@ -23,10 +23,9 @@ from pytest_exposed.sockets.table import (
 
 _TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", "if_inet6", "fib_trie")
 
-# Needs sh and cat; where ls is there, too, it tells network namespaces apart. Only processes of
-# the containers named in the arguments are printed, and of each container those which are the
-# first of a pid namespace (NSpid ends in 1): the others share their network, or one of these's.
-# Of a container without such a process (--pid host), the first found.
+# Needs sh and cat. Only processes of the containers named in the arguments are printed, and of each
+# container one for every network namespace that it has processes in: test's -ef compares device and
+# inode of net/tcp, which are a namespace's own. A namespace is called by its first process.
 SCRIPT = r"""
 cat /dev/null || exit 127
 ids=" $* "
@@ -44,8 +43,9 @@ whose() {
     [ -n "$own" ]
 }
 show() {
-    echo "@process ${1#/proc/} $nspid"
-    echo "@namespace $(ls -i "$1/net/tcp" 2>/dev/null)"
+    echo "@process ${1#/proc/}"
+    exec 9< "$1/net/tcp" || return
+    echo "@namespace ${2#/proc/}"
     echo "@before"
     cat "$1/cgroup"
     for table in tcp tcp6 udp udp6 sctp/eps if_inet6 fib_trie; do
@@ -54,30 +54,32 @@ show() {
     done
     echo "@after"
     cat "$1/cgroup"
-    echo "@namespace $(ls -i "$1/net/tcp" 2>/dev/null)"
+    [ /proc/self/fd/9 -ef "$1/net/tcp" ] && echo "@namespace ${2#/proc/}"
     echo "@end"
 }
-shown=" "
-others=
+shown=
+spaces=
+host=
 for p in /proc/[0-9]*; do
-    whose "$p" || continue
-    nspid=
-    while read -r key value; do
-        case $key in NSpid:) nspid=$value; break ;; esac
-    done 2>/dev/null < "$p/status"
-    case "$nspid" in
-        *[!0-9]1) show "$p"; shown="$shown$own " ;;
-        *) others="$others $p" ;;
-    esac
+    [ -e "$p/net/tcp" ] && whose "$p" || continue
+    alike=
+    for rep in $shown; do
+        case $rep in "$own:"*) [ "$p/net/tcp" -ef "${rep#*:}/net/tcp" ] && alike=${rep#*:} ;; esac
+    done
+    if [ -n "$alike" ]; then
+        echo "@alike ${p#/proc/} ${alike#/proc/}"
+        continue
+    fi
+    space=
+    for first in $spaces; do
+        [ "$p/net/tcp" -ef "$first/net/tcp" ] && space=$first && break
+    done
+    [ -n "$space" ] || { space=$p; spaces="$spaces $p"; }
+    [ "$p/net/tcp" -ef /proc/1/net/tcp ] && host=${space#/proc/}
+    shown="$shown $own:$p"
+    show "$p" "$space"
 done
-for p in $others; do
-    whose "$p" || continue
-    case $shown in *" $own "*) continue ;; esac
-    nspid=
-    show "$p"
-    shown="$shown$own "
-done
-echo "@host $(ls -i /proc/1/net/tcp 2>/dev/null)"
+echo "@host $host"
 echo "@done"
 """
 
@@ -86,8 +88,7 @@ echo "@done"
 class _Seen:
     """What the helper printed of one process."""
 
-    depth: int
-    """In how many pid namespaces it is: the first process of a nested container is in more."""
+    pid: int
     namespaces: list[bytes] = field(default_factory=list)
     cgroups: list[bytes] = field(default_factory=list)
     tables: dict[str, list[bytes]] = field(default_factory=dict)
@@ -128,7 +129,7 @@ def observe(
     """
     try:
         text = remote.run_helper(SCRIPT, [x.id for x in targets])
-        seen, host = parse(text)
+        seen, alike, host = parse(text)
     except ObservationError as error:
         return {x.id: error for x in targets}
     known = {x.encode() for x in ids} | {x.id.encode() for x in targets}
@@ -138,43 +139,59 @@ def observe(
     answers: dict[str, Reading | ObservationError] = {}
     for target in targets:
         try:
-            answers[target.id] = _reading(target, whose.get(target.id, []), host, remote)
+            processes = _first_first(target, whose.get(target.id, []), alike)
+            answers[target.id] = _reading(target, processes, host, remote)
         except ObservationError as error:
             answers[target.id] = error
     return with_shared(answers)
 
 
-def _reading(target: Target, processes: list[_Seen], host: bytes, remote: Remote) -> Reading:
+def _first_first(
+    target: Target, processes: list[_Seen], alike: Mapping[int, int]
+) -> Sequence[_Seen]:
+    """Return a container's processes, that in the namespace of its first process at the front."""
+    if len(processes) < 2:
+        return processes
+    # A container that runs containers has processes in the namespaces of those, too.
+    pid = target.main_pid()
+    first = alike.get(pid, pid)
+    if first not in [x.pid for x in processes] and not target.addresses:
+        raise ObservationError(
+            f"it has processes in {len(processes)} network namespaces, and which is its own can't "
+            "be told: its first process is hidden"
+        )
+    return sorted(processes, key=lambda x: x.pid != first)
+
+
+def _reading(target: Target, processes: Sequence[_Seen], host: bytes, remote: Remote) -> Reading:
     if not processes:
         raise ObservationError(
             "the helper found no process of the container: it has just ended, or the engine's "
             "/proc is mounted with hidepid"
         )
-    for process in sorted(processes, key=lambda x: x.depth):
+    for process in processes:
         tables = dict(process.tables)
         addresses = frozenset(parse_ipv4_addresses(b"\n".join([*tables.pop("fib_trie", []), b""])))
-        if target.addresses and addresses and not target.addresses & addresses:
+        namespace = process.namespaces[0]
+        if has_left(target, addresses, at_host=namespace == host if host else None):
             continue
-        inode = process.namespaces[0]
         return reading(
             "helper",
-            inode or target.place,
+            namespace,
             {k: v for k, v in tables.items() if k != "if_inet6"},
             remote.byteorder,
             ipv6=bool(parse_ipv6_addresses(tables.get("if_inet6", []))),
-            addresses=addresses or None,
-            shared=inode == host if inode and host else target.shares,
+            addresses=addresses,
+            shared=target.shares or namespace == host,
         )
-    raise ObservationError(
-        "none of its first processes is in the network namespace that holds its address "
-        f"{', '.join(sorted(target.addresses))}"
-    )
+    raise left(target)
 
 
-def parse(text: bytes) -> tuple[list[_Seen], bytes]:
-    """Return the processes that the helper printed, and the host's network namespace.
+def parse(text: bytes) -> tuple[list[_Seen], dict[int, int], bytes]:
+    """Return the processes that the helper printed, who is like which, and the host's namespace.
 
-    Raises TableError for a text that is not all of what the script writes.
+    Others are those that are in the same container and network namespace as one that is printed:
+    its pid by theirs. Raises TableError for a text that is not all of what the script writes.
     """
     if len(text) > LIMIT:
         raise TableError(f"the helper wrote over {LIMIT} bytes")
@@ -182,19 +199,29 @@ def parse(text: bytes) -> tuple[list[_Seen], bytes]:
     if not lines or lines[-1] != b"@done":
         raise TableError(f"the helper did not come to its end; it wrote {text[-200:]!r}")
     found: list[_Seen] = []
+    alike: dict[int, int] = {}
     host = b""
     for mark, rest in _parts(lines):
         word, _, value = mark.partition(b" ")
         if word == b"@process":
-            found.append(_Seen(depth=len(value.split())))
+            found.append(_Seen(_pid(value)))
+        elif word == b"@alike":
+            pid, _, other = value.partition(b" ")
+            alike[_pid(pid)] = _pid(other)
         elif word == b"@host":
             host = value.split(b" ")[0]
         elif word != b"@done" and not (found and found[-1].take(word, value, rest)):
             raise TableError(f"the helper wrote {mark[:80]!r}")
-    return found, host
+    return found, alike, host
 
 
-_MARK = re.compile(rb"@(?:process|namespace|before|table|after|end|host|done)(?: [^\n]*)?")
+def _pid(text: bytes) -> int:
+    if not re.fullmatch(rb"[0-9]{1,10}", text):
+        raise TableError(f"the helper wrote a pid {text[:80]!r}")
+    return int(text)
+
+
+_MARK = re.compile(rb"@(?:process|alike|namespace|before|table|after|end|host|done)(?: [^\n]*)?")
 
 
 def _parts(lines: list[bytes]) -> Iterator[tuple[bytes, list[bytes]]]:

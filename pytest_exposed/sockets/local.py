@@ -9,12 +9,11 @@ import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
 from pytest_exposed.sockets.process import ContainerProcess, GoneProcessError, namespace_of, pids_of
-from pytest_exposed.sockets.reading import DNS, Reading, Target, with_shared
+from pytest_exposed.sockets.reading import DNS, Reading, Target, has_left, left, with_shared
 from pytest_exposed.sockets.table import (
     Socket,
     lines_of,
@@ -68,18 +67,15 @@ class Local:
         with ExitStack() as stack:
             candidates = self._namespaces(target, stack)
             for process in candidates:
-                addresses = None
-                if target.addresses:
-                    addresses = _ipv4_addresses(process)
-                    if addresses is not None and not target.addresses & addresses:
-                        continue
+                at_host = None if self._host is None else process.namespace == self._host
+                addresses = None if at_host else _ipv4_addresses(process)
+                if has_left(target, addresses, at_host=at_host):
+                    continue
                 if process.namespace not in cache:
                     found, local_ports = read(process)
                     # sock_diag answers an empty dump for a protocol whose module is missing.
                     cache[process.namespace] = found + _sctp_endpoints(process), local_ports
                 sockets, local_ports = cache[process.namespace]
-                if addresses is None and any(_bound_to_one_address(x) for x in sockets):
-                    addresses = _ipv4_addresses(process)
                 reading = Reading(
                     source=source,
                     namespace=process.namespace,
@@ -89,14 +85,11 @@ class Local:
                     local_ports=local_ports,
                     cgroups=_cgroups(process, sockets),
                     held=None,
-                    shared=process.namespace == self._host,
+                    shared=target.shares or process.namespace == self._host,
                 )
                 process.prove()
                 return reading
-        raise ObservationError(
-            "none of its processes is in the network namespace that holds its address "
-            f"{', '.join(sorted(target.addresses))}: they have left it"
-        )
+        raise left(target)
 
     def _namespaces(self, target: Target, stack: ExitStack) -> Sequence[ContainerProcess]:
         """Return a process of the container in each network namespace that it has processes in."""
@@ -169,11 +162,6 @@ def _of_another(socket: Socket, cgroups: frozenset[int] | None) -> bool:
     if socket.cgroup is None or cgroups is None:
         return socket.address == DNS
     return socket.cgroup not in cgroups
-
-
-def _bound_to_one_address(socket: Socket) -> bool:
-    address = ip_address(socket.address)
-    return not (address.is_unspecified or address.is_loopback)
 
 
 def _sctp_endpoints(process: ContainerProcess) -> list[Socket]:

@@ -49,6 +49,25 @@ class Reading:
     """Whether the namespace is the engine's host's, or another container's too."""
 
 
+def has_left(target: Target, addresses: frozenset[str] | None, *, at_host: bool | None) -> bool:
+    """Return whether a process is in another network namespace than its container's.
+
+    addresses are those of the process's namespace, at_host whether that is the host's; None where
+    not known.
+    """
+    if target.place == "host":
+        return at_host is False
+    return bool(target.addresses and addresses is not None and not target.addresses & addresses)
+
+
+def left(target: Target) -> ObservationError:
+    """Return the error of a container whose processes have all left its network namespace."""
+    where = ", ".join(sorted(target.addresses)) or "the network of the host"
+    return ObservationError(
+        f"none of its processes is in its network namespace, that of {where}: they have left it"
+    )
+
+
 def with_shared(
     answers: Mapping[str, Reading | ObservationError],
 ) -> dict[str, Reading | ObservationError]:

@@ -1,0 +1,210 @@
+"""The map of ports of a host: a row per container, a column per port or range of ports. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_exposed.model import endpoint
+from pytest_exposed.ports import Port, Ports
+from pytest_exposed.report.record import Record
+
+_LEAST_ALIKE = 4
+"""Neighbouring ports, alike in all containers, that share a column."""
+_MOST_COLUMNS = 150
+"""Columns of a host; the ports that fewest containers have share one more."""
+
+_DOCUMENTED = {"yes": "D", "run time": "r", "-": "·", "unknown": "?"}
+# Of several listeners on a port the first that is here tells.
+_LISTENING = {
+    "reachable": "L",
+    "unattributed": "?",
+    "loopback": "i",
+    "unreachable": "i",
+    "ephemeral": "e",
+}
+HEADINGS = ("documented", "listening", "process", "published")
+"""What Cell.words tells."""
+UNKNOWN = "??·"
+"""What a cell says where nothing is known of the port's container and it isn't published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A port of a container, told so that neighbouring ports that are alike are equal."""
+
+    documented: str
+    published: tuple[tuple[str, int], ...]
+    """Addresses of the host, and how far the host's port is from the container's."""
+    listeners: tuple[tuple[str, str, str | None, int | None], ...] | None
+    """Address, kind, process and its pid of each; None where unknown."""
+    findings: tuple[tuple[str, bool], ...]
+    """Rules that are broken, and whether that is waived."""
+
+    @property
+    def letters(self) -> str:
+        """Three letters: how it is documented, who listens, whether it is published."""
+        kinds = [x[1] for x in self.listeners or ()]
+        listening = "·" if self.listeners is not None else "?"
+        listening = next((y for x, y in _LISTENING.items() if x in kinds), listening)
+        return _DOCUMENTED[self.documented] + listening + ("P" if self.published else "·")
+
+    @property
+    def is_client(self) -> bool:
+        """Whether nothing is there but sockets that are almost always those of clients."""
+        return self.letters == "·e·" and not self.findings
+
+    def words(self, ports: Sequence[Port]) -> tuple[str, str, str, str]:
+        """Return in words what HEADINGS names.
+
+        ports are those that the cell stands for, one or a range.
+        """
+        listening, processes = ["unknown"], ["unknown"]
+        if self.listeners is not None:
+            listening = [
+                _endpoint(address, ports) + (f" ({kind})" if kind != "reachable" else "")
+                for address, kind, _, _ in self.listeners
+            ]
+            processes = [_process(name, pid) for _, _, name, pid in self.listeners if name]
+        published = [_endpoint(address, ports, offset) for address, offset in self.published]
+        texts = (", ".join(dict.fromkeys(x)) or "-" for x in (listening, processes, published))
+        return (self.documented, *texts)  # type: ignore[return-value]  # three texts
+
+
+def _endpoint(address: str, ports: Sequence[Port], offset: int = 0) -> str:
+    last = f"-{ports[-1].number + offset}" if len(ports) > 1 else ""
+    return endpoint(address, ports[0].number + offset) + last
+
+
+def _process(name: str, pid: int | None) -> str:
+    return name if pid is None else f"{name} (pid {pid})"
+
+
+def cells_of(container: Record) -> dict[Port, Cell]:
+    """Return the ports of a container, sorted."""
+    seen = container["documented"] is not None
+    documented = dict.fromkeys(container["declared"] or (), "run time" if seen else "unknown")
+    documented |= dict.fromkeys(container["documented"] or (), "yes")
+    listeners, published, findings = (
+        _by_port(container[x]) for x in ("listeners", "published", "findings")
+    )
+    ports = {Port.parse(x): x for x in {*documented, *listeners, *published, *findings}}
+    return {
+        port: Cell(
+            documented.get(name, "-" if seen else "unknown"),
+            tuple((x["host_ip"], x["host_port"] - port.number) for x in published.get(name, ())),
+            tuple(
+                (x["address"], x["kind"], x["process"], x["pid"]) for x in listeners.get(name, ())
+            )
+            if container["listeners"] is not None
+            else None,
+            tuple((x["rule"], x["waived"] is not None) for x in findings.get(name, ())),
+        )
+        for port, name in sorted(ports.items())
+    }
+
+
+def _by_port(records: Iterable[Record] | None) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = defaultdict(list)
+    for record in records or ():
+        if record["port"] is not None:
+            found[record["port"]].append(record)
+    return found
+
+
+def folded(alike: Mapping[Port, object], least: int = 2) -> list[list[Port]]:
+    """Return ports in order; least or more neighbours that are alike in one list."""
+    runs: list[list[Port]] = []
+    for port in sorted(alike, key=lambda x: (x.protocol, x.number)):
+        last = runs[-1][-1] if runs else None
+        if (
+            last is not None
+            and (last.protocol, last.number + 1) == (port.protocol, port.number)
+            and alike[last] == alike[port]
+        ):
+            runs[-1].append(port)
+        else:
+            runs.append([port])
+    return sorted(part for run in runs for part in ([run] if len(run) >= least else singly(run)))
+
+
+def singly(ports: Iterable[Port]) -> list[list[Port]]:
+    return [[x] for x in ports]
+
+
+def label(ports: Sequence[Port]) -> str:
+    """Return the name of a port, or of a range: "80/tcp", "10001-12000/tcp"."""
+    first, last = ports[0], ports[-1]
+    return str(first) if first == last else f"{first.number}-{last.number}/{first.protocol}"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Ports that share a column: one, a range of ports that are alike, or rare ones."""
+
+    label: str
+    ports: Sequence[Port] = ()
+    """The ports, where all containers that have one have all, and alike."""
+    mixed: frozenset[Port] = frozenset()
+    """The ports, where that isn't so."""
+
+    def of(self, cells: Mapping[Port, Cell]) -> Sequence[Port]:
+        """Return those of its ports that a container has."""
+        if self.mixed:
+            return sorted(cells.keys() & self.mixed)
+        return self.ports if self.ports[0] in cells else ()
+
+
+def columns_of(rows: Sequence[Mapping[Port, Cell]]) -> list[Column]:
+    """Return the columns of a host; what would take too many is gathered in the last ones."""
+    there: dict[Port, list[tuple[int, Cell]]] = defaultdict(list)
+    for number, cells in enumerate(rows):
+        for port, cell in cells.items():
+            there[port].append((number, cell))
+    clients = {x for x, users in there.items() if all(cell.is_client for _, cell in users)}
+    runs = folded({x: y for x, y in there.items() if x not in clients}, _LEAST_ALIKE)
+
+    def weight(run: Sequence[Port]) -> tuple[bool, int]:
+        users = there[run[0]]
+        return any(cell.findings for _, cell in users), len(users)
+
+    runs.sort(key=weight, reverse=True)
+    rare = frozenset(port for run in runs[_MOST_COLUMNS:] for port in run)
+    columns = [Column(label(x), x) for x in sorted(runs[:_MOST_COLUMNS])]
+    columns += [Column("other ports", mixed=rare)] if rare else []
+    return columns + ([Column("ephemeral", mixed=frozenset(clients))] if clients else [])
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Findings of a container that are one but for their ports."""
+
+    first: dict[str, Any]
+    ports: list[Port]
+
+
+def causes_of(container: Record) -> list[Cause]:
+    """Return the findings of a container; those alike but for the port's number together."""
+    causes: dict[tuple[object, ...], Cause] = {}
+    for finding in container["findings"] or ():
+        port = Port.parse(finding["port"]) if finding["port"] is not None else None
+        texts = (finding["message"], finding["fix"])
+        if port is not None:
+            texts = tuple(_without(str(port.number), x) for x in texts)
+        key = (finding["rule"], finding["waived"], port and port.protocol, *texts)
+        cause = causes.setdefault(key, Cause(finding, []))
+        if port is not None:
+            cause.ports.append(port)
+    return list(causes.values())
+
+
+def _without(number: str, text: str) -> str:
+    return re.sub("[0-9]+", lambda x: "\0" if x[0] == number else x[0], text)
+
+
+def ranges(ports: Iterable[Port]) -> list[str]:
+    """Return ports as the fewest texts."""
+    return Ports(ports).ranges()

@@ -95,7 +95,7 @@ def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool
     if missing:
         return Check(
             False,
-            f"{container} does not listen on {_list(missing)}: {_heard(container)}",
+            f"{container} does not listen on {_list(missing)}: {_heard(container, missing)}",
             container,
         )
     if surplus:
@@ -109,9 +109,14 @@ def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool
     return Check(True, f"{container} listens on {_list(map(_who, met))}", container)
 
 
-def _heard(container: Container) -> str:
-    """Return what a container listens on, those that nothing outside can reach included."""
+def _heard(container: Container, asked: Sequence[BoundPort]) -> str:
+    """Return what a container listens on, those that nothing outside can reach included.
+
+    What is on the ports that were asked about stands first: a long list is cut.
+    """
+    ports = {x.port for x in asked}
     shown = [x for x in container.listeners if x.kind != "ephemeral"]
+    shown.sort(key=lambda x: x.port not in ports)
     return f"it listens on {_list(map(_who, shown))}" if shown else "it listens on nothing"
 
 

@@ -6,9 +6,10 @@ import io
 import json
 import tarfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import docker
     from docker.models.containers import Container
     from docker.models.networks import Network
+    from typing_extensions import Self  # typing's came with Python 3.11
 
 T = TypeVar("T")
 
@@ -50,6 +52,8 @@ class Images:
     def __init__(self, client: docker.DockerClient, run: str) -> None:
         self.client = client
         self.run = run
+        self.used_by: set[str] = set()
+        """The ids of all containers of the run."""
         self._built: dict[str, str] = {}
         self._tags: list[str] = []
         self._numbers = count(1)
@@ -86,7 +90,7 @@ class Images:
         applets = ("sh", "cat", "ls", "mkdir", "mount", "nsenter", "rmdir", "sleep", "unshare")
         return self.build(
             exposes=exposes,
-            files={"/bin/listener": listener(), "/bin/busybox": busybox(), "/tmp/.keep": b""},
+            files={"/bin/listener": listener(), "/bin/busybox": busybox()},
             links={f"/bin/{x}": "busybox" for x in applets},
             instructions=[*instructions, 'ENTRYPOINT ["/bin/sh", "-ec"]'],
         )
@@ -148,6 +152,43 @@ def hand_made(tag: str, exposed_ports: Any, labels: Mapping[str, str]) -> bytes:
     return image.getvalue()
 
 
+@dataclass(frozen=True)
+class Staged:
+    """A container of the tests."""
+
+    id: str
+    name: str
+    image: str
+    sdk: Container
+    """The docker SDK's object of it."""
+
+    def start(self) -> None:
+        """Start it, and return when it has written "ready"."""
+        self.sdk.start()
+        self.wait_for("ready")
+
+    def wait_for(self, line: str) -> None:
+        """Wait until it has written a line; AssertionError where it ends before."""
+
+        def written() -> bool:
+            ended = self.state() == "exited"
+            lines = self.sdk.logs().decode().splitlines()
+            assert line in lines or not ended, f"{self.name} ended: {lines}"
+            return line in lines
+
+        wait_until(written, f"{self.name} writes {line!r}")
+
+    def state(self) -> str:
+        """Return its state, as the engine tells it now."""
+        self.sdk.reload()
+        return self.sdk.status
+
+    def host_port(self, port: str) -> int:
+        """Return the port of the host on which a port like "80/tcp" is published, the first."""
+        self.sdk.reload()
+        return int((self.sdk.ports[port] or [])[0]["HostPort"])
+
+
 class Stage:
     """Containers and networks of one test or module; a context manager that removes them."""
 
@@ -169,7 +210,7 @@ class Stage:
         """The label of the filter, as Engine.containers takes it."""
         return f"{STAGE}={self.name}"
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -186,30 +227,42 @@ class Stage:
         name: str = "app",
         image: str | None = None,
         exposes: Sequence[str] = (),
+        declares: Sequence[str] = (),
+        binds: Sequence[str] = (),
         labels: Mapping[str, str] | None = None,
         **options: Any,
-    ) -> Container:
-        """Create a container called name behind the stage's prefix; words are the listener's."""
-        return self.client.containers.create(
-            self.images.build(exposes=exposes) if image is None else image,
-            [*words],
-            name=f"{self.name}-{name}",
-            labels={RUN: self.images.run, STAGE: self.name, **(labels or {})},
-            **options,
-        )
+    ) -> Staged:
+        """Create a container called name behind the stage's prefix; words are the listener's.
 
-    def run(self, *words: str, **options: Any) -> Container:
+        declares are the ports of --expose, and binds those of -p where the SDK refuses it, both as
+        the engine's API writes them; with them options are the SDK's of create_host_config.
+        """
+        image = self.images.build(exposes=exposes) if image is None else image
+        full_name = f"{self.name}-{name}"
+        labels = {RUN: self.images.run, STAGE: self.name, **(labels or {})}
+        api, containers = self.client.api, self.client.containers
+        if declares or binds:
+            host = api.create_host_config(**options)
+            host["PortBindings"] = {x: [{"HostPort": ""}] for x in binds}
+            config = api.create_container_config(image, [*words], labels=labels, host_config=host)
+            config["ExposedPorts"] = {x: {} for x in (*declares, *binds)}
+            answer = api.create_container_from_config(config, full_name)  # type: ignore[no-untyped-call]  # in the stubs
+            container = containers.get(answer["Id"])
+        else:
+            container = containers.create(image, [*words], name=full_name, labels=labels, **options)
+        self.images.used_by.add(str(container.id))
+        return Staged(str(container.id), full_name, image, container)
+
+    def run(self, *words: str, **options: Any) -> Staged:
         """Create and start a container, and return it when it has done what the words say."""
         container = self.create(*words, "ready", **options)
         container.start()
-        wait_for_line(container, "ready")
         return container
 
-    def script(self, text: str, *, exposes: Sequence[str] = (), **options: Any) -> Container:
+    def script(self, text: str, *, exposes: Sequence[str] = (), **options: Any) -> Staged:
         """Run a shell script that prints "ready" in an image with busybox and the listener."""
         container = self.create(text, image=self.images.with_shell(exposes), **options)
         container.start()
-        wait_for_line(container, "ready")
         return container
 
     def network(self, **options: Any) -> Network:
@@ -219,18 +272,6 @@ class Stage:
         )
         self._networks.append(network)
         return network
-
-
-def wait_for_line(container: Container, line: str) -> None:
-    """Wait until a container has written a line; AssertionError where it ends before."""
-
-    def written() -> bool:
-        ended = container.client.api.inspect_container(container.id)["State"]["Status"] == "exited"
-        lines = container.logs().decode().splitlines()
-        assert line in lines or not ended, f"{container.name} ended: {lines}"
-        return line in lines
-
-    wait_until(written, f"{container.name} writes {line!r}")
 
 
 def remove_containers(client: docker.DockerClient, filters: Mapping[str, str]) -> None:
@@ -244,12 +285,14 @@ def remove_containers(client: docker.DockerClient, filters: Mapping[str, str]) -
         list(pool.map(remove, client.api.containers(all=True, filters=dict(filters))))
 
 
-def leftovers(images: Images) -> Iterable[str]:
-    """Yield a line for each thing of the run that is still on the engine."""
-    label = {"label": f"{RUN}={images.run}"}
-    for container in images.client.api.containers(all=True, filters=label):
-        yield f"container {container['Names']}"
-    for network in images.client.api.networks(filters=label):
-        yield f"network {network['Name']}"
-    for image in images.left():
-        yield f"image {image['Id']} {image['RepoTags']}"
+def leftovers(images: Images) -> list[str]:
+    """Return a line for each container and network of the run that is still on the engine."""
+    api, label = images.client.api, {"label": f"{RUN}={images.run}"}
+    containers = api.containers(all=True, filters=label)
+    # A helper container names the containers that it was to look at.
+    helpers = api.containers(all=True, filters={"label": "pytest-exposed.helper"})
+    containers += [x for x in helpers if any(y in x["Command"] for y in images.used_by)]
+    return [
+        *(f"container {x['Names']}" for x in containers),
+        *(f"network {x['Name']}" for x in api.networks(filters=label)),
+    ]

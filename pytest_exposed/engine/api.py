@@ -248,6 +248,11 @@ _ADVICE = {
     errno.ECONNRESET: _CLOSED,
     errno.EPIPE: _CLOSED,
 }
+# What http.client and the SDK raise for answers of another form.
+_NO_ENGINE = {
+    *("BadStatusLine", "LineTooLong", "IncompleteRead", "HTTPException", "JSONDecodeError"),
+    *("AttributeError", "KeyError", "TypeError"),
+}
 
 
 def cause(error: BaseException, host: Host) -> str:
@@ -266,12 +271,18 @@ def cause(error: BaseException, host: Host) -> str:
     user = host.url.partition("://")[2].partition("/")[0].rpartition("@")[0]
     for secret in filter(None, (host.url, user, user.partition(":")[2])):
         text = text.replace(secret, "…")
-    if tls or "HTTPS server" in text:
-        return f"TLS failed: {printable(text)} (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
     shown = f"{type(chain[-1]).__name__}: {printable(text)}"
-    speaks_ssh = type(chain[-1]).__module__.startswith("paramiko")
-    if speaks_ssh or (host.url.startswith("ssh://") and "RemoteDisconnected" in names):
-        return f"{shown}; `ssh {host.shown} docker version` must work without asking for anything"
+    cut_off = "RemoteDisconnected" in names
+    if tls or "HTTPS server" in text:
+        shown = f"TLS failed: {printable(text)} (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
+    elif type(chain[-1]).__module__.startswith("paramiko") or (
+        cut_off and host.url.startswith("ssh://")
+    ):
+        shown += f"; `ssh {host.shown} docker version` must work without asking for anything"
+    elif cut_off:
+        shown = "the connection was closed without an answer: is the engine still running?"
+    elif names & _NO_ENGINE:
+        shown = f"no engine answers so: is this its address? ({shown})"
     return shown
 
 

@@ -128,11 +128,10 @@ class EngineRemote:
         except EngineError as error:
             if "already in progress" in str(error):  # somebody else removes it
                 return
-            kind = LostError if isinstance(error, LostError) else ObservationError
-            raise kind(
-                f"its container could not be removed: {error}; "
-                f"remove it when the engine is back: docker rm -f {container}"
-            ) from None
+            advice = f"remove it when the engine is back: docker rm -f {container}"
+            if isinstance(error, LostError):
+                raise LostError(f"{error}; the helper may be left: {advice}") from None
+            raise ObservationError(f"its container is left: {error}; {advice}") from None
 
     def _helper_image(self) -> str:
         """Return the helper's image: the one that is named, pulled if missing, or a busybox."""
@@ -204,7 +203,7 @@ class EngineRemote:
         return text
 
     def _execute(self, container: str, command: list[str], deadline: float) -> tuple[bytes, int]:
-        client, call = self._api.client, self._api.call
+        client = self._api.client
         made = self._api.object(
             f"POST /containers/{container}/exec",
             lambda: client.exec_create(container, command, stdin=False),

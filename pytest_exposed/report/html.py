@@ -99,7 +99,7 @@ def _host(host: Record, *, alone: bool) -> Iterator[str]:
     yield f'<details class="host" data-find="{_text(host["host"])}"{is_open}>'
     yield f"<summary><h2><bdi>{_text(host['host'])}</bdi></h2>"
     if not alone and host["error"] is None:
-        yield f"<span>{told}</span>"
+        yield f"<span>{_text(told, _LONG)}</span>"
     yield '<span class="shown"></span></summary>'
     if host["error"] is not None:
         yield f'<p class="error"><b>? not reached</b> <bdi>{_text(host["error"], _LONG)}</bdi></p>'
@@ -116,9 +116,10 @@ def _table(containers: Sequence[Record]) -> Iterator[str]:
     yield '<col class="rest"></colgroup><thead><tr><th scope="col">container</th>'
     yield "".join(map(_heading, columns)) + "<td></td></tr></thead><tbody>"
     for container, cells in zip(containers, rows, strict=True):
-        yield _row(container, cells, columns)
+        causes = causes_of(container)
+        yield _row(container, cells, columns, causes)
         yield f'<tr class="more"><td colspan="{len(columns) + 2}">'
-        yield from _details(container, cells)
+        yield from _details(container, cells, causes)
         yield "</td></tr>"
     yield "</tbody></table>"
 
@@ -129,7 +130,12 @@ def _heading(column: Column) -> str:
     return f'<th scope="col">{number}<small>{slash}{protocol}</small></th>'
 
 
-def _row(container: Record, cells: Mapping[Port, Cell], columns: Sequence[Column]) -> str:
+def _row(
+    container: Record,
+    cells: Mapping[Port, Cell],
+    columns: Sequence[Column],
+    causes: Sequence[Cause],
+) -> str:
     verdicts = _verdicts(container)
     found = [container["name"], container["image"]]
     found += [x["rule"] for x in container["findings"] or ()]
@@ -141,18 +147,17 @@ def _row(container: Record, cells: Mapping[Port, Cell], columns: Sequence[Column
         f'<th scope="row"><details><summary title="{name}">'
         f'<b title="{_WORDS[verdicts[0]]}">{_MARKS[verdicts[0]]}</b> <bdi>{name}</bdi></summary>'
         f'</details><small title="{image}"><bdi>{image}</bdi></small>'
-        + "".join(_told(container))
+        + "".join(_told(container, causes))
         + "</th>"
         + "".join(_row_cells(cells, columns, unknown=container["listeners"] is None))
         + "</tr>"
     )
 
 
-def _told(container: Record) -> Iterator[str]:
+def _told(container: Record, causes: Sequence[Cause]) -> Iterator[str]:
     """Yield in words what the marks of a row's cells say."""
     if container["error"] is not None:
         yield f'<em class="unseen">? {_WORDS["unseen"]}</em>'
-    causes = causes_of(container)
     for cause in causes[:_MOST_TOLD]:
         kind = _kind(cause)
         yield f'<em class="{kind}">{_MARKS[kind]} {_text(cause.first["rule"])} {_ports(cause)}</em>'
@@ -200,7 +205,9 @@ def _cell(column: Column, cells: Sequence[Cell], ports: Sequence[Port]) -> str:
     return f'<td class="{kind}" title="{_text(title, _LONG)}">{text}'
 
 
-def _details(container: Record, cells: Mapping[Port, Cell]) -> Iterator[str]:
+def _details(
+    container: Record, cells: Mapping[Port, Cell], causes: Sequence[Cause]
+) -> Iterator[str]:
     """Yield all that is known of a container."""
     source = container["source"]
     about = [
@@ -217,7 +224,6 @@ def _details(container: Record, cells: Mapping[Port, Cell]) -> Iterator[str]:
             '<p class="error"><b>? could not be observed</b> '
             f"<bdi>{_text(container['error'], _LONG)}</bdi></p>"
         )
-    causes = causes_of(container)
     if causes:
         yield '<ul class="findings">'
         yield from map(_finding, causes[:_MOST_LINES])

@@ -1,0 +1,131 @@
+"""The engine of the tests, and what they put on it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from demo.engine import EngineMissing, connect
+from demo.engine import engine as a_docker_engine
+from demo.packages import NotInstalled
+from stage import Images, Stage, leftovers
+
+from pytest_exposed import Engine
+
+if TYPE_CHECKING:
+    import docker
+
+UNIT = Path(__file__).with_name("unit")
+
+_ENGINE: pytest.StashKey[dict[str, str]] = pytest.StashKey()
+_GIVEN = "engine_of_the_tests"
+
+
+def _start(stack: ExitStack) -> dict[str, str]:
+    """Return the engine's url, or why there is none."""
+    try:
+        return {"url": stack.enter_context(a_docker_engine())}
+    except (EngineMissing, NotInstalled) as error:
+        return {"error": str(error)}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Start the engine in the process that hands tests out: it outlives each of the workers."""
+    config = node.config
+    paths = [Path(config.invocation_params.dir, x.partition("::")[0]) for x in config.args]
+    if paths and all(x.resolve().is_relative_to(UNIT) for x in paths):
+        return
+    if _ENGINE not in config.stash:
+        stack = ExitStack()
+        config.add_cleanup(stack.close)
+        config.stash[_ENGINE] = _start(stack)
+    node.workerinput[_GIVEN] = config.stash[_ENGINE]
+
+
+@pytest.fixture(scope="session")
+def engine_url(pytestconfig: pytest.Config) -> Iterator[str]:
+    """A docker engine: the one that answers, or a throwaway one."""
+    given = getattr(pytestconfig, "workerinput", {}).get(_GIVEN)
+    with ExitStack() as stack:
+        answer = given or _start(stack)
+        if "error" in answer:
+            pytest.fail(f"these tests need a docker engine. {answer['error']}", pytrace=False)
+        yield answer["url"]
+
+
+@pytest.fixture(scope="session")
+def client(engine_url: str) -> Iterator[docker.DockerClient]:
+    """The docker SDK's client of the engine, to arrange what the tests look at."""
+    client = connect(engine_url)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def images(client: docker.DockerClient) -> Iterator[Images]:
+    """Images of the run, removed at its end, when nothing of the run may be left."""
+    images = Images(client, f"t{secrets.token_hex(3)}")
+    yield images
+    # The helper container of another process's audit may be about to go.
+    deadline = time.monotonic() + 10
+    while (left := leftovers(images)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    images.remove()
+    left += [f"image {x['Id']} {x['RepoTags']}" for x in images.left()]
+    assert not left, "the tests left on the engine: " + ", ".join(left)
+
+
+@pytest.fixture
+def stage(images: Images) -> Iterator[Stage]:
+    """Containers and networks of one test."""
+    with Stage(images) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def shared_stage(images: Images) -> Iterator[Stage]:
+    """Containers and networks that the tests of a module only look at."""
+    with Stage(images) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="session")
+def engine(engine_url: str) -> Iterator[Engine]:
+    """The engine, seen as it is by default."""
+    with Engine(engine_url) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def netlink(engine_url: str) -> Iterator[Engine]:
+    """The engine, its sockets told by the kernel."""
+    with Engine(engine_url, source="netlink") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def procfs(engine_url: str) -> Iterator[Engine]:
+    """The engine, its sockets read from /proc."""
+    with Engine(engine_url, source="procfs") as engine:
+        yield engine
+
+
+@pytest.fixture(params=["netlink", "procfs"], scope="module")
+def look(request: pytest.FixtureRequest) -> Engine:
+    """The engine, seen by each source that sees the kernel."""
+    engine: Engine = request.getfixturevalue(request.param)
+    return engine
+
+
+@pytest.fixture(autouse=True)
+def _own_process_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the variables of pytest-xdist's workers from the pytest runs inside of tests."""
+    for name in [x for x in os.environ if x.startswith("PYTEST_XDIST_")]:
+        monkeypatch.delenv(name)

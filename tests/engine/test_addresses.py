@@ -1,0 +1,227 @@
+"""What a listener is bound to, and who can reach it there."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import pytest
+from docker.types import IPAMConfig, IPAMPool
+
+if TYPE_CHECKING:
+    from docker.models.networks import Network
+    from stage import Stage
+
+    from pytest_exposed import Container, Engine
+
+
+def kinds(container: Container) -> dict[str, str]:
+    """Return the kind of each listener by its address and port."""
+    return {str(x): x.kind for x in container.listeners}
+
+
+def found(container: Container) -> set[str]:
+    """Return the findings: "silent 80/tcp"."""
+    return {str(x) for x in container.findings}
+
+
+BOUND = (
+    "tcp:0.0.0.0:80",
+    "tcp:[::]:81",
+    "tcp:[::ffff:0.0.0.0]:82",
+    "tcp:127.0.0.1:83",
+    "tcp:127.9.9.9:84",
+    "tcp:[::ffff:127.0.0.1]:86",
+    "device:eth0:tcp:0.0.0.0:87",
+    "udp:224.0.0.251:5353",
+)
+
+
+@pytest.fixture(scope="module")
+def many(shared_stage: Stage) -> str:
+    """A container on the default bridge, where it has no IPv6 address."""
+    return shared_stage.run(*BOUND, exposes=("80-84", "86-87", "5353/udp")).name
+
+
+def test_wildcards_are_reachable_and_loopback_is_not(look: Engine, many: str) -> None:
+    expected = """
+        80/tcp    0.0.0.0           reachable
+        81/tcp    ::                reachable
+        82/tcp    ::ffff:0.0.0.0    reachable
+        83/tcp    127.0.0.1         loopback
+        84/tcp    127.9.9.9         loopback
+        86/tcp    ::ffff:127.0.0.1  loopback
+        87/tcp    0.0.0.0           reachable
+        5353/udp  224.0.0.251       reachable
+    """
+    listeners = look.container(many).listeners
+    assert {(str(x.port), ip_address(x.address), x.kind) for x in listeners} == {
+        (port, ip_address(address), kind)
+        for port, address, kind in map(str.split, expected.strip().splitlines())
+    }
+
+
+def test_what_only_loopback_reaches_is_a_finding(look: Engine, many: str) -> None:
+    container = look.container(many)
+    assert found(container) == {f"unreachable {x}/tcp" for x in (83, 84, 86)}
+    assert container.listening == {"80-82/tcp", "87/tcp", "5353/udp"}
+
+
+class TestBoundToLoopbacksDevice:
+    """A wildcard address, but by SO_BINDTODEVICE only what comes in on lo: netlink tells it."""
+
+    @pytest.fixture
+    def name(self, stage: Stage) -> str:
+        return stage.run("device:lo:tcp:0.0.0.0:80", exposes=("80",)).name
+
+    def test_netlink_knows(self, netlink: Engine, name: str) -> None:
+        container = netlink.container(name)
+        assert kinds(container) == {"0.0.0.0:80/tcp": "loopback"}
+        assert found(container) == {"unreachable 80/tcp"}
+
+    def test_procfs_cannot_know(self, procfs: Engine, name: str) -> None:
+        container = procfs.container(name)
+        assert kinds(container) == {"0.0.0.0:80/tcp": "reachable"}
+        assert found(container) == set()
+
+
+class TestIPv6Only:
+    """Where the container has no IPv6 address, nothing outside reaches it: netlink tells it."""
+
+    @pytest.fixture
+    def name(self, stage: Stage) -> str:
+        return stage.run("tcp6only:[::]:80", "udp6only:[::]:53", exposes=("80", "53/udp")).name
+
+    def test_netlink_knows(self, netlink: Engine, name: str) -> None:
+        container = netlink.container(name)
+        assert kinds(container) == {"[::]:80/tcp": "unreachable", "[::]:53/udp": "unreachable"}
+        assert all(x.v6only for x in container.listeners)
+        assert found(container) == {"unreachable 80/tcp", "unreachable 53/udp"}
+        assert all("IPv6-only" in x.message for x in container.findings)
+        assert not container.listening
+
+    def test_procfs_cannot_know(self, procfs: Engine, name: str) -> None:
+        # /proc shows an IPv6-only socket and a dual-stack one alike: it is taken for the latter.
+        container = procfs.container(name)
+        assert kinds(container) == {"[::]:80/tcp": "reachable", "[::]:53/udp": "reachable"}
+        assert not any(x.v6only for x in container.listeners)
+        assert found(container) == set()
+
+
+@pytest.fixture(scope="module")
+def ipv6_network(shared_stage: Stage) -> Network:
+    pool = IPAMPool(subnet="fd00:7e57:ab1e::/64")
+    return shared_stage.network(enable_ipv6=True, ipam=IPAMConfig(pool_configs=[pool]))
+
+
+def test_ipv6_only_is_reachable_with_an_ipv6_address(
+    look: Engine, ipv6_network: Network, stage: Stage
+) -> None:
+    container = stage.run(
+        "tcp6only:[::]:80",
+        "tcp:[::]:81",
+        "tcp:[::1]:82",
+        exposes=("80-82",),
+        network=ipv6_network.name,
+    )
+    seen = look.container(container.name)
+    assert kinds(seen) == {
+        "[::]:80/tcp": "reachable",
+        "[::]:81/tcp": "reachable",
+        "[::1]:82/tcp": "loopback",
+    }
+    assert found(seen) == {"unreachable 82/tcp"}
+
+
+class TestTwoNetworks:
+    """A listener bound to the address in one of them."""
+
+    FIRST, SECOND = "10.213.1.9", "10.213.2.9"
+
+    @pytest.fixture
+    def networks(self, stage: Stage) -> list[Network]:
+        return [
+            stage.network(ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=f"10.213.{x}.0/24")]))
+            for x in (1, 2)
+        ]
+
+    def test_it_is_reachable_as_long_as_it_has_the_address(
+        self, look: Engine, stage: Stage, networks: list[Network]
+    ) -> None:
+        first, second = networks
+        container = stage.create(
+            f"tcp:{self.FIRST}:80",
+            f"tcp:{self.SECOND}:81",
+            "ready",
+            exposes=("80-81",),
+            network=first.name,
+            networking_config={
+                first.name: stage.client.api.create_endpoint_config(ipv4_address=self.FIRST)
+            },
+        )
+        second.connect(container.sdk, ipv4_address=self.SECOND)
+        container.start()
+        seen = look.container(container.name)
+        assert kinds(seen) == {
+            f"{self.FIRST}:80/tcp": "reachable",
+            f"{self.SECOND}:81/tcp": "reachable",
+        }
+        assert found(seen) == set()
+
+        second.disconnect(container.sdk)
+        seen = look.container(container.name)
+        assert kinds(seen)[f"{self.SECOND}:81/tcp"] == "unreachable"
+        assert found(seen) == {"unreachable 81/tcp"}
+
+
+class TestEphemeral:
+    """UDP ports of the range for clients, where nothing names them."""
+
+    def test_the_default_range(self, look: Engine, stage: Stage) -> None:
+        container = stage.run(
+            "udp:0.0.0.0:32767-32768",
+            "udp:0.0.0.0:60999-61000",
+            "udp:0.0.0.0:50000",
+            "tcp:0.0.0.0:50000",
+            exposes=("50000/udp",),
+        )
+        seen = look.container(container.name)
+        assert kinds(seen) == {
+            "0.0.0.0:32767/udp": "reachable",
+            "0.0.0.0:32768/udp": "ephemeral",
+            "0.0.0.0:50000/tcp": "reachable",
+            "0.0.0.0:50000/udp": "reachable",
+            "0.0.0.0:60999/udp": "ephemeral",
+            "0.0.0.0:61000/udp": "reachable",
+        }
+        assert found(seen) == {f"undocumented {x}" for x in ("32767/udp", "50000/tcp", "61000/udp")}
+
+    def test_the_namespaces_own_range(self, look: Engine, stage: Stage) -> None:
+        container = stage.run(
+            "udp:0.0.0.0:2000",
+            "udp:0.0.0.0:50000",
+            sysctls={"net.ipv4.ip_local_port_range": "1024 4999"},
+        )
+        seen = look.container(container.name)
+        assert kinds(seen) == {"0.0.0.0:2000/udp": "ephemeral", "0.0.0.0:50000/udp": "reachable"}
+
+    def test_a_published_port_is_none(self, look: Engine, stage: Stage) -> None:
+        container = stage.run("udp:0.0.0.0:50000", ports={"50000/udp": ("127.0.0.1",)})
+        assert found(look.container(container.name)) == {"published-undocumented 50000/udp"}
+
+
+def test_sctp_where_the_kernel_has_none_or_nothing_listens(look: Engine, stage: Stage) -> None:
+    container = stage.run("tcp:0.0.0.0:9", exposes=("9/sctp", "9/tcp"))
+    assert found(look.container(container.name)) == {"silent 9/sctp"}
+
+
+def test_sctp_listener(look: Engine, stage: Stage) -> None:
+    """Where the kernel has SCTP; where it has none, no endpoint can exist."""
+    words: list[str] = []
+    expected = {}
+    with suppress(OSError):
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP).close()
+        words, expected = ["sctp:0.0.0.0:9"], {"0.0.0.0:9/sctp": "reachable"}
+    assert kinds(look.container(stage.run(*words).name)) == expected

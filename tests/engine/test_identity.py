@@ -1,0 +1,165 @@
+"""Whose a process and a socket is: sub-cgroups, exec, other namespaces, and lies about them."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from stage import wait_until
+from workload import listener
+
+from pytest_exposed import Container, Engine, ObservationError
+
+if TYPE_CHECKING:
+    from stage import Stage, Staged
+
+# What mounts and namespaces take; not all of `privileged`, which no engine in a container can give.
+POWERS = {
+    "cap_add": ["SYS_ADMIN"],
+    "security_opt": ["seccomp=unconfined", "apparmor=unconfined"],
+}
+
+# A shell function that runs a command in a cgroup2 directory below the container's own.
+IN_CGROUP = """
+    mkdir /cgroup && mount -t cgroup2 none /cgroup
+    while IFS=: read -r number _ path; do [ "$number" != 0 ] || own=$path; done < /proc/self/cgroup
+    in_cgroup() {
+        mkdir "/cgroup$own/$1" && echo 0 > "/cgroup$own/$1/cgroup.procs" && shift && exec "$@"
+    }
+"""
+
+
+def heard(container: Container) -> set[str]:
+    """Return the listeners, with the name of the process where one is known."""
+    return {f"{x} {x.process}" for x in container.listeners}
+
+
+def test_a_process_in_a_cgroup_below_the_containers_own(look: Engine, stage: Stage) -> None:
+    container = stage.script(f"{IN_CGROUP} in_cgroup below listener tcp:0.0.0.0:80 ready", **POWERS)
+    assert heard(look.container(container.name)) == {"0.0.0.0:80/tcp listener"}
+
+
+def test_it_is_the_containers_in_a_shared_namespace_too(look: Engine, stage: Stage) -> None:
+    owner = stage.run("tcp:0.0.0.0:80", name="owner")
+    joiner = stage.script(
+        f"{IN_CGROUP} in_cgroup below listener tcp:0.0.0.0:81 ready",
+        name="joiner",
+        **POWERS,
+        network_mode=f"container:{owner.id}",
+    )
+    assert heard(look.container(owner.name)) == {"0.0.0.0:80/tcp listener"}
+    assert heard(look.container(joiner.name)) == {"0.0.0.0:81/tcp listener"}
+
+
+@pytest.mark.parametrize("network", ["bridge", "host"])
+def test_a_process_of_docker_exec(network: str, look: Engine, stage: Stage) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    container = stage.run(network_mode=network)
+    container.sdk.exec_run(["/bin/listener", f"tcp:0.0.0.0:{port}"], detach=True)
+    seen = wait_until(
+        lambda: [x for x in [look.container(container.name)] if x.listeners], "its listener"
+    )[0]
+    assert heard(seen) == {f"0.0.0.0:{port}/tcp listener"}
+    assert seen.listeners[0].pid != 1
+
+
+def test_pids_are_those_that_the_container_has(look: Engine, stage: Stage) -> None:
+    own = stage.run("tcp:0.0.0.0:80", name="own")
+    hosts = stage.run("tcp:0.0.0.0:80", name="hosts", pid_mode="host")
+    assert [x.pid for x in look.container(own.name).listeners] == [1]
+    hosts.sdk.reload()
+    main_pid = hosts.sdk.attrs["State"]["Pid"]
+    assert [x.pid for x in look.container(hosts.name).listeners] == [main_pid]
+
+
+class TestLeavingTheNetwork:
+    """What a process does in a namespace of its own can't be reached at the container's address."""
+
+    def test_a_child_leaves(self, look: Engine, stage: Stage) -> None:
+        container = stage.script(
+            "unshare -n listener tcp:0.0.0.0:81 ready & exec listener tcp:0.0.0.0:80",
+            **POWERS,
+        )
+        seen = wait_until(
+            lambda: [x for x in [look.container(container.name)] if x.listeners], "its listener"
+        )[0]
+        assert heard(seen) == {"0.0.0.0:80/tcp listener"}
+
+    def test_the_first_process_leaves(self, look: Engine, stage: Stage) -> None:
+        container = stage.script(
+            "listener tcp:0.0.0.0:80 & exec unshare -n listener tcp:0.0.0.0:81 ready",
+            **POWERS,
+        )
+        seen = wait_until(
+            lambda: [x for x in [look.container(container.name)] if x.listeners], "its listener"
+        )[0]
+        assert heard(seen) == {"0.0.0.0:80/tcp listener"}
+
+    def test_all_leave(self, look: Engine, stage: Stage) -> None:
+        container = stage.script(
+            "exec unshare -n listener tcp:0.0.0.0:80 ready", exposes=("80",), **POWERS
+        )
+        with pytest.raises(ObservationError, match="they have left it"):
+            look.container(container.name)
+
+
+def test_a_cgroup_named_like_another_container_gains_nothing(look: Engine, stage: Stage) -> None:
+    victim = stage.run("tcp:0.0.0.0:80", name="victim", exposes=("80",))
+    liar = stage.script(
+        f"{IN_CGROUP} (in_cgroup {victim.id} listener tcp:0.0.0.0:99 ready) & wait",
+        name="liar",
+        **POWERS,
+    )
+    assert heard(look.container(victim.name)) == {"0.0.0.0:80/tcp listener"}
+    # Nobody's process, but the socket says who made it, and the namespace is the liar's.
+    assert {str(x) for x in look.container(liar.name).listeners} == {"0.0.0.0:99/tcp"}
+
+
+def test_a_container_all_in_such_a_cgroup_is_not_seen(look: Engine, stage: Stage) -> None:
+    victim = stage.run("tcp:0.0.0.0:80", name="victim", exposes=("80",))
+    liar = stage.script(
+        f"{IN_CGROUP} in_cgroup {victim.id} listener tcp:0.0.0.0:99 ready",
+        name="liar",
+        **POWERS,
+    )
+    assert heard(look.container(victim.name)) == {"0.0.0.0:80/tcp listener"}
+    with pytest.raises(ObservationError, match="no process here is the container's"):
+        look.container(liar.name)
+
+
+def cgroups_of(container: Staged) -> list[Path]:
+    """Return the directories of a container's first process in all cgroup hierarchies."""
+    container.sdk.reload()
+    lines = Path(f"/proc/{container.sdk.attrs['State']['Pid']}/cgroup").read_text().splitlines()
+    mounts = {}
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        place, _, kind = line.partition(" - ")
+        if kind.startswith("cgroup"):
+            controllers = "" if kind.startswith("cgroup2") else kind.rpartition(" rw,")[2]
+            mounts[controllers] = Path(place.split()[4])
+    found = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        found.append(mounts[controllers] / path.lstrip("/"))
+    return found
+
+
+def test_who_holds_a_socket_counts_more_than_who_made_it(look: Engine, stage: Stage) -> None:
+    container = stage.run(network_mode="host")
+    with closing(socket.create_server(("127.0.0.1", 0))) as made_by_the_host:
+        port = made_by_the_host.getsockname()[1]
+        assert look.container(container.name).listeners == ()
+        holder = subprocess.Popen([listener()], pass_fds=[made_by_the_host.fileno()])
+        try:
+            for directory in cgroups_of(container):
+                (directory / "cgroup.procs").write_text(str(holder.pid))
+            assert heard(look.container(container.name)) == {f"127.0.0.1:{port}/tcp listener"}
+        finally:
+            holder.kill()
+            holder.wait()

@@ -1,0 +1,217 @@
+"""Network namespaces: shared with the host or with containers, without a network, with DNS."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_exposed import Container, Engine
+
+if TYPE_CHECKING:
+    from stage import Stage
+
+
+def found(container: Container) -> set[str]:
+    """Return the findings: "silent 80/tcp"."""
+    return {str(x) for x in container.findings}
+
+
+def heard(container: Container) -> set[str]:
+    """Return all listeners with their kinds: "0.0.0.0:80/tcp reachable"."""
+    return {f"{x} {x.kind}" for x in container.listeners}
+
+
+@pytest.fixture(scope="module")
+def ports() -> Iterator[tuple[int, int, int]]:
+    """A port of the host on which this process listens, and two free ones."""
+    with socket.socket() as foreign, socket.socket() as one, socket.socket() as two:
+        for each in (foreign, one, two):
+            each.bind(("127.0.0.1", 0))
+        foreign.listen()
+        numbers = [x.getsockname()[1] for x in (foreign, one, two)]
+        one.close()
+        two.close()
+        yield numbers[0], numbers[1], numbers[2]
+
+
+@pytest.fixture(scope="module")
+def on_host(ports: tuple[int, int, int], shared_stage: Stage) -> list[str]:
+    _, one, two = ports
+    stage, host = shared_stage, "host"
+    documented = stage.run(f"tcp:0.0.0.0:{one}", exposes=(str(one),), network_mode=host)
+    other = stage.run(f"tcp:0.0.0.0:{two}", name="other", network_mode=host)
+    idle = stage.run(name="idle", exposes=(str(two),), network_mode=host)
+    return [x.name for x in (documented, other, idle)]
+
+
+class TestHostNetwork:
+    def test_only_its_own_listeners_are_a_containers(
+        self, look: Engine, on_host: list[str], ports: tuple[int, int, int]
+    ) -> None:
+        _, one, two = ports
+        documented, other, idle = (look.container(x) for x in on_host)
+        assert heard(documented) == {f"0.0.0.0:{one}/tcp reachable"}
+        assert heard(other) == {f"0.0.0.0:{two}/tcp reachable"}
+        assert heard(idle) == set()
+
+    def test_each_is_judged_by_its_own(
+        self, look: Engine, on_host: list[str], ports: tuple[int, int, int]
+    ) -> None:
+        _, _, two = ports
+        documented, other, idle = (look.container(x) for x in on_host)
+        assert found(documented) == set()
+        assert found(other) == {f"undocumented {two}/tcp"}
+        assert found(idle) == {f"silent {two}/tcp"}
+
+
+@pytest.fixture(scope="module")
+def members(shared_stage: Stage) -> dict[str, str]:
+    owner = shared_stage.run(
+        "tcp:0.0.0.0:80",
+        "udpclient:127.0.0.1:53",
+        name="owner",
+        exposes=("80",),
+        ports={f"{x}/tcp": ("127.0.0.1",) for x in (80, 8081, 8082, 8083, 8084)},
+    )
+    joiners = {
+        # What only it documents and serves.
+        "documented": (("tcp:0.0.0.0:8081",), ("8081",)),
+        "undocumented": (("tcp:0.0.0.0:8082",), ()),
+        "on-loopback": (("tcp:127.0.0.1:8083",), ()),
+        "idle-member": ((), ("80",)),
+    }
+    mode = {"network_mode": f"container:{owner.id}"}
+    members = [
+        shared_stage.run(*words, name=name, exposes=exposes, **mode)
+        for name, (words, exposes) in joiners.items()
+    ]
+    return {x.name.removeprefix(f"{shared_stage.name}-"): x.name for x in (owner, *members)}
+
+
+class TestSharedWithContainers:
+    def test_each_has_its_own_listeners(self, look: Engine, members: dict[str, str]) -> None:
+        listening = {k: set(map(str, look.container(v).listening)) for k, v in members.items()}
+        assert listening == {
+            "owner": {"80/tcp"},
+            "documented": {"8081/tcp"},
+            "undocumented": {"8082/tcp"},
+            "on-loopback": set(),
+            "idle-member": set(),
+        }
+
+    def test_a_publication_of_the_owner_is_answered_by_any_member(
+        self, look: Engine, members: dict[str, str]
+    ) -> None:
+        assert found(look.container(members["owner"])) == {
+            "published-undocumented 8082/tcp",
+            "unreachable 8083/tcp",
+            "published-silent 8084/tcp",
+        }
+
+    def test_each_member_is_judged_by_its_own(self, look: Engine, members: dict[str, str]) -> None:
+        findings = {k: found(look.container(v)) for k, v in members.items() if k != "owner"}
+        assert findings == {
+            "documented": set(),
+            "undocumented": {"undocumented 8082/tcp"},
+            "on-loopback": set(),
+            "idle-member": {"silent 80/tcp"},
+        }
+
+    def test_members_have_each_other_as_neighbours(
+        self, look: Engine, members: dict[str, str]
+    ) -> None:
+        owner = look.container(members["owner"])
+        assert {x.name for x in owner.neighbours} == set(members.values()) - {owner.name}
+
+    def test_names_do_not_matter(self, look: Engine, members: dict[str, str]) -> None:
+        by_name = {x.name: x for x in look.containers(name=members["undocumented"])}
+        assert found(by_name[members["undocumented"]]) == {"undocumented 8082/tcp"}
+
+
+class TestOwnerThatRestarted:
+    """It gets a new namespace; the joiner stays in the old one."""
+
+    def test_each_is_alone_then(self, look: Engine, stage: Stage) -> None:
+        owner = stage.run(
+            "tcp:0.0.0.0:80", name="owner", exposes=("80",), ports={"81/tcp": ("127.0.0.1",)}
+        )
+        joiner = stage.run(
+            "tcp:0.0.0.0:81", name="joiner", exposes=("81",), network_mode=f"container:{owner.id}"
+        )
+        assert found(look.container(owner.name)) == set()
+        owner.sdk.restart(timeout=0)
+        after = look.container(owner.name)
+        assert found(after) == {"published-silent 81/tcp"}
+        assert after.neighbours == ()
+        assert heard(look.container(joiner.name)) == {"0.0.0.0:81/tcp reachable"}
+        assert found(look.container(joiner.name)) == set()
+
+
+class TestNoNetwork:
+    def test_is_seen(self, look: Engine, stage: Stage) -> None:
+        matching = stage.run("tcp:0.0.0.0:80", exposes=("80",), network_mode="none")
+        loopback = stage.run("tcp:127.0.0.1:80", name="l", exposes=("80",), network_mode="none")
+        assert heard(look.container(matching.name)) == {"0.0.0.0:80/tcp reachable"}
+        assert found(look.container(matching.name)) == set()
+        assert found(look.container(loopback.name)) == {"unreachable 80/tcp"}
+
+
+@pytest.fixture(scope="module")
+def beside_dns(shared_stage: Stage) -> dict[str, str]:
+    network = shared_stage.network().name
+    run = shared_stage.run
+    plain = run("tcp:0.0.0.0:80", name="plain", exposes=("80",), network=network)
+    own = run(
+        "tcp:127.0.0.11:5353",
+        "udp:127.0.0.11:5353",
+        name="own",
+        exposes=("5353/udp",),
+        network=network,
+    )
+    high = run("tcp:127.0.0.11:40000", name="high", exposes=("40000",), network=network)
+    return {x.name.rpartition("-")[2]: x.name for x in (plain, own, high)}
+
+
+class TestDockersDns:
+    def test_its_sockets_are_not_the_containers(
+        self, look: Engine, beside_dns: dict[str, str]
+    ) -> None:
+        plain = look.container(beside_dns["plain"])
+        assert heard(plain) == {"0.0.0.0:80/tcp reachable"}
+        assert found(plain) == set()
+
+    def test_the_containers_own_sockets_at_that_address_are(
+        self, look: Engine, beside_dns: dict[str, str]
+    ) -> None:
+        own = look.container(beside_dns["own"])
+        assert heard(own) == {"127.0.0.11:5353/tcp loopback", "127.0.0.11:5353/udp loopback"}
+        assert found(own) == {"unreachable 5353/udp"}
+
+    def test_even_on_a_port_that_it_could_have_chosen(
+        self, look: Engine, beside_dns: dict[str, str]
+    ) -> None:
+        high = look.container(beside_dns["high"])
+        assert heard(high) == {"127.0.0.11:40000/tcp loopback"}
+        assert found(high) == {"unreachable 40000/tcp"}
+
+    def test_they_stay_after_a_disconnect_and_are_still_not_the_containers(
+        self, look: Engine, stage: Stage
+    ) -> None:
+        network = stage.network()
+        container = stage.run(
+            "tcp:0.0.0.0:80", "udp:0.0.0.0:53", exposes=("80", "53/udp"), network=network.name
+        )
+        network.disconnect(container.sdk)
+        seen = look.container(container.name)
+        assert heard(seen) == {"0.0.0.0:80/tcp reachable", "0.0.0.0:53/udp reachable"}
+        assert found(seen) == set()
+
+    def test_nor_after_a_restart(self, look: Engine, stage: Stage) -> None:
+        container = stage.run("tcp:0.0.0.0:80", exposes=("80",), network=stage.network().name)
+        container.sdk.restart(timeout=0)
+        seen = look.container(container.name)
+        assert heard(seen) == {"0.0.0.0:80/tcp reachable"}
+        assert found(seen) == set()

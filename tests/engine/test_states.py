@@ -1,0 +1,165 @@
+"""Containers that don't simply run: paused, restarting, ended, removed, not ready yet."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from stage import wait_until
+
+from pytest_exposed import (
+    Engine,
+    GoneError,
+    NotFoundError,
+    NotRunningError,
+    container_listens_on,
+    container_matches_image,
+)
+
+if TYPE_CHECKING:
+    from stage import Stage, Staged
+
+
+def crash_loop(stage: Stage, *words: str) -> Staged:
+    """Return a container that ends again and again, and rests at the moment."""
+    container = stage.create(*words, "ready", "exit:3", restart_policy={"Name": "always"})
+    container.sdk.start()
+
+    def rests() -> bool:
+        # The engine doubles its pause with each restart: after five it is over 3 seconds.
+        return container.state() == "restarting" and container.sdk.attrs["RestartCount"] >= 5
+
+    wait_until(rests, f"{container.name} has crashed five times")
+    return container
+
+
+def test_paused(look: Engine, stage: Stage) -> None:
+    container = stage.run("tcp:0.0.0.0:80", "tcp:0.0.0.0:81", exposes=("80",))
+    container.sdk.pause()
+    seen = look.container(container.name)
+    assert seen.state == "paused"
+    assert [str(x) for x in seen.findings] == ["undocumented 81/tcp"]
+    assert seen.listeners[0].process == "listener"
+
+
+def test_restarting(look: Engine, stage: Stage) -> None:
+    container = crash_loop(stage, "tcp:0.0.0.0:80")
+    with pytest.raises(NotRunningError) as caught:
+        look.container(container.name)
+    first, *log = str(caught.value).splitlines()
+    assert first.startswith(
+        f"{container.name} is restarting: it exited with code 3, 5 times so far"
+    )
+    assert log == ["  ready"] * 5
+
+
+def test_exited(look: Engine, stage: Stage) -> None:
+    container = stage.create("tcp:1.2.3.4:80")
+    container.sdk.start()
+    wait_until(lambda: container.state() == "exited", "its end")
+    with pytest.raises(NotRunningError) as caught:
+        look.container(container.name)
+    assert str(caught.value).splitlines() == [
+        f"{container.name} has exited with code 3; the last lines of its log:",
+        "  listener: tcp:1.2.3.4:80: Cannot assign requested address",
+    ]
+
+
+def test_created(look: Engine, stage: Stage) -> None:
+    container = stage.create("tcp:0.0.0.0:80")
+    with pytest.raises(NotRunningError, match=r"was created and never started$"):
+        look.container(container.name)
+
+
+def test_removed(look: Engine, stage: Stage) -> None:
+    container = stage.run()
+    container.sdk.remove(force=True)
+    with pytest.raises(NotFoundError, match=f"has no container '{container.name}'"):
+        look.container(container.name)
+
+
+class TestBetweenListAndLook:
+    def test_removed(self, look: Engine, stage: Stage) -> None:
+        container = stage.run("tcp:0.0.0.0:80")
+        listed, everyone = look.find(container.name)
+        container.sdk.remove(force=True)
+        answer = look.observe([listed], everyone)[container.id]
+        assert isinstance(answer, GoneError)
+        assert str(answer) == f"{container.name} is gone since the run began"
+
+    def test_ended(self, look: Engine, stage: Stage) -> None:
+        container = stage.run("tcp:0.0.0.0:80")
+        listed, everyone = look.find(container.name)
+        container.sdk.kill()
+        wait_until(lambda: container.state() == "exited", "its end")
+        answer = look.observe([listed], everyone)[container.id]
+        assert isinstance(answer, NotRunningError)
+        assert f"{container.name} has exited with code 137" in str(answer)
+
+    def test_restarted(self, look: Engine, stage: Stage) -> None:
+        container = stage.run("tcp:0.0.0.0:80", exposes=("80",))
+        listed, everyone = look.find(container.name)
+        container.sdk.restart(timeout=0)
+        wait_until(lambda: container.sdk.logs().count(b"ready") == 2, "it is ready again")
+        answer = look.observe([listed], everyone)[container.id]
+        assert not isinstance(answer, Exception)
+        assert answer.listening == {"80/tcp"}
+
+    def test_the_others_are_seen_all_the_same(self, look: Engine, stage: Stage) -> None:
+        going = stage.run("tcp:0.0.0.0:80", name="going")
+        staying = stage.run("tcp:0.0.0.0:80", name="staying")
+        everyone = look.running()
+        wanted = [x for x in everyone if x.id in (going.id, staying.id)]
+        going.sdk.remove(force=True)
+        answers = look.observe(wanted, everyone)
+        assert isinstance(answers[going.id], GoneError)
+        seen = answers[staying.id]
+        assert not isinstance(seen, Exception)
+        assert seen.listening == {"80/tcp"}
+
+
+def starts_late(stage: Stage, seconds: float = 2, **options: Any) -> Staged:
+    """Return a container whose documented listener opens seconds after its start."""
+    container = stage.create(f"delay:{seconds}", "tcp:0.0.0.0:80", exposes=("80",), **options)
+    container.sdk.start()
+    return container
+
+
+def test_a_late_listener_is_silent_without_grace(look: Engine, stage: Stage) -> None:
+    check = container_matches_image(look, starts_late(stage).name)
+    assert not check
+    assert "silent 80/tcp" in repr(check)
+
+
+def test_a_late_listener_matches_with_grace(look: Engine, stage: Stage) -> None:
+    assert container_matches_image(look, starts_late(stage).name, grace=15)
+
+
+def test_within_waits_for_a_late_listener(engine: Engine, stage: Stage) -> None:
+    container = starts_late(stage)
+    assert not container_listens_on(engine, container.name, 80)
+    assert container_listens_on(engine, container.name, 80, within=15)
+
+
+def test_the_wait_ends_with_the_grace(engine: Engine, stage: Stage) -> None:
+    container = stage.create("delay:60", exposes=("80",))
+    container.sdk.start()
+    began = time.monotonic()
+    assert not container_matches_image(engine, container.name, grace=1)
+    assert 0.5 < time.monotonic() - began < 10
+
+
+def test_a_container_older_than_the_grace_is_not_waited_for(engine: Engine, stage: Stage) -> None:
+    container = starts_late(stage, 1.5)
+    wait_until(lambda: engine.find(container.name)[0].up_for >= 1, "it is a second old")
+    assert not container_matches_image(engine, container.name, grace=1)
+
+
+def test_whose_health_is_not_known_yet_is_waited_for_at_any_age(
+    engine: Engine, stage: Stage
+) -> None:
+    hour = 3600 * 10**9
+    container = starts_late(stage, healthcheck={"Test": ["CMD", "/none"], "Interval": hour})
+    wait_until(lambda: engine.find(container.name)[0].up_for >= 1, "it is a second old")
+    assert container_matches_image(engine, container.name, grace=1.5)

@@ -1,0 +1,70 @@
+"""`--exposed-grace`: how long after its start a container may take to match."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from refusal import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stage import Stage
+
+    Run = Callable[..., pytest.RunResult]
+
+
+def start(stage: Stage, delay: float) -> None:
+    """Start a container whose documented listener opens after delay seconds."""
+    container = stage.create(f"delay:{delay}", "tcp:0.0.0.0:80", exposes=("80",))
+    container.sdk.start()
+
+
+@pytest.fixture
+def run(run_on_engine: Run, stage: Stage) -> Run:
+    """Run an audit of the stage with the grace of the options or settings."""
+    return lambda *options: run_on_engine("--exposed", "--exposed-filter", stage.filter, *options)
+
+
+def test_the_default_waits(run: Run, stage: Stage) -> None:
+    start(stage, 1.5)
+    run().assert_outcomes(passed=1)
+
+
+def test_none_does_not(run: Run, stage: Stage) -> None:
+    start(stage, 60)
+    result = run("--exposed-grace=0")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["  silent  80/tcp  *"])
+    assert result.duration < 5
+
+
+def test_the_option(run: Run, stage: Stage) -> None:
+    start(stage, 1.5)
+    run("--exposed-grace", "15.5").assert_outcomes(passed=1)
+
+
+def test_the_setting(run: Run, stage: Stage, pytester: pytest.Pytester) -> None:
+    start(stage, 60)
+    pytester.makeini("[pytest]\nexposed_grace = 0\n")
+    result = run()
+    result.assert_outcomes(failed=1)
+    assert result.duration < 5
+
+
+def test_what_could_not_be_observed_is_waited_for_too(run: Run, stage: Stage) -> None:
+    """A container that is between two starts now, and matches in a moment."""
+    container = stage.script(
+        "if [ ! -e /tried ]; then mkdir /tried; echo ready; exit 1; fi; listener tcp:0.0.0.0:80",
+        exposes=("80",),
+        restart_policy={"Name": "always"},
+    )
+    assert container.id
+    run("--exposed-grace=15").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf", "1e9", "1 s"])
+def test_what_is_no_grace(text: str, run: Run) -> None:
+    said = refusal(run(f"--exposed-grace={text}"))
+    assert said == f"{text!r} is not a grace: a number of seconds from 0 to 86400"

@@ -1,0 +1,58 @@
+"""Installed but unused, the plugin costs a run of pytest next to nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+SLOW = {"docker", "requests", "urllib3", "testinfra", "paramiko"}
+
+CONFTEST = """
+    import json, pytest, sys
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure():
+        with open("modules.json", "w") as file:
+            json.dump(sorted(sys.modules), file)
+"""
+
+
+def imported(pytester: pytest.Pytester) -> set[str]:
+    """Return the modules that a run of pytest imports which has no other plugin than ours."""
+    pytester.makeconftest(CONFTEST)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "pytest", "-p", "exposed"],
+        cwd=pytester.path,
+        env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == pytest.ExitCode.OK, done.stdout
+    assert "1 passed" in done.stdout
+    # What importlib.import_module imports is not timed: both together tell it all.
+    timed = re.findall(r"^import time: .*\| +(\S+)$", done.stderr, re.MULTILINE)
+    return {*timed, *json.loads((pytester.path / "modules.json").read_bytes())}
+
+
+@pytest.mark.parametrize("settings", ["", "exposed_docker_host = nosuch\nexposed_grace = 5\n"])
+def test_no_slow_import_in_an_unrelated_suite(settings: str, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_x(): assert {1} == {1}")
+    pytester.makeini(f"[pytest]\n{settings}")
+    modules = imported(pytester)
+    assert "pytest_exposed.plugin" in modules
+    assert not {x for x in modules if x.partition(".")[0] in SLOW}
+    if not settings:
+        ours = {x for x in modules if x.startswith("pytest_exposed")}
+        assert ours == {"pytest_exposed", "pytest_exposed.plugin", "pytest_exposed.options"}
+
+
+def test_what_would_be_seen(pytester: pytest.Pytester) -> None:
+    """The names above are those that a run which uses the plugin imports."""
+    pytester.makepyfile("def test_x(): from pytest_exposed import Engine; import docker")
+    assert {"docker", "requests", "urllib3"} <= imported(pytester)

@@ -1,0 +1,255 @@
+"""`--exposed-report FILE.json`: version 1 of the report, as the README documents it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from refusal import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stage import Stage
+
+    Run = Callable[..., pytest.RunResult]
+
+NO_SOCKET = "unix:///nonexistent/docker.sock"
+
+ANYWHERE = "0.0.0.0"  # noqa: S104  # what a listener is bound to
+PORT = re.compile(r"([1-9][0-9]*)/(tcp|udp|sctp)")
+
+
+@pytest.fixture
+def report(audit: Run, pytester: pytest.Pytester) -> Callable[..., Any]:
+    """Return the document of an audit of a stage."""
+
+    def run(stage: Stage, *options: str) -> Any:
+        audit(stage, "--exposed-report=report.json", *options)
+        return json.loads((pytester.path / "report.json").read_bytes())
+
+    return run
+
+
+def check_ports(ports: Any) -> None:
+    """Fail where ports are not a list of texts, sorted by number, then protocol."""
+    parsed = [PORT.fullmatch(x) for x in ports]
+    assert all(parsed)
+    keys = [(int(x[1]), x[2]) for x in parsed if x]
+    assert keys == sorted(set(keys))
+
+
+def check_container(container: Any) -> None:
+    """Fail where a container that was seen has other keys or types than documented."""
+    assert list(container) == [
+        *("id", "name", "image", "image_id", "network_mode", "source", "documented", "declared"),
+        *("listening", "published", "listeners", "findings", "error"),
+    ]
+    assert re.fullmatch("[0-9a-f]{64}", container["id"])
+    assert re.fullmatch("sha256:[0-9a-f]{64}", container["image_id"])
+    assert all(isinstance(container[x], str) for x in ("name", "image", "network_mode"))
+    assert container["source"] in ("netlink", "procfs", "helper", "exec")
+    assert container["error"] is None
+    for key in ("documented", "declared", "listening"):
+        check_ports(container[key])
+    for publication in container["published"]:
+        assert list(publication) == ["port", "host_ip", "host_port"]
+        assert PORT.fullmatch(publication["port"])
+        assert isinstance(publication["host_ip"], str)
+        assert isinstance(publication["host_port"], int)
+    for listener in container["listeners"]:
+        assert list(listener) == ["port", "address", "kind", "process", "pid"]
+        assert PORT.fullmatch(listener["port"])
+        assert isinstance(listener["address"], str)
+        kinds = ("reachable", "loopback", "unreachable", "ephemeral", "unattributed")
+        assert listener["kind"] in kinds
+        assert listener["process"] is None or isinstance(listener["process"], str)
+        assert listener["pid"] is None or type(listener["pid"]) is int
+    for finding in container["findings"]:
+        assert list(finding) == ["rule", "port", "message", "fix", "waived"]
+        assert all(isinstance(finding[x], str) for x in ("rule", "message", "fix"))
+        assert finding["port"] is None or PORT.fullmatch(finding["port"])
+        assert finding["waived"] is None or isinstance(finding["waived"], str)
+
+
+def test_a_container(report: Callable[..., Any], stage: Stage, engine_url: str) -> None:
+    container = stage.run(
+        "tcp:0.0.0.0:80",
+        "tcp:127.0.0.1:9000",
+        ports={"80/tcp": ("127.0.0.1",)},
+    )
+    host_port = container.host_port("80/tcp")
+    image = stage.client.images.get(container.image)
+    document = report(stage)
+    assert document == {
+        "version": 1,
+        "hosts": [
+            {
+                "host": engine_url,
+                "error": None,
+                "containers": [
+                    {
+                        "id": container.id,
+                        "name": container.name,
+                        "image": container.image,
+                        "image_id": image.id,
+                        "network_mode": document["hosts"][0]["containers"][0]["network_mode"],
+                        "source": "netlink",
+                        "documented": [],
+                        "declared": ["80/tcp"],
+                        "listening": ["80/tcp"],
+                        "published": [
+                            {"port": "80/tcp", "host_ip": "127.0.0.1", "host_port": host_port}
+                        ],
+                        "listeners": [
+                            {
+                                "port": "80/tcp",
+                                "address": ANYWHERE,
+                                "kind": "reachable",
+                                "process": "listener",
+                                "pid": 1,
+                            },
+                            {
+                                "port": "9000/tcp",
+                                "address": "127.0.0.1",
+                                "kind": "loopback",
+                                "process": "listener",
+                                "pid": 1,
+                            },
+                        ],
+                        "findings": [
+                            {
+                                "rule": "published-undocumented",
+                                "port": "80/tcp",
+                                "message": f"published as 127.0.0.1:{host_port}, and "
+                                f"{container.image} does not EXPOSE it",
+                                "fix": "add to its Dockerfile: EXPOSE 80/tcp",
+                                "waived": None,
+                            }
+                        ],
+                        "error": None,
+                    }
+                ],
+            }
+        ],
+    }
+    check_container(document["hosts"][0]["containers"][0])
+
+
+def test_every_kind_of_container(report: Callable[..., Any], stage: Stage) -> None:
+    many = ("443", "80", "53/udp", "53", "9/sctp", "7000-7003")
+    owner = stage.run(
+        "tcp:0.0.0.0:443",
+        "udp:0.0.0.0:53",
+        "udpclient:127.0.0.1:5",
+        "tcp6only:[::]:9001",
+        name="owner",
+        exposes=many,
+        ports={"443/tcp": 0, "53/udp": ("127.0.0.1",)},
+    )
+    stage.run("tcp:0.0.0.0:81", name="member", network_mode=f"container:{owner.id}")
+    stage.run(name="host", network_mode="host")
+    stage.run(name="none", network_mode="none")
+    stage.run(name="idle")
+    document = report(stage, "--exposed-select=all")
+    (host,) = document["hosts"]
+    names = [x["name"].removeprefix(f"{stage.name}-") for x in host["containers"]]
+    assert names == ["host", "idle", "member", "none", "owner"]
+    for container in host["containers"]:
+        check_container(container)
+    by_name = dict(zip(names, host["containers"], strict=True))
+    assert by_name["owner"]["documented"] == [
+        *("9/sctp", "53/tcp", "53/udp", "80/tcp", "443/tcp"),
+        *("7000/tcp", "7001/tcp", "7002/tcp", "7003/tcp"),
+    ]
+    assert {x["kind"] for x in by_name["owner"]["listeners"]} == {
+        "reachable",
+        "ephemeral",
+        "unreachable",
+    }
+    assert by_name["member"]["network_mode"] == f"container:{owner.id}"
+    assert [(x["rule"], x["port"]) for x in by_name["host"]["findings"]] == [("host-network", None)]
+
+
+def test_a_waived_finding(
+    report: Callable[..., Any], stage: Stage, pytester: pytest.Pytester
+) -> None:
+    stage.run("tcp:0.0.0.0:80-81")
+    lines = "\n    *: 80/tcp  # it is old\n    *: 81/tcp"
+    pytester.makeini(f"[pytest]\nexposed_allow ={lines}\n")
+    (container,) = report(stage)["hosts"][0]["containers"]
+    check_container(container)
+    waived = {x["port"]: x["waived"] for x in container["findings"]}
+    assert waived == {"80/tcp": "it is old", "81/tcp": ""}
+
+
+def test_a_container_that_could_not_be_observed(report: Callable[..., Any], stage: Stage) -> None:
+    container = stage.run("tcp:0.0.0.0:80", exposes=("80",))
+    (record,) = report(stage, "--exposed-source=exec")["hosts"][0]["containers"]
+    assert record["id"] == container.id
+    assert "no source can see the sockets of" in record["error"]
+    for key in ("source", "documented", "listening", "listeners", "findings"):
+        assert record[key] is None
+    assert record["declared"] == ["80/tcp"]
+
+
+def test_a_host_that_could_not_be_reached(
+    report: Callable[..., Any], stage: Stage, engine_url: str
+) -> None:
+    stage.run()
+    hosts = report(stage, "--docker-host", NO_SOCKET)["hosts"]
+    assert [x["host"] for x in hosts] == [engine_url, NO_SOCKET]
+    assert [x["error"] is None for x in hosts] == [True, False]
+    assert hosts[1]["error"].startswith(f"{NO_SOCKET}: ")
+    assert [len(x["containers"]) for x in hosts] == [1, 0]
+
+
+def test_what_did_not_run_is_not_in_it(report: Callable[..., Any], stage: Stage) -> None:
+    stage.run(name="one")
+    stage.run(name="two")
+    (record,) = report(stage, "-k", "two")["hosts"][0]["containers"]
+    assert record["name"] == f"{stage.name}-two"
+
+
+def test_nothing_matched(report: Callable[..., Any], stage: Stage, engine_url: str) -> None:
+    assert report(stage) == {
+        "version": 1,
+        "hosts": [{"host": engine_url, "error": None, "containers": []}],
+    }
+
+
+def test_several(audit: Run, stage: Stage, pytester: pytest.Pytester) -> None:
+    stage.run()
+    pytester.mkdir("sub")
+    audit(stage, "--exposed-report=one.json", "--exposed-report", "sub/two.json")
+    one, two = ((pytester.path / x).read_bytes() for x in ("one.json", "sub/two.json"))
+    assert one == two
+    assert json.loads(one)["version"] == 1
+
+
+@pytest.mark.parametrize("name", ["report.txt", "report", "report.json.bak", "json"])
+def test_another_ending(name: str, audit: Run, stage: Stage) -> None:
+    said = refusal(audit(stage, f"--exposed-report={name}"))
+    assert repr(name) in said
+    assert ".json" in said
+
+
+def test_no_such_folder(audit: Run, stage: Stage) -> None:
+    said = refusal(audit(stage, "--exposed-report=nosuch/report.json"))
+    assert "'nosuch/report.json' can't be written: there is no folder nosuch" in said
+
+
+def test_a_folder_in_its_place(audit: Run, stage: Stage, pytester: pytest.Pytester) -> None:
+    stage.run()
+    pytester.mkdir("report.json")
+    result = audit(stage, "--exposed-report=report.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = str(result.stdout) + str(result.stderr)
+    assert "report.json can't be written: " in text or "report.json' can't be written" in text
+
+
+def test_without_an_audit(run_on_engine: Run) -> None:
+    said = refusal(run_on_engine("--exposed-report=report.json"))
+    assert said.endswith("write what an audit found: add --exposed")

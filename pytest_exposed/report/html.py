@@ -37,7 +37,6 @@ _LONG = 2000
 """Characters of a message that are shown."""
 _MOST_LINES = 300
 """Lines of findings, and of ports, in the details of a container."""
-
 _MOST_TOLD = 3
 """Findings that are told beside a container's name; the others are in its details."""
 
@@ -116,7 +115,7 @@ def _table(containers: Sequence[Record]) -> Iterator[str]:
     yield '<col class="rest"></colgroup><thead><tr><th scope="col">container</th>'
     yield "".join(map(_heading, columns)) + "<td></td></tr></thead><tbody>"
     for container, cells in zip(containers, rows, strict=True):
-        causes = causes_of(container)
+        causes = sorted(causes_of(container), key=_kind)  # what differs before what is waived
         yield _row(container, cells, columns, causes)
         yield f'<tr class="more"><td colspan="{len(columns) + 2}">'
         yield from _details(container, cells, causes)

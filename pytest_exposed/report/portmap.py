@@ -57,7 +57,7 @@ class Cell:
         """Whether nothing is there but sockets that are almost always those of clients."""
         return self.letters == "·e·" and not self.findings
 
-    def words(self, ports: Sequence[Port]) -> tuple[str, str, str, str]:
+    def words(self, ports: Sequence[Port]) -> tuple[str, ...]:
         """Return in words what HEADINGS names.
 
         ports are those that the cell stands for, one or a range.
@@ -71,7 +71,7 @@ class Cell:
             processes = [_process(name, pid) for _, _, name, pid in self.listeners if name]
         published = [_endpoint(address, ports, offset) for address, offset in self.published]
         texts = (", ".join(dict.fromkeys(x)) or "-" for x in (listening, processes, published))
-        return (self.documented, *texts)  # type: ignore[return-value]  # three texts
+        return (self.documented, *texts)
 
 
 def _endpoint(address: str, ports: Sequence[Port], offset: int = 0) -> str:
@@ -128,11 +128,8 @@ def folded(alike: Mapping[Port, object], least: int = 2) -> list[list[Port]]:
             runs[-1].append(port)
         else:
             runs.append([port])
-    return sorted(part for run in runs for part in ([run] if len(run) >= least else singly(run)))
-
-
-def singly(ports: Iterable[Port]) -> list[list[Port]]:
-    return [[x] for x in ports]
+    parts = ([run] if len(run) >= least else [[x] for x in run] for run in runs)
+    return sorted(part for found in parts for part in found)
 
 
 def label(ports: Sequence[Port]) -> str:
@@ -167,9 +164,10 @@ def columns_of(rows: Sequence[Mapping[Port, Cell]]) -> list[Column]:
     clients = {x for x, users in there.items() if all(cell.is_client for _, cell in users)}
     runs = folded({x: y for x, y in there.items() if x not in clients}, _LEAST_ALIKE)
 
-    def weight(run: Sequence[Port]) -> tuple[bool, int]:
+    def weight(run: Sequence[Port]) -> tuple[int, bool]:
+        # One container with thousands of ports must not take the place of all others'.
         users = there[run[0]]
-        return any(cell.findings for _, cell in users), len(users)
+        return len(users), any(cell.findings for _, cell in users)
 
     runs.sort(key=weight, reverse=True)
     rare = frozenset(port for run in runs[_MOST_COLUMNS:] for port in run)
@@ -191,7 +189,7 @@ def causes_of(container: Record) -> list[Cause]:
     causes: dict[tuple[object, ...], Cause] = {}
     for finding in container["findings"] or ():
         port = Port.parse(finding["port"]) if finding["port"] is not None else None
-        texts = (finding["message"], finding["fix"])
+        texts: tuple[str, ...] = (finding["message"], finding["fix"])
         if port is not None:
             texts = tuple(_without(str(port.number), x) for x in texts)
         key = (finding["rule"], finding["waived"], port and port.protocol, *texts)

@@ -44,7 +44,7 @@ whose() {
 }
 show() {
     echo "@process ${1#/proc/}"
-    exec 9< "$1/net/tcp" || return
+    command exec 9< "$1/net/tcp" || return  # bare, a failing exec ends the shell
     echo "@namespace ${2#/proc/}"
     echo "@before"
     cat "$1/cgroup"

@@ -50,7 +50,7 @@ def broken(result: pytest.RunResult) -> set[str]:
         (("--exposed-select=cis",), {"undocumented"}),
         (("--exposed-select=all", "--exposed-ignore=cis"), set(DEFAULT) - {"undocumented"}),
     ],
-    ids=str,
+    ids=lambda x: " ".join(x) if isinstance(x, tuple) else "",
 )
 def test_options(options: tuple[str, ...], rules: set[str], audit: Run, place: Stage) -> None:
     result = audit(place, *options)

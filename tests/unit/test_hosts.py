@@ -62,6 +62,8 @@ def use(config: Path, name: object) -> None:
         (f"ssh://deploy:{SECRET}@prod-1", "ssh://prod-1", "prod-1"),
         (f"tcp://me:{SECRET}@[::1]:2375", "tcp://[::1]:2375", "::1"),
         (f"https://me:{SECRET}@e@engine:1/x", "https://engine:1/x", "engine"),
+        (f"https://engine:1/x?token={SECRET}", "https://engine:1/x", "engine"),
+        (f"https://engine:1/x#{SECRET}", "https://engine:1/x", "engine"),
     ],
 )
 def test_an_address_is_shown_without_its_user(host: str, shown: str | None, label: str) -> None:
@@ -116,11 +118,19 @@ def test_what_is_no_address_is_refused_in_one_line(host: str) -> None:
         f"tcp://me:{SECRET}@:2375",
         f"ssh://me:{SECRET}@eng ine",
         f"https://me:{SECRET}@engine\n",
+        # What ends the host early in a password that nobody escaped.
+        f"tcp://me:1/{SECRET}@engine",
+        f"tcp://me:1?{SECRET}@engine",
+        f"tcp://me:1#{SECRET}@engine",
+        f"tcp://me:{SECRET}/2@engine",
+        f"tcp://me:{SECRET}?2@engine",
+        # Without a scheme it would be the name of a context.
+        f"me:{SECRET}@engine:2376",
     ],
 )
 def test_no_error_shows_a_password(host: str, config: Path) -> None:
     context(config, "prod", host)
-    for wrong in (host, "prod"):
+    for wrong in (host, "prod", f"http+{host}"):
         with pytest.raises(ConfigurationError) as caught:
             resolve(wrong, {})
         assert SECRET not in str(caught.value)
@@ -228,6 +238,22 @@ def test_the_tls_files_of_a_context_are_its_own(config: Path) -> None:
     assert "TLS" not in repr(found)
 
 
+def test_a_context_may_trust_any_certificate(config: Path) -> None:
+    context(config, "prod", "tcp://prod:2376", SkipTLSVerify=True)
+    assert resolve("prod", {}).tls.verify is False
+
+
+def test_a_certificate_without_its_key_is_none(config: Path) -> None:
+    context(config, "prod", "tcp://prod:2376")
+    folder = config / "contexts" / "tls" / sha256(b"prod").hexdigest() / "docker"
+    folder.mkdir(parents=True)
+    for name in ("ca.pem", "cert.pem"):
+        (folder / name).touch()
+    found = resolve("prod", {})
+    assert (found.tls.ca_cert, found.tls.verify) == (str(folder / "ca.pem"), True)
+    assert found.tls.cert is None
+
+
 @pytest.mark.parametrize("name", ["nosuch", "prod-1.example", "10.0.0.1:2375", "/run/docker.sock"])
 def test_an_unknown_context_is_refused_by_name(config: Path, name: str) -> None:
     context(config, "prod", "tcp://prod:1")
@@ -251,7 +277,11 @@ def test_a_current_context_that_is_gone_is_refused(config: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "7", "null", "{}", '{"Name": "prod"}', '{"Name": "prod", "Endpoints": 7}'],
+    [
+        *("", "{", "[]", "7", "null", "{}", '{"Name": "prod"}', "\\xff", "[" * 99999),
+        *('{"Endpoints": 7}', '{"Endpoints": {"docker": 7}}', '{"Endpoints": {"docker": {}}}'),
+    ],
+    ids=lambda x: x[:40],
 )
 def test_a_context_that_can_not_be_read_is_an_error_of_ours(config: Path, text: str) -> None:
     context(config, "prod", "tcp://prod:1").write_text(text)

@@ -235,6 +235,13 @@ def test_the_host_s_namespace_is_shared(proc: Path) -> None:
     assert reading.held == frozenset({5})
 
 
+def test_what_is_said_to_be_shared_is_not_taken_for_its_own(proc: Path) -> None:
+    proctree.process(proc, 7, network=proctree.namespace(proc, "web"), holds=[5])
+    reading = seen(proc, target(shares=True))
+    assert reading.shared
+    assert reading.held == frozenset({5})
+
+
 @pytest.mark.parametrize(("address", "held"), [("127.0.0.11", {5}), (ANY, None)])
 def test_holders_are_looked_up_where_someone_else_may_have_made_a_socket(
     proc: Path, address: str, held: set[int] | None

@@ -87,7 +87,9 @@ LEAVES = (
     | st.integers()
     | st.floats()
     | st.text(max_size=8)
-    | st.sampled_from(["/", "//", "tcp", "Up", "Up 999999999999 hours", ID, "0001-01-01T00:00:00Z"])
+    | st.sampled_from(
+        ["\ud800", "/", "//", "tcp", "Up", "Up 999999999999 hours", ID, "0001-01-01T00:00:00Z"]
+    )
 )
 JSON = st.recursive(
     LEAVES,
@@ -159,6 +161,7 @@ def test_an_error_does_not_repeat_an_endless_id() -> None:
 
 @given(spoilt(LISTED))
 @example({**LISTED, "Status": "Up " + "9" * 5000 + " hours"})
+@example({**LISTED, "Names": ["/a\ud800"], "Image": "\udfff", "Labels": {"\ud800": "\udc00"}})
 @example({**LISTED, "Ports": [{"PrivatePort": True, "PublicPort": True, "Type": "tcp"}]})
 def test_any_record_of_a_list_is_read_or_refused(record: dict[str, Any]) -> None:
     try:
@@ -176,6 +179,8 @@ def test_any_record_of_a_list_is_read_or_refused(record: dict[str, Any]) -> None
     assert all(isinstance(x, str) for x in [*one.addresses, *one.labels, *one.labels.values()])
     assert one.up_for >= 0
     assert one.starting in (True, False)
+    for text in (one.name, one.image, one.state, *one.labels, *one.labels.values()):
+        text.encode()
     # Between processes it goes as JSON.
     assert Listed.from_record(json.loads(json.dumps(record))) == one
 
@@ -380,6 +385,7 @@ def test_any_inspection_is_read(record: dict[str, Any]) -> None:
     assert type(one.restarts) is int
     assert all(isinstance(x, str) for x in (one.state, one.error, one.network_mode, one.runtime))
     assert all(isinstance(x, str) for x in (*one.wished, *one.command, *one.sysctls.values()))
+    one.error.encode()
     assert one.started is None or one.started.tzinfo == timezone.utc
 
 

@@ -435,9 +435,11 @@ def test_an_inherited_port_is_told_with_the_image_that_wrote_it(
 
 
 def test_a_hostile_layer_is_one_short_line() -> None:
-    message = silent(["EXPOSE 80/tcp \x1b[2J\n" + "x" * 9999], {}).message
-    assert message.isprintable()
-    assert len(message) < 400
+    layer = "EXPOSE 80/tcp \x1b[2J\n" + "x" * 9999
+    for parents in ({}, {0: "base\x1b[2J\n" + "x" * 9999}):
+        message = silent([layer], parents).message
+        assert message.isprintable()
+        assert len(message) < 500
 
 
 def test_without_a_layer_that_tells_nothing_is_said_of_one() -> None:
@@ -543,6 +545,13 @@ def test_the_error_names_the_listener_the_container_and_what_would_tell() -> Non
         found(one)
     assert str(caught.value).startswith("whose [::]:80/tcp is can't be told: web\\n shares")
     assert "run as root" in str(caught.value)
+
+
+def test_each_unattributed_listener_may_be_the_only_one_of_the_container() -> None:
+    # All together are reachable, none is no matter of this rule: one alone breaks it.
+    one = container(doubtful(80, "loopback", "127.0.0.1"), doubtful(80), documented=[80])
+    with pytest.raises(ObservationError, match=r"whose 127\.0\.0\.1:80/tcp is can't be told"):
+        found(one, "unreachable")
 
 
 def test_what_hangs_on_rules_that_are_not_selected_is_no_error() -> None:

@@ -271,6 +271,17 @@ def test_a_container_without_ports_has_no_table_and_notes_stand_below() -> None:
     assert table(container(documented=[80], notes=notes))[2:] == [f"note: {x}" for x in notes]
 
 
+def test_what_is_waived_stands_below_with_its_reason() -> None:
+    verdict = tuple(
+        Finding("silent", Port(x), "m", "f", waived=reason)
+        for x, reason in ((80, "why\n"), (81, ""), (82, None))
+    )
+    assert table(container(verdict=verdict))[1:] == [
+        "waived: silent 80/tcp (why\\n)",
+        "waived: silent 81/tcp",
+    ]
+
+
 @given(TEXTS, TEXTS, TEXTS)
 def test_every_line_is_printable_whatever_the_names(name: str, image: str, process: str) -> None:
     one = container(

@@ -1,0 +1,132 @@
+"""What the tests of remote engines share: relays, a second engine, runs of pytest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from demo.engine import EngineMissing, connect
+from demo.packages import NotInstalled
+from engine.test_findings import SETUPS
+from remote.common import helper_of, listener_with_cat
+from remote.private import PrivateEngine, private_engine
+from remote.relay import Relay
+from stage import Images, Stage
+
+if TYPE_CHECKING:
+    import docker
+    from stage import Staged
+
+
+@pytest.fixture(autouse=True)
+def _no_engine_but_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the machine's docker configuration out of the tests."""
+    for name in [x for x in os.environ if x.startswith("DOCKER_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def socket_url(engine_url: str) -> str:
+    """The engine's address, which must be a socket of this machine."""
+    if not engine_url.startswith("unix://"):
+        pytest.fail(
+            f"these tests need the socket of an engine on this machine, and not {engine_url}: "
+            "set DOCKER_HOST to unix://…, or unset it",
+            pytrace=False,
+        )
+    return engine_url
+
+
+@pytest.fixture
+def relay(socket_url: str) -> Iterator[Relay]:
+    """A relay to the engine."""
+    with Relay(socket_url) as relay:
+        yield relay
+
+
+@pytest.fixture(scope="session")
+def private() -> Iterator[PrivateEngine]:
+    """A second engine, at a unix socket and over TLS."""
+    try:
+        engine = private_engine()
+        private = engine.__enter__()
+    except (EngineMissing, NotInstalled) as error:
+        pytest.fail(f"these tests need an engine of their own. {error}", pytrace=False)
+    yield private
+    engine.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def private_client(private: PrivateEngine) -> Iterator[docker.DockerClient]:
+    """The SDK's client of the second engine."""
+    client = connect(private.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def private_images(private_client: docker.DockerClient) -> Images:
+    """Images on the second engine, with which they end."""
+    return Images(private_client, "private")
+
+
+@pytest.fixture
+def private_stage(private_images: Images) -> Iterator[Stage]:
+    """Containers of one test on the second engine."""
+    with Stage(private_images) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="session")
+def helper_image(images: Images) -> str:
+    """The tag of an image that a helper can be made of."""
+    return helper_of(images)
+
+
+@pytest.fixture(scope="session")
+def all_setups(images: Images) -> Iterator[Stage]:
+    """The containers of all setups of the audit's tests, and idle ones, 30 in all; with a cat."""
+    tags = {x.exposes: listener_with_cat(images, exposes=x.exposes) for x in SETUPS}
+    with Stage(images) as stage, ThreadPoolExecutor(4) as pool:
+
+        def run(place: int) -> Staged:
+            if place >= len(SETUPS):
+                return stage.run(name=f"more-{place}", image=tags[()])
+            x = SETUPS[place]
+            return stage.run(*x.words, name=x.name, image=tags[x.exposes], **x.options)
+
+        list(pool.map(run, range(30)))
+        yield stage
+
+
+@pytest.fixture
+def run_pytest(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
+    """Run an audit; a warning, such as of a socket left open, is an error."""
+
+    def run(*arguments: str) -> pytest.RunResult:
+        given = ["-W", "error", "-p", "no:hypothesispytest", "--exposed", "--exposed-grace=0"]
+        result = pytester.runpytest(*given, *arguments)
+        for sign in ("Traceback", "INTERNALERROR", "pytest_exposed/"):
+            result.stdout.no_fnmatch_line(f"*{sign}*")
+            result.stderr.no_fnmatch_line(f"*{sign}*")
+        return result
+
+    return run
+
+
+@pytest.fixture
+def refusal(run_pytest: Callable[..., pytest.RunResult]) -> Callable[..., str]:
+    """Return the one line with which an audit says why there is no engine to look at."""
+
+    def run(*arguments: str) -> str:
+        result = run_pytest(*arguments)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        assert "PRIVATE KEY" not in result.stdout.str() + result.stderr.str()
+        (line,) = [x for x in result.errlines if x]
+        assert line.startswith("ERROR: pytest-exposed: ")
+        return line.removeprefix("ERROR: pytest-exposed: ")
+
+    return run

@@ -1,0 +1,490 @@
+"""Source `helper`: one container on the engine, which may read and no more, and never stays."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from engine.test_findings import SETUPS, Setup
+from engine.test_identity import IN_CGROUP, POWERS
+from remote.common import (
+    clock,
+    helper_of,
+    helpers,
+    in_background,
+    pytest_process,
+    refusing_port,
+    running_helper,
+)
+from remote.registry import registry
+from stage import Stage, wait_until
+
+from pytest_exposed import Container, Engine, ObservationError
+from pytest_exposed.engine import remote
+from pytest_exposed.sockets.helper import SCRIPT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import docker
+    from remote.private import PrivateEngine
+    from stage import Images, Staged
+
+HANGS = "exec /bin/busybox sleep 1000"
+REAL = '/bin/busybox sh "$@"'
+"""What a helper's sh would have printed."""
+
+
+@pytest.fixture(scope="module")
+def look(engine_url: str, helper_image: str) -> Iterator[Engine]:
+    with Engine(engine_url, source="helper", helper_image=helper_image) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def web(shared_stage: Stage) -> Staged:
+    """A container to look at."""
+    return shared_stage.run("tcp:0.0.0.0:80", exposes=("80",))
+
+
+@pytest.fixture(scope="module")
+def seen(look: Engine, all_setups: Stage) -> dict[str, Container]:
+    """All setups, observed in one round."""
+    found = look.containers(label=all_setups.label)
+    assert {x.source for x in found} == {"helper"}
+    return {x.name.removeprefix(f"{all_setups.name}-"): x for x in found}
+
+
+class TestWhatItFinds:
+    @pytest.mark.parametrize("setup", SETUPS, ids=[x.name for x in SETUPS])
+    def test_just_what_is_there(self, setup: Setup, seen: dict[str, Container]) -> None:
+        container = seen[setup.name]
+        assert {str(x) for x in container.findings} == setup.findings
+        assert container.listening == setup.listening
+
+    def test_no_names_of_processes(self, seen: dict[str, Container]) -> None:
+        (finding,) = seen["no-expose"].findings
+        assert finding.message.startswith("something listens on 0.0.0.0:80, and ")
+        assert all(not y.owners for x in seen.values() for y in x.listeners)
+
+    def test_udp_clients_as_ephemeral(self, seen: dict[str, Container]) -> None:
+        (listener,) = seen["udp-clients"].listeners
+        assert (listener.kind, listener.port.protocol) == ("ephemeral", "udp")
+
+    def test_ipv6_only_as_if_it_were_dual_stack(self, look: Engine, stage: Stage) -> None:
+        # /proc shows both alike. To netlink this one is unreachable: there is no IPv6 address.
+        container = stage.run("tcp6only:[::]:80", exposes=("80",))
+        seen = look.container(container.name)
+        (listener,) = seen.listeners
+        assert (str(listener), listener.kind) == ("[::]:80/tcp", "reachable")
+        assert not listener.v6only
+        assert seen.findings == ()
+
+    def test_a_device_is_not_told(self, look: Engine, stage: Stage) -> None:
+        # Nor is this: to netlink it is loopback.
+        container = stage.run("device:lo:tcp:0.0.0.0:80", exposes=("80",))
+        assert look.container(container.name).listening == {"80/tcp"}
+
+    def test_dockers_dns_is_not_the_containers(self, look: Engine, stage: Stage) -> None:
+        network = stage.network().name
+        container = stage.run("tcp:0.0.0.0:80", exposes=("80",), network=network)
+        own = stage.run("udp:127.0.0.11:5353", name="own", network=network)
+        seen = look.container(container.name)
+        assert [str(x) for x in seen.listeners] == ["0.0.0.0:80/tcp"]
+        assert seen.findings == ()
+        assert [str(x) for x in look.container(own.name).listeners] == ["127.0.0.11:5353/udp"]
+
+    def test_a_paused_container(self, look: Engine, stage: Stage) -> None:
+        container = stage.run("tcp:0.0.0.0:80", exposes=("80",))
+        container.sdk.pause()
+        seen = look.container(container.name)
+        assert (seen.state, seen.listening, seen.findings) == ("paused", {"80/tcp"}, ())
+
+    def test_a_container_with_the_pids_of_the_host(self, look: Engine, stage: Stage) -> None:
+        container = stage.run("tcp:0.0.0.0:80", exposes=("80",), pid_mode="host")
+        assert look.container(container.name).findings == ()
+
+    def test_a_process_that_names_another_container_is_nobodys(
+        self, look: Engine, stage: Stage
+    ) -> None:
+        # A container may call a cgroup below its own whatever it likes.
+        other = stage.run("tcp:0.0.0.0:80", name="other")
+        liar = stage.script(
+            f"{IN_CGROUP} in_cgroup {other.id} listener tcp:0.0.0.0:6666 ready",
+            name="liar",
+            **POWERS,
+        )
+        assert look.container(other.name).listening == {"80/tcp"}
+        with pytest.raises(ObservationError, match="the helper found no process of the container"):
+            look.container(liar.name)
+
+    def test_the_local_ports_of_the_engine(self, look: Engine, stage: Stage) -> None:
+        range_ = {"net.ipv4.ip_local_port_range": "50000 50010"}
+        container = stage.run("udp:0.0.0.0:50005", "udp:0.0.0.0:49999", sysctls=range_)
+        kinds = {str(x.port): x.kind for x in look.container(container.name).listeners}
+        assert kinds == {"49999/udp": "reachable", "50005/udp": "ephemeral"}
+
+    def test_an_ended_container_is_no_empty_one(self, look: Engine, stage: Stage) -> None:
+        container = stage.run("tcp:0.0.0.0:80")
+        listed, everyone = look.find(container.name)
+        container.sdk.kill()
+        wait_until(lambda: container.state() == "exited", "its end")
+        answer = look.observe([listed], everyone)[container.id]
+        assert isinstance(answer, ObservationError)
+        assert "has exited with code 137" in str(answer)
+
+
+@pytest.fixture(scope="module")
+def members(images: Images) -> Iterator[dict[str, str]]:
+    with Stage(images) as stage:
+        owner = stage.run("tcp:0.0.0.0:80", name="owner", exposes=("80",))
+        with_owner = {"network_mode": f"container:{owner.id}"}
+        joiner = stage.run("tcp:0.0.0.0:81", name="joiner", **with_owner)
+        idle = stage.run(name="idle", **with_owner)
+        yield {"owner": owner.name, "joiner": joiner.name, "idle": idle.name}
+
+
+class TestSharedNamespaces:
+    """It can't see who made or holds a socket: what hangs on that has no answer."""
+
+    def test_listeners_are_unattributed(self, look: Engine, members: dict[str, str]) -> None:
+        for name in members.values():
+            container = look.container(name)
+            assert {(str(x), x.kind) for x in container.listeners} == {
+                ("0.0.0.0:80/tcp", "unattributed"),
+                ("0.0.0.0:81/tcp", "unattributed"),
+            }
+            assert container.listening == set()
+
+    def test_nothing_is_charged_and_nothing_passes(
+        self, look: Engine, members: dict[str, str]
+    ) -> None:
+        for name in members.values():
+            with pytest.raises(ObservationError, match=r"can't be told: .* run as root"):
+                _ = look.container(name).findings
+
+    def test_they_are_neighbours(self, look: Engine, members: dict[str, str]) -> None:
+        neighbours = look.container(members["owner"]).neighbours
+        assert {x.name for x in neighbours} == {members["joiner"], members["idle"]}
+
+    def test_those_of_the_host_are_unattributed(self, look: Engine, stage: Stage) -> None:
+        with refusing_port() as port:
+            pass
+        container = stage.run(f"tcp:127.0.0.1:{port}", network_mode="host")
+        seen = look.container(container.name)
+        assert seen.listening == set()
+        assert {x.kind for x in seen.listeners if x.port.number == port} == {"unattributed"}
+        assert {x.kind for x in seen.listeners} <= {"unattributed", "ephemeral"}
+
+
+class TestItsContainer:
+    def test_is_one_for_thirty(
+        self, engine_url: str, client: docker.DockerClient, images: Images, all_setups: Stage
+    ) -> None:
+        # In the engine's events a container has the name of its image.
+        image = images.build(parent=helper_of(images), instructions=["LABEL only=this"])
+        since = clock(client)
+        with Engine(engine_url, source="helper", helper_image=image) as look:
+            assert len(look.containers(label=all_setups.label)) == 30
+        events = client.api.events(
+            since=since,
+            until=clock(client),
+            filters={"type": "container", "image": image},
+            decode=True,
+        )
+        assert [x["Action"] for x in events] == [
+            "create",
+            "attach",
+            "start",
+            "die",
+            "destroy",
+        ]
+
+    def test_may_read_and_nothing_else(
+        self, engine_url: str, client: docker.DockerClient, images: Images, web: Staged
+    ) -> None:
+        # Its sh waits for a signal before it does what a sh does.
+        waits = ("trap go=1 USR1", 'until [ "$go" ]; do sleep 0.05; done', f"exec {REAL}")
+        image = helper_of(images, *waits)
+        with (
+            Engine(engine_url, source="helper", helper_image=image) as look,
+            in_background(lambda: look.container(web.name)) as came_to,
+        ):
+            helper = wait_until(lambda: running_helper(client, image), "the helper runs")
+            found = client.api.inspect_container(helper)
+            client.api.kill(helper, "USR1")
+        (container,) = came_to
+        assert isinstance(container, Container)
+        assert (container.source, container.findings) == ("helper", ())
+        assert not helpers(client, image)
+
+        config, host = found["Config"], found["HostConfig"]
+        assert found["Name"] == f"/{config['Labels'][remote.LABEL]}"
+        assert config["Cmd"] == [SCRIPT, "sh", web.id]
+        assert config["User"] == "65534:65534"
+        assert (config["OpenStdin"], config["Tty"]) == (False, False)
+        assert (host["PidMode"], host["NetworkMode"]) == ("host", "none")
+        assert (host["ReadonlyRootfs"], host["Privileged"]) == (True, False)
+        assert (host["CapDrop"], host["CapAdd"]) == (["ALL"], None)
+        assert "no-new-privileges" in host["SecurityOpt"]
+        assert host["LogConfig"]["Type"] == "none"
+        assert (host["Memory"], host["PidsLimit"]) == (64 << 20, 16)
+        assert (host["Binds"], found["Mounts"], host["Devices"]) == (None, [], None)
+        assert found["NetworkSettings"]["Networks"].keys() <= {"none"}
+
+
+Why = Callable[..., str]
+
+
+@pytest.fixture
+def why(engine_url: str, client: docker.DockerClient, images: Images, web: Staged) -> Why:
+    """Return why a helper sees nothing, whose sh is a script of these lines; it must be gone."""
+
+    def why(*lines: str, image: str | None = None) -> str:
+        image = image or helper_of(images, *lines)
+        try:
+            return reason(engine_url, image, web)
+        finally:
+            assert not helpers(client, image)
+
+    return why
+
+
+def reason(engine_url: str, image: str, container: Staged) -> str:
+    """Return why a helper of an image sees nothing of a container."""
+    with (
+        Engine(engine_url, source="helper", helper_image=image) as look,
+        pytest.raises(ObservationError) as caught,
+    ):
+        look.container(container.name)
+    first, line = str(caught.value).splitlines()
+    assert first == f"no source can see the sockets of {container.name}:"
+    assert line.isprintable()
+    return line.removeprefix("helper: ")
+
+
+class TestUselessImages:
+    def test_without_sh(self, why: Why, images: Images) -> None:
+        found = why(image=images.build())
+        assert found.startswith("its container failed: ")
+        assert '"sh": executable file not found' in found
+
+    def test_without_cat(self, why: Why) -> None:
+        # busybox's sh has a cat of its own: a shell that has none is played.
+        found = why("cat() { return 127; }", "x=$2", "shift 3", 'eval "$x"')
+        assert found.startswith("its container failed: there is no sh or no cat in t")
+
+    def test_that_ends_with_an_error(self, why: Why) -> None:
+        assert why("exit 3") == "its container failed: it ended with code 3"
+
+
+NO_END = "the helper did not come to its end; it wrote b'"
+NO_PROCESS = "the helper found no process of the container"
+NO_TABLE = "is not a row of a table of sockets"
+
+
+class TestLies:
+    """The image is the user's choice, and what it prints is still checked."""
+
+    @pytest.fixture(autouse=True)
+    def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(remote, "LIMIT", 1 << 20)
+        monkeypatch.setattr(remote, "SECONDS", 2.0)
+
+    @pytest.mark.parametrize(
+        ("line", "found"),
+        [
+            (":", f"{NO_END}'"),
+            ("echo hello", rf"{NO_END}hello\n'"),
+            ("echo hello; echo @done", "the helper wrote something before its first mark"),
+            ("echo @before; echo @done", "the helper wrote b'@before'"),
+            ("echo -n @done", "the text ends in the middle of a line"),
+            (f"{REAL} | head -c 400", "the text ends in the middle of a line"),
+            (f"{REAL} | head -n 9", NO_END),
+            ("head -c 5000 /dev/urandom; echo; echo @done", "the helper wrote something before"),
+            # What it sees, but in the name of another container.
+            (f"{REAL} | sed 's/[0-9a-f]\\{{64\\}}/{'ab' * 32}/'", NO_PROCESS),
+            (f"{REAL} | sed '/^@after/,/^@end/d'", NO_PROCESS),
+            (f"{REAL} | sed 's/:0050 /:00050 /'", f"line 2 of tcp {NO_TABLE}"),
+            (f"{REAL} | sed '/^@table tcp6/d'", f"line 3 of tcp {NO_TABLE}"),
+            (f"{REAL} | sed 's/^@table udp$/@table tcp/'", "the text has no table udp"),
+            (f"{REAL} | sed 's/:0050 /:0000 /'", "tcp has a socket on port 0"),
+        ],
+    )
+    def test_are_found_out(self, line: str, found: str, why: Why) -> None:
+        assert found in why(line)
+
+    @pytest.mark.parametrize(
+        ("line", "found"),
+        [
+            (
+                "exec /bin/busybox yes @host",
+                "its container failed: the helper wrote over 1048576 bytes",
+            ),
+            ("exec /bin/busybox yes >&2", "its container took too long"),
+            ("while :; do echo @host; sleep 0.1; done", "its container took too long"),
+            (HANGS, "its container took too long"),
+        ],
+        ids=["floods", "floods its errors", "drips", "hangs"],
+    )
+    def test_do_not_last(self, line: str, found: str, why: Why) -> None:
+        began = time.monotonic()
+        assert why(line) == found
+        assert time.monotonic() - began < 8
+
+    def test_tables_that_it_invents_are_believed(
+        self, engine_url: str, images: Images, web: Staged
+    ) -> None:
+        # Nobody can tell them from true ones: who names an image vouches for it.
+        image = helper_of(images, f"{REAL} | sed 's/:0050 /:1F90 /'")
+        with Engine(engine_url, source="helper", helper_image=image) as look:
+            assert look.container(web.name).listening == {"8080/tcp"}
+
+
+class TestItsEnd:
+    def test_by_being_killed(self, why: Why, client: docker.DockerClient, images: Images) -> None:
+        image = helper_of(images, "echo @host", HANGS)
+        with in_background(lambda: why(image=image)) as came_to:
+            client.api.kill(wait_until(lambda: running_helper(client, image), "the helper runs"))
+        assert came_to == ["its container failed: it ended with code 137"]
+
+    def test_by_being_removed(
+        self, engine_url: str, client: docker.DockerClient, images: Images, web: Staged
+    ) -> None:
+        image = helper_of(images, "echo @host", HANGS)
+        with in_background(lambda: reason(engine_url, image, web)) as came_to:
+            helper = wait_until(lambda: running_helper(client, image), "the helper runs")
+            client.api.remove_container(helper, force=True)
+        assert str(came_to[0]).startswith("its container failed: ")
+        assert not helpers(client, image)
+
+    def test_by_an_interrupt(
+        self, engine_url: str, images: Images, stage: Stage, tmp_path: Path
+    ) -> None:
+        stage.run("tcp:0.0.0.0:80")
+        image = helper_of(images, HANGS)
+        run = pytest_process(tmp_path, *_by_helper(engine_url, image, stage))
+        wait_until(lambda: running_helper(stage.client, image), "the helper runs")
+        run.send_signal(signal.SIGINT)
+        output, _ = run.communicate(timeout=20)
+        assert run.returncode == pytest.ExitCode.INTERRUPTED, output
+        assert not helpers(stage.client, image)
+
+    def test_after_a_killed_run_by_a_later_one(
+        self,
+        private: PrivateEngine,
+        private_stage: Stage,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+    ) -> None:
+        client, images = private_stage.client, private_stage.images
+        container = private_stage.run("tcp:0.0.0.0:80", exposes=("80",))
+        image = helper_of(images, HANGS)
+        run = pytest_process(tmp_path, *_by_helper(private.url, image, private_stage))
+        wait_until(lambda: running_helper(client, image), "the helper runs")
+        run.kill()
+        run.communicate()
+        (left,) = helpers(client, image)
+        with Engine(private.url, source="helper", helper_image=helper_of(images)) as look:
+            assert look.container(container.name).findings == ()
+            assert helpers(client, image)  # its run might still be at work
+            monkeypatch.setattr(remote, "SECONDS", 1.0)
+            wait_until(lambda: clock(client) - left["Created"] > 2, "it is older than any gets")
+            assert look.container(container.name).findings == ()
+            assert not helpers(client, image)
+
+
+def _by_helper(url: str, image: str, stage: Stage) -> list[str]:
+    given = ["--docker-host", url, "--exposed-source=helper", "--exposed-helper-image", image]
+    return [*given, "--exposed-filter", stage.filter]
+
+
+class TestItsImage:
+    def test_is_a_busybox_of_the_engine_if_none_is_named(
+        self, private: PrivateEngine, private_stage: Stage
+    ) -> None:
+        container = private_stage.run("tcp:0.0.0.0:80", exposes=("80",))
+        images = private_stage.client.images
+        made = images.get(helper_of(private_stage.images))
+        for name in ("registry.example/busybox", "notbusybox", "busybox"):
+            made.tag(name, "test")
+        try:
+            with Engine(private.url, source="helper") as look:
+                assert look.container(container.name).findings == ()
+        finally:
+            for name in ("registry.example/busybox", "notbusybox", "busybox"):
+                images.remove(f"{name}:test")
+
+    def test_if_there_is_none_the_option_is_named(
+        self,
+        private: PrivateEngine,
+        private_stage: Stage,
+        run_pytest: Callable[..., pytest.RunResult],
+    ) -> None:
+        container = private_stage.run("tcp:0.0.0.0:80", exposes=("80",))
+        result = run_pytest("--docker-host", private.url, "--exposed-source=helper")
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(
+            [
+                f"no source can see the sockets of {container.name}:",
+                "helper: it needs an image with sh and cat: * --exposed-helper-image names none",
+            ]
+        )
+
+    def test_that_is_named_and_missing_is_pulled(
+        self, private: PrivateEngine, private_stage: Stage
+    ) -> None:
+        container = private_stage.run("tcp:0.0.0.0:80", exposes=("80",))
+        images = private_stage.client.images
+        with registry() as found:
+            names = [f"{found.address}/tools/box:7", f"{found.address}/plain"]
+            names += [f"{found.address}/by/digest@{found.digest}"]
+            for name in names:
+                with Engine(private.url, source="helper", helper_image=name) as look:
+                    assert look.container(container.name).findings == ()
+            assert "/v2/tools/box/manifests/7" in found.asked
+            assert "/v2/plain/manifests/latest" in found.asked
+            assert f"/v2/by/digest/manifests/{found.digest}" in found.asked
+            del found.asked[:]
+            with Engine(private.url, source="helper", helper_image=names[0]) as look:
+                look.container(container.name)
+            assert found.asked == []
+        for name in names:
+            images.remove(name)
+
+    def test_that_can_not_be_pulled(self, why: Why) -> None:
+        with refusing_port() as port:
+            found = why(image=f"127.0.0.1:{port}/nosuch:1")
+        assert found.startswith("its image can't be pulled: ")
+        assert "connection refused" in found
+
+    def test_that_breaks_while_it_is_pulled(
+        self, private: PrivateEngine, private_stage: Stage
+    ) -> None:
+        container = private_stage.run("tcp:0.0.0.0:80")
+        with registry(broken=True) as place:
+            found = reason(private.url, f"{place.address}/box:1", container)
+        assert found.startswith("its image can't be pulled: ")
+
+    @pytest.mark.parametrize("name", ["no such image", "-v", "UPPER/case", "a" * 300, "x:\x1b[2J"])
+    def test_that_is_no_name_of_one(self, name: str, engine_url: str, web: Staged) -> None:
+        assert reason(engine_url, name, web).startswith("its image can't be ")
+
+
+def test_a_run_that_can_not_see_fails_with_each_reason(
+    engine_url: str, web: Staged, shared_stage: Stage, run_pytest: Callable[..., pytest.RunResult]
+) -> None:
+    with refusing_port() as port:
+        image = f"127.0.0.1:{port}/nosuch:1"
+        result = run_pytest(*_by_helper(engine_url, image, shared_stage))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            f"no source can see the sockets of {web.name}:",
+            "helper: its image can't be pulled: *",
+            "exposed: 1 container on 1 host, 0 match, *",
+        ]
+    )

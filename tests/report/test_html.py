@@ -1,0 +1,507 @@
+"""The HTML report: one file that loads nothing, says everything, and runs no stranger's text."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from report.document import Element, read
+from report.fleet import fleet
+
+from pytest_exposed import report
+from pytest_exposed.report.record import Record
+from pytest_exposed.report.summary import summary
+from pytest_exposed.text import printable
+
+Render = Callable[..., Element]
+MEGABYTE = 1_000_000
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</script><script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</style></title></textarea><svg/onload=alert(1)>",
+    "<!--",
+    "-->",
+    "<![CDATA[",
+    "&lt;script&gt;&quot;&#x27;&amp;amp;",
+    "javascript:alert(1)",
+    "$summary ${script} $$",
+    "\x1b[31mred\x1b[0m\x1b]0;title\x07",
+    "\u202eexe.cod\u202c\u2066\u2069\u200f\u061c",
+    "\r\n\t\0\x7f\x85\u2028\u2029\ufeff",
+    "\ud800\udfff",
+    "{{7*7}} `${1}`",
+    "x" * 5000,
+    "\u05d0\u05d1\u05d2 1 \u0627\u0644",
+    "",
+]
+
+
+def finding(rule: str = "undocumented", **rest: Any) -> Record:
+    values = {"rule": rule, "port": "80/tcp", "message": "m", "fix": "f", "waived": None}
+    return values | rest
+
+
+def record(name: str = "web", *findings: Record, **rest: Any) -> Record:
+    values: Record = {
+        "id": "3f" * 32,
+        "name": name,
+        "image": "webapp:1",
+        "image_id": "sha256:" + "1a" * 32,
+        "network_mode": "bridge",
+        "source": "netlink",
+        "documented": ["443/tcp"],
+        "declared": ["443/tcp"],
+        "listening": ["80/tcp"],
+        "published": [{"port": "80/tcp", "host_ip": "10.0.0.5", "host_port": 8080}],
+        "listeners": [
+            {"port": "80/tcp", "address": "::", "kind": "reachable", "process": "web", "pid": 1}
+        ],
+        "findings": list(findings),
+        "error": None,
+    }
+    return values | rest
+
+
+def unseen(name: str = "blind", error: str = "no source can see its sockets") -> Record:
+    nothing = dict.fromkeys(("source", "documented", "listening", "listeners", "findings"))
+    return record(name, error=error, declared=[], published=[]) | nothing
+
+
+def host(*containers: Record, name: str = "prod-1", error: str | None = None) -> Record:
+    return {"host": name, "error": error, "containers": list(containers)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("html")
+
+
+@pytest.fixture(scope="module")
+def render(folder: Path) -> Render:
+    def render(*hosts: Record) -> Element:
+        path = folder / "report.html"
+        report.write(path, hosts)
+        return read(path.read_text(encoding="utf-8"))
+
+    return render
+
+
+def rows(page: Element) -> list[Element]:
+    return [x for x in page.all("tr") if "data-find" in x.attributes]
+
+
+def cells(row: Element) -> list[Element]:
+    return [x for x in row.children if x.tag == "td"]
+
+
+def headings(page: Element) -> list[str]:
+    return [x.text for x in page.one("table", "map").children[1].all("th")]
+
+
+# What the file is
+
+
+def test_it_is_chosen_by_its_ending(folder: Path) -> None:
+    path = report.check(str(folder / "ports.html"))
+    report.write(path, [host(record())])
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>\n")
+
+
+def test_only_its_own_style_and_script_may_run(render: Render) -> None:
+    page = render(host(record()))
+    head = page.all("head")[0]
+    policy = next(x.attributes["content"] for x in head.all("meta") if "http-equiv" in x.attributes)
+    allowed = dict(x.strip().split(" ", 1) for x in policy.split(";"))
+    assert allowed == {
+        "default-src": "'none'",
+        "style-src": f"'{digest(page.one('style').text)}'",
+        "script-src": f"'{digest(page.one('script').text)}'",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    # It holds for what follows it.
+    tags = [x.tag for x in head.children]
+    assert tags.index("meta") < tags.index("style") < tags.index("script")
+
+
+def digest(text: str) -> str:
+    return "sha256-" + b64encode(sha256(text.encode()).digest()).decode()
+
+
+def test_style_and_script_can_stand_in_a_page() -> None:
+    for name in ("portmap.css", "portmap.js"):
+        text = files("pytest_exposed.report").joinpath(name).read_text(encoding="utf-8")
+        assert "</" not in text
+        without_comments = re.sub("^ *// .*$", "", text, flags=re.MULTILINE)
+        for loads in ("@import", "url(", "fetch", "XMLHttpRequest", "http:", "https:", "//"):
+            assert loads not in without_comments
+        for executes in ("innerHTML", "outerHTML", "insertAdjacent", "eval", "Function("):
+            assert executes not in text
+
+
+def test_it_refers_to_nothing_outside(render: Render) -> None:
+    page = render(host(*fleet(40)), host(name="prod-2", error="no route to https://prod-2/"))
+    refers = ("src", "href", "action", "data", "poster", "srcset", "background", "ping", "style")
+    found = [(x.tag, x.attributes[y]) for x in page.walk() for y in refers if y in x.attributes]
+    assert found == [("link", "data:,")]
+
+
+# What it says
+
+
+def test_its_first_line_is_the_audit_s(render: Render) -> None:
+    hosts = [host(record(), record("db", finding()), unseen()), host(name="b", error="gone")]
+    page = render(*hosts)
+    assert page.by_id("summary").text == summary(hosts)
+    assert page.one("title").text == f"Container ports: {summary(hosts)}"
+
+
+@pytest.mark.parametrize(
+    ("one", "verdicts", "mark"),
+    [
+        (record(), ["matches"], "✓"),
+        (record("web", finding()), ["differs"], "✗"),
+        (record("web", finding(port=None)), ["differs"], "✗"),
+        (record("web", finding(waived="soon")), ["matches", "waived"], "✓"),
+        (record("web", finding(waived="")), ["matches", "waived"], "✓"),
+        (record("web", finding(waived="soon"), finding("silent")), ["differs", "waived"], "✗"),
+        (unseen(), ["unseen"], "?"),
+        # Seen, and yet not judged: whose a socket is could not be told.
+        (record(findings=None, error="whose :::80 is can't be told"), ["unseen"], "?"),
+    ],
+)
+def test_a_container_is_found_by_its_verdict(
+    render: Render, one: Record, verdicts: list[str], mark: str
+) -> None:
+    page = render(host(one))
+    (row,) = rows(page)
+    assert row.classes == verdicts
+    assert row.one("summary").one("b").text == mark
+    counts = {
+        x.children[0].attributes["value"]: x.one("b").text
+        for x in page.by_id("filters").all("label")
+    }
+    expected = {x: str(int(x in verdicts)) for x in ("differs", "unseen", "waived", "matches")}
+    assert counts == {"all": "1"} | expected
+
+
+def test_verdicts_are_counted_as_the_summary_does(render: Render) -> None:
+    hosts = [host(*fleet(100)), host(*fleet(50, seed=2), name="prod-2")]
+    page = render(*hosts)
+    classes = [y for x in rows(page) for y in x.classes]
+    line = summary(hosts)
+    assert f", {classes.count('matches')} match, " in line
+    assert f", {classes.count('differs')} do not (" in line
+    assert f", {classes.count('unseen')} could not be observed, " in line
+
+
+def test_a_row_is_as_wide_as_the_table(render: Render) -> None:
+    page = render(host(*fleet(60), unseen()))
+    columns = len(page.one("table", "map").children[0].all("col"))
+    assert columns == len(headings(page)) + 1
+    for row in rows(page):
+        assert 1 + sum(int(x.attributes.get("colspan", 1)) for x in cells(row)) == columns
+
+
+def test_a_cell_is_below_its_port(render: Render) -> None:
+    one = record("web", finding(), documented=["53/udp", "443/tcp"], declared=["53/udp"])
+    other = record("db", listeners=[], published=[], documented=["22/tcp", "80/tcp"])
+    page = render(host(one, other))
+    assert headings(page) == ["container", "22/tcp", "53/udp", "80/tcp", "443/tcp"]
+    web, db = rows(page)
+    assert [(x.text, x.classes, x.attributes.get("colspan")) for x in cells(web)] == [
+        ("", [], "1"),
+        ("D··", ["some"], None),
+        ("·LP✗", ["differs"], None),
+        ("D··", ["some"], None),
+        ("", [], None),
+    ]
+    assert [x.text for x in cells(db)] == ["D··", "", "D··", "r··", ""]
+    assert cells(web)[2].attributes["title"] == (
+        "80/tcp: documented -, listening [::]:80, process web (pid 1), "
+        "published 10.0.0.5:8080, undocumented"
+    )
+
+
+def test_marks_need_no_colour(render: Render) -> None:
+    page = render(host(record("web", finding()), record("db", finding(waived="soon")), unseen()))
+    web, db, blind = (next(x for x in cells(row) if x.classes) for row in rows(page))
+    assert [web.text, db.text, blind.text] == ["·LP✗", "·LP~", "??·"]
+    said = [[x.text for x in row.all("em")] for row in rows(page)]
+    assert said == [
+        ["✗ undocumented 80/tcp"],
+        ["~ undocumented 80/tcp"],
+        ["? could not be observed"],
+    ]
+    legend = page.by_id("legend").text
+    assert all(x in legend for x in "DrLieP·?✓✗~")
+
+
+def test_what_is_waived_is_told_last(render: Render) -> None:
+    waived = [finding("silent", port=f"{x}/tcp", waived="", message=f"{x}!") for x in "1234"]
+    page = render(host(record("web", *waived, finding(port="9/tcp"))))
+    assert [x.text for x in rows(page)[0].all("em")] == [
+        "✗ undocumented 9/tcp",
+        "~ silent 1-4/tcp",
+    ]
+
+
+def test_details_have_every_part_of_a_finding(render: Render) -> None:
+    one = record(
+        "web",
+        finding(message="python3 listens", fix="EXPOSE 80"),
+        finding(
+            "silent", port="443/tcp", message="nothing listens", fix="start", waived="in March"
+        ),
+        finding("host-network", port=None, message="shares", fix="don't", waived=""),
+    )
+    details = render(host(one)).one("tr", "more")
+    first, second, third = details.one("ul", "findings").all("li")
+    assert first.classes == ["differs"]
+    assert [x.text for x in first.all("p")] == ["python3 listens", "to do: EXPOSE 80"]
+    assert first.text.startswith("✗ undocumented 80/tcp")
+    assert second.text.startswith("~ silent 443/tcp")
+    assert second.all("p")[-1].text == "waived: in March"
+    assert third.text.startswith("~ host-network ")
+    assert third.all("p")[-1].text == "waived: no reason is given"
+    table = details.one("table", "ports")
+    assert [[y.text for y in x.children] for x in table.all("tr")] == [
+        ["port", "documented", "listening", "process", "published"],
+        ["80/tcp", "-", "[::]:80", "web (pid 1)", "10.0.0.5:8080"],
+        ["443/tcp", "yes", "-", "-", "-"],
+    ]
+    assert "sockets seen by netlink" in details.text
+
+
+def test_a_container_without_ports_says_so(render: Render) -> None:
+    one = record(documented=[], declared=[], published=[], listeners=[])
+    assert "No port is documented, published or listening." in render(host(one)).text
+
+
+def test_what_could_not_be_observed_is_unknown_not_empty(render: Render) -> None:
+    page = render(host(record(), unseen(error="exec: no cat in the image")))
+    row = rows(page)[1]
+    assert [x.text for x in cells(row)] == ["??·", "??·", ""]
+    details = page.all("tr", "more")[1].text
+    assert "could not be observed exec: no cat in the image" in details
+    assert "No port" not in details
+    assert "sockets not seen" in details
+
+
+def test_a_host_that_was_not_reached_says_why(render: Render) -> None:
+    page = render(host(name="prod-2", error="ssh://prod-2: no route to host"))
+    section = page.one("details", "host")
+    assert section.one("p", "error").text == "? not reached ssh://prod-2: no route to host"
+    assert "open" in section.attributes
+    assert not section.all("table")
+
+
+def test_a_host_without_containers_says_so(render: Render) -> None:
+    page = render(host(record()), host(name="idle"))
+    assert page.all("details", "host")[1].one("summary").text == "idle\nno container\n"
+
+
+def test_of_several_hosts_those_that_match_are_folded(render: Render) -> None:
+    hosts = [
+        host(record(), name="good"),
+        host(record("web", finding()), name="drift"),
+        host(unseen(), name="blind"),
+        host(record("web", finding(waived="soon")), name="waived"),
+        host(name="dead", error="gone"),
+    ]
+    sections = render(*hosts).all("details", "host")
+    assert [x.one("h2").text for x in sections if "open" in x.attributes] == [
+        "drift",
+        "blind",
+        "dead",
+    ]
+    assert "open" in render(hosts[0]).one("details", "host").attributes
+
+
+def test_the_filter_has_what_it_seeks(render: Render) -> None:
+    ports = [f"{x}/tcp" for x in range(9000, 9100)]
+    one = record("web", finding(), finding("ssh", port="22/tcp"), documented=ports)
+    (row,) = rows(render(host(one)))
+    assert row.attributes["data-find"] == "web webapp:1 undocumented ssh"
+    assert row.attributes["data-ports"] == "22/tcp 80/tcp 443/tcp 9000-9099/tcp"
+
+
+def test_all_ports_exposed_are_one_column_and_one_finding(render: Render, folder: Path) -> None:
+    ports = [f"{x}/tcp" for x in range(1, 65536)]
+    found = [
+        finding("silent", port=x, message=f"nothing listens on {x}", fix=f"remove EXPOSE {x}")
+        for x in ports
+    ]
+    wide = record("wide", *found, documented=ports, listeners=[], published=[])
+    page = render(host(wide, record(documented=[], declared=["443/tcp"])))
+    assert headings(page) == [
+        "container",
+        "1-79/tcp",
+        "80/tcp",
+        "81-442/tcp",
+        "443/tcp",
+        "444-65535/tcp",
+    ]
+    assert len(page.all("tr", "more")[0].one("ul", "findings").all("li")) == 1
+    assert "(the first of 65535 ports alike)" in page.text
+    assert (folder / "report.html").stat().st_size < MEGABYTE / 10
+
+
+def test_long_lists_are_cut_and_say_so(render: Render) -> None:
+    ports = [f"{x}/tcp" for x in range(1, 2001, 2)]
+    found = [finding(port=x, message=f"process {n}") for n, x in enumerate(ports)]
+    page = render(
+        host(record("web", *found, documented=ports, declared=[], listeners=[], published=[]))
+    )
+    assert len(page.one("ul", "findings").all("li")) == 300
+    assert page.text.count("… and 700 more.") == 2
+    assert [x.text for x in rows(page)[0].all("em")][-1] == "and 997 more"
+
+
+def test_a_thousand_containers_fit_in_a_small_file(render: Render, folder: Path) -> None:
+    page = render(host(*fleet(1000)))
+    assert len(rows(page)) == len(page.all("tr", "more")) == 1000
+    assert len(headings(page)) > 60
+    assert (folder / "report.html").stat().st_size < 3 * MEGABYTE
+
+
+# Strangers' texts
+
+FIELDS = (
+    "host",
+    "id",
+    "name",
+    "image",
+    "image_id",
+    "network_mode",
+    "source",
+    "address",
+    "process",
+    "host_ip",
+    "rule",
+    "message",
+    "fix",
+    "waived",
+    "error",
+    "gone",
+)
+TEXTS = st.one_of(
+    st.sampled_from(HOSTILE),
+    st.text(st.characters(), max_size=40),
+    st.lists(st.sampled_from([*HOSTILE, *"<>&'\"/=`$ab "]), max_size=4).map("".join),
+)
+
+
+def of_strangers(text: dict[str, str]) -> Sequence[Record]:
+    listener = {"address": text["address"], "process": text["process"]}
+    published = {"port": "80/tcp", "host_ip": text["host_ip"], "host_port": 8080}
+    container = record(
+        text["name"],
+        finding(text["rule"], message=text["message"], fix=text["fix"]),
+        finding("ssh", port="443/tcp", message="m", fix="f", waived=text["waived"]),
+        **{x: text[x] for x in ("id", "image", "image_id", "network_mode", "source")},
+        listeners=[{"port": "80/tcp", "kind": "reachable", "pid": 1} | listener],
+        published=[published],
+    )
+    return (
+        host(container, unseen(error=text["error"]), name=text["host"]),
+        host(name="b", error=text["gone"]),
+    )
+
+
+PLAIN = dict.fromkeys(FIELDS, "plain")
+
+
+@settings(max_examples=60)
+@given(st.fixed_dictionaries(dict.fromkeys(FIELDS, TEXTS)))
+def test_hostile_texts_are_texts(folder: Path, text: dict[str, str]) -> None:
+    # An engine that tells neither source nor process is another page.
+    text |= {x: text[x] or "plain" for x in ("source", "process")}
+    path = folder / "hostile.html"
+    report.write(path, of_strangers(PLAIN))
+    plain = read(path.read_text(encoding="utf-8"))
+    report.write(path, of_strangers(text))
+    written = path.read_bytes().decode()
+    page = read(written)
+    # Nothing in it is an element, an attribute or a character that acts.
+    assert page.shape() == plain.shape()
+    assert all(x.isprintable() or x == "\n" for x in written)
+    assert page.one("script").text == plain.one("script").text
+    assert page.one("style").text == plain.one("style").text
+    # And all of it can be read.
+    said = {x: printable(text[x]) for x in FIELDS}
+    long = {x: printable(text[x], 2000) for x in FIELDS}
+    names = [x.text for x in page.all("bdi")]
+    for name in ("host", "name", "image", "network_mode"):
+        assert said[name] in names
+    for name in ("message", "fix", "error", "gone"):
+        assert long[name] in names
+    assert (long["waived"] or "no reason is given") in names
+    row = rows(page)[0]
+    details = page.all("tr", "more")[0]
+    assert row.one("summary").attributes["title"] == said["name"]
+    assert row.all("em")[0].text == f"✗ {said['rule']} 80/tcp"
+    assert f"sockets seen by {said['source']}" in details.text
+    assert printable(text["id"][:12]) in details.text
+    words = details.one("table", "ports").all("tr")[1].text
+    for name in ("process", "address", "host_ip"):
+        assert long[name][:1000] in words
+    find = row.attributes["data-find"]
+    assert all(said[x] in find for x in ("name", "image", "rule", "process"))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_every_field_is_escaped_for_every_known_trick(folder: Path, text: str) -> None:
+    path = folder / "hostile.html"
+    report.write(path, of_strangers(PLAIN))
+    plain = read(path.read_text(encoding="utf-8")).shape()
+    report.write(path, of_strangers(dict.fromkeys(FIELDS, text or "-")))
+    assert read(path.read_text(encoding="utf-8")).shape() == plain
+
+
+# How it looks: what can be told without eyes; the rest is tested in a browser
+
+
+def test_colours_can_be_told_from_their_backgrounds_in_both_themes() -> None:
+    style = files("pytest_exposed.report").joinpath("portmap.css").read_text(encoding="utf-8")
+    colours = {
+        name: (light, dark)
+        for name, light, dark in re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", style)
+    }
+    assert len(colours) == 13
+    for theme in (0, 1):
+        for front, back in [
+            *(
+                (x, y)
+                for x in ("text", "quiet", "wrong", "waived", "good")
+                for y in ("page", "raised")
+            ),
+            ("text", "tile"),
+            *((x, y) for x in ("text", "wrong") for y in ("wrong-back",)),
+            *((x, y) for x in ("text", "waived") for y in ("waived-back",)),
+        ]:
+            assert contrast(colours[front][theme], colours[back][theme]) >= 4.5, (front, back)
+        assert contrast(colours["accent"][theme], colours["page"][theme]) >= 3
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours, as WCAG 2 defines it."""
+    light, dark = sorted(map(luminance, (one, other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[x : x + 2], 16) / 255 for x in (1, 3, 5)]
+    linear = [x / 12.92 if x <= 0.03928 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

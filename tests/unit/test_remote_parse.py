@@ -1,0 +1,270 @@
+"""What helpers and cats write: read whole and strictly, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from make import DATA
+
+from pytest_exposed.errors import ObservationError
+from pytest_exposed.sockets import exec as exec_
+from pytest_exposed.sockets import helper
+from pytest_exposed.sockets.reading import Reading, Target
+from pytest_exposed.sockets.table import TableError
+
+HELPER = (DATA / "helper").read_bytes()
+EXEC = (DATA / "exec").read_bytes()
+
+WEB = "ed4d2b5b0e897872394b06779298814197b3816ac75e67f505796eb8575bba63"
+JOINER = "89a5f731168db3da2aca98b23d50bc3d948c8799605891eac11eb0bde034b559"
+IDLE = "5eacebf4ed0a55331c67ac1fb0f5a85f21dfef76b9407649fac8baeba10081cd"
+
+SHARED = {
+    "tcp 0.0.0.0:80",
+    "tcp 0.0.0.0:81",
+    "tcp 127.0.0.1:9000",
+    "tcp :::8080",
+    "udp 0.0.0.0:53",
+    "udp 0.0.0.0:52996",
+    "udp :::5353",
+}
+"""The sockets in the namespace of web, which joiner shares; 52996 is a client's."""
+
+
+class Says:
+    """An engine where a helper, and every container's cat, writes a given text."""
+
+    byteorder = "little"
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+
+    def run_helper(self, script: str, arguments: Sequence[str]) -> bytes:
+        assert script == helper.SCRIPT
+        assert set(arguments) == {WEB, JOINER, IDLE}
+        return self._text
+
+    def execute(self, container: str, command: Sequence[str]) -> bytes:
+        assert container == WEB
+        assert command == exec_.COMMAND
+        return self._text
+
+
+def target(identity: str, place: str = "", *addresses: str) -> Target:
+    """Return a container to ask for, in its own namespace or at another's place."""
+
+    def no_pid() -> int:
+        raise ObservationError("its pid is not asked for")
+
+    shares = place != ""
+    return Target(identity, frozenset(addresses), place or identity, shares, no_pid)
+
+
+TARGETS = (target(WEB, WEB, "172.19.0.2"), target(JOINER, WEB), target(IDLE))
+
+Answers = dict[str, "Reading | ObservationError"]
+
+
+def by_helper(text: bytes) -> Answers:
+    return helper.observe(TARGETS, [WEB, JOINER, IDLE], Says(text))
+
+
+def by_exec(text: bytes) -> Answers:
+    return exec_.observe(TARGETS[:1], Says(text))
+
+
+def sockets(answer: Reading | ObservationError) -> set[str]:
+    """Return the sockets of a reading: "tcp 0.0.0.0:80"."""
+    assert isinstance(answer, Reading), answer
+    return {f"{x.protocol} {x.address}:{x.port}" for x in answer.sockets}
+
+
+# The text as it was
+
+
+def test_the_helper_tells_each_containers_namespace() -> None:
+    answers = by_helper(HELPER)
+    assert {k: sockets(v) for k, v in answers.items()} == {
+        WEB: SHARED,
+        JOINER: SHARED,
+        IDLE: set(),
+    }
+
+
+def test_the_helper_tells_namespaces_apart() -> None:
+    web, joiner, idle = (by_helper(HELPER)[x] for x in (WEB, JOINER, IDLE))
+    assert isinstance(web, Reading)
+    assert isinstance(joiner, Reading)
+    assert isinstance(idle, Reading)
+    assert web.namespace == joiner.namespace != idle.namespace
+    assert (web.shared, joiner.shared, idle.shared) == (True, True, False)
+    assert web.addresses is not None
+    assert "172.19.0.2" in web.addresses
+    assert (web.source, web.cgroups, web.held, web.local_ports) == ("helper", None, None, None)
+
+
+def test_exec_tells_one_containers_namespace() -> None:
+    (answer,) = by_exec(EXEC).values()
+    assert sockets(answer) == SHARED
+    assert isinstance(answer, Reading)
+    assert (answer.source, answer.addresses, answer.ipv6) == ("exec", None, False)
+
+
+def test_exec_tells_ipv6_by_the_addresses_that_follow() -> None:
+    lo = b"00000000000000000000000000000001 01 80 10 80       lo\n"
+    eth0 = b"20010db8000000000000000000000010 02 40 00 80     eth0\n"
+    found = [by_exec(EXEC + x)[WEB] for x in (b"", lo, lo + eth0)]
+    assert [x.ipv6 for x in found if isinstance(x, Reading)] == [False, False, True]
+
+
+# Cut texts
+
+
+def test_a_cut_text_of_the_helper_is_refused() -> None:
+    for end in range(0, len(HELPER), 13):
+        with pytest.raises(TableError):
+            helper.parse(HELPER[:end])
+        assert {type(x) for x in by_helper(HELPER[:end]).values()} == {TableError}
+
+
+def test_a_cut_text_of_a_cat_lacks_whole_lines_at_most() -> None:
+    # The kernel's tables don't say how long they are: the exit code of cat does.
+    for end in range(len(EXEC)):
+        text = EXEC[:end]
+        (answer,) = by_exec(text).values()
+        if isinstance(answer, Reading):
+            assert text.endswith(b"\n")
+            assert b" inode ref pointer drops" in text
+            assert sockets(answer) <= SHARED
+        else:
+            assert not text.endswith(b"\n") or b" inode ref pointer drops" not in text
+
+
+# Changed texts
+
+Change = Callable[[bytes], bytes]
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> Change:
+    """Draw a change of a text: of bytes or lines, anywhere."""
+    place, other = draw(st.integers(0, 20_000)), draw(st.integers(0, 20_000))
+    junk = draw(st.binary(max_size=6) | st.sampled_from([b"\n", b"@", b"@end\n", b"\xff", b" 0"]))
+    kind = draw(st.sampled_from(["put", "set", "cut", "drop line", "copy line", "swap lines"]))
+
+    def change(text: bytes) -> bytes:
+        if kind in ("put", "set", "cut"):
+            a = place % (len(text) + 1)
+            b = {"put": a, "set": a + len(junk), "cut": a + other % 400}[kind]
+            return text[:a] + (b"" if kind == "cut" else junk) + text[b:]
+        lines = text.splitlines(keepends=True) or [b""]
+        a, b = place % len(lines), other % len(lines)
+        if kind == "drop line":
+            del lines[a]
+        elif kind == "copy line":
+            lines.insert(b, lines[a])
+        else:
+            lines[a], lines[b] = lines[b], lines[a]
+        return b"".join(lines)
+
+    return change
+
+
+@given(st.lists(changes(), min_size=1, max_size=4))
+def test_a_changed_text_of_the_helper_is_read_or_refused(found: list[Change]) -> None:
+    text = HELPER
+    for change in found:
+        text = change(text)
+    for answer in by_helper(text).values():
+        assert isinstance(answer, (Reading, ObservationError))
+        assert isinstance(answer, Reading) or str(answer).isprintable()
+
+
+@given(st.lists(changes(), min_size=1, max_size=4))
+def test_a_changed_text_of_a_cat_is_read_or_refused(found: list[Change]) -> None:
+    text = EXEC
+    for change in found:
+        text = change(text)
+    for answer in by_exec(text).values():
+        assert isinstance(answer, (Reading, ObservationError))
+        assert isinstance(answer, Reading) or str(answer).isprintable()
+
+
+@given(st.binary(max_size=400) | st.text("@\n processtablnm0123456789:ABCDEF").map(str.encode))
+@example(b"\n")
+@example(b"@done\n")
+@example(b"@process\n@done\n")
+@example(b"@process 1 2 x\n@end\n@done\n")
+@example(b"@alike 1 2\n@done\n")
+@example(b"@alike\n@done\n")
+@example(b"@process 99999999999999999999999999\n@done\n")
+@example("@process ²\n@done\n".encode())
+def test_any_text_is_read_or_refused(text: bytes) -> None:
+    for answer in [*by_helper(text).values(), *by_exec(text).values()]:
+        assert isinstance(answer, ObservationError)
+        assert str(answer).isprintable()
+
+
+# One change, and just what it must come to
+
+
+def replaced(old: bytes, new: bytes, *, count: int = -1) -> bytes:
+    assert old in HELPER
+    return HELPER.replace(old, new, count)
+
+
+def after_of(identity: str) -> bytes:
+    """Return the end of what is printed of a container: its cgroup file, read again."""
+    lines = [x for x in HELPER.splitlines() if x.endswith(identity.encode())]
+    return b"@after\n" + b"\n".join(lines[: len(lines) // 2]) + b"\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # It ended meanwhile: its cgroup can't be read any more.
+        replaced(after_of(WEB), b"@after\n"),
+        # It went to another container's cgroup meanwhile.
+        replaced(after_of(WEB), after_of(WEB).replace(WEB.encode(), JOINER.encode())),
+        # It names two containers: its own, and in a cgroup below another's.
+        replaced(WEB.encode(), f"{WEB}/{JOINER}".encode()),
+        # It went to another network namespace meanwhile.
+        HELPER.replace(b"@namespace", b"@nothing", 2).replace(b"@nothing 9476\n", b"", 1),
+        # Its end is missing.
+        replaced(b"@end\n", b"", count=1),
+    ],
+    ids=["ended", "other cgroup", "two names", "marks", "no end"],
+)
+def test_a_process_that_is_not_proven_is_nobodys(text: bytes) -> None:
+    answers = by_helper(text)
+    assert isinstance(answers[WEB], ObservationError)
+    if answers[JOINER] != answers[WEB]:
+        assert sockets(answers[JOINER]) == SHARED
+        assert sockets(answers[IDLE]) == set()
+
+
+def test_a_process_elsewhere_than_the_containers_address_is_not_believed() -> None:
+    answers = by_helper(replaced(b"172.19.0.2\n", b"172.19.0.3\n"))
+    assert isinstance(answers[WEB], ObservationError)
+    assert "172.19.0.2" in str(answers[WEB])
+
+
+def test_a_table_that_is_missing_is_not_an_empty_one() -> None:
+    tcp = HELPER[HELPER.index(b"@table tcp\n") : HELPER.index(b"@table tcp6\n")]
+    failed = HELPER.replace(tcp, b"@table tcp\n@failed\n", 1)
+    for text in (HELPER.replace(tcp, b"", 1), failed):
+        assert str(by_helper(text)[WEB]) == "the text has no table tcp"
+    for name in ("tcp6", "udp6", "sctp/eps"):
+        text = HELPER.replace(f"@table {name}\n".encode(), b"@table sctp/eps\n@failed\n", 1)
+        assert isinstance(by_helper(text)[WEB], (Reading, ObservationError))
+
+
+def test_a_table_of_another_machines_byte_order_is_read_so() -> None:
+    class Big(Says):
+        byteorder = "big"
+
+    (answer,) = exec_.observe(TARGETS[:1], Big(EXEC)).values()
+    assert "tcp 1.0.0.127:9000" in sockets(answer)

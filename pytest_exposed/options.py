@@ -68,7 +68,7 @@ def add(parser: pytest.Parser) -> None:
         "--exposed-report",
         action="append",
         metavar="FILE",
-        help="write what the audit found to FILE, as its ending says: .json, .md or .sarif; "
+        help="write what the audit found to FILE, as its ending says: .json, .html, .md or .sarif; "
         "repeatable",
     )
     option(

@@ -163,3 +163,14 @@ def test_who_holds_a_socket_counts_more_than_who_made_it(look: Engine, stage: St
         finally:
             holder.kill()
             holder.wait()
+
+
+def test_no_source_of_less_knowledge_takes_it_back(engine: Engine, stage: Stage) -> None:
+    """Nothing outside reaches a process that left its network, whatever `cat` in it says."""
+    container = stage.script(
+        "exec unshare -n listener tcp:0.0.0.0:80 ready", exposes=("80",), **POWERS
+    )
+    with pytest.raises(ObservationError) as caught:
+        engine.container(container.name)
+    for source in ("netlink", "procfs"):
+        assert f"{source}: none of its processes is in the network namespace" in str(caught.value)

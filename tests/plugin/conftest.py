@@ -23,8 +23,12 @@ def run_pytest(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Ru
     given = ("-W", "error", "-p", "no:hypothesispytest")
 
     def run(*arguments: str) -> pytest.RunResult:
-        result = pytester.runpytest(*given, *arguments)
-        gc.collect()  # so that a socket left open is told here
+        gc.freeze()  # so that just what the run leaves is looked at
+        try:
+            result = pytester.runpytest(*given, *arguments)
+            gc.collect()  # a socket that was left open is told here
+        finally:
+            gc.unfreeze()
         for line in (*result.outlines, *result.errlines):
             assert "Traceback (most recent" not in line
             assert "INTERNALERROR" not in line

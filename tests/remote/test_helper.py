@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from demo.images import busybox
 from engine.test_findings import SETUPS, Setup
 from engine.test_identity import IN_CGROUP, POWERS
 from remote.common import (
@@ -342,6 +345,49 @@ class TestLies:
         image = helper_of(images, f"{REAL} | sed 's/:0050 /:1F90 /'")
         with Engine(engine_url, source="helper", helper_image=image) as look:
             assert look.container(web.name).listening == {"8080/tcp"}
+
+
+class TestItsScript:
+    SHELLS = ("busybox", "dash", "bash")
+
+    @pytest.mark.parametrize("shell", SHELLS)
+    def test_goes_on_where_a_process_ends_meanwhile(self, shell: str) -> None:
+        # A /proc of files, where one can't be opened although it is there.
+        command = [str(busybox()), "sh"] if shell == "busybox" else [shell]
+        identity = "ab" * 32
+        script = f"""
+            set -e
+            mount -t tmpfs none /proc
+            mkdir -p /proc/1/net /proc/7/net /proc/8/net /proc/self
+            ln -s {busybox()} /proc/self/exe
+            for x in 7 8; do echo 0::/docker/{identity} > /proc/$x/cgroup; done
+            mknod /proc/7/net/tcp c 240 0
+            echo the table > /proc/8/net/tcp
+            exec {shlex.join([*command, "-c", SCRIPT, "sh", identity])}
+        """
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, check=False
+        )
+        lines = done.stdout.splitlines()
+        assert (done.returncode, lines[-1]) == (0, "@done")
+        assert "@process 8" in lines
+        assert lines[lines.index("@table tcp") + 1] == "the table"
+
+    @pytest.mark.parametrize("shell", SHELLS)
+    def test_says_so_where_there_is_no_cat(self, shell: str) -> None:
+        if shell == "busybox":
+            script = f"cat() {{ return 127; }}\n{SCRIPT}"  # it is a part of the shell
+            command = [str(busybox()), "sh"]
+        else:
+            script, command = SCRIPT, [f"/bin/{shell}"]
+        environment = {"PATH": "/nowhere"}
+        done = subprocess.run(
+            [*command, "-c", script, "sh", "ab" * 32],
+            env=environment,
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (127, b"")
 
 
 class TestItsEnd:

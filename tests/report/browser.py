@@ -181,7 +181,8 @@ class Page:
         """Open an address; return the seconds until it was loaded and drawn."""
         loads = len(self.events("Page.loadEventFired"))
         began = time.monotonic()
-        self.call("Page.navigate", url=address)
+        answer = self.call("Page.navigate", url=address)
+        assert "errorText" not in answer, f"{address}: {answer['errorText']}"
         deadline = began + PATIENCE
         while len(self.events("Page.loadEventFired")) == loads:
             self._browser.listen(deadline, f"{address} loaded")

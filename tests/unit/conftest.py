@@ -1,6 +1,9 @@
-"""Settings of the properties: found by chance once, tried again by everybody."""
+"""Settings of the properties."""
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("unit", deadline=None, database=None)
+# No example fails for the time it takes: other tests keep the machine busy.
+settings.register_profile(
+    "unit", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("unit")

@@ -105,6 +105,9 @@ class Ports(AbstractSet[Any]):
 
     def __init__(self, ports: Iterable[Port] = ()) -> None:
         self._ports = frozenset(ports)
+        for port in self._ports:
+            if not isinstance(port, Port):
+                raise PortError(f"{port!r} is not a Port: Ports.parse() reads other forms")
 
     @classmethod
     def parse(cls, *forms: PortsLike) -> Ports:

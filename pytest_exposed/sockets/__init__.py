@@ -9,7 +9,7 @@ from pytest_exposed.model import Process
 from pytest_exposed.sockets import exec as exec_
 from pytest_exposed.sockets import helper, netlink, procfs
 from pytest_exposed.sockets.local import Local
-from pytest_exposed.sockets.reading import Reading, Target
+from pytest_exposed.sockets.reading import LeftError, Reading, Target
 from pytest_exposed.sockets.remote import Remote
 
 Answers = dict[str, "Reading | ObservationError"]
@@ -47,6 +47,7 @@ class Look:
         """
         answers: Answers = {}
         missing = list(targets)
+        settled: set[str] = set()
         reasons: dict[str, list[str]] = {x.id: [] for x in missing}
         for source in self._sources:
             if source == "helper" and answers:
@@ -63,7 +64,10 @@ class Look:
                     answers[key] = answer
                 else:
                     reasons[key].append(f"{source}: {answer}")
-            missing = [x for x in missing if x.id not in answers]
+                    if isinstance(answer, LeftError):
+                        # What exec sees in the namespace that it is in now, nothing outside can.
+                        settled.add(key)
+            missing = [x for x in missing if x.id not in answers and x.id not in settled]
         for identity, told in reasons.items():
             if identity not in answers:
                 answers[identity] = ObservationError("\n".join(told))

@@ -60,10 +60,14 @@ def has_left(target: Target, addresses: frozenset[str] | None, *, at_host: bool 
     return bool(target.addresses and addresses is not None and not target.addresses & addresses)
 
 
-def left(target: Target) -> ObservationError:
+class LeftError(ObservationError):
+    """A container without a process in its own network: seen, so that no other source is asked."""
+
+
+def left(target: Target) -> LeftError:
     """Return the error of a container whose processes have all left its network namespace."""
     where = ", ".join(sorted(target.addresses)) or "the network of the host"
-    return ObservationError(
+    return LeftError(
         f"none of its processes is in its network namespace, that of {where}: they have left it"
     )
 

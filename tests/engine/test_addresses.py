@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 from contextlib import suppress
 from ipaddress import ip_address
@@ -25,6 +26,11 @@ def kinds(container: Container) -> dict[str, str]:
 def found(container: Container) -> set[str]:
     """Return the findings: "silent 80/tcp"."""
     return {str(x) for x in container.findings}
+
+
+def pool(subnet: str) -> IPAMConfig:
+    """Return the addresses of a network."""
+    return IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)])
 
 
 BOUND = (
@@ -112,8 +118,8 @@ class TestIPv6Only:
 
 @pytest.fixture(scope="module")
 def ipv6_network(shared_stage: Stage) -> Network:
-    pool = IPAMPool(subnet="fd00:7e57:ab1e::/64")
-    return shared_stage.network(enable_ipv6=True, ipam=IPAMConfig(pool_configs=[pool]))
+    subnet = f"fd00:{secrets.token_hex(2)}:{secrets.token_hex(2)}::/64"
+    return shared_stage.network(enable_ipv6=True, ipam=pool(subnet))
 
 
 def test_ipv6_only_is_reachable_with_an_ipv6_address(
@@ -138,41 +144,34 @@ def test_ipv6_only_is_reachable_with_an_ipv6_address(
 class TestTwoNetworks:
     """A listener bound to the address in one of them."""
 
-    FIRST, SECOND = "10.213.1.9", "10.213.2.9"
-
     @pytest.fixture
-    def networks(self, stage: Stage) -> list[Network]:
-        return [
-            stage.network(ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=f"10.213.{x}.0/24")]))
-            for x in (1, 2)
-        ]
+    def prefixes(self) -> list[str]:
+        """The beginnings of the addresses in two networks that no one else has."""
+        return [f"10.{x}.{secrets.randbelow(256)}" for x in (213, 214)]
 
     def test_it_is_reachable_as_long_as_it_has_the_address(
-        self, look: Engine, stage: Stage, networks: list[Network]
+        self, look: Engine, stage: Stage, prefixes: list[str]
     ) -> None:
-        first, second = networks
+        first, second = (stage.network(ipam=pool(f"{x}.0/24")) for x in prefixes)
+        one, two = (f"{x}.9" for x in prefixes)
+        endpoint = stage.client.api.create_endpoint_config(ipv4_address=one)
         container = stage.create(
-            f"tcp:{self.FIRST}:80",
-            f"tcp:{self.SECOND}:81",
+            f"tcp:{one}:80",
+            f"tcp:{two}:81",
             "ready",
             exposes=("80-81",),
             network=first.name,
-            networking_config={
-                first.name: stage.client.api.create_endpoint_config(ipv4_address=self.FIRST)
-            },
+            networking_config={first.name: endpoint},
         )
-        second.connect(container.sdk, ipv4_address=self.SECOND)
+        second.connect(container.sdk, ipv4_address=two)
         container.start()
         seen = look.container(container.name)
-        assert kinds(seen) == {
-            f"{self.FIRST}:80/tcp": "reachable",
-            f"{self.SECOND}:81/tcp": "reachable",
-        }
+        assert kinds(seen) == {f"{one}:80/tcp": "reachable", f"{two}:81/tcp": "reachable"}
         assert found(seen) == set()
 
         second.disconnect(container.sdk)
         seen = look.container(container.name)
-        assert kinds(seen)[f"{self.SECOND}:81/tcp"] == "unreachable"
+        assert kinds(seen)[f"{two}:81/tcp"] == "unreachable"
         assert found(seen) == {"unreachable 81/tcp"}
 
 

@@ -66,6 +66,25 @@ class TestHostNetwork:
         assert found(other) == {f"undocumented {two}/tcp"}
         assert found(idle) == {f"silent {two}/tcp"}
 
+    def test_the_proxy_of_a_published_port_is_nobodys(self, look: Engine, stage: Stage) -> None:
+        published = stage.run("tcp:0.0.0.0:80", exposes=("80",), ports={"80/tcp": 0})
+        port = published.host_port("80/tcp")
+        idle = stage.run(name="idle", exposes=(str(port),), network_mode="host")
+        assert heard(look.container(idle.name)) == set()
+        assert found(look.container(idle.name)) == {f"silent {port}/tcp"}
+
+    def test_who_joins_a_container_on_it_is_on_it_too(
+        self, look: Engine, stage: Stage, ports: tuple[int, int, int]
+    ) -> None:
+        foreign, _, _ = ports
+        owner = stage.run(name="owner", exposes=(str(foreign),), network_mode="host")
+        joiner = stage.run(
+            name="joiner", exposes=(str(foreign),), network_mode=f"container:{owner.id}"
+        )
+        for name in (owner.name, joiner.name):
+            assert heard(look.container(name)) == set()
+            assert found(look.container(name)) == {f"silent {foreign}/tcp"}
+
 
 @pytest.fixture(scope="module")
 def members(shared_stage: Stage) -> dict[str, str]:

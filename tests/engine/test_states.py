@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +49,8 @@ def test_restarting(look: Engine, stage: Stage) -> None:
     with pytest.raises(NotRunningError) as caught:
         look.container(container.name)
     first, *log = str(caught.value).splitlines()
-    assert first.startswith(
-        f"{container.name} is restarting: it exited with code 3, 5 times so far"
-    )
+    said = f"{container.name} is restarting: it exited with code 3, [5-9] times so far"
+    assert re.match(said, first)
     assert log == ["  ready"] * 5
 
 
@@ -151,15 +151,15 @@ def test_the_wait_ends_with_the_grace(engine: Engine, stage: Stage) -> None:
 
 
 def test_a_container_older_than_the_grace_is_not_waited_for(engine: Engine, stage: Stage) -> None:
-    container = starts_late(stage, 1.5)
-    wait_until(lambda: engine.find(container.name)[0].up_for >= 1, "it is a second old")
-    assert not container_matches_image(engine, container.name, grace=1)
+    container = starts_late(stage, 4.5)
+    wait_until(lambda: engine.find(container.name)[0].up_for >= 3, "it is three seconds old")
+    assert not container_matches_image(engine, container.name, grace=3)
 
 
 def test_whose_health_is_not_known_yet_is_waited_for_at_any_age(
     engine: Engine, stage: Stage
 ) -> None:
     hour = 3600 * 10**9
-    container = starts_late(stage, healthcheck={"Test": ["CMD", "/none"], "Interval": hour})
+    container = starts_late(stage, 1.5, healthcheck={"Test": ["CMD", "/none"], "Interval": hour})
     wait_until(lambda: engine.find(container.name)[0].up_for >= 1, "it is a second old")
-    assert container_matches_image(engine, container.name, grace=1.5)
+    assert container_matches_image(engine, container.name, grace=1)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
+from stage import wait_until
+from workload import listener
 
 if TYPE_CHECKING:
-    from stage import Stage, Staged
+    from stage import Images, Stage, Staged
 
 Audit = Callable[..., pytest.RunResult]
 
@@ -224,3 +227,55 @@ def test_without_the_option_nothing_is_audited(
     result = run_on_engine()
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*exposed:*")
+
+
+def test_a_process_with_a_hostile_name(audit: Audit, stage: Stage, images: Images) -> None:
+    name = "e\x1b[2Jv\nil"
+    image = images.build(
+        files={f"/bin/{name}": listener()},
+        instructions=[f"ENTRYPOINT {json.dumps([f'/bin/{name}'])}"],
+    )
+    stage.run("tcp:0.0.0.0:80", image=image)
+    result = audit(stage, "-v", "--junitxml=junit.xml")
+    result.assert_outcomes(failed=1)
+    assert "\x1b[2J" not in str(result.stdout)
+    result.stdout.fnmatch_lines(["80/tcp *0.0.0.0:80  e\\x1b[[]2Jv\\nil (pid 1)"])
+
+
+def test_a_container_between_two_starts_fails_with_its_state(audit: Audit, stage: Stage) -> None:
+    container = stage.create("ready", "exit:3", restart_policy={"Name": "always"})
+    container.start()
+
+    def rests() -> bool:
+        return container.state() == "restarting" and container.sdk.attrs["RestartCount"] >= 5
+
+    wait_until(rests, "it has crashed five times")
+    result = audit(stage)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            f"{container.name} is restarting: it exited with code 3, * times so far; the last *",
+            "  ready",
+            "exposed: 1 container on 1 host, 0 match, 1 could not be observed",
+        ]
+    )
+
+
+def test_a_paused_container_is_judged_like_any_other(audit: Audit, stage: Stage) -> None:
+    container = stage.run("tcp:0.0.0.0:80", exposes=("80",))
+    container.sdk.pause()
+    audit(stage).assert_outcomes(passed=1)
+
+
+def test_long_lists_of_findings_are_cut(audit: Audit, stage: Stage) -> None:
+    stage.run("tcp:0.0.0.0:10000-11999")
+    result = audit(stage)
+    result.assert_outcomes(failed=1)
+    assert len([x for x in result.outlines if x.startswith("  undocumented ")]) < 20
+    result.stdout.fnmatch_lines(
+        [
+            "  undocumented  and 1990 more ports alike",
+            "10000-11999/tcp  -  * 0.0.0.0:10000-11999  listener (pid 1)",
+            "exposed: 1 container on 1 host, 0 match, 1 do not (undocumented 2000)",
+        ]
+    )

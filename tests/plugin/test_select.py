@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 import pytest
@@ -112,12 +113,10 @@ class TestCis:
         audit(stage).assert_outcomes(passed=1)
 
     def test_a_privileged_port(self, audit: Run, stage: Stage) -> None:
-        stage.run(
-            "tcp:0.0.0.0:80", name="low", exposes=("80",), ports={"80/tcp": ("127.9.1.1", 1023)}
-        )
-        stage.run(
-            "tcp:0.0.0.0:80", name="not", exposes=("80",), ports={"80/tcp": ("127.9.1.1", 1024)}
-        )
+        address = f"127.{secrets.randbelow(256)}.{secrets.randbelow(256)}.7"
+        for name, port in (("low", 1023), ("not", 1024)):
+            ports = {"80/tcp": (address, port)}
+            stage.run("tcp:0.0.0.0:80", name=name, exposes=("80",), ports=ports)
         result = audit(stage, "--exposed-select=published-privileged")
         result.assert_outcomes(passed=1, failed=1)
         result.stdout.fnmatch_lines(["  published-privileged  80/tcp  *1023*"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,20 +84,6 @@ class TestWhatItFinds:
                 _ = container.findings
 
 
-Why = Callable[..., str]
-
-
-@pytest.fixture
-def why(look: Engine, images: Images, stage: Stage) -> Why:
-    """Return why nothing is seen of a container whose cat is a script of these lines."""
-
-    def why(*lines: str) -> str:
-        container = stage.run("tcp:0.0.0.0:80", image=listener_with_cat(images, *lines))
-        return reason(look, container)
-
-    return why
-
-
 def reason(look: Engine, container: Staged) -> str:
     """Return why nothing is seen of a container."""
     with pytest.raises(ObservationError) as caught:
@@ -159,6 +147,23 @@ def _runs(container: Staged, command: str) -> bool:
     return any(command in line[-1] for line in container.sdk.top()["Processes"])
 
 
+@pytest.fixture(scope="module")
+def asked(images: Images, shared_stage: Stage) -> Staged:
+    """A container whose cat the tests replace."""
+    return shared_stage.run("tcp:0.0.0.0:80", image=listener_with_cat(images))
+
+
+def put_cat(container: Staged, *lines: str) -> None:
+    """Make a container's cat a script of these lines."""
+    script = "\n".join(["#!/bin/busybox sh", *lines, ""]).encode()
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        entry = tarfile.TarInfo("cat")
+        entry.size, entry.mode = len(script), 0o755
+        tar.addfile(entry, io.BytesIO(script))
+    container.sdk.put_archive("/bin", packed.getvalue())
+
+
 class TestHostileCats:
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,8 +193,11 @@ class TestHostileCats:
             (["printf '\\033]0;x\\007\\n'"], r"the text begins with b'\x1b]0;x\x07', which is no"),
         ],
     )
-    def test_are_not_believed(self, lines: list[str], found: str, why: Why) -> None:
-        assert found in why(*lines)
+    def test_are_not_believed(
+        self, lines: list[str], found: str, look: Engine, asked: Staged
+    ) -> None:
+        put_cat(asked, *lines)
+        assert found in reason(look, asked)
 
     @pytest.mark.parametrize(
         ("line", "found"),

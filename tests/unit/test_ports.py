@@ -203,6 +203,12 @@ def test_a_port_can_not_be_changed() -> None:
         Port(80).number = 81  # type: ignore[misc]  # what must not be done
 
 
+@pytest.mark.parametrize("ports", ["80/tcp", ["80/tcp"], [80], [Port(80), None]])
+def test_a_set_is_made_of_ports_alone(ports: Any) -> None:
+    with pytest.raises(PortError, match=r"Ports\.parse"):
+        Ports(ports)
+
+
 COMPARISONS = [
     *(operator.eq, operator.ne, operator.le, operator.lt, operator.ge, operator.gt),
 ]

@@ -10,7 +10,7 @@ from pytest_exposed.errors import PortError
 from pytest_exposed.model import Listener, Publication, endpoint
 from pytest_exposed.ports import Port, PortLike, Ports
 
-# 127.0.0.1:9000/tcp, [::1]:9000, *:80
+# 127.0.0.1:9000/tcp, [::1]:9000
 _BOUND = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:\[\]]*)):(?P<ports>[^:]*)")
 
 # docker run --publish: [[IP:][HOST]:]PORTS, where an IPv6 address stands in brackets
@@ -101,7 +101,8 @@ class PublishedPort:
         return (
             publication.port == self.port
             and self.host_port in (None, publication.host_port)
-            and self.host_ip in (None, publication.host_ip)
+            # Podman leaves out the address that means all.
+            and self.host_ip in (None, publication.host_ip or "0.0.0.0")  # noqa: S104
         )
 
     def __str__(self) -> str:

@@ -55,9 +55,12 @@ class Waiver:
             try:
                 until = date.fromisoformat(match["until"])
             except ValueError:
+                until = None
+            # Python 3.11 reads other forms as well.
+            if until is None or match["until"] != until.isoformat():
                 raise ConfigurationError(
                     f"{line!r} is not a waiver: {match['until']!r} is not a day (YYYY-MM-DD)"
-                ) from None
+                )
         return cls(line.strip(), match["glob"], frozenset(rules), ports, until, reason.strip())
 
     def expired(self, today: date) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -130,10 +131,15 @@ def _start(client: docker.DockerClient, run_id: str) -> None:
             actor.image,
             name=actor.name,
             labels={LABEL: run_id},
-            # 0: the engine chooses a host port that is free
-            ports={actor.publishes: ("127.0.0.1", 0)} if actor.publishes else {},
+            ports={actor.publishes: ("127.0.0.1", _free_port())} if actor.publishes else {},
         )
         container.start()
+
+
+def _free_port() -> int:
+    """Return a port that is free on the host: an engine knows only which of its own are."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 def _clean_up(client: docker.DockerClient, run_id: str) -> None:

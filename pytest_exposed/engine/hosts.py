@@ -60,7 +60,9 @@ def _address(url: str) -> Host:
         )
     if scheme in ("unix", "http+unix", "npipe"):
         if not rest.startswith(("/", ".")):
-            raise ConfigurationError(f"{url!r} is not a docker host: a socket's path is absolute")
+            raise ConfigurationError(
+                f"{_without_user(url)!r} is not a docker host: a socket's path is absolute"
+            )
         return Host(url, url, url)
     try:
         parts = urlsplit(url)

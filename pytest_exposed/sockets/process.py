@@ -24,7 +24,8 @@ from pytest_exposed.sockets.table import TableError
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing's came with Python 3.11
 
-_ID = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+# Not that of libpod-conmon-<id>.scope: podman's monitor of a container is a process of the host.
+_ID = re.compile(rb"(?<![0-9a-f])(?<!conmon-)[0-9a-f]{64}(?![0-9a-f])")
 _SOCKET = re.compile(r"socket:\[([0-9]+)\]")
 
 # A line for each hierarchy (twelve in cgroup v1) with a path of at most PATH_MAX, 4,096 bytes.
@@ -222,9 +223,13 @@ class ContainerProcess:
 @cache
 def _cgroup2_mount(proc: str) -> Path | None:
     """Return where the root of the cgroup2 hierarchy is mounted (proc_pid_mountinfo(5))."""
-    for line in Path(proc, "self/mountinfo").read_text(errors="surrogateescape").splitlines():
-        fields, _, kind = line.partition(" - ")
-        root, mount = fields.split()[3:5]
-        if kind.startswith("cgroup2 ") and root == "/":
-            return Path(mount)
+    try:
+        lines = Path(proc, "self/mountinfo").read_bytes().split(b"\n")
+    except OSError:
+        return None
+    for line in lines:
+        fields, _, kind = line.partition(b" - ")
+        words = fields.split(b" ")
+        if kind.startswith(b"cgroup2 ") and words[3:4] == [b"/"]:
+            return Path(os.fsdecode(words[4]))
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 
@@ -76,10 +77,8 @@ def with_shared(
     answers: Mapping[str, Reading | ObservationError],
 ) -> dict[str, Reading | ObservationError]:
     """Return answers in which the readings of namespaces that occur twice are shared ones."""
-    seen = [x.namespace for x in answers.values() if isinstance(x, Reading)]
+    seen = Counter(x.namespace for x in answers.values() if isinstance(x, Reading))
     return {
-        key: replace(x, shared=x.shared or seen.count(x.namespace) > 1)
-        if isinstance(x, Reading)
-        else x
+        key: replace(x, shared=x.shared or seen[x.namespace] > 1) if isinstance(x, Reading) else x
         for key, x in answers.items()
     }

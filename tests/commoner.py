@@ -26,10 +26,11 @@ def run_as_commoner(*command: str, group: int = NOBODY) -> subprocess.CompletedP
             ids = f"--reuid={NOBODY} --regid={group} --clear-groups"
             script = f'{_open_up(folder)}exec setpriv {ids} "$@"'
             become = ["unshare", "--mount", "--propagation=private", "sh", "-ec", script, "sh"]
+        kept = {x: os.environ[x] for x in ("PATH", "PYTHONPATH") if x in os.environ}
         return subprocess.run(
             [*become, *command],
             cwd=folder,
-            env={"PATH": os.environ["PATH"], "HOME": folder, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**kept, "HOME": folder, "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -99,6 +99,14 @@ def test_what_is_alone_in_its_namespace_is_seen_by_procfs(
     }
 
 
+def test_a_containers_own_sockets_at_dockers_address_of_dns(
+    look_as_commoner: Any, stage: Stage
+) -> None:
+    container = stage.run("udp:127.0.0.11:5353", network=stage.network().name)
+    seen = look_as_commoner(container.name)[container.name]
+    assert seen["listeners"] == {"127.0.0.11:5353/udp": "loopback"}
+
+
 @pytest.mark.usefixtures("foreign_port")
 def test_host_network_is_seen_by_netlink_and_told_apart_by_the_creators_cgroup(
     look_as_commoner: Any, stage: Stage

@@ -171,13 +171,20 @@ class _RefusedError(EngineError):
 def _connect(host: Host, timeout: float) -> APIClient:
     import docker  # noqa: PLC0415  # the SDK is slow to import
 
+    scheme, _, path = host.url.partition("://")
+
     class Client(docker.APIClient):
         """The SDK's client, without what it leaves to chance."""
 
         def request(self, *arguments: Any, **options: Any) -> Any:
-            """Give every call a timeout: the SDK forgets that of some."""
+            """Give every call a timeout, which the SDK forgets for some, and an engine to call."""
             if options.get("timeout") is None:
                 options["timeout"] = timeout
+            if scheme in ("unix", "http+unix"):
+                # It leaves a socket open when it can't connect.
+                with socket.socket(socket.AF_UNIX) as probe:
+                    probe.settimeout(timeout)
+                    probe.connect(path)
             return super().request(*arguments, **options)
 
         def merge_environment_settings(self, *arguments: Any, **options: Any) -> Any:
@@ -187,12 +194,6 @@ def _connect(host: Host, timeout: float) -> APIClient:
                 settings["verify"] = self.verify
             return settings
 
-    scheme, _, path = host.url.partition("://")
-    if scheme in ("unix", "http+unix"):
-        # The SDK leaves a socket open when it can't connect.
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(timeout)
-            probe.connect(path)
     settings: Record = {"timeout": timeout, "version": "auto"}
     if host.url:
         settings["base_url"] = _with_ssh_port(host) if host.url.startswith("ssh://") else host.url

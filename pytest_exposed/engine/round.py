@@ -197,15 +197,19 @@ class Round:
             return error
         if inspected.state == "removing":
             return GoneError(f"{name} is gone since the run began")
-        if inspected.state in _RUNS and any(
-            isinstance(x, Reading) for x in self._readings.values()
-        ):
-            # Others were seen: it may have ended a moment ago, and the engine not know it yet.
+        seen = any(isinstance(x, Reading) for x in self._readings.values())
+        if inspected.state in _RUNS and (seen or len(self._company) == 1):
+            # It may have ended a moment ago, and the engine not know it yet. Where no source sees
+            # any of many containers, that is not why.
             time.sleep(_MOMENT)
+            before = inspected.started
             try:
                 inspected = self._engine.inspect(listed)
             except ObservationError as error:
                 return error
+            if inspected.started != before:
+                log = self._engine.last_lines(listed)
+                return not_running(name, inspected, log, restarted=True)
         if inspected.state in _RUNS:
             return ObservationError(f"no source can see the sockets of {name}:\n{reading}")
         return not_running(name, inspected, self._engine.last_lines(listed))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -406,18 +405,6 @@ class TestItsEnd:
             client.api.remove_container(helper, force=True)
         assert str(came_to[0]).startswith("its container failed: ")
         assert not helpers(client, image)
-
-    def test_by_an_interrupt(
-        self, engine_url: str, images: Images, stage: Stage, tmp_path: Path
-    ) -> None:
-        stage.run("tcp:0.0.0.0:80")
-        image = helper_of(images, HANGS)
-        run = pytest_process(tmp_path, *_by_helper(engine_url, image, stage))
-        wait_until(lambda: running_helper(stage.client, image), "the helper runs")
-        run.send_signal(signal.SIGINT)
-        output, _ = run.communicate(timeout=20)
-        assert run.returncode == pytest.ExitCode.INTERRUPTED, output
-        assert not helpers(stage.client, image)
 
     def test_after_a_killed_run_by_a_later_one(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,13 +51,12 @@ def relay(socket_url: str) -> Iterator[Relay]:
 @pytest.fixture(scope="session")
 def private() -> Iterator[PrivateEngine]:
     """A second engine, at a unix socket and over TLS."""
-    try:
-        engine = private_engine()
-        private = engine.__enter__()
-    except (EngineMissing, NotInstalled) as error:
-        pytest.fail(f"these tests need an engine of their own. {error}", pytrace=False)
-    yield private
-    engine.__exit__(None, None, None)
+    with ExitStack() as stack:
+        try:
+            private = stack.enter_context(private_engine())
+        except (EngineMissing, NotInstalled) as error:
+            pytest.fail(f"these tests need an engine of their own. {error}", pytrace=False)
+        yield private
 
 
 @pytest.fixture(scope="session")

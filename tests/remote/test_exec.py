@@ -232,7 +232,8 @@ class TestHostileCats:
         row = "   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 7 1"
         image = listener_with_cat(images, f"echo '{TCP}'", f"echo '{row}'", f"echo '{UDP}'")
         container = look.container(stage.run("tcp:0.0.0.0:80", image=image).name)
-        assert (container.source, container.listening) == ("exec", {"8080/tcp"})
+        assert container.source == "exec"
+        assert container.listening == {"8080/tcp"}
 
 
 def test_one_that_is_late_does_not_hide_the_others(

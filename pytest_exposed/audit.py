@@ -95,7 +95,8 @@ class HostAudit:
         if self.error is not None:
             return f"{self.shown}, not reached"
         filters = [f"{k}={v}" for k, values in self.settings.filters.items() for v in values]
-        matching = f" that match {printable(' '.join(filters))}" if filters else ""
+        match = "matches" if len(self.wanted) == 1 else "match"
+        matching = f" that {match} {printable(' '.join(filters))}" if filters else ""
         return f"{self.shown}, {plural(len(self.wanted), 'running container')}{matching}"
 
     def engine(self) -> Engine:
@@ -185,7 +186,7 @@ class Audit:
             hosts[0].round = Future()
             try:
                 hosts[0].round.set_result(hosts[0].observe(chosen[hosts[0].label]))
-            except EngineError as error:
+            except Exception as error:  # noqa: BLE001  # raised again in each of its tests
                 hosts[0].round.set_exception(error)
             return
         with_threads = ThreadPoolExecutor(_HOSTS_AT_ONCE)

@@ -57,6 +57,12 @@ class Outcome:
         """Return how many containers could not be observed."""
         return sum(x["error"] is not None for x in self.containers())
 
+    def matches(self) -> bool:
+        """Return whether every host was reached, and every container seen and nothing found."""
+        findings = [y for x in self.containers() for y in x["findings"] or ()]
+        reached = all(x.error is None for x in self.hosts.values())
+        return reached and not self.unseen() and all(x["waived"] is not None for x in findings)
+
     def summary(self) -> str:
         """Return the line that ends an audit, with what is in no report: containers that went."""
         gone = sum(x.gone for x in self.hosts.values())

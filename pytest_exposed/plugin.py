@@ -114,11 +114,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     from pytest_exposed.audit import Audit  # noqa: PLC0415
     from pytest_exposed.errors import ExposedError  # noqa: PLC0415
     from pytest_exposed.hooks import AuditHooks  # noqa: PLC0415
+    from pytest_exposed.progress import meanwhile  # noqa: PLC0415
+    from pytest_exposed.text import plural  # noqa: PLC0415
 
     settings = _settings(config)
     told = getattr(config, "workerinput", {}).get(_LIST)
     try:
-        audit = Audit.load(told, settings) if told is not None else Audit.begin(settings)
+        if told is not None:
+            audit = Audit.load(told, settings)
+        else:
+            with meanwhile(config, f"exposed: reaching {plural(len(settings.hosts), 'host')} …"):
+                audit = Audit.begin(settings)
     except ExposedError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     config.add_cleanup(audit.close)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pytest_exposed.report.causes import findings_of, neighbours
 from pytest_exposed.report.record import Record
 from pytest_exposed.report.summary import summary
 from pytest_exposed.text import printable
@@ -34,13 +35,11 @@ def _rows(hosts: Sequence[Record]) -> Iterator[str]:
             name, image = container["name"], container["image"]
             if container["error"] is not None:
                 yield _row(name, image, "not observed", "", container["error"], "")
-            for finding in container["findings"] or ():
-                todo = finding["fix"]
-                if finding["waived"] is not None:
-                    todo = f"waived: {finding['waived']}" if finding["waived"] else "waived"
-                yield _row(
-                    name, image, finding["rule"], finding["port"] or "", finding["message"], todo
-                )
+            for cause in neighbours(findings_of(container)):
+                reason = cause.first.waived
+                todo = cause.fix if reason is None else f"waived: {reason}".removesuffix(": ")
+                port = cause.span if cause.ports else ""
+                yield _row(name, image, cause.first.rule, port, cause.message, todo)
 
 
 def _row(*cells: str) -> str:

@@ -10,10 +10,13 @@ from typing import Any
 from urllib.parse import quote
 
 from pytest_exposed import __version__
+from pytest_exposed.report.causes import findings_of, neighbours
 from pytest_exposed.report.record import Record
 from pytest_exposed.rules import RULES
 from pytest_exposed.text import printable
 
+_LONG = 4000
+"""Characters of a text that are kept."""
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
@@ -50,47 +53,60 @@ def _rule(name: str) -> dict[str, Any]:
         "name": "".join(x.title() for x in name.split("-")),
         "shortDescription": {"text": rule.summary},
         "help": {"text": f"{rule.summary} {rule.help}"},
-        "defaultConfiguration": {"level": "error" if "default" in rule.groups else "warning"},
+        "defaultConfiguration": {"level": _level(name)},
         "properties": {"tags": ["containers", *rule.groups]},
     }
 
 
 def _results(hosts: Sequence[Record]) -> Iterator[dict[str, Any]]:
+    """Yield a result for each finding; neighbouring ports that are alike are one.
+
+    Code scanning takes 25,000 of a run, which one range of ports could fill.
+    """
     names = list(RULES)
     for host in hosts:
         for container in host["containers"]:
-            for finding in container["findings"] or ():
-                rule, port = finding["rule"], finding["port"]
-                key = "\0".join((host["host"], container["name"], rule, port or ""))
+            for cause in neighbours(findings_of(container)):
+                rule, waived = cause.first.rule, cause.first.waived
+                span = cause.span if cause.ports else ""
+                key = "\0".join((host["host"], container["name"], rule, span))
+                text = f"{container['name']} {span}: {cause.message}. To do: {cause.fix}."
                 result: dict[str, Any] = {
                     "ruleId": rule,
                     "ruleIndex": names.index(rule),
-                    "level": "error" if "default" in RULES[rule].groups else "warning",
-                    "message": {
-                        "text": f"{printable(container['name'])} {port or ''}: "
-                        f"{finding['message']}. To do: {finding['fix']}."
-                    },
+                    "level": _level(rule),
+                    "message": {"text": _text(text)},
                     "locations": [_location(host, container)],
-                    "partialFingerprints": {"finding/v1": sha256(key.encode()).hexdigest()},
+                    "partialFingerprints": {"finding/v1": _digest(key)},
                 }
-                if finding["waived"] is not None:
-                    result["suppressions"] = [
-                        {"kind": "external", "justification": printable(finding["waived"])}
-                    ]
+                if waived is not None:
+                    result["suppressions"] = [{"kind": "external", "justification": _text(waived)}]
                 yield result
+
+
+def _level(rule: str) -> str:
+    return "error" if "default" in RULES[rule].groups else "warning"
+
+
+def _digest(key: str) -> str:
+    return sha256(key.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _text(text: str) -> str:
+    return printable("; ".join(text.splitlines()), _LONG)
 
 
 def _location(host: Record, container: Record) -> dict[str, Any]:
     """Return where a finding is: code scanning insists on a file, so the image stands for one."""
     return {
         "physicalLocation": {
-            "artifactLocation": {"uri": quote(container["image"], safe="/")},
+            "artifactLocation": {"uri": quote(_text(container["image"]), safe="/")},
             "region": {"startLine": 1},
         },
         "logicalLocations": [
             {
-                "name": printable(container["name"]),
-                "fullyQualifiedName": printable(f"{host['host']}/{container['name']}"),
+                "name": _text(container["name"]),
+                "fullyQualifiedName": _text(f"{host['host']}/{container['name']}"),
                 "kind": "resource",
             }
         ],
@@ -100,8 +116,8 @@ def _location(host: Record, container: Record) -> dict[str, Any]:
 def _notifications(hosts: Sequence[Record]) -> Iterator[dict[str, Any]]:
     for host in hosts:
         if host["error"] is not None:
-            yield {"level": "error", "message": {"text": host["error"]}}
+            yield {"level": "error", "message": {"text": _text(host["error"])}}
         for container in host["containers"]:
             if container["error"] is not None:
-                text = f"{printable(container['name'])} on {host['host']}: {container['error']}"
-                yield {"level": "error", "message": {"text": text}}
+                text = f"{container['name']} on {host['host']}: {container['error']}"
+                yield {"level": "error", "message": {"text": _text(text)}}

@@ -21,6 +21,9 @@ from pytest_exposed import Engine
 if TYPE_CHECKING:
     import docker
 
+collect_ignore = ["examples"]
+"""Run where they are named, by `tox -e examples`: they need what others don't."""
+
 UNIT = Path(__file__).with_name("unit")
 
 _ENGINE: pytest.StashKey[dict[str, str]] = pytest.StashKey()

@@ -1,0 +1,50 @@
+"""Commands of the examples, as their users run them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from demo.packages import which
+from examples.common import Command
+
+
+@pytest.fixture
+def environment(engine_url: str, tmp_path: Path) -> dict[str, str]:
+    """The environment of a user of the engine, whose home is a folder of the test."""
+    home = tmp_path / "home"
+    home.mkdir()
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "TOX_", "DOCKER_"))}
+    programs = [Path(sys.executable).parent, *(Path(x).parent for x in [which("docker")] if x)]
+    return {
+        **kept,
+        # Ansible refuses to run where the encoding isn't UTF-8.
+        "LC_ALL": "C.UTF-8",
+        "HOME": str(home),
+        "DOCKER_HOST": engine_url,
+        "PATH": os.pathsep.join([*map(str, programs), os.environ["PATH"]]),
+        "NO_COLOR": "1",
+    }
+
+
+@pytest.fixture
+def command(environment: dict[str, str]) -> Command:
+    """Run a command in a folder and return what came of it, errors among its output."""
+
+    def run(*words: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*map(str, words)],
+            cwd=cwd,
+            env={**environment, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    return run

@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from demo.packages import which
-from examples.common import Command
+
+if TYPE_CHECKING:
+    from examples.common import Command
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ _LOOP = ("bash", "-c", "while true; do sleep 10000; done")
 """What Molecule has a container run with override_command, its default: create.yml of the docker
 and podman drivers in molecule-plugins."""
 
+_ARGUMENTS = "arguments"
+
 
 def made_by_molecule(labels: Mapping[str, str]) -> bool:
     """Return whether the labels are those of an instance of Molecule."""
@@ -37,9 +39,12 @@ def substitute(
             f"Molecule's sleep loop instead of its image's {usual} (override_command)",
             "start its service in converge.yml, or set override_command: false in molecule.yml",
         )
+    if now == usual:
+        program = _program(command) if now == _ARGUMENTS else now
+        return Substitute(f"{program} with other arguments than its image has for it", None)
     return Substitute(f"{now} instead of its image's {usual}", None)
 
 
 def _program(words: Sequence[str]) -> str:
     first = words[0] if words else ""
-    return "arguments" if not first or first.startswith("-") else printable(first, 40)
+    return _ARGUMENTS if not first or first.startswith("-") else printable(first, 40)

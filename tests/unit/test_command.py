@@ -58,7 +58,17 @@ def test_nothing_is_replaced(command: tuple[str, ...], of: dict[str, Any]) -> No
         (
             ("/entry.sh", "--password=hunter2"),
             {"entrypoint": ENTRYPOINT, "command": ("--port=80",)},
-            "arguments instead of its image's arguments",
+            "/entry.sh with other arguments than its image has for it",
+        ),
+        (
+            ("httpd", "-p", "81"),
+            {"command": HTTPD},
+            "httpd with other arguments than its image has for it",
+        ),
+        (
+            ("/entry.sh", "-p"),
+            {"entrypoint": ENTRYPOINT, "command": HTTPD},
+            "arguments instead of its image's httpd",
         ),
         (LOOP, {"command": HTTPD}, "bash instead of its image's httpd"),
         (("\x1b[2J" + "x" * 99,), {"command": HTTPD}, None),

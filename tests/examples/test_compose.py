@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from examples.common import Command, build, copy
-from stage import Stage
 
 if TYPE_CHECKING:
     import docker
-    from stage import Images
+    from stage import Images, Stage
 
 
 @pytest.fixture(scope="module")

@@ -24,9 +24,12 @@ def substitute(
 ) -> Substitute | None:
     """Return what a container runs instead of its image's command; None where it runs that.
 
-    command is the container's whole one, its entrypoint included. Arguments for an image that has
-    none of its own replace nothing. Of commands the program alone is told: arguments can be secret.
+    command is the container's whole one, its entrypoint included; of one that the engine doesn't
+    tell nothing is said. Arguments for an image that has none of its own replace nothing. Of
+    commands the program alone is told: arguments can be secret.
     """
+    if not any(command):
+        return None
     written = (*image.entrypoint, *image.command)
     begins = tuple(command[: len(image.entrypoint)]) == image.entrypoint
     # An init process, which --init and podman put before it, replaces nothing either.

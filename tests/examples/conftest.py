@@ -20,7 +20,8 @@ def environment(engine_url: str, tmp_path: Path) -> dict[str, str]:
     """The environment of a user of the engine, whose home is a folder of the test."""
     home = tmp_path / "home"
     home.mkdir()
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "TOX_", "DOCKER_"))}
+    foreign = ("PYTEST_", "TOX_", "ANSIBLE_", "MOLECULE_", "COMPOSE_", "DOCKER_CONTEXT")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
     programs = [Path(sys.executable).parent, *(Path(x).parent for x in [which("docker")] if x)]
     return {
         **kept,

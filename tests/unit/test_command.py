@@ -36,7 +36,9 @@ def runs(now: tuple[str, ...], labels: dict[str, str] | None = None, /, **of: An
         # Arguments where the image has none, and a command where the image has none at all.
         (("/entry.sh", "--verbose"), {"entrypoint": ENTRYPOINT}),
         (HTTPD, {}),
+        # What the engine doesn't tell.
         ((), {}),
+        (("",), {"command": HTTPD}),
     ],
 )
 def test_nothing_is_replaced(command: tuple[str, ...], of: dict[str, Any]) -> None:

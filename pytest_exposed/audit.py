@@ -13,7 +13,7 @@ from pytest_exposed.engine import Engine
 from pytest_exposed.engine.hosts import Host, resolve
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.round import Answer
-from pytest_exposed.errors import EngineError
+from pytest_exposed.errors import EngineError, ExposedError
 from pytest_exposed.grace import settle
 from pytest_exposed.settings import Settings
 from pytest_exposed.text import plural, printable
@@ -175,6 +175,22 @@ class Audit:
             for host in self.hosts
             for name in (host.names() if host.error is None else [""])
         ]
+
+    def why_not(self, chosen: str) -> str:
+        """Return, behind a colon, why there is no test of an id; empty where nothing tells."""
+        for host in self.hosts:
+            begin = f"{self.id_of(host)}::"
+            if not chosen.startswith(begin) or host.error is not None:
+                continue
+            name = chosen.removeprefix(begin)
+            try:
+                found = host.engine().container(name)
+            except ExposedError as error:
+                return f": {error}"
+            if found.id in {x.id for x in host.wanted}:
+                return f": the test of {printable(name)} is {begin}{found}"
+            return f": {found} is none of the containers that the filter leaves"
+        return ""
 
     def look(self, chosen: Mapping[str, Sequence[Listed]]) -> None:
         """Begin to look at the chosen containers, by the label of their host, at all hosts at once.

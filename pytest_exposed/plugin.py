@@ -131,7 +131,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     known = audit.ids()
     for chosen in config.stash[_CHOSEN]:
         if not any(x == chosen or x.startswith(f"{chosen}::") for x in known):
-            raise pytest.UsageError(f"not found: {chosen} (the audit has no such test)")
+            raise pytest.UsageError(
+                f"not found: {chosen} (the audit has no such test){audit.why_not(chosen)}"
+            )
     config.stash[_AUDIT] = audit
     config.pluginmanager.register(AuditHooks(audit, config.stash[_CHOSEN]), "exposed-audit")
 

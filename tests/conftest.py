@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import docker
     from remote.private import PrivateEngine
 
+collect_ignore = ["examples"]
+"""Run where they are named, by `tox -e examples`: they need what others don't."""
+
 UNIT = Path(__file__).with_name("unit")
 
 _ENGINE: pytest.StashKey[dict[str, str]] = pytest.StashKey()

@@ -187,7 +187,29 @@ class TestChoosing:
     def test_an_id_that_is_not_there(self, audit: Audit, scene: Scene) -> None:
         result = audit(scene.stage, "exposed::nosuch")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["ERROR: not found: exposed::nosuch *"])
+        result.stderr.fnmatch_lines(["ERROR: not found: exposed::nosuch *: * has no container *"])
+
+    def test_an_id_whose_container_ended(self, audit: Audit, stage: Stage) -> None:
+        ended = stage.create("exit:3", name="ended")
+        ended.sdk.start()
+        ended.sdk.wait()
+        result = audit(stage, f"exposed::{ended.name}")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(
+            [f"ERROR: not found: exposed::{ended.name} *exited with code 3*"]
+        )
+
+    def test_an_id_that_the_filter_leaves_out(
+        self, audit: Audit, scene: Scene, stage: Stage
+    ) -> None:
+        result = audit(stage, f"exposed::{scene.good.name}")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"*: {scene.good.name} is none of the containers that *"])
+
+    def test_the_beginning_of_an_id(self, audit: Audit, scene: Scene) -> None:
+        result = audit(scene.stage, f"exposed::{scene.good.id[:12]}")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"*: the test of * is exposed::{scene.good.name}"])
 
     def test_without_paths_only_the_audit_runs(
         self, audit: Audit, scene: Scene, pytester: pytest.Pytester

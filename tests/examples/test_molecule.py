@@ -101,6 +101,7 @@ def test_readme_has_the_files_as_they_are() -> None:
     paths = scenarios / "default/tests/test_ports.py", scenarios / "audit/verify.yml"
     assert files == [x.read_text(encoding="utf-8") for x in paths]
     assert LOOPS in chapter
+    assert LOOPS in (README.parent / "docs/molecule.md").read_text(encoding="utf-8")
 
 
 def test_an_instance_that_ended_is_no_pass(role: Path, command: Command, images: Images) -> None:

@@ -70,7 +70,7 @@ class Engine:
         baseline: str | Path | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Connect to the engine; timeout, in seconds, bounds each wait for one answer of it."""
+        """Connect to the engine; timeout, in seconds, bounds each answer of it as a whole."""
         if source not in SOURCES:
             raise ConfigurationError(
                 f"{source!r} is not a source of sockets: choose one of {', '.join(SOURCES)}"
@@ -142,7 +142,9 @@ class Engine:
             found = [Listed.from_record(x) for x in records]
             found = [x for x in found if LABEL not in x.labels]  # a helper, of this run or another
         except RecordError as error:
-            raise EngineError(f"{self.host} answered what no engine answers: {error}") from None
+            raise EngineError(
+                f"{self.host}: GET /containers/json answered what no engine does: {error}"
+            ) from None
         return sorted(found, key=lambda x: (x.name, x.id))
 
     def inspect(self, container: Listed) -> Inspected:

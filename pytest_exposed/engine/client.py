@@ -51,7 +51,11 @@ class Client(docker.APIClient):
         """Connect; timeout is that of a whole answer."""
         self._bounds = Bounds()
         self._settings: dict[str, Any] | None = None
-        super().__init__(**settings)
+        try:
+            super().__init__(**settings)
+        except BaseException:
+            self.close()  # or what answered stays connected until the garbage is collected
+            raise
 
     def request(  # type: ignore[override]  # of all that requests' takes, what the SDK uses
         self,
@@ -110,13 +114,22 @@ class Client(docker.APIClient):
     def _adapter(self, url: str) -> Any:
         """Return what makes and keeps the connections, which give answers that are bounded."""
         adapter: Any = self.get_adapter(url)
-        if not isinstance(adapter.get_connection_with_tls_context, _Pool):
-            # The SDK's own keep a pool, and so a connection, for every single URL.
-            find = adapter.get_connection_with_tls_context
+        find = getattr(adapter, _FIND)
+        if not isinstance(find, _Pool):
             if hasattr(adapter, "pools"):
-                find = lambda *_, **__: adapter.get_connection(self.base_url)  # noqa: E731
-            adapter.get_connection_with_tls_context = _Pool(find, self._bounds)
+                # The SDK's own keep a pool, and so a connection, for every single URL.
+                own = type(adapter).get_connection
+                find = lambda *_, **__: own(adapter, self.base_url)  # noqa: E731
+            setattr(adapter, _FIND, _Pool(find, self._bounds))
         return adapter
+
+
+# By what requests' adapters find connections, since requests 2.32 and before.
+_FIND = next(
+    x
+    for x in ("get_connection_with_tls_context", "get_connection")
+    if hasattr(requests.adapters.HTTPAdapter, x)
+)
 
 
 class _Pool:

@@ -15,6 +15,7 @@
  *   ready                       the line "ready" on standard output
  *   exit:CODE                   the end
  *   thread                      a thread does the words that follow; the first thread ends
+ *   worker                      a thread with descriptors of its own does the words that follow
  *   name:TEXT                   the name of the thread at work (15 bytes, any but 0)
  *   give:PATH                   a unix socket there; the socket opened last goes to the first who
  *                               connects, and is closed here
@@ -30,6 +31,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -365,13 +367,28 @@ static void end(int signal) {
     _exit(0);
 }
 
+static _Noreturn void *run_all(void *words);
+
+static _Noreturn void *work(void *words) {
+    check(unshare(CLONE_FILES));
+    run_all(words);
+}
+
+static void in_thread(void *(*function)(void *), char **words) {
+    pthread_t thread;
+    if ((errno = pthread_create(&thread, NULL, function, words)) != 0)
+        fail();
+}
+
 static _Noreturn void *run_all(void *words) {
     for (char **next = words; *next; next++) {
         word = *next;
-        pthread_t thread;
+        if (strcmp(word, "worker") == 0) {
+            in_thread(work, next + 1);
+            sleep_for_ever();
+        }
         if (strcmp(word, "thread") == 0) {
-            if ((errno = pthread_create(&thread, NULL, run_all, next + 1)) != 0)
-                fail();
+            in_thread(run_all, next + 1);
             pthread_exit(NULL); /* of the first thread a zombie stays, until the last one ends */
         }
         run();

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from docker.types import Ulimit
+from engine.test_identity import POWERS
 from workload import listener
 
 from pytest_exposed import Container, Engine, NotFoundError
@@ -111,6 +112,40 @@ def test_a_process_of_the_host_in_the_network_is_not_the_containers(
         guest.communicate()
 
 
+def test_a_wide_range_of_ports_for_clients_keeps_udp_from_the_findings(
+    look: Engine, stage: Stage
+) -> None:
+    """It is listed as ephemeral. TCP is not, whatever the range."""
+    wide = {"net.ipv4.ip_local_port_range": "1024 65000"}
+    container = stage.run("udp:0.0.0.0:5353", "tcp:0.0.0.0:5353", sysctls=wide)
+    seen = look.container(container.name)
+    assert [(str(x), x.kind) for x in seen.listeners] == [
+        ("0.0.0.0:5353/tcp", "reachable"),
+        ("0.0.0.0:5353/udp", "ephemeral"),
+    ]
+    assert [str(x) for x in seen.findings] == ["undocumented 5353/tcp"]
+
+
+class TestDescriptorsOfOneThread:
+    """A thread can have a table of descriptors of its own, which is not looked through."""
+
+    def test_hide_nothing_where_the_kernel_says_who_made_a_socket(
+        self, netlink: Engine, stage: Stage
+    ) -> None:
+        assert heard(netlink.container(self._joiner(stage))) == {"0.0.0.0:81/tcp None"}
+
+    def test_hide_a_listener_in_a_shared_namespace_from_procfs_as_root(
+        self, procfs: Engine, stage: Stage
+    ) -> None:
+        assert heard(procfs.container(self._joiner(stage))) == set()
+
+    @staticmethod
+    def _joiner(stage: Stage) -> str:
+        network = f"container:{stage.run(name='owner').id}"
+        words = ("worker", "tcp:0.0.0.0:81")
+        return stage.run(*words, name="joiner", network_mode=network, **POWERS).name
+
+
 NASTY = "\x1b[2J\x1b]0;pwned\x07\n::error::x\u202e<b>&\"'|`[x](y)"
 """Escape codes, a new line, a command of CI, marks of HTML and Markdown, reversed writing."""
 
@@ -166,3 +201,12 @@ def test_ten_thousand_listeners(look: Engine, stage: Stage) -> None:
     seen = look.container(container.name)
     assert len(seen.listening) == 10_000
     assert seen.findings == ()
+
+
+def test_an_image_with_endless_ports_that_are_none(
+    look: Engine, stage: Stage, images: Images
+) -> None:
+    image = images.load({f"x{i}": {} for i in range(5000)})
+    notes = look.container(stage.run(image=image).name).notes
+    assert len(notes) == 9
+    assert notes[-1] == "and 4992 more which are none"

@@ -59,6 +59,11 @@ class TestAFirstThreadThatEnds:
         assert heard(look.container(owner.name)) == {"0.0.0.0:80/tcp listener"}
         assert heard(look.container(joiner.name)) == {"0.0.0.0:81/tcp listener"}
 
+    def test_nor_from_the_helper(self, engine_url: str, helper_image: str, run: Run) -> None:
+        container = run("thread", "tcp:0.0.0.0:80")
+        with Engine(engine_url, source="helper", helper_image=helper_image) as helper:
+            assert heard(helper.container(container.name)) == {"0.0.0.0:80/tcp None"}
+
 
 class TestASocketHandedOver:
     """By a message of a unix socket (SCM_RIGHTS) that both containers can reach."""

@@ -117,5 +117,3 @@ def read_body(response: Any, answer: Answer) -> None:
         raise AnswerError(f"the answer ended {answer.length} bytes before its end")
     if body.count(b",") > MOST_VALUES:
         raise AnswerError(f"it answered with over {MOST_VALUES} values, which no engine does")
-    # Or it is guessed from the text, which takes long where that is long.
-    response.encoding = "utf-8"

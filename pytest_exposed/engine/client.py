@@ -91,7 +91,9 @@ class Client(docker.APIClient):
         assert answer is not None
         try:
             check_head(response)
-            if not stream:
+            # Or it is guessed from the text, which takes long where that is long.
+            response.encoding = "utf-8"
+            if not stream or response.status_code >= 400:
                 read_body(response, answer)
         except BaseException:
             response.close()

@@ -139,6 +139,7 @@ LIES = {
         for x in ("closes-in-the-body", "html", "redirect", "endless-chunks", "error-with-codes")
     },
     "drips-its-head": lies.TRANSPORT["drips-its-head"],
+    "error-without-end": lies.TRANSPORT["error-without-end"],
     "too-deep": lies.SHAPES["too-deep"],
     "null": lies.SHAPES["null"],
 }

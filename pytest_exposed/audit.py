@@ -30,7 +30,7 @@ _FRESH = 1.0
 class HostAudit:
     """The audit of one engine: its containers as listed once, and what was seen of them."""
 
-    host: str | None
+    host: str | None = field(repr=False)  # it can hold a password
     settings: Settings
     label: str
     shown: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_exposed import report, rules
@@ -21,7 +21,7 @@ GRACE = 10.0
 class Settings:
     """What a run looks at, how, and what it reports; every value is a valid one."""
 
-    hosts: tuple[str | None, ...]
+    hosts: tuple[str | None, ...] = field(repr=False)  # they can hold passwords
     filters: Mapping[str, tuple[str, ...]]
     select: tuple[str, ...]
     ignore: tuple[str, ...]

@@ -14,6 +14,12 @@
  *   delay:SECONDS               a pause before the words that follow
  *   ready                       the line "ready" on standard output
  *   exit:CODE                   the end
+ *   thread                      a thread does the words that follow; the first thread ends
+ *   worker                      a thread with descriptors of its own does the words that follow
+ *   name:TEXT                   the name of the thread at work (15 bytes, any but 0)
+ *   give:PATH                   a unix socket there; the socket opened last goes to the first who
+ *                               connects, and is closed here
+ *   take:PATH                   what is given there, kept
  *
  * ADDR is 127.0.0.1 or [::1]; the PORT of a listener may be a range, 7000-7003. Where a word
  * can't be done, the word and the reason go to standard error and the exit status is 3. SIGTERM
@@ -24,6 +30,8 @@
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -32,10 +40,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 static const char *word; /* the argument at work, for messages */
+static int last = -1;    /* the socket opened last */
 
 struct endpoint {
     struct sockaddr_storage address;
@@ -135,7 +145,7 @@ static int serve_one(const struct endpoint *endpoint, int type, int protocol, st
     check(bind(fd, (const struct sockaddr *)&endpoint->address, endpoint->length));
     if (type == SOCK_STREAM && !how.bound_only)
         check(listen(fd, SOMAXCONN));
-    return fd;
+    return last = fd;
 }
 
 /* PROTOCOL:ADDR:PORT */
@@ -257,6 +267,69 @@ static void pause_for(const char *text) {
         continue;
 }
 
+static struct sockaddr_un path(const char *text) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(text) >= sizeof address.sun_path)
+        refuse();
+    strcpy(address.sun_path, text);
+    return address;
+}
+
+/* A message that carries a descriptor (SCM_RIGHTS, unix(7)), and room for one. */
+struct parcel {
+    char byte;
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec content;
+    struct msghdr message;
+};
+
+static void wrap(struct parcel *parcel) {
+    *parcel = (struct parcel){.content = {.iov_base = &parcel->byte, .iov_len = 1}};
+    parcel->message = (struct msghdr){
+        .msg_iov = &parcel->content,
+        .msg_iovlen = 1,
+        .msg_control = &parcel->control,
+        .msg_controllen = sizeof parcel->control,
+    };
+}
+
+static void give(const char *text) {
+    struct sockaddr_un address = path(text);
+    int fd = check(socket(AF_UNIX, SOCK_STREAM, 0));
+    check(bind(fd, (struct sockaddr *)&address, sizeof address));
+    check(listen(fd, 1));
+    int to = check(accept(fd, NULL, NULL));
+    struct parcel parcel;
+    wrap(&parcel);
+    struct cmsghdr *header = CMSG_FIRSTHDR(&parcel.message);
+    *header = (struct cmsghdr){
+        .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof last)};
+    memcpy(CMSG_DATA(header), &last, sizeof last);
+    check((int)sendmsg(to, &parcel.message, 0));
+    check(read(to, &parcel.byte, 1) == 1 ? 0 : -1); /* it is taken */
+    close(last);
+    close(to);
+    close(fd);
+}
+
+static void take(const char *text) {
+    struct sockaddr_un address = path(text);
+    int from = check(socket(AF_UNIX, SOCK_STREAM, 0));
+    while (connect(from, (struct sockaddr *)&address, sizeof address) != 0) {
+        if (errno != ENOENT && errno != ECONNREFUSED)
+            fail();
+        usleep(1000);
+    }
+    struct parcel parcel;
+    wrap(&parcel);
+    check((int)recvmsg(from, &parcel.message, 0));
+    check((int)write(from, "", 1));
+    close(from);
+}
+
 static void run(void) {
     const char *rest;
     if (strcmp(word, "ready") == 0)
@@ -277,6 +350,12 @@ static void run(void) {
         prefork(number(rest, 1, 1000));
     else if ((rest = after(word, "delay")))
         pause_for(rest);
+    else if ((rest = after(word, "name")))
+        check(prctl(PR_SET_NAME, rest));
+    else if ((rest = after(word, "give")))
+        give(rest);
+    else if ((rest = after(word, "take")))
+        take(rest);
     else if ((rest = after(word, "exit")))
         exit(number(rest, 0, 255));
     else
@@ -288,12 +367,38 @@ static void end(int signal) {
     _exit(0);
 }
 
-int main(int argc, char **argv) {
-    signal(SIGTERM, end);     /* process 1 has no default actions */
-    signal(SIGCHLD, SIG_IGN); /* the kernel reaps its children, adopted ones too */
-    for (int i = 1; i < argc; i++) {
-        word = argv[i];
+static _Noreturn void *run_all(void *words);
+
+static _Noreturn void *work(void *words) {
+    check(unshare(CLONE_FILES));
+    run_all(words);
+}
+
+static void in_thread(void *(*function)(void *), char **words) {
+    pthread_t thread;
+    if ((errno = pthread_create(&thread, NULL, function, words)) != 0)
+        fail();
+}
+
+static _Noreturn void *run_all(void *words) {
+    for (char **next = words; *next; next++) {
+        word = *next;
+        if (strcmp(word, "worker") == 0) {
+            in_thread(work, next + 1);
+            sleep_for_ever();
+        }
+        if (strcmp(word, "thread") == 0) {
+            in_thread(run_all, next + 1);
+            pthread_exit(NULL); /* of the first thread a zombie stays, until the last one ends */
+        }
         run();
     }
     sleep_for_ever();
+}
+
+int main(int argc, char **argv) {
+    (void)argc;
+    signal(SIGTERM, end);     /* process 1 has no default actions */
+    signal(SIGCHLD, SIG_IGN); /* the kernel reaps its children, adopted ones too */
+    run_all(argv + 1);
 }

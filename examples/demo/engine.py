@@ -182,7 +182,9 @@ def _make_directory() -> Path:
     return directory
 
 
-def _start(directory: Path, bridge: str, host: str, log: Path) -> subprocess.Popen[bytes]:
+def _start(
+    directory: Path, bridge: str, host: str, log: Path, *options: str
+) -> subprocess.Popen[bytes]:
     # Without a file of its own it reads the options of the machine's engine.
     configuration = directory / "daemon.json"
     configuration.write_text("{}", encoding="ascii")
@@ -200,6 +202,7 @@ def _start(directory: Path, bridge: str, host: str, log: Path) -> subprocess.Pop
         # remove the rules of another engine's published ports. docker-proxy serves ours.
         f"--bridge={bridge}",
         *("--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"),
+        *options,
     ]
     with log.open("wb") as output:
         return subprocess.Popen(

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import import_module
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
+from pytest_exposed.engine.cause import cause
 from pytest_exposed.engine.frames import EngineStream
 from pytest_exposed.errors import ConfigurationError, EngineError, NotFoundError
 from pytest_exposed.text import printable
 
 if TYPE_CHECKING:
-    from docker import APIClient
-
+    from pytest_exposed.engine.client import Client
     from pytest_exposed.engine.hosts import Host
 
 T = TypeVar("T")
@@ -30,11 +27,11 @@ class Api:
     """The calls that are made of an engine. Every one raises EngineError where it fails."""
 
     def __init__(self, host: Host, timeout: float) -> None:
-        """Connect to host; timeout, in seconds, bounds each wait for an answer."""
+        """Connect to host; timeout, in seconds, bounds each answer as a whole."""
         self.host = host
         self._streams: set[EngineStream] = set()
         self._closed = False
-        self.client: APIClient = self.call("GET /version", lambda: _connect(host, timeout))
+        self.client: Client = self.call("GET /version", lambda: _connect(host, timeout))
 
     def close(self) -> None:
         """Close the connections; another thread that is at work is left to remove what it made."""
@@ -44,9 +41,13 @@ class Api:
         self.client.close()
 
     @contextmanager
-    def stream(self, call: str, work: Callable[[], Any]) -> Iterator[EngineStream]:
-        """Read a stream that a call begins, until the block or the connection ends."""
-        stream = EngineStream(self.call(call, work))
+    def stream(self, path: str, identity: str, **content: Any) -> Iterator[EngineStream]:
+        """Read a stream that a call begins, until the block or the connection ends.
+
+        path is that of the call, with {0} for the id; content is the call's params or json.
+        """
+        work = partial(self.client.upgrade, path, identity, **content)
+        stream = EngineStream(self.call(f"POST {path.format(identity)}", work))
         self._streams.add(stream)
         try:
             yield stream
@@ -168,139 +169,10 @@ class _RefusedError(EngineError):
         self.reason = reason
 
 
-def _connect(host: Host, timeout: float) -> APIClient:
-    import docker  # noqa: PLC0415  # the SDK is slow to import
+def _connect(host: Host, timeout: float) -> Client:
+    from pytest_exposed.engine.client import connect  # noqa: PLC0415  # the SDK is slow to import
 
-    scheme, _, path = host.url.partition("://")
-
-    class Client(docker.APIClient):
-        """The SDK's client, without what it leaves to chance."""
-
-        def request(self, *arguments: Any, **options: Any) -> Any:
-            """Give every call a timeout, which the SDK forgets for some, and an engine to call."""
-            if options.get("timeout") is None:
-                options["timeout"] = timeout
-            if scheme in ("unix", "http+unix"):
-                # It leaves a socket open when it can't connect.
-                with socket.socket(socket.AF_UNIX) as probe:
-                    probe.settimeout(timeout)
-                    probe.connect(path)
-            return super().request(*arguments, **options)
-
-        def merge_environment_settings(self, *arguments: Any, **options: Any) -> Any:
-            """Let REQUESTS_CA_BUNDLE, which is for the web, not replace the engine's own CA."""
-            settings = super().merge_environment_settings(*arguments, **options)
-            if self.verify is not True:
-                settings["verify"] = self.verify
-            return settings
-
-    settings: Record = {"timeout": timeout, "version": "auto"}
-    if host.url:
-        settings["base_url"] = _with_ssh_port(host) if host.url.startswith("ssh://") else host.url
-    if host.tls is not None:
-        settings["tls"] = host.tls
-    elif host.url.startswith(("tcp://", "https://")):
-        settings |= _tls_of_environment(host)
-    return Client(**settings)
-
-
-def _with_ssh_port(host: Host) -> str:
-    """Return an ssh:// address with its port: the SDK takes 22, whatever ~/.ssh/config says."""
-    try:
-        paramiko = import_module("paramiko")  # slow to import, and without types
-    except ImportError:
-        raise EngineError(
-            f"{host.shown}: ssh:// needs paramiko: pip install 'pytest-exposed[ssh]'"
-        ) from None
-    parts = urlsplit(host.url)
-    path = os.path.expanduser("~/.ssh/config")
-    if parts.port is None and os.path.isfile(path):
-        port = paramiko.SSHConfig.from_path(path).lookup(parts.hostname or "").get("port")
-        return f"{host.url.rstrip('/')}:{port}" if port else host.url
-    return host.url
-
-
-def _tls_of_environment(host: Host) -> Record:
-    from docker.errors import TLSParameterError  # noqa: PLC0415
-    from docker.utils import kwargs_from_env  # noqa: PLC0415
-
-    try:
-        return {k: v for k, v in kwargs_from_env().items() if k == "tls"}
-    except TLSParameterError:
-        home = os.path.join(os.path.expanduser("~"), ".docker")
-        folder = os.environ.get("DOCKER_CERT_PATH") or home
-        names = [f"{x}.pem" for x in ("ca", "cert", "key")]
-        missing = [x for x in names if not os.path.isfile(os.path.join(folder, x))]
-        raise EngineError(
-            f"{host.shown}: TLS failed: there is no {' and no '.join(missing)} in "
-            f"{printable(folder)} (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
-        ) from None
-
-
-_CLOSED = (
-    "the connection was closed: does the engine want TLS, or another certificate "
-    "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)?"
-)
-_ADVICE = {
-    errno.ENOENT: "there is no such socket: is the engine running, and is this its address?",
-    errno.ECONNREFUSED: "nothing answers there: is the engine running?",
-    errno.EACCES: "permission denied: run as root, or as a member of the socket's group (docker)",
-    errno.EPERM: "permission denied: run as root, or as a member of the socket's group (docker)",
-    errno.ECONNRESET: _CLOSED,
-    errno.EPIPE: _CLOSED,
-}
-# What http.client and the SDK raise for answers of another form.
-_NO_ENGINE = {
-    *("BadStatusLine", "LineTooLong", "IncompleteRead", "HTTPException", "JSONDecodeError"),
-    *("AttributeError", "KeyError", "TypeError"),
-}
-
-
-def cause(error: BaseException, host: Host) -> str:
-    """Return why a call failed and what to try, in one line without user info."""
-    chain = list(_chain(error))
-    names = {type(x).__name__ for x in chain}
-    tls = bool(names & {"SSLError", "TLSParameterError"})  # whose numbers are not the system's
-    for one in chain:
-        if isinstance(one, OSError) and one.errno in _ADVICE and not tls:
-            return _ADVICE[one.errno]
-    if names & {"timeout", "TimeoutError", "ReadTimeout", "ReadTimeoutError", "ConnectTimeout"}:
-        return "no answer in time: is the engine busy, or another service at this address?"
-    # What an engine answered, or the innermost cause.
-    told = [str(getattr(x, "explanation", None) or "") for x in chain]
-    text = " ".join((next(filter(None, told), "") or str(chain[-1]) or str(error)).split())
-    user = host.url.partition("://")[2].partition("/")[0].rpartition("@")[0]
-    for secret in filter(None, (host.url, user, user.partition(":")[2])):
-        text = text.replace(secret, "…")
-    shown = f"{type(chain[-1]).__name__}: {printable(text)}"
-    cut_off = "RemoteDisconnected" in names
-    if tls or "HTTPS server" in text:
-        shown = f"TLS failed: {printable(text)} (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
-    elif type(chain[-1]).__module__.startswith("paramiko") or (
-        cut_off and host.url.startswith("ssh://")
-    ):
-        shown += f"; `ssh {host.shown} docker version` must work without asking for anything"
-    elif cut_off:
-        shown = "the connection was closed without an answer: is the engine still running?"
-    elif names & _NO_ENGINE:
-        shown = f"no engine answers so: is this its address? ({shown})"
-    return shown
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    """Return error and all that lies below it: causes, and errors among the arguments of errors."""
-    found: list[BaseException] = []
-    queue: list[BaseException] = [error]
-    while queue and len(found) < 32:
-        one = queue.pop(0)
-        if any(one is x for x in found):
-            continue
-        found.append(one)
-        below = [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-        errors = getattr(one, "errors", None)  # paramiko's, by address
-        below += errors.values() if isinstance(errors, dict) else []
-        queue += [x for x in below if isinstance(x, BaseException)]
-    return found
+    return connect(host, timeout)
 
 
 def default_timeout() -> float:

@@ -70,7 +70,14 @@ class Engine:
         baseline: str | Path | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Connect to the engine; timeout, in seconds, bounds each wait for one answer of it."""
+        """Connect to the engine; timeout, in seconds, bounds each answer of it as a whole."""
+        try:
+            where = resolve(host)
+        except ConfigurationError as error:
+            raise error.with_traceback(None) from None
+        finally:
+            # It can hold a password, as the environment can, and pytest shows what functions had.
+            del host
         if source not in SOURCES:
             raise ConfigurationError(
                 f"{source!r} is not a source of sockets: choose one of {', '.join(SOURCES)}"
@@ -82,7 +89,7 @@ class Engine:
             allow_labels,
             read(Path(baseline)) if baseline is not None else frozenset(),
         )
-        self._api = Api(resolve(host), default_timeout() if timeout is None else timeout)
+        self._api = Api(where, default_timeout() if timeout is None else timeout)
         self.remote = EngineRemote(self._api, helper_image)
         self._images: dict[str, Image] = {}
 
@@ -142,7 +149,9 @@ class Engine:
             found = [Listed.from_record(x) for x in records]
             found = [x for x in found if LABEL not in x.labels]  # a helper, of this run or another
         except RecordError as error:
-            raise EngineError(f"{self.host} answered what no engine answers: {error}") from None
+            raise EngineError(
+                f"{self.host}: GET /containers/json answered what no engine does: {error}"
+            ) from None
         return sorted(found, key=lambda x: (x.name, x.id))
 
     def inspect(self, container: Listed) -> Inspected:

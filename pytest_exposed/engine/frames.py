@@ -6,11 +6,9 @@ input, 1 for output, 2 for errors; bytes 4 to 7 the body's length, big-endian.
 
 from __future__ import annotations
 
-import socket
 import struct
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from pytest_exposed.errors import ObservationError
@@ -18,7 +16,6 @@ from pytest_exposed.errors import ObservationError
 STDIN, STDOUT, STDERR = 0, 1, 2
 _HEADER = struct.Struct(">BxxxL")
 _LONGEST = 1 << 20
-_CHUNK = 65536
 
 
 class LateError(ObservationError):
@@ -35,26 +32,11 @@ class Stream(Protocol):
 class EngineStream:
     """The connection to an engine that has become a stream (HTTP 101)."""
 
-    def __init__(self, found: Any) -> None:
-        """Take what the docker SDK returns as the socket of one."""
-        self._response = found._response  # noqa: SLF001  # it offers no other way to close it
-        # A plain socket comes wrapped in a SocketIO; TLS and ssh have theirs as it is.
-        self._connection = getattr(found, "_sock", found)
-        # The headers were read through this; what came along with them is still in there.
-        self._file = self._response.raw._fp.fp  # noqa: SLF001  # likewise
-
-    def receive(self, seconds: float) -> bytes:
-        """Return the next bytes, none at the end; raises TimeoutError after seconds, OSError."""
-        self._connection.settimeout(seconds)
-        if hasattr(self._file, "read1"):
-            return bytes(self._file.read1(_CHUNK))
-        held = len(self._file._rbuffer)  # noqa: SLF001  # paramiko's file, which has no read1
-        return bytes(self._file.read(held) if held else self._connection.recv(_CHUNK))
-
-    def end(self) -> None:
-        """Let whoever receives in another thread come to the end."""
-        with suppress(OSError):
-            self._connection.shutdown(socket.SHUT_RDWR)
+    def __init__(self, response: Any) -> None:
+        """Take the answer with which it begins, of our client."""
+        self._response = response
+        self.receive: Callable[[float], bytes] = response.answer.receive
+        self.end: Callable[[], None] = response.answer.shut_down
 
     def close(self) -> None:
         """Close the connection."""

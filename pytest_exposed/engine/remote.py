@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -94,8 +93,7 @@ class EngineRemote:
         where = f"POST /containers/{name}"
         # Attached before it starts: all that it writes is read as it comes, and kept nowhere.
         wanted = {"stdout": 1, "stream": 1}
-        attach: Callable[[], Any] = partial(client.attach_socket, name, wanted)
-        with self._api.stream(f"{where}/attach", attach) as stream:
+        with self._api.stream("/containers/{0}/attach", name, params=wanted) as stream:
             call(f"{where}/start", lambda: client.start(name))
             text = _gather(frames.output(stream, deadline), deadline, "the helper")
         left = max(1, int(deadline - time.monotonic()))
@@ -209,8 +207,8 @@ class EngineRemote:
             lambda: client.exec_create(container, command, stdin=False),
         )
         identity = str(made.get("Id"))
-        start: Callable[[], Any] = partial(client.exec_start, identity, socket=True)
-        with self._api.stream(f"POST /exec/{identity}/start", start) as stream:
+        wanted = {"Tty": False, "Detach": False}
+        with self._api.stream("/exec/{0}/start", identity, json=wanted) as stream:
             text = _gather(frames.output(stream, deadline), deadline, f"{command[0]} in it")
         reading = f"GET /exec/{identity}/json"
         while True:  # its stream ends a moment before it does

@@ -32,6 +32,9 @@ KERNEL_RUNTIMES = {
 _MOMENT = 0.2
 """Seconds in which an engine learns that a container has ended."""
 
+_MOST_INVALID = 8
+"""Lines about what an image documents that is no port: one made by hand can have any number."""
+
 _RUNS = ("running", "paused")
 """States in which a container has processes."""
 
@@ -182,7 +185,12 @@ class Round:
         return LOCAL_PORTS
 
     def _notes(self, listed: Listed, invalid: Sequence[str], reading: Reading) -> list[str]:
-        notes = [f"its image documents {printable(repr(x))}, which is not a port" for x in invalid]
+        notes = [
+            f"its image documents {printable(repr(x))}, which is not a port"
+            for x in invalid[:_MOST_INVALID]
+        ]
+        if len(invalid) > _MOST_INVALID:
+            notes.append(f"and {len(invalid) - _MOST_INVALID} more which are none")
         inspected = self._inspected.get(listed.id)
         if inspected is not None and inspected.wished and not listed.published:
             notes.append(

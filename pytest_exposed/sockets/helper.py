@@ -61,6 +61,10 @@ shown=
 spaces=
 host=
 for p in /proc/[0-9]*; do
+    # Where the first thread of a process has ended, another may live.
+    [ -e "$p/net/tcp" ] || for t in "$p"/task/[0-9]*; do
+        [ -e "$t/net/tcp" ] && p=/proc/${t##*/} && break
+    done
     [ -e "$p/net/tcp" ] && whose "$p" || continue
     alike=
     for rep in $shown; do

@@ -115,6 +115,8 @@ class ContainerProcess:
                 f"process {self.pid} can't be opened: {error.strerror}"
             ) from None
         try:
+            if namespace_of(".", self._fd) is None:
+                self._take_a_living_thread()
             self._namespace = self._look_up_namespace()
             self.prove()
         except BaseException:
@@ -151,6 +153,25 @@ class ContainerProcess:
             raise GoneProcessError(f"process {self.pid} is not, or no longer, the container's")
         if self._look_up_namespace() != self._namespace:
             raise GoneProcessError(f"process {self.pid} went to another network namespace")
+
+    def _take_a_living_thread(self) -> None:
+        """Look through another thread where the first has ended: it has no network any more."""
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        try:
+            tasks = os.open("task", flags, dir_fd=self._fd)
+        except OSError:
+            return
+        try:
+            for name in os.listdir(tasks):
+                if namespace_of(name, tasks) is not None:
+                    thread = os.open(name, flags, dir_fd=tasks)
+                    os.close(self._fd)
+                    self._fd = thread
+                    return
+        except OSError:  # they have ended as well
+            return
+        finally:
+            os.close(tasks)
 
     def _look_up_namespace(self) -> tuple[int, int]:
         namespace = namespace_of(".", self._fd)
@@ -204,8 +225,8 @@ class ContainerProcess:
     def owner(self) -> Owner:
         """Return its name and its pid as its container numbers it."""
         name = self.read("comm", 64).rstrip(b"\n").decode("utf-8", "backslashreplace")
-        # NSpid has the pid in every pid namespace it is in, from the reader's to its own.
-        match = re.search(rb"^NSpid:[\t 0-9]*?([0-9]+)$", self.read("status", 65536), re.MULTILINE)
+        # NStgid has the pid in every pid namespace it is in, from the reader's to its own.
+        match = re.search(rb"^NStgid:[\t 0-9]*?([0-9]+)$", self.read("status", 65536), re.MULTILINE)
         return Owner(int(match[1]) if match else self.pid, name)
 
     def cgroup_directory(self) -> Path | None:

@@ -36,7 +36,9 @@ def process(
     (folder / "fd").mkdir(parents=True)
     (folder / "cgroup").write_text(cgroup)
     (folder / "comm").write_bytes(comm)
-    (folder / "status").write_text(f"Name:\tweb\nPid:\t{pid}\nNSpid:\t{pid}\t{nspid}\nNSsid:\t9\n")
+    (folder / "status").write_text(
+        f"Name:\tweb\nPid:\t{pid}\nNStgid:\t{pid}\t{nspid}\nNSpid:\t{pid}\t7777\nNSsid:\t9\n"
+    )
     for number, held in enumerate(holds):
         target = f"socket:[{held}]" if isinstance(held, int) else held
         os.symlink(target, folder / "fd" / str(number))

@@ -280,7 +280,7 @@ def test_name_and_pid_of_a_process(
 
 def test_a_kernel_without_nspid_tells_the_pid_that_it_has(proc: Path, network: Path) -> None:
     folder = proctree.process(proc, 7, network=network)
-    (folder / "status").write_text("Name:\tNSpid:\nPid:\t7\n")
+    (folder / "status").write_text("Name:\tNStgid:\nPid:\t7\n")
     with proven(proc) as process:
         assert process.owner().pid == 7
 

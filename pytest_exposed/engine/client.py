@@ -1,0 +1,206 @@
+"""The docker SDK's client of one engine, with what it leaves to chance settled."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import docker
+import requests
+from docker.errors import TLSParameterError
+from docker.utils import kwargs_from_env
+
+from pytest_exposed.engine.answer import Answer, Bounds, check_head, read_body
+from pytest_exposed.errors import EngineError
+from pytest_exposed.text import printable
+
+if TYPE_CHECKING:
+    from pytest_exposed.engine.hosts import Host
+
+
+PULL_SECONDS = 600.0
+"""How long a pull may take, which tells of its progress in the meantime."""
+
+
+def connect(host: Host, timeout: float) -> Client:
+    """Return a client of an engine that has answered; timeout, in seconds, is for each answer."""
+    settings: dict[str, Any] = {"timeout": timeout, "version": "auto"}
+    if host.url:
+        settings["base_url"] = _with_ssh_port(host) if host.url.startswith("ssh://") else host.url
+    if host.tls is not None:
+        settings["tls"] = host.tls
+    elif host.url.startswith(("tcp://", "https://")):
+        settings |= _tls_of_environment(host)
+    return Client(**settings)
+
+
+class Client(docker.APIClient):
+    """The SDK's client, whose answers are bounded as wholes; only its connections are requests'.
+
+    A session of requests looks for proxies in the environment, for passwords in ~/.netrc and for
+    cookies with every call, which costs more than an engine takes to answer.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        """Connect; timeout is that of a whole answer."""
+        self._bounds = Bounds()
+        self._settings: dict[str, Any] | None = None
+        try:
+            super().__init__(**settings)
+        except BaseException:
+            self.close()  # or what answered stays connected until the garbage is collected
+            raise
+
+    def request(  # type: ignore[override]  # of all that requests' takes, what the SDK uses
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        stream: bool = False,
+        allow_redirects: bool = False,  # noqa: ARG002  # requests' get asks for it
+        **content: Any,
+    ) -> Any:
+        """Return an answer that came whole and in time; with stream, its head.
+
+        Raises AnswerError for one that is not taken, and whatever requests does.
+        """
+        if self._settings is None:
+            found: Any = self.merge_environment_settings(url, {}, True, None, None)
+            self._settings = {**found}
+            if self.verify is not True:
+                # REQUESTS_CA_BUNDLE, which is for the web, must not replace the engine's own CA.
+                self._settings["verify"] = self.verify
+        sent = {**self.headers, "Accept-Encoding": "identity", **(headers or {})}
+        prepared = requests.Request(method, url, sent, **content).prepare()
+        bounds = self._bounds
+        # The SDK forgets it for some calls.
+        bounds.wait = seconds = self.timeout if timeout is None else timeout
+        if url.endswith("/images/create"):
+            seconds = max(seconds, PULL_SECONDS)
+        bounds.deadline = time.monotonic() + seconds
+        response: Any = self._adapter(url).send(prepared, timeout=bounds.wait, **self._settings)
+        answer, bounds.answer = bounds.answer, None
+        assert answer is not None
+        try:
+            check_head(response)
+            # Or it is guessed from the text, which takes long where that is long.
+            response.encoding = "utf-8"
+            if not stream or response.status_code >= 400:
+                read_body(response, answer)
+        except BaseException:
+            response.close()
+            raise
+        response.answer = answer
+        return response
+
+    def upgrade(self, path: str, identity: str, **content: Any) -> Any:
+        """Return the answer to a POST that becomes a stream; path has {0} for the id.
+
+        The SDK's own calls of this kind return a socket that differs with the connection's kind.
+        """
+        headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
+        sdk: Any = self  # its types tell only what is for users
+        url = sdk._url(path, identity)  # noqa: SLF001
+        response = sdk._post(url, headers=headers, stream=True, **content)  # noqa: SLF001
+        sdk._raise_for_status(response)  # noqa: SLF001
+        return response
+
+    def _adapter(self, url: str) -> Any:
+        """Return what makes and keeps the connections, which give answers that are bounded."""
+        adapter: Any = self.get_adapter(url)
+        find = getattr(adapter, _FIND)
+        if not isinstance(find, _Pool):
+            if hasattr(adapter, "pools"):
+                # The SDK's own keep a pool, and so a connection, for every single URL.
+                own = type(adapter).get_connection
+                find = lambda *_, **__: own(adapter, self.base_url)  # noqa: E731
+            setattr(adapter, _FIND, _Pool(find, self._bounds))
+        return adapter
+
+
+# By what requests' adapters find connections, since requests 2.32 and before.
+_FIND = next(
+    x
+    for x in ("get_connection_with_tls_context", "get_connection")
+    if hasattr(requests.adapters.HTTPAdapter, x)
+)
+
+
+class _Pool:
+    """Finds the pool of connections for a request, one that makes them bounded."""
+
+    def __init__(self, find: Callable[..., Any], bounds: Bounds) -> None:
+        self._find = find
+        self._bounds = bounds
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        pool = self._find(*arguments, **options)
+        # What pools of all kinds make a connection by: urllib3's, and the SDK's of unix and ssh.
+        if not isinstance(pool._new_conn, _Maker):  # noqa: SLF001
+            pool._new_conn = _Maker(pool._new_conn, self._bounds)  # noqa: SLF001
+        return pool
+
+
+class _Maker:
+    """Makes connections whose answers are bounded."""
+
+    def __init__(self, make: Callable[[], Any], bounds: Bounds) -> None:
+        self._make = make
+        self._bounds = bounds
+
+    def __call__(self) -> Any:
+        made = self._make()
+        made.response_class = partial(Answer, self._bounds)
+        if hasattr(made, "unix_socket"):
+            made.connect = partial(_connect_unix, made)
+        return made
+
+
+def _connect_unix(made: Any) -> None:
+    """Connect as the SDK does, but leave no socket open where that fails."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.settimeout(made.timeout)
+        connection.connect(made.unix_socket)
+    except BaseException:
+        connection.close()
+        raise
+    made.sock = connection
+
+
+def _with_ssh_port(host: Host) -> str:
+    """Return an ssh:// address with its port: the SDK takes 22, whatever ~/.ssh/config says."""
+    try:
+        paramiko = import_module("paramiko")  # slow to import, and without types
+    except ImportError:
+        raise EngineError(
+            f"{host.shown}: ssh:// needs paramiko: pip install 'pytest-exposed[ssh]'"
+        ) from None
+    parts = urlsplit(host.url)
+    path = os.path.expanduser("~/.ssh/config")
+    if parts.port is None and os.path.isfile(path):
+        port = paramiko.SSHConfig.from_path(path).lookup(parts.hostname or "").get("port")
+        return f"{host.url.rstrip('/')}:{port}" if port else host.url
+    return host.url
+
+
+def _tls_of_environment(host: Host) -> dict[str, Any]:
+    try:
+        return {k: v for k, v in kwargs_from_env().items() if k == "tls"}
+    except TLSParameterError:
+        home = os.path.join(os.path.expanduser("~"), ".docker")
+        folder = os.environ.get("DOCKER_CERT_PATH") or home
+        names = [f"{x}.pem" for x in ("ca", "cert", "key")]
+        missing = [x for x in names if not os.path.isfile(os.path.join(folder, x))]
+        raise EngineError(
+            f"{host.shown}: TLS failed: there is no {' and no '.join(missing)} in "
+            f"{printable(folder)} (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
+        ) from None

@@ -1,0 +1,256 @@
+"""An engine that lies: at each call, whatever it answers, one clear error in bounded time."""
+
+from __future__ import annotations
+
+import re
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from abuse import lies
+from remote.common import listener_with_cat
+
+from pytest_exposed import Engine, EngineError, ExposedError, NotRunningError, ObservationError
+from pytest_exposed.engine import client as sdk
+from pytest_exposed.engine import remote
+from pytest_exposed.engine.answer import LIMIT
+
+if TYPE_CHECKING:
+    import docker
+    from remote.relay import Meddle, Relay
+    from stage import Images, Stage
+
+TIMEOUT = 1.0
+"""Seconds that an answer may take in these tests."""
+
+BOUND = 15.0
+"""Seconds in which anything must be over: a machine that is busy with other tests included."""
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """Fail where the block does not come to its end in time."""
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < BOUND
+
+
+def message(caught: pytest.ExceptionInfo[ExposedError]) -> str:
+    """Return an error's text; AssertionError where that can't be shown."""
+    text = str(caught.value)
+    assert all(x.isprintable() for x in text.split("\n"))
+    assert len(text) < 2000
+    return text
+
+
+@pytest.fixture(params=[*lies.TRANSPORT, *lies.SHAPES])
+def lie(request: pytest.FixtureRequest) -> Meddle:
+    return lies.TRANSPORT.get(request.param) or lies.SHAPES[request.param]
+
+
+def test_whatever_the_first_answer_is(lie: Meddle, relay: Relay) -> None:
+    relay.meddle = lambda _: lie
+    with bounded(), pytest.raises(EngineError) as caught:
+        Engine(relay.url, timeout=TIMEOUT)
+    assert message(caught).startswith(f"{relay.url}: GET /version: ")
+    assert relay.requests == ["GET /version"]
+
+
+def test_whatever_the_list_is(lie: Meddle, relay: Relay) -> None:
+    with Engine(relay.url, timeout=TIMEOUT) as engine:
+        relay.meddle = lambda _: lie
+        with bounded(), pytest.raises(EngineError) as caught:
+            engine.containers()
+        assert message(caught).startswith(f"{relay.url}: GET /containers/json")
+        assert len(relay.requests) == 2
+        relay.meddle = lambda _: None
+        engine.running()  # it was the answer, and not the connection
+
+
+@pytest.mark.parametrize(
+    "lie", ["endless-body", "negative-chunk", "gigantic-length", "gzip-bomb", "error-without-end"]
+)
+def test_no_answer_eats_the_memory(lie: str, relay: Relay) -> None:
+    with Engine(relay.url, timeout=30) as engine:
+        relay.meddle = lambda _: lies.TRANSPORT[lie]
+        tracemalloc.start()
+        try:
+            with pytest.raises(EngineError):
+                engine.running()
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    # Its pieces and the whole; and what the relay itself holds of it.
+    assert most < 3 * LIMIT
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the calls are made for."""
+
+    web: str
+    stopped: str
+    on_the_host: str
+    helper_image: str
+
+
+@pytest.fixture(scope="module")
+def place(shared_stage: Stage, images: Images, helper_image: str) -> Place:
+    image = listener_with_cat(images, exposes=("80", "81"))
+    web = shared_stage.run("tcp:0.0.0.0:80", name="web", image=image)
+    stopped = shared_stage.run("tcp:0.0.0.0:80", name="stopped")
+    stopped.sdk.kill()
+    host = shared_stage.run(name="host", network_mode="host")
+    return Place(web.name, stopped.name, host.name, helper_image)
+
+
+Act = Callable[[Engine, Place], object]
+
+LOOK: Act = lambda engine, place: engine.container(place.web)  # noqa: E731
+
+MISSING = "127.0.0.1:1/nosuch:1"
+
+CALLS: dict[str, tuple[str, Act, str]] = {
+    "list": (r"GET \S+/containers/json\S*all=0", LOOK, "auto"),
+    "list-all": (r"GET \S+/containers/json\S*all=1", lambda e, _: e.container("nosuch"), "auto"),
+    "inspect": (r"GET \S+/containers/\w{64}/json", lambda e, p: e.container(p.on_the_host), "auto"),
+    "image": (r"GET \S+/images/sha256\S+/json", LOOK, "auto"),
+    "image-by-name": (r"GET \S+/images/nosuch/json", lambda e, _: e.image("nosuch"), "auto"),
+    "images": (r"GET \S+/images/json", lambda e, _: e.image("nosuch"), "auto"),
+    "helper-image": (r"GET \S+/images/[^/]*/app:[0-9]+/json", LOOK, "helper"),
+    "create": (r"POST \S+/containers/create", LOOK, "helper"),
+    "attach": (r"POST \S+/containers/\S+/attach", LOOK, "helper"),
+    "start": (r"POST \S+/containers/\S+/start", LOOK, "helper"),
+    "wait": (r"POST \S+/containers/\S+/wait", LOOK, "helper"),
+    "exec": (r"POST \S+/containers/\S+/exec", LOOK, "exec"),
+    "exec-start": (r"POST \S+/exec/\S+/start", LOOK, "exec"),
+    "exec-inspect": (r"GET \S+/exec/\S+/json", LOOK, "exec"),
+    "pull": (r"POST \S+/images/create", LOOK, "helper"),
+}
+"""Each call: the request's line, what makes it, and by which source."""
+
+LIES = {
+    **{
+        x: lies.TRANSPORT[x]
+        for x in ("closes-in-the-body", "html", "redirect", "endless-chunks", "error-with-codes")
+    },
+    "drips-its-head": lies.TRANSPORT["drips-its-head"],
+    "error-without-end": lies.TRANSPORT["error-without-end"],
+    "too-deep": lies.SHAPES["too-deep"],
+    "null": lies.SHAPES["null"],
+}
+
+
+class TestEachCall:
+    @pytest.fixture(autouse=True)
+    def _impatience(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Shorten what is waited for where an engine says it did what it didn't."""
+        monkeypatch.setattr(remote, "SECONDS", 3.0)
+        monkeypatch.setattr(sdk, "PULL_SECONDS", 2.0)
+
+    @pytest.fixture(params=CALLS)
+    def call(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+    @pytest.mark.parametrize("lie", LIES)
+    def test_is_bounded_and_named(self, call: str, lie: str, relay: Relay, place: Place) -> None:
+        line, act, source = CALLS[call]
+        image = place.helper_image if call != "pull" else MISSING
+        lying = LIES[lie]
+        with Engine(relay.url, source=source, helper_image=image, timeout=TIMEOUT) as engine:
+            relay.meddle = lambda x: lying if re.match(line, x) else None
+            with bounded(), pytest.raises(ExposedError) as caught:
+                act(engine, place)
+        assert any(re.match(line, x) for x in relay.requests)
+        text = message(caught)
+        assert relay.url in text or isinstance(caught.value, ObservationError)
+        assert not any("elsewhere" in x for x in relay.requests)
+
+
+class TestWhatIsOnlyAskedToSayMore:
+    """Where the clock, the log or the history can't be had, the answer is the same."""
+
+    @pytest.fixture(params=LIES)
+    def lie(self, request: pytest.FixtureRequest) -> Meddle:
+        return LIES[request.param]
+
+    def test_the_history(self, lie: Meddle, relay: Relay, place: Place) -> None:
+        with bounded(), Engine(relay.url, timeout=TIMEOUT) as engine:
+            relay.meddle = lambda x: lie if x.endswith("/history") else None
+            findings = engine.container(place.web).findings
+        assert [str(x) for x in findings] == ["silent 81/tcp"]
+        assert any(x.endswith("/history") for x in relay.requests)
+
+    def test_the_log(self, lie: Meddle, relay: Relay, place: Place) -> None:
+        with bounded(), Engine(relay.url, timeout=TIMEOUT) as engine:
+            relay.meddle = lambda x: lie if "/logs?" in x else None
+            with pytest.raises(NotRunningError, match="has exited with code 137") as caught:
+                engine.container(place.stopped)
+        message(caught)
+        assert any("/logs?" in x for x in relay.requests)
+
+    def test_the_machine(self, lie: Meddle, relay: Relay, place: Place) -> None:
+        image = place.helper_image
+        with (
+            bounded(),
+            Engine(relay.url, source="helper", helper_image=image, timeout=TIMEOUT) as engine,
+        ):
+            relay.meddle = lambda x: lie if x.endswith("/info") else None
+            assert {str(x) for x in engine.container(place.web).listening} == {"80/tcp"}
+        assert any(x.endswith("/info") for x in relay.requests)
+
+
+def test_the_removal_of_the_helper(relay: Relay, place: Place, client: docker.DockerClient) -> None:
+    image = place.helper_image
+    with Engine(relay.url, source="helper", helper_image=image, timeout=TIMEOUT) as engine:
+        relay.meddle = lambda x: LIES["drips-its-head"] if x.startswith("DELETE") else None
+        with bounded(), pytest.raises(EngineError) as caught:
+            engine.container(place.web)
+    left = message(caught).rpartition("docker rm -f ")[2]
+    client.api.remove_container(left, force=True)
+
+
+class TestALongList:
+    def test_of_ten_thousand_containers_is_taken(self, relay: Relay) -> None:
+        labels = {f"com.example.label-{x}": "y" * 100 for x in range(30)}
+        with Engine(relay.url) as engine:
+            relay.meddle = lambda _: lies.says(lies.containers(10_000, Labels=labels))
+            assert len(engine.running()) == 10_000
+
+    def test_of_a_million_is_not(self, relay: Relay) -> None:
+        text = lies.containers(1_000_000)
+        with Engine(relay.url) as engine:
+            relay.meddle = lambda _: lies.says(text)
+            with pytest.raises(EngineError, match="over 67108864 bytes, which no engine does"):
+                engine.running()
+
+
+class TestAnAudit:
+    @pytest.mark.parametrize("lie", LIES)
+    def test_of_a_liar_is_refused_in_one_line(
+        self, lie: str, relay: Relay, refusal: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DOCKER_CLIENT_TIMEOUT", str(TIMEOUT))
+        relay.meddle = lambda _: LIES[lie]
+        told = refusal("--docker-host", relay.url)
+        assert told.startswith(f"{relay.url}: GET /version: ")
+
+    @pytest.mark.parametrize("lie", LIES)
+    def test_of_one_who_lies_later_fails(
+        self,
+        lie: str,
+        relay: Relay,
+        place: Place,
+        run_pytest: Callable[..., pytest.RunResult],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("DOCKER_CLIENT_TIMEOUT", str(TIMEOUT))
+        relay.meddle = lambda x: LIES[lie] if "/images/" in x else None
+        result = run_pytest("--docker-host", relay.url, f"--exposed-filter=name={place.web}")
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines([f"*{relay.url}: GET /images/sha256:*"])

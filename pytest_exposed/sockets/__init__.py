@@ -86,8 +86,10 @@ class Look:
                 f"there is no /proc here ({error.strerror}): it needs Linux, on the engine's host"
             )
             return {x.id: why for x in targets}
-        read = netlink.sockets if source == "netlink" else procfs.sockets
-        return self._local.observe(targets, source, read)
+        if source == "procfs":
+            return self._local.observe(targets, source, procfs.sockets)
+        with netlink.Netlink() as link:
+            return self._local.observe(targets, source, link.sockets)
 
     def owners(self, container: str, inodes: Collection[int]) -> dict[int, tuple[Process, ...]]:
         """Return the processes of a container that hold each of the sockets, as far as visible."""

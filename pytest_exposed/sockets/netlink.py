@@ -10,10 +10,11 @@ import ctypes
 import os
 import socket
 import struct
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv6Address
-from typing import Literal, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import ContainerProcess, local_port_range, namespace_of
@@ -24,6 +25,9 @@ from pytest_exposed.sockets.table import (
     Socket,
     TableError,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # typing's came with Python 3.11
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 
@@ -58,36 +62,58 @@ _HIGHEST_ERRNO = 4095  # linux/err.h: MAX_ERRNO
 _TRIES = 10
 _SECONDS = 10.0
 
-T = TypeVar("T")
-
 
 class InterruptedDumpError(ObservationError):
     """The kernel's table changed while it was dumped, so that rows can be missing."""
 
 
-def sockets(process: ContainerProcess) -> tuple[list[Socket], tuple[int, int] | None]:
-    """Return the listening sockets of the process's network namespace, and its local port range.
+class Netlink:
+    """Asks in one network namespace after the other; a context manager that ends what it needs.
 
-    Raises ObservationError where the namespace can't be entered or its answer is no answer.
+    setns moves one thread for good: in a thread that lives on, all that follows would be elsewhere.
+    So there is one that goes from namespace to namespace, opens a socket in each, and ends with
+    the block; to start one for each costs ten times as much as all the rest.
     """
-    # Of this thread, not of the process: another thread may be elsewhere.
-    if process.namespace == namespace_of("/proc/thread-self"):
-        link, local_ports = _open_here()
-    else:
-        try:
-            namespace = process.open("ns/net")
-        except OSError as error:
-            raise ObservationError(
-                f"its network namespace can't be opened: {error.strerror} (that needs root: "
-                "CAP_SYS_PTRACE and CAP_SYS_ADMIN)"
-            ) from None
-        try:
-            link, local_ports = _in_thread(lambda: _open_inside(namespace))
-        finally:
-            os.close(namespace)
-    with link:
-        found = [row for dump in _DUMPS for row in _dump(link, *dump)]
-    return found, local_ports
+
+    def __init__(self) -> None:
+        """Prepare to be used in the calling thread."""
+        # Of this thread, not of the process: another thread may be elsewhere.
+        self._here = namespace_of("/proc/thread-self")
+        self._thread = ThreadPoolExecutor(1, "pytest-exposed-setns")  # starts when first used
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._thread.shutdown()
+
+    def sockets(self, process: ContainerProcess) -> tuple[list[Socket], tuple[int, int] | None]:
+        """Return the listening sockets of the process's network namespace, and its local ports.
+
+        Raises ObservationError where the namespace can't be entered or its answer is no answer.
+        """
+        if process.namespace == self._here:
+            link, local_ports = _open_here()
+        else:
+            try:
+                namespace = process.open("ns/net")
+            except OSError as error:
+                raise ObservationError(
+                    f"its network namespace can't be opened: {error.strerror} (that needs root: "
+                    "CAP_SYS_PTRACE and CAP_SYS_ADMIN)"
+                ) from None
+            try:
+                link, local_ports = self._thread.submit(_open_inside, namespace).result()
+            finally:
+                os.close(namespace)
+        with link:
+            found = [row for dump in _DUMPS for row in _dump(link, *dump)]
+        return found, local_ports
 
 
 def _open_here() -> tuple[socket.socket, tuple[int, int] | None]:
@@ -99,6 +125,7 @@ def _open_here() -> tuple[socket.socket, tuple[int, int] | None]:
 
 
 def _open_inside(namespace: int) -> tuple[socket.socket, tuple[int, int] | None]:
+    """Let the calling thread enter a namespace for good, and return the same of it."""
     # os.setns came with Python 3.12.
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.setns(namespace, CLONE_NEWNET) != 0:
@@ -107,28 +134,6 @@ def _open_inside(namespace: int) -> tuple[socket.socket, tuple[int, int] | None]
             f"its network namespace can't be entered: {reason} (that needs CAP_SYS_ADMIN)"
         )
     return _open_here()
-
-
-def _in_thread(work: Callable[[], T]) -> T:
-    """Return what work returns in a thread of its own, which ends with it.
-
-    setns moves one thread for good: in a thread that lives on, all that follows would be elsewhere.
-    """
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:  # noqa: BLE001  # raised again in the caller's thread
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="pytest-exposed-setns")
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
 
 
 def _dump(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from pytest_exposed.engine.neighbours import Neighbours, Places, company
 from pytest_exposed.engine.records import Inspected, Listed
 from pytest_exposed.errors import GoneError, NotRunningError, ObservationError
-from pytest_exposed.judge import findings
+from pytest_exposed.judge import findings, search
 from pytest_exposed.listeners import LOCAL_PORTS, belongs, listeners
 from pytest_exposed.model import Container, Finding, Listener
 from pytest_exposed.ports import Ports
@@ -47,11 +49,14 @@ class Round:
         self._engine = engine
         self._wanted = wanted
         self._inspected: dict[str, Inspected] = {}
-        self._company = {x.id: self._complete(x) for x in _company(wanted, everyone)}
-        self._places = {x.id: _place(x, everyone) or x.id for x in self._company.values()}
+        self._company = {x.id: self._complete(x) for x in company(wanted, everyone)}
+        places = Places(everyone)
+        self._places = {x.id: places.of(x) or x.id for x in self._company.values()}
+        self._at_place = Counter(self._places.values())
         self._look = Look(engine.source, [x.id for x in everyone], engine.remote)
         running = [x for x in self._company.values() if x.state in _RUNS]
         self._readings = self._look.observe([self._target(x) for x in running], runs=self._runs)
+        self._neighbours = Neighbours(self._readings, self._places)
 
     def answers(self, *, owners: bool) -> dict[str, Answer]:
         """Return a snapshot of each wanted container by its id, or why there is none."""
@@ -94,20 +99,20 @@ class Round:
 
     def _target(self, listed: Listed) -> Target:
         place = self._places[listed.id]
-        shares = place == "host" or list(self._places.values()).count(place) > 1
+        shares = place == "host" or self._at_place[place] > 1
         return Target(listed.id, listed.addresses, place, shares, lambda: self._inspect(listed).pid)
 
     def _snapshot(self, listed: Listed) -> Container:
         """Return a container as if it were alone, not yet judged."""
         reading = self._reading(listed)
         image = self._engine.documented(listed.image_id, listed.image)
-        members = self._members(listed.id)
-        named = Ports()
-        for other in (listed, *(self._company[x] for x in members)):
+        neighbours = self._neighbours.of(listed.id)
+        named = image.documented | listed.declared
+        for other in (self._company[x] for x in neighbours):
             documented = self._engine.documented(other.image_id, other.image).documented
             named |= documented | other.declared
         found = listeners(
-            reading, list(members.values()), named, self._local_ports(listed, reading)
+            reading, list(neighbours.values()), named, self._local_ports(listed, reading)
         )
         container = Container(
             id=listed.id,
@@ -143,25 +148,8 @@ class Round:
         self._readings |= self._look.observe(
             [self._target(listed)], runs=self._runs, elsewhere=[listed.id]
         )
+        self._neighbours = Neighbours(self._readings, self._places)
         return self._reading(listed)
-
-    def _members(self, identity: str) -> dict[str, Reading]:
-        """Return the readings of the other containers in a container's network namespace."""
-        return {
-            key: other
-            for key, other in self._readings.items()
-            if key != identity and isinstance(other, Reading) and self._together(key, identity)
-        }
-
-    def _together(self, one: str, other: str) -> bool:
-        """Return whether two containers that were seen are in one network namespace."""
-        left, right = self._readings[one], self._readings[other]
-        assert isinstance(left, Reading)
-        assert isinstance(right, Reading)
-        if left.source == right.source or {left.source, right.source} <= {"netlink", "procfs"}:
-            return left.namespace == right.namespace
-        # Sources that name namespaces differently: what is said of the containers must do.
-        return self._places[one] == self._places[other]
 
     def _local_ports(self, listed: Listed, reading: Reading) -> tuple[int, int]:
         """Return the namespace's range of ports for clients; asks the engine only if it matters."""
@@ -169,7 +157,7 @@ class Round:
             return reading.local_ports
         if all(x.protocol != "udp" for x in reading.sockets):
             return LOCAL_PORTS
-        for identity in (listed.id, *self._members(listed.id)):
+        for identity in (listed.id, *self._neighbours.of(listed.id)):
             written = self._inspect(self._company[identity]).sysctls
             low, _, high = written.get("net.ipv4.ip_local_port_range", "").strip().partition(" ")
             if low.isdecimal() and high.strip().isdecimal():
@@ -218,21 +206,34 @@ class Round:
         """Return a snapshot with its neighbours and findings, and with the owners of listeners."""
         if not isinstance(answer, Container):
             return answer
-        neighbours = [self._alone[x] for x in self._members(answer.id)]
+        neighbours = [self._alone[x] for x in self._neighbours.of(answer.id)]
         container = replace(
             answer, neighbours=tuple(x for x in neighbours if isinstance(x, Container))
         )
-        verdict = self._findings(container)
         asks_for_names = any(x.name == "ssh" for x in self._engine.rules)
-        if owners or asks_for_names or isinstance(verdict, ObservationError) or verdict:
+        wrong, silent = self._glance(container)
+        if owners or asks_for_names or wrong:
             container = replace(
                 self._with_owners(container),
                 neighbours=tuple(self._with_owners(x) for x in container.neighbours),
             )
-            if not isinstance(verdict, ObservationError) and _names_a_silent_port(verdict):
-                container = replace(container, image=self._engine.with_history(container.image))
-            verdict = self._findings(container)
+        if silent:
+            container = replace(container, image=self._engine.with_history(container.image))
+        verdict = self._findings(container) if wrong or asks_for_names else ()
         return replace(container, verdict=self._certain(container, verdict))
+
+    def _glance(self, container: Container) -> tuple[bool, bool]:
+        """Return whether anything is wrong, and whether that is a silent port: no more is read."""
+        wrong = False
+        may_be_silent = not container.documented <= Ports(x.port for x in container.listeners)
+        try:
+            for finding in search(container, self._engine.rules):
+                wrong = True
+                if finding.rule == "silent" or not may_be_silent:
+                    return True, finding.rule == "silent"
+        except ObservationError:
+            return True, False
+        return wrong, False
 
     def _certain(
         self, container: Container, verdict: tuple[Finding, ...] | ObservationError
@@ -272,10 +273,6 @@ class Round:
         return replace(container, listeners=tuple(map(named, container.listeners)))
 
 
-def _names_a_silent_port(found: Sequence[Finding]) -> bool:
-    return any(x.rule == "silent" for x in found)
-
-
 def not_running(
     name: str, inspected: Inspected, log: str, *, restarted: bool = False
 ) -> NotRunningError:
@@ -296,25 +293,3 @@ def not_running(
     return NotRunningError(
         f"{name} {state}{why}" + (f"; the last lines of its log:\n{log}" if log else "")
     )
-
-
-def _company(wanted: Sequence[Listed], everyone: Sequence[Listed]) -> list[Listed]:
-    """Return the wanted containers and all that may be in one of their network namespaces."""
-    running = {x.id for x in everyone}
-    everyone = [*everyone, *(x for x in wanted if x.id not in running)]
-    places = {_place(x, everyone) for x in wanted}
-    if None in places:
-        return list(everyone)
-    chosen = {x.id for x in wanted}
-    return [x for x in everyone if x.id in chosen or _place(x, everyone) in (*places, None)]
-
-
-def _place(listed: Listed, everyone: Sequence[Listed]) -> str | None:
-    """Return whose namespace it is meant to be in: a container's id, "host", or None: unknown."""
-    mode = listed.network_mode
-    if mode is None or mode == "host":
-        return mode
-    _, joined, other = mode.partition("container:")
-    if not joined:
-        return listed.id
-    return next((x.id for x in everyone if other in (x.id, x.name)), other)

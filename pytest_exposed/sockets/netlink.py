@@ -12,7 +12,6 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import IPv4Address, IPv6Address
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
@@ -24,6 +23,7 @@ from pytest_exposed.sockets.table import (
     MOST_ROWS,
     Socket,
     TableError,
+    address_of,
 )
 
 if TYPE_CHECKING:
@@ -224,8 +224,8 @@ def parse_row(row: memoryview, family: int, protocol: Literal["tcp", "udp"]) -> 
             v6only = bool(value[0])
         elif kind == INET_DIAG_CGROUP_ID and len(value) == 8:
             cgroup = int.from_bytes(value, "little" if struct.pack("=H", 1)[0] else "big")
-    address = IPv4Address(source[:4]) if family == socket.AF_INET else IPv6Address(source)
-    return Socket(protocol, str(address), port, inode, uid, v6only, device, cgroup)
+    address = address_of(source[:4] if family == socket.AF_INET else source)
+    return Socket(protocol, address, port, inode, uid, v6only, device, cgroup)
 
 
 def _attributes(data: memoryview) -> Iterator[tuple[int, memoryview]]:

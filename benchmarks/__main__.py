@@ -15,8 +15,8 @@ from stage import Images, Stage
 
 from benchmarks import fleet, growth, others, ours, startup
 from benchmarks.measure import medians
+from benchmarks.measured import AuditCost, Results, Way
 from benchmarks.plot import svg
-from benchmarks.results import AuditCost, Results, Way
 from benchmarks.table import markdown
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ def _measure(
         print(f"{size} containers", flush=True)
         if not fleet.grow(stage, containers, size):
             print(f"memory is too short for {size} containers", flush=True)
+            if not containers:
+                raise SystemExit(1)
             break
         for source in ours.SOURCES:
             rounds = _ROUNDS[source]

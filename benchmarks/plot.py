@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import escape
 from math import ceil, floor, log10
 
-from benchmarks.results import Results
+from benchmarks.measured import Results
 
 _WIDTH, _LABELS, _BAR, _GAP = 900, 380, 18, 26
 _FONT = 'font-family="sans-serif" font-size="13"'

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from benchmarks.measured import Results
 from benchmarks.ours import PARTS
-from benchmarks.results import Results
 
 _AUDIT = (
     "The audit is all of `pytest --exposed` of its fleet, less what pytest takes for as many tests "

@@ -39,10 +39,9 @@ it gets no shorter."""
 def observe(targets: Sequence[Target], remote: Remote) -> dict[str, Reading | ObservationError]:
     """Return what `cat` in each target tells, or why it can't."""
     answers: dict[str, Reading | ObservationError] = {}
-    byteorder = remote.byteorder
     pool = ThreadPoolExecutor(_AT_ONCE, "pytest-exposed-exec")
     try:
-        found = [(x.id, pool.submit(_observe, x, remote, byteorder)) for x in targets]
+        found = [(x.id, pool.submit(_observe, x, remote)) for x in targets]
         for identity, answer in found:
             try:
                 answers[identity] = answer.result()
@@ -56,13 +55,13 @@ def observe(targets: Sequence[Target], remote: Remote) -> dict[str, Reading | Ob
     return answers
 
 
-def _observe(target: Target, remote: Remote, byteorder: str) -> Reading:
+def _observe(target: Target, remote: Remote) -> Reading:
     tables, addresses = parse(remote.execute(target.id, COMMAND))
     return reading(
         "exec",
         target.place,
         tables,
-        byteorder,
+        remote.byteorder,
         ipv6=bool(addresses),
         addresses=None,
         shared=target.shares,

@@ -12,8 +12,8 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from contextlib import contextmanager
+from typing import Literal
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import ContainerProcess, local_port_range, namespace_of
@@ -25,9 +25,6 @@ from pytest_exposed.sockets.table import (
     TableError,
     address_of,
 )
-
-if TYPE_CHECKING:
-    from typing_extensions import Self  # typing's came with Python 3.11
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 
@@ -62,58 +59,50 @@ _HIGHEST_ERRNO = 4095  # linux/err.h: MAX_ERRNO
 _TRIES = 10
 _SECONDS = 10.0
 
+Answer = tuple[list[Socket], "tuple[int, int] | None"]
+"""Listening sockets, and the range of ports for clients where it can be seen."""
+
 
 class InterruptedDumpError(ObservationError):
     """The kernel's table changed while it was dumped, so that rows can be missing."""
 
 
-class Netlink:
-    """Asks in one network namespace after the other; a context manager that ends what it needs.
+@contextmanager
+def reader() -> Iterator[Callable[[ContainerProcess], Answer]]:
+    """Yield what reads the sockets of a process's network namespace, and its local port range.
+
+    It raises ObservationError where the namespace can't be entered or its answer is no answer.
 
     setns moves one thread for good: in a thread that lives on, all that follows would be elsewhere.
     So there is one that goes from namespace to namespace, opens a socket in each, and ends with
-    the block; to start one for each costs ten times as much as all the rest.
+    the block; to start one for each would take longer than all the rest.
     """
+    # Of this thread, not of the process: another thread may be elsewhere.
+    here = namespace_of("/proc/thread-self")
+    with ThreadPoolExecutor(1, "pytest-exposed-setns") as traveller:  # starts when first used
+        yield lambda process: _sockets(process, here, traveller)
 
-    def __init__(self) -> None:
-        """Prepare to be used in the calling thread."""
-        # Of this thread, not of the process: another thread may be elsewhere.
-        self._here = namespace_of("/proc/thread-self")
-        self._thread = ThreadPoolExecutor(1, "pytest-exposed-setns")  # starts when first used
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._thread.shutdown()
-
-    def sockets(self, process: ContainerProcess) -> tuple[list[Socket], tuple[int, int] | None]:
-        """Return the listening sockets of the process's network namespace, and its local ports.
-
-        Raises ObservationError where the namespace can't be entered or its answer is no answer.
-        """
-        if process.namespace == self._here:
-            link, local_ports = _open_here()
-        else:
-            try:
-                namespace = process.open("ns/net")
-            except OSError as error:
-                raise ObservationError(
-                    f"its network namespace can't be opened: {error.strerror} (that needs root: "
-                    "CAP_SYS_PTRACE and CAP_SYS_ADMIN)"
-                ) from None
-            try:
-                link, local_ports = self._thread.submit(_open_inside, namespace).result()
-            finally:
-                os.close(namespace)
-        with link:
-            found = [row for dump in _DUMPS for row in _dump(link, *dump)]
-        return found, local_ports
+def _sockets(
+    process: ContainerProcess, here: tuple[int, int] | None, traveller: ThreadPoolExecutor
+) -> Answer:
+    if process.namespace == here:
+        link, local_ports = _open_here()
+    else:
+        try:
+            namespace = process.open("ns/net")
+        except OSError as error:
+            raise ObservationError(
+                f"its network namespace can't be opened: {error.strerror} (that needs root: "
+                "CAP_SYS_PTRACE and CAP_SYS_ADMIN)"
+            ) from None
+        try:
+            link, local_ports = traveller.submit(_open_inside, namespace).result()
+        finally:
+            os.close(namespace)
+    with link:
+        found = [row for dump in _DUMPS for row in _dump(link, *dump)]
+    return found, local_ports
 
 
 def _open_here() -> tuple[socket.socket, tuple[int, int] | None]:

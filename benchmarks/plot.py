@@ -32,7 +32,7 @@ def svg(results: Results) -> str:
 
 def _bars(results: Results) -> Iterator[str]:
     """Yield a bar for each way, its length the logarithm of its milliseconds."""
-    yield _text(8, 18, f"ms a container, {results.asked} containers", weight="bold")
+    yield _text(8, 18, "ms a container (logarithmic)", weight="bold")
     found = [(x.name.replace("`", ""), 1000 * x.seconds) for x in results.ways if x.seconds]
     low = floor(log10(min(x for _, x in found)) - 0.5)
     high = log10(max(x for _, x in found))
@@ -51,7 +51,10 @@ def _bars(results: Results) -> Iterator[str]:
 def _lines(results: Results, top: int, height: int) -> Iterator[str]:
     """Yield a line for each source: milliseconds a container over the number of containers."""
     yield _text(
-        8, top - 14, "an audit's ms a container, by the number of containers", weight="bold"
+        8,
+        top - 14,
+        "an audit's ms a container (logarithmic), by the number of containers",
+        weight="bold",
     )
     points = [(x.source, x.containers, 1000 * x.whole / x.containers) for x in results.audits]
     positive = [x for _, _, x in points if x > 0]

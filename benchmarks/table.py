@@ -57,7 +57,7 @@ def markdown(results: Results) -> str:
             "",
             "## One container that has much of something",
             "",
-            "Milliseconds to list it, look at it and judge it.",
+            "Milliseconds to list it, look at it and judge it, alone on the engine.",
             "",
             *_table(
                 ("much of", "how many", "netlink", "procfs"),

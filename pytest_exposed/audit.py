@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ class HostAudit:
     wanted: list[Listed] = field(default_factory=list)
     _records: list[dict[str, Any]] = field(default_factory=list)
     _listed_at: float = 0
+    _now: dict[str, Listed] = field(default_factory=dict)
+    """The containers as they were when they were looked at, by their ids."""
     _engine: Engine | None = None
     round: Future[dict[str, Answer]] | None = None
     """The one look at all containers whose tests run."""
@@ -84,9 +87,10 @@ class HostAudit:
     def names(self) -> list[str]:
         """Return what the tests of the containers are called."""
         names = [printable(x.name) for x in self.wanted]
+        times = Counter(names)
         # Names are unique on an engine; should one say otherwise, the id tells them apart.
         return [
-            name if names.count(name) == 1 else f"{name}@{listed.id[:12]}"
+            name if times[name] == 1 else f"{name}@{listed.id[:12]}"
             for name, listed in zip(names, self.wanted, strict=True)
         ]
 
@@ -116,8 +120,8 @@ class HostAudit:
         engine = self.engine()
         if time.monotonic() - self._listed_at > _FRESH:
             self._list(engine.records())
-        now = {x.id: x for x in self.everyone}
-        fresh = [now.get(x.id, x) for x in chosen]
+        self._now = {x.id: x for x in self.everyone}
+        fresh = [self._now.get(x.id, x) for x in chosen]
         return engine.observe(fresh, self.everyone, owners=self.settings.shows_all)
 
     def answer(self, listed: Listed) -> Answer:
@@ -128,7 +132,7 @@ class HostAudit:
         """
         assert self.round is not None
         answer = self.round.result()[listed.id]
-        now = next((x for x in self.everyone if x.id == listed.id), listed)
+        now = self._now.get(listed.id, listed)
         settings = self.settings
         return settle(self.engine(), now, answer, settings.grace, owners=settings.shows_all)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pytest_exposed import rules
 from pytest_exposed.endpoints import BoundPort, PublishedPort
 from pytest_exposed.engine import Engine
-from pytest_exposed.engine.round import not_running
+from pytest_exposed.engine.ended import not_running
 from pytest_exposed.errors import ConfigurationError, ExposedError, ObservationError
 from pytest_exposed.grace import moments, settle
 from pytest_exposed.model import Container, Finding, Listener

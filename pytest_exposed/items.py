@@ -112,10 +112,15 @@ class ContainerItem(AuditItem):
         if isinstance(answer, ObservationError):
             self._tell(record=record.of_unseen(self.listed, str(answer)))
             raise answer
-        heading = f"{answer} ({answer.image}), seen by {answer.source}"
-        self._tell(record=record.of_container(answer), table="\n".join([heading, *table(answer)]))
+        self._tell(record=record.of_container(answer), table=self._table(answer))
         self.user_properties.append(("exposed_source", answer.source))
         self.judge(answer)
+
+    def _table(self, container: Container) -> str | None:
+        if not self.audit.settings.tables:
+            return None
+        heading = f"{container} ({container.image}), seen by {container.source}"
+        return "\n".join([heading, *table(container)])
 
     def _tell(self, **found: Any) -> None:
         """Say what was found, and in JUnit's properties where."""

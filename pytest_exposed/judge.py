@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication
-from pytest_exposed.ports import Port, Ports
-from pytest_exposed.rules import RULES, Case, Rule
+from pytest_exposed.ports import PROTOCOLS, Port, Ports, order
+from pytest_exposed.rules import Case, Rule
 
 
 def findings(container: Container, rules: Sequence[Rule]) -> tuple[Finding, ...]:
-    """Return what rules find wrong with a container, sorted by port.
+    """Return what rules find wrong with a container, sorted by port; raises as search does."""
+    return tuple(search(container, rules))
+
+
+def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
+    """Yield the findings one by one, for whom the first few are enough.
 
     Raises ObservationError where the answer hangs on a listener that nothing can attribute: where
     it would be another one if that were this container's.
     """
-    found: list[Finding] = []
-    scene = _Scene(container, container.listening, _neighbours(container))
+    listening = container.listening
+    scene = _Scene(container, listening, _by_number(listening), _neighbours(container))
     for port, listeners, publications in _ports_of(container):
         own = tuple(x for x in listeners if x.kind != "unattributed")
         doubtful = tuple(x for x in listeners if x.kind == "unattributed")
@@ -33,12 +38,11 @@ def findings(container: Container, rules: Sequence[Rule]) -> tuple[Finding, ...]
                     "its network namespace, and the sockets of its processes are hidden from this "
                     "user: run as root on the engine's host"
                 )
-        found += certain
+        yield from certain
     for rule in rules:
         broken = rule.judge_container(container) if rule.judge_container else None
         if broken is not None:
-            found.append(Finding(rule.name, None, *broken))
-    return tuple(found)
+            yield Finding(rule.name, None, *broken)
 
 
 def _ports_of(
@@ -51,7 +55,7 @@ def _ports_of(
     publications: dict[Port, list[Publication]] = {}
     for publication in container.published:
         publications.setdefault(publication.port, []).append(publication)
-    for port in sorted({*container.documented, *listeners, *publications}):
+    for port in sorted({*container.documented, *listeners, *publications}, key=order):
         yield port, tuple(listeners.get(port, ())), tuple(publications.get(port, ()))
 
 
@@ -61,6 +65,7 @@ class _Scene:
 
     container: Container
     listening: Ports
+    by_number: Mapping[int, Sequence[Port]]
     neighbours: Mapping[Port, Sequence[tuple[Container, Listener]]]
 
     def case(
@@ -80,9 +85,17 @@ class _Scene:
             answering=own + elsewhere,
             published=published,
             listening=self.listening,
+            alike=tuple(x for x in self.by_number.get(port.number, ()) if x != port),
             documented=port in self.container.documented,
-            documented_by_neighbour=any(port in x.documented for x, _ in others),
+            documented_by_neighbour=bool(others) and any(port in x.documented for x, _ in others),
         )
+
+
+def _by_number(ports: Ports) -> dict[int, list[Port]]:
+    found: dict[int, list[Port]] = {}
+    for port in sorted(ports, key=lambda x: PROTOCOLS.index(x.protocol)):
+        found.setdefault(port.number, []).append(port)
+    return found
 
 
 def _neighbours(container: Container) -> dict[Port, list[tuple[Container, Listener]]]:
@@ -100,11 +113,14 @@ def _presumed(listener: Listener) -> Listener:
 
 def _judge(case: Case, rules: Sequence[Rule]) -> list[Finding]:
     found: list[Finding] = []
+    broken = False
     for rule in rules:
+        default = "default" in rule.groups
         # Of the default group a port breaks one rule at most, the first.
-        if "default" in rule.groups and any("default" in RULES[x.rule].groups for x in found):
+        if default and broken:
             continue
         verdict = rule.judge(case) if rule.judge else None
         if verdict is not None:
             found.append(Finding(rule.name, case.port, *verdict))
+            broken = broken or default
     return found

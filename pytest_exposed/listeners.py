@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from ipaddress import IPv6Address, ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from pytest_exposed.model import Kind, Listener, unmapped
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.ports import Port, Ports, order
 from pytest_exposed.sockets.reading import DNS, Reading
 from pytest_exposed.sockets.table import Socket
 
@@ -49,7 +50,9 @@ def listeners(
             presumed=None if mine else kind,
             inodes=frozenset(inodes),
         )
-        for (port, address, mine, kind, v6only), inodes in sorted(merged.items())
+        for (port, address, mine, kind, v6only), inodes in sorted(
+            merged.items(), key=lambda x: (*order(x[0][0]), *x[0][1:])
+        )
     )
 
 
@@ -91,6 +94,11 @@ def _dns_pair(sockets: Iterable[Socket], local_ports: tuple[int, int]) -> tuple[
     return tuple(found) if sorted(x.protocol for x in found) == ["tcp", "udp"] else ()
 
 
+@lru_cache(maxsize=256)  # thousands of sockets have a few addresses
+def _address(text: str) -> IPv4Address | IPv6Address:
+    return ip_address(unmapped(text))
+
+
 def _kind(
     socket: Socket,
     port: Port,
@@ -104,7 +112,7 @@ def _kind(
         and port not in named
     ):
         return "ephemeral"
-    address = ip_address(unmapped(socket.address))
+    address = _address(socket.address)
     if address.is_loopback or socket.device == LOOPBACK_DEVICE:
         return "loopback"
     if isinstance(address, IPv6Address):

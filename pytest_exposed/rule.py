@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 from pytest_exposed.model import Container, Listener, Publication
-from pytest_exposed.ports import PROTOCOLS, Port, Ports
+from pytest_exposed.ports import Port, Ports
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # not frozen, which takes five times as long: there may be 65,535 of them
 class Case:
     """One port of one container, with all that the rules ask about it."""
 
@@ -23,6 +22,8 @@ class Case:
     published: tuple[Publication, ...]
     listening: Ports
     """All ports of the container's reachable listeners."""
+    alike: tuple[Port, ...]
+    """Those of the same number under the other protocols."""
     documented: bool
     """Whether its image documents the port."""
     documented_by_neighbour: bool
@@ -37,11 +38,6 @@ class Case:
     def where(self) -> str:
         """Where the port is published on the host: "0.0.0.0:8080, [::]:8080"."""
         return ", ".join(x.endpoint for x in self.published)
-
-    @cached_property
-    def other_protocols(self) -> tuple[Port, ...]:
-        """The same number under the other protocols."""
-        return tuple(Port(self.port.number, x) for x in PROTOCOLS if x != self.port.protocol)
 
     def listening_elsewhere(self) -> str:
         """Return the container's other listening ports, to choose the right one from."""

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.model import Container, Listener
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.ports import PROTOCOLS, Port, Ports
 from pytest_exposed.rule import RULES, Case, Rule, Verdict, rule, rule_of_container
 from pytest_exposed.text import printable
 
@@ -73,13 +73,12 @@ def _silent(case: Case) -> Verdict:
     if not case.documented or case.own:
         return None
     message = f"{case.image} documents it, and nothing in {case.container} listens on it"
-    for other in case.other_protocols:
-        if other in case.listening:
-            means = f": EXPOSE {case.port.number} means {case.port}"
-            return (
-                f"{message}, but on {other}" + (means if case.port.protocol == "tcp" else ""),
-                f"write EXPOSE {other} in its Dockerfile",
-            )
+    if case.alike:
+        means = f": EXPOSE {case.port.number} means {case.port}"
+        return (
+            f"{message}, but on {case.alike[0]}" + (means if case.port.protocol == "tcp" else ""),
+            f"write EXPOSE {case.alike[0]} in its Dockerfile",
+        )
     runs, fix = _instead(case.container)
     if fix is not None:
         return message + runs, fix
@@ -206,7 +205,7 @@ def _instead(container: Container) -> tuple[str, str | None]:
 
 
 def _add_expose(case: Case) -> str:
-    for other in case.other_protocols:
+    for other in (Port(case.port.number, x) for x in PROTOCOLS if x != case.port.protocol):
         if other in case.container.documented:
             there = f"EXPOSE {other.number} there means {other}"
             if other.protocol != "tcp":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -48,16 +49,18 @@ class EngineRemote:
         self._api = api
         self._image = image
         self._byteorder: str | None = None
+        self._asking = Lock()  # exec looks at several containers at a time
 
     @property
     def byteorder(self) -> str:
         """That of the engine's machine."""
-        if self._byteorder is None:
-            machine = ""
-            with suppress(EngineError):  # one that tells its containers, and nothing of itself
-                machine = str(self._api.info().get("Architecture"))
-            self._byteorder = "big" if machine in _BIG_ENDIAN else "little"
-        return self._byteorder
+        with self._asking:
+            if self._byteorder is None:
+                machine = ""
+                with suppress(EngineError):  # one that tells its containers, and nothing of itself
+                    machine = str(self._api.info().get("Architecture"))
+                self._byteorder = "big" if machine in _BIG_ENDIAN else "little"
+            return self._byteorder
 
     def run_helper(self, script: str, arguments: Sequence[str]) -> bytes:
         """Return what a shell script writes that runs in the one helper container."""

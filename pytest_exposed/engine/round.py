@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 from pytest_exposed.command import made_by_molecule, substitute
+from pytest_exposed.engine.ended import not_running
+from pytest_exposed.engine.neighbours import Neighbours, Places, company
 from pytest_exposed.engine.records import Inspected, Listed
 from pytest_exposed.errors import EngineError, GoneError, NotRunningError, ObservationError
-from pytest_exposed.judge import findings
+from pytest_exposed.judge import findings, search
 from pytest_exposed.listeners import LOCAL_PORTS, belongs, listeners
 from pytest_exposed.model import Container, Finding, Listener
 from pytest_exposed.ports import Ports
@@ -48,14 +51,18 @@ class Round:
     def __init__(
         self, engine: Engine, wanted: Sequence[Listed], everyone: Sequence[Listed]
     ) -> None:
+        self._began = time.monotonic()
         self._engine = engine
         self._wanted = wanted
         self._inspected: dict[str, Inspected] = {}
-        self._company = {x.id: self._complete(x) for x in _company(wanted, everyone)}
-        self._places = {x.id: _place(x, everyone) or x.id for x in self._company.values()}
+        self._company = {x.id: self._complete(x) for x in company(wanted, everyone)}
+        places = Places(everyone)
+        self._places = {x.id: places.of(x) or x.id for x in self._company.values()}
+        self._at_place = Counter(self._places.values())
         self._look = Look(engine.source, [x.id for x in everyone], engine.remote)
         running = [x for x in self._company.values() if x.state in _RUNS]
         self._readings = self._look.observe([self._target(x) for x in running], runs=self._runs)
+        self._neighbours = Neighbours(self._readings, self._places)
 
     def answers(self, *, owners: bool) -> dict[str, Answer]:
         """Return a snapshot of each wanted container by its id, or why there is none."""
@@ -98,20 +105,20 @@ class Round:
 
     def _target(self, listed: Listed) -> Target:
         place = self._places[listed.id]
-        shares = place == "host" or list(self._places.values()).count(place) > 1
+        shares = place == "host" or self._at_place[place] > 1
         return Target(listed.id, listed.addresses, place, shares, lambda: self._inspect(listed).pid)
 
     def _snapshot(self, listed: Listed) -> Container:
         """Return a container as if it were alone, not yet judged."""
         reading = self._reading(listed)
         image = self._engine.documented(listed.image_id, listed.image)
-        members = self._members(listed.id)
-        named = Ports()
-        for other in (listed, *(self._company[x] for x in members)):
+        neighbours = self._neighbours.of(listed.id)
+        named = image.documented | listed.declared
+        for other in (self._company[x] for x in neighbours):
             documented = self._engine.documented(other.image_id, other.image).documented
             named |= documented | other.declared
         found = listeners(
-            reading, list(members.values()), named, self._local_ports(listed, reading)
+            reading, list(neighbours.values()), named, self._local_ports(listed, reading)
         )
         container = Container(
             id=listed.id,
@@ -151,25 +158,8 @@ class Round:
         self._readings |= self._look.observe(
             [self._target(listed)], runs=self._runs, elsewhere=[listed.id]
         )
+        self._neighbours = Neighbours(self._readings, self._places)
         return self._reading(listed)
-
-    def _members(self, identity: str) -> dict[str, Reading]:
-        """Return the readings of the other containers in a container's network namespace."""
-        return {
-            key: other
-            for key, other in self._readings.items()
-            if key != identity and isinstance(other, Reading) and self._together(key, identity)
-        }
-
-    def _together(self, one: str, other: str) -> bool:
-        """Return whether two containers that were seen are in one network namespace."""
-        left, right = self._readings[one], self._readings[other]
-        assert isinstance(left, Reading)
-        assert isinstance(right, Reading)
-        if left.source == right.source or {left.source, right.source} <= {"netlink", "procfs"}:
-            return left.namespace == right.namespace
-        # Sources that name namespaces differently: what is said of the containers must do.
-        return self._places[one] == self._places[other]
 
     def _local_ports(self, listed: Listed, reading: Reading) -> tuple[int, int]:
         """Return the namespace's range of ports for clients; asks the engine only if it matters."""
@@ -177,7 +167,7 @@ class Round:
             return reading.local_ports
         if all(x.protocol != "udp" for x in reading.sockets):
             return LOCAL_PORTS
-        for identity in (listed.id, *self._members(listed.id)):
+        for identity in (listed.id, *self._neighbours.of(listed.id)):
             written = self._inspect(self._company[identity]).sysctls
             low, _, high = written.get("net.ipv4.ip_local_port_range", "").strip().partition(" ")
             if low.isdecimal() and high.strip().isdecimal():
@@ -220,35 +210,61 @@ class Round:
                 inspected = self._engine.inspect(listed)
             except ObservationError as error:
                 return error
-            if inspected.started != before:
+            if inspected.started != before or self._started_since(inspected):
                 log = self._engine.last_lines(listed)
                 return not_running(name, inspected, log, restarted=True)
         if inspected.state in _RUNS:
             return ObservationError(f"no source can see the sockets of {name}:\n{reading}")
         return not_running(name, inspected, self._engine.last_lines(listed))
 
+    def _started_since(self, inspected: Inspected) -> bool:
+        """Return whether a container was started after the look began, by the engine's clock."""
+        try:
+            now = self._engine.now()
+        except EngineError:  # one that tells its containers, and not its clock
+            return False
+        if now is None or inspected.started is None:
+            return False
+        return (now - inspected.started).total_seconds() < time.monotonic() - self._began
+
     def _judged(self, answer: Answer, *, owners: bool) -> Answer:
         """Return a snapshot with its neighbours and findings, and with the owners of listeners."""
         if not isinstance(answer, Container):
             return answer
-        neighbours = [self._alone[x] for x in self._members(answer.id)]
+        neighbours = [self._alone[x] for x in self._neighbours.of(answer.id)]
         container = replace(
             answer, neighbours=tuple(x for x in neighbours if isinstance(x, Container))
         )
-        verdict = self._findings(container)
         asks_for_names = any(x.name == "ssh" for x in self._engine.rules)
-        if owners or asks_for_names or isinstance(verdict, ObservationError) or verdict:
+        wrong, broken = self._glance(container)
+        if owners or asks_for_names or wrong:
             container = replace(
                 self._with_owners(container),
                 neighbours=tuple(self._with_owners(x) for x in container.neighbours),
             )
-            broken = set() if isinstance(verdict, ObservationError) else {x.rule for x in verdict}
-            if "silent" in broken:
-                container = replace(container, image=self._engine.with_history(container.image))
-            if broken & {"silent", "published-silent"}:
-                container = self._with_substitute(container, self._company[container.id])
-            verdict = self._findings(container)
+        if "silent" in broken:
+            container = replace(container, image=self._engine.with_history(container.image))
+        if broken & {"silent", "published-silent"}:
+            container = self._with_substitute(container, self._company[container.id])
+        verdict = self._findings(container) if wrong or asks_for_names else ()
         return replace(container, verdict=self._certain(container, verdict))
+
+    def _glance(self, container: Container) -> tuple[bool, set[str]]:
+        """Return whether anything is wrong, and which rules are broken, up to the first `silent`.
+
+        No more is looked for: what else is to be read about the container hangs on these alone.
+        """
+        broken: set[str] = set()
+        expected = container.documented | {x.port for x in container.published}
+        may_be_silent = not expected <= Ports(x.port for x in container.listeners)
+        try:
+            for finding in search(container, self._engine.rules):
+                broken.add(finding.rule)
+                if finding.rule == "silent" or not may_be_silent:
+                    break
+        except ObservationError:
+            return True, broken
+        return bool(broken), broken
 
     def _certain(
         self, container: Container, verdict: tuple[Finding, ...] | ObservationError
@@ -295,47 +311,3 @@ class Round:
             return replace(listener, owners=tuple(sorted(owners)))
 
         return replace(container, listeners=tuple(map(named, container.listeners)))
-
-
-def not_running(
-    name: str, inspected: Inspected, log: str, *, restarted: bool = False
-) -> NotRunningError:
-    """Return the error of a container that does not run: its state, exit code and last lines.
-
-    restarted is for one that runs now, but was started again while it was looked at.
-    """
-    code = f" with code {inspected.exit_code}" if inspected.exit_code is not None else ""
-    states = {
-        "restarting": f"is restarting: it exited{code}, {inspected.restarts} times so far",
-        "exited": f"has exited{code}",
-        "created": "was created and never started",
-    }
-    state = states.get(inspected.state, f"is {printable(inspected.state)}")
-    if restarted and inspected.state == "running":
-        state = f"ended and was started again meanwhile ({inspected.restarts} restarts so far)"
-    why = f": {printable(inspected.error)}" if inspected.error else ""
-    return NotRunningError(
-        f"{name} {state}{why}" + (f"; the last lines of its log:\n{log}" if log else "")
-    )
-
-
-def _company(wanted: Sequence[Listed], everyone: Sequence[Listed]) -> list[Listed]:
-    """Return the wanted containers and all that may be in one of their network namespaces."""
-    running = {x.id for x in everyone}
-    everyone = [*everyone, *(x for x in wanted if x.id not in running)]
-    places = {_place(x, everyone) for x in wanted}
-    if None in places:
-        return list(everyone)
-    chosen = {x.id for x in wanted}
-    return [x for x in everyone if x.id in chosen or _place(x, everyone) in (*places, None)]
-
-
-def _place(listed: Listed, everyone: Sequence[Listed]) -> str | None:
-    """Return whose namespace it is meant to be in: a container's id, "host", or None: unknown."""
-    mode = listed.network_mode
-    if mode is None or mode == "host":
-        return mode
-    _, joined, other = mode.partition("container:")
-    if not joined:
-        return listed.id
-    return next((x.id for x in everyone if other in (x.id, x.name)), other)

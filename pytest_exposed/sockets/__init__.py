@@ -54,9 +54,11 @@ class Look:
                 # Others are of this kernel: what could not be seen here has most likely just ended,
                 # and is no reason to start anything.
                 missing = [x for x in missing if runs(x)]
-            asked = [x for x in missing if source == "exec" or x.id not in elsewhere]
+            asked = []
             for target in missing:
-                if target not in asked:
+                if source == "exec" or target.id not in elsewhere:
+                    asked.append(target)
+                else:
                     why = "its runtime keeps its sockets in a kernel of its own"
                     reasons[target.id].append(f"{source}: {why}: only exec can see them")
             for key, answer in self._ask(source, asked).items() if asked else ():
@@ -86,8 +88,10 @@ class Look:
                 f"there is no /proc here ({error.strerror}): it needs Linux, on the engine's host"
             )
             return {x.id: why for x in targets}
-        read = netlink.sockets if source == "netlink" else procfs.sockets
-        return self._local.observe(targets, source, read)
+        if source == "procfs":
+            return self._local.observe(targets, source, procfs.sockets)
+        with netlink.reader() as read:
+            return self._local.observe(targets, source, read)
 
     def owners(self, container: str, inodes: Collection[int]) -> dict[int, tuple[Process, ...]]:
         """Return the processes of a container that hold each of the sockets, as far as visible."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.reading import Reading, Target
@@ -30,24 +31,41 @@ _HEADINGS = (
 _IPV6_ADDRESS = re.compile(rb"[0-9a-f]{32}( [0-9a-f]{2,8}){4} +[^ ]+")
 
 
+_AT_ONCE = 4
+"""Containers in which `cat` runs at a time: half of the time of one after the other, and with more
+it gets no shorter."""
+
+
 def observe(targets: Sequence[Target], remote: Remote) -> dict[str, Reading | ObservationError]:
     """Return what `cat` in each target tells, or why it can't."""
     answers: dict[str, Reading | ObservationError] = {}
-    for target in targets:
-        try:
-            tables, addresses = parse(remote.execute(target.id, COMMAND))
-            answers[target.id] = reading(
-                "exec",
-                target.place,
-                tables,
-                remote.byteorder,
-                ipv6=bool(addresses),
-                addresses=None,
-                shared=target.shares,
-            )
-        except ObservationError as error:
-            answers[target.id] = error
+    pool = ThreadPoolExecutor(_AT_ONCE, "pytest-exposed-exec")
+    try:
+        found = [(x.id, pool.submit(_observe, x, remote)) for x in targets]
+        for identity, answer in found:
+            try:
+                answers[identity] = answer.result()
+            except ObservationError as error:
+                answers[identity] = error
+    except BaseException:  # an engine that is lost, or an interrupt
+        # What runs already ends when its connection is closed, or after its own time.
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
     return answers
+
+
+def _observe(target: Target, remote: Remote) -> Reading:
+    tables, addresses = parse(remote.execute(target.id, COMMAND))
+    return reading(
+        "exec",
+        target.place,
+        tables,
+        remote.byteorder,
+        ipv6=bool(addresses),
+        addresses=None,
+        shared=target.shares,
+    )
 
 
 def parse(text: bytes) -> tuple[dict[str, list[bytes]], list[str]]:

@@ -150,8 +150,10 @@ class Local:
         for pid in self.pids.get(container, ())[:_HELD_PROCESSES]:
             try:
                 with self._process(container, pid) as process:
-                    for inode in process.sockets_held().intersection(inodes):
-                        owners.setdefault(inode, set()).add(process.owner())
+                    if held := process.sockets_held().intersection(inodes):
+                        owner = process.owner()
+                        for inode in held:
+                            owners.setdefault(inode, set()).add(owner)
             except (ObservationError, OSError):
                 continue
         return {inode: tuple(sorted(found)) for inode, found in owners.items()}
@@ -195,12 +197,13 @@ def _cgroups(process: ContainerProcess, sockets: Iterable[Socket]) -> frozenset[
     directory = process.cgroup_directory()
     if directory is None:
         return None
+    # The process may be in a cgroup below the container's own, of whatever name.
+    above, own, rest = directory.partition(process.id.decode())
+    top = above + own + rest.partition("/")[0]
     try:
-        # The process may be in a cgroup below the container's own, of whatever name.
-        top = [x for x in (directory, *directory.parents) if process.id.decode() in x.name][-1]
-        inodes = {top.stat().st_ino}
+        inodes = {os.stat(top).st_ino}
         if any(x.cgroup is not None and x.cgroup not in inodes for x in sockets):
             inodes.update(os.stat(path).st_ino for path, _, _ in os.walk(top))
-    except (OSError, IndexError):
+    except OSError:
         return None
     return frozenset(inodes)

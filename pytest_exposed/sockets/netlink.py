@@ -10,10 +10,10 @@ import ctypes
 import os
 import socket
 import struct
-import threading
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address, IPv6Address
-from typing import Literal, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Literal
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import ContainerProcess, local_port_range, namespace_of
@@ -23,6 +23,7 @@ from pytest_exposed.sockets.table import (
     MOST_ROWS,
     Socket,
     TableError,
+    address_of,
 )
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
@@ -58,20 +59,34 @@ _HIGHEST_ERRNO = 4095  # linux/err.h: MAX_ERRNO
 _TRIES = 10
 _SECONDS = 10.0
 
-T = TypeVar("T")
+Answer = tuple[list[Socket], "tuple[int, int] | None"]
+"""Listening sockets, and the range of ports for clients where it can be seen."""
 
 
 class InterruptedDumpError(ObservationError):
     """The kernel's table changed while it was dumped, so that rows can be missing."""
 
 
-def sockets(process: ContainerProcess) -> tuple[list[Socket], tuple[int, int] | None]:
-    """Return the listening sockets of the process's network namespace, and its local port range.
+@contextmanager
+def reader() -> Iterator[Callable[[ContainerProcess], Answer]]:
+    """Yield what reads the sockets of a process's network namespace, and its local port range.
 
-    Raises ObservationError where the namespace can't be entered or its answer is no answer.
+    It raises ObservationError where the namespace can't be entered or its answer is no answer.
+
+    setns moves one thread for good: in a thread that lives on, all that follows would be elsewhere.
+    So there is one that goes from namespace to namespace, opens a socket in each, and ends with
+    the block; to start one for each would take longer than all the rest.
     """
     # Of this thread, not of the process: another thread may be elsewhere.
-    if process.namespace == namespace_of("/proc/thread-self"):
+    here = namespace_of("/proc/thread-self")
+    with ThreadPoolExecutor(1, "pytest-exposed-setns") as traveller:  # starts when first used
+        yield lambda process: _sockets(process, here, traveller)
+
+
+def _sockets(
+    process: ContainerProcess, here: tuple[int, int] | None, traveller: ThreadPoolExecutor
+) -> Answer:
+    if process.namespace == here:
         link, local_ports = _open_here()
     else:
         try:
@@ -82,7 +97,7 @@ def sockets(process: ContainerProcess) -> tuple[list[Socket], tuple[int, int] | 
                 "CAP_SYS_PTRACE and CAP_SYS_ADMIN)"
             ) from None
         try:
-            link, local_ports = _in_thread(lambda: _open_inside(namespace))
+            link, local_ports = traveller.submit(_open_inside, namespace).result()
         finally:
             os.close(namespace)
     with link:
@@ -99,6 +114,7 @@ def _open_here() -> tuple[socket.socket, tuple[int, int] | None]:
 
 
 def _open_inside(namespace: int) -> tuple[socket.socket, tuple[int, int] | None]:
+    """Let the calling thread enter a namespace for good, and return the same of it."""
     # os.setns came with Python 3.12.
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.setns(namespace, CLONE_NEWNET) != 0:
@@ -107,28 +123,6 @@ def _open_inside(namespace: int) -> tuple[socket.socket, tuple[int, int] | None]
             f"its network namespace can't be entered: {reason} (that needs CAP_SYS_ADMIN)"
         )
     return _open_here()
-
-
-def _in_thread(work: Callable[[], T]) -> T:
-    """Return what work returns in a thread of its own, which ends with it.
-
-    setns moves one thread for good: in a thread that lives on, all that follows would be elsewhere.
-    """
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:  # noqa: BLE001  # raised again in the caller's thread
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="pytest-exposed-setns")
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
 
 
 def _dump(
@@ -219,8 +213,8 @@ def parse_row(row: memoryview, family: int, protocol: Literal["tcp", "udp"]) -> 
             v6only = bool(value[0])
         elif kind == INET_DIAG_CGROUP_ID and len(value) == 8:
             cgroup = int.from_bytes(value, "little" if struct.pack("=H", 1)[0] else "big")
-    address = IPv4Address(source[:4]) if family == socket.AF_INET else IPv6Address(source)
-    return Socket(protocol, str(address), port, inode, uid, v6only, device, cgroup)
+    address = address_of(source[:4] if family == socket.AF_INET else source)
+    return Socket(protocol, address, port, inode, uid, v6only, device, cgroup)
 
 
 def _attributes(data: memoryview) -> Iterator[tuple[int, memoryview]]:

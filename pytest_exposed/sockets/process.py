@@ -105,6 +105,7 @@ class ContainerProcess:
     proc: str = "/proc"
     _fd: int = field(default=-1, init=False)
     _namespace: tuple[int, int] = field(default=(0, 0), init=False)
+    _cgroup: bytes = field(default=b"", init=False)
 
     def __enter__(self) -> Self:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -149,7 +150,8 @@ class ContainerProcess:
         To be called again after every read: the table of a namespace whose last process has ended
         reads as an empty table.
         """
-        if owner_of(self.read("cgroup", _CGROUP_LIMIT), self.ids) != self.id:
+        self._cgroup = self.read("cgroup", _CGROUP_LIMIT)
+        if owner_of(self._cgroup, self.ids) != self.id:
             raise GoneProcessError(f"process {self.pid} is not, or no longer, the container's")
         if self._look_up_namespace() != self._namespace:
             raise GoneProcessError(f"process {self.pid} went to another network namespace")
@@ -229,20 +231,20 @@ class ContainerProcess:
         match = re.search(rb"^NStgid:[\t 0-9]*?([0-9]+)$", self.read("status", 65536), re.MULTILINE)
         return Owner(int(match[1]) if match else self.pid, name)
 
-    def cgroup_directory(self) -> Path | None:
+    def cgroup_directory(self) -> str | None:
         """Return its cgroup2 directory, or None where that is not one that names the container."""
-        for line in self.read("cgroup", _CGROUP_LIMIT).splitlines():
+        for line in self._cgroup.splitlines():
             if line.startswith(b"0::") and self.id in _ID.findall(line):
                 path = os.fsdecode(line[3:])
                 mount = _cgroup2_mount(self.proc)
                 # Seen from inside another cgroup namespace the path begins with /..: out of reach.
                 if mount is not None and not path.startswith("/.."):
-                    return mount / path.lstrip("/")
+                    return f"{mount}/{path.lstrip('/')}"
         return None
 
 
 @cache
-def _cgroup2_mount(proc: str) -> Path | None:
+def _cgroup2_mount(proc: str) -> str | None:
     """Return where the root of the cgroup2 hierarchy is mounted (proc_pid_mountinfo(5))."""
     try:
         lines = Path(proc, "self/mountinfo").read_bytes().split(b"\n")
@@ -252,5 +254,5 @@ def _cgroup2_mount(proc: str) -> Path | None:
         fields, _, kind = line.partition(b" - ")
         words = fields.split(b" ")
         if kind.startswith(b"cgroup2 ") and words[3:4] == [b"/"]:
-            return Path(os.fsdecode(words[4]))
+            return os.fsdecode(words[4])
     return None

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal
 
@@ -100,6 +101,12 @@ def _address(digits: str, byteorder: str) -> str:
     raw = bytes.fromhex(digits)
     if byteorder == "little":
         raw = b"".join(raw[i : i + 4][::-1] for i in range(0, len(raw), 4))
+    return address_of(raw)
+
+
+@lru_cache(maxsize=256)  # thousands of sockets have a few addresses
+def address_of(raw: bytes) -> str:
+    """Return the text of an address, of 4 or 16 bytes in network order."""
     return str(IPv4Address(raw) if len(raw) == 4 else IPv6Address(raw))
 
 
@@ -162,7 +169,7 @@ def parse_ipv4_addresses(text: bytes) -> list[str]:
     if text and not (text.startswith((b"Main:\n", b"Local:\n", b"Id ")) and text.endswith(b"\n")):
         raise TableError("fib_trie does not begin or end as a table of routes")
     try:
-        found = {IPv4Address(x.decode()) for x in _LOCAL.findall(text)}
+        found = [IPv4Address(x.decode()) for x in set(_LOCAL.findall(text))]
     except ValueError:
         raise TableError("fib_trie has a line that is not an address") from None
     return sorted(str(x) for x in found if not x.is_loopback)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_exposed import Container, Engine
+from pytest_exposed.sockets.process import namespace_of
 
 if TYPE_CHECKING:
     from stage import Stage
@@ -84,6 +86,25 @@ class TestHostNetwork:
         for name in (owner.name, joiner.name):
             assert heard(look.container(name)) == set()
             assert found(look.container(name)) == {f"silent {foreign}/tcp"}
+
+
+def test_one_look_at_many_namespaces_ends_where_it_began(
+    netlink: Engine, stage: Stage, on_host: list[str], ports: tuple[int, int, int]
+) -> None:
+    _, one, _ = ports
+    own = [stage.run(f"tcp:0.0.0.0:{80 + x}", name=f"own-{x}") for x in range(3)]
+    here = namespace_of("/proc/thread-self")
+    everyone = netlink.running()
+    order = [own[0].name, on_host[0], own[1].name, own[2].name]
+    wanted = sorted((x for x in everyone if x.name in order), key=lambda x: order.index(x.name))
+    answers = netlink.observe(wanted, [*wanted, *(x for x in everyone if x not in wanted)])
+    heard_by_id = {x.name: heard(x) for x in answers.values() if isinstance(x, Container)}
+    assert heard_by_id == {
+        on_host[0]: {f"0.0.0.0:{one}/tcp reachable"},
+        **{x.name: {f"0.0.0.0:{80 + n}/tcp reachable"} for n, x in enumerate(own)},
+    }
+    assert namespace_of("/proc/thread-self") == here
+    assert not [x for x in threading.enumerate() if "setns" in x.name]
 
 
 @pytest.fixture(scope="module")

@@ -320,7 +320,7 @@ def test_the_cgroup2_directory_is_that_of_its_own_line(
         "42 22 0:27 / /sys/fs/cgroup/unified rw shared:10 master:3 - cgroup2 cgroup rw\n"
     )
     with proven(proc) as process:
-        expected = None if below is None else Path("/sys/fs/cgroup/unified", below)
+        expected = None if below is None else f"/sys/fs/cgroup/unified/{below}"
         assert process.cgroup_directory() == expected
 
 

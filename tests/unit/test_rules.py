@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import ANY, OTHER_ID, container, image, listener, publication
 
+from pytest_exposed import judge
 from pytest_exposed.errors import ConfigurationError, ObservationError
 from pytest_exposed.judge import findings
 from pytest_exposed.model import Container, Finding, Kind, Listener, Process, Publication
@@ -652,6 +653,13 @@ def test_an_ignored_rule_lets_the_next_one_speak() -> None:
 
 def test_no_rule_finds_nothing() -> None:
     assert findings(container(*reaching(80), documented=[81]), []) == ()
+
+
+def test_a_search_looks_no_further_than_it_is_asked_to() -> None:
+    search = judge.search(container(doubtful(81), documented=[80]), DEFAULT)
+    assert str(next(search)) == "silent 80/tcp"
+    with pytest.raises(ObservationError):
+        next(search)
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=lambda x: x.name)

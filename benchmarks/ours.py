@@ -1,0 +1,93 @@
+"""What an audit costs: whole, as pytest runs it, and in its parts."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.measure import medians, pytest_run, timed
+from pytest_exposed.engine import Engine
+from pytest_exposed.engine.round import Round
+from pytest_exposed.model import Container
+from pytest_exposed.outcome import HostOutcome, Outcome
+from pytest_exposed.report import record, write
+from pytest_exposed.sockets.process import pids_of
+
+if TYPE_CHECKING:
+    from stage import Stage, Staged
+
+SOURCES = ("netlink", "procfs", "helper", "exec")
+PARTS = ("list", "pids", "sockets", "rules", "reporting")
+
+TRIVIAL = """
+import pytest
+
+@pytest.mark.parametrize("number", range({}))
+def test_of_nothing(number): pass
+"""
+
+
+def whole(stage: Stage, size: int, source: str, helper_image: str, rounds: int) -> float:
+    """Return the seconds that an audit takes longer than as many tests of nothing."""
+    warm = ["-p", "benchmarks.warm"]
+    options = [f"--exposed-source={source}", f"--exposed-helper-image={helper_image}"]
+    audit = ["-p", "exposed", "--exposed", f"--exposed-filter={stage.filter}", *options]
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "test_nothing.py").write_text(TRIVIAL.format(size), encoding="ascii")
+        found = medians(
+            {
+                "nothing": lambda: pytest_run(*warm, folder=folder).session,
+                "audit": lambda: pytest_run(*warm, *audit, folder=folder).session,
+            },
+            rounds,
+        )
+    return found["audit"] - found["nothing"]
+
+
+def parts(fleet: list[Staged], source: str, helper_image: str, rounds: int) -> dict[str, float]:
+    """Return the seconds of each part of an audit: PARTS."""
+    ids = {x.id for x in fleet}
+    with (
+        Engine(source=source, helper_image=helper_image) as engine,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        everyone = engine.running()
+        wanted = [x for x in everyone if x.id in ids]
+        local = source in ("netlink", "procfs")
+        looked = Round(engine, wanted, everyone)
+        seen = [x for x in looked.answers(owners=False).values() if isinstance(x, Container)]
+        assert len(seen) == len(fleet)
+
+        def report() -> None:
+            outcome = Outcome({"": HostOutcome("")})
+            for one in seen:
+                outcome.add({"host": "", "record": record.of_container(one)})
+            outcome.summary()
+            write(Path(folder, "report.json"), [x.as_record() for x in outcome.hosts.values()])
+
+        works: dict[str, Callable[[], object]] = {
+            "list": engine.running,
+            "pids": lambda: pids_of([x.id for x in everyone]) if local else None,
+            "sockets": lambda: Round(engine, wanted, everyone),
+            "rules": lambda: looked.answers(owners=False),
+            "reporting": report,
+        }
+        found = medians({k: lambda v=v: timed(v) for k, v in works.items()}, rounds)
+    found["sockets"] -= found["pids"]  # which it looks up itself
+    if not local:
+        found["pids"] = 0
+    return found
+
+
+def look(engine: Engine, fleet: list[Staged]) -> Callable[[], float]:
+    """Return what looks at containers once, judges them, and returns the seconds that took."""
+    ids = {x.id for x in fleet}
+
+    def once() -> None:
+        everyone = engine.running()
+        answers = engine.observe([x for x in everyone if x.id in ids], everyone)
+        assert all(isinstance(x, Container) for x in answers.values()), answers
+
+    return lambda: timed(once)

@@ -1,0 +1,6 @@
+"""A plugin of pytest for measured runs: imports what an audit needs before the clock starts."""
+
+import docker  # noqa: F401
+
+import pytest_exposed.engine
+import pytest_exposed.hooks  # noqa: F401

@@ -1,0 +1,72 @@
+"""Who shares a network namespace with whom: as the engine says it, and as it was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+from pytest_exposed.engine.records import Listed
+from pytest_exposed.sockets.reading import Reading
+
+
+class Places:
+    """Whose network namespaces containers are said to be in."""
+
+    def __init__(self, everyone: Iterable[Listed]) -> None:
+        """Take all running containers, one of which another may have joined."""
+        everyone = tuple(everyone)
+        self._ids = {x.name: x.id for x in everyone} | {x.id: x.id for x in everyone}
+
+    def of(self, listed: Listed) -> str | None:
+        """Return a container's id, its own or another's, "host", or None where nothing is said."""
+        mode = listed.network_mode
+        if mode is None or mode == "host":
+            return mode
+        _, joined, other = mode.partition("container:")
+        return self._ids.get(other, other) if joined else listed.id
+
+
+def company(wanted: Sequence[Listed], everyone: Sequence[Listed]) -> list[Listed]:
+    """Return the wanted containers and all that may be in one of their network namespaces."""
+    running = {x.id for x in everyone}
+    everyone = [*everyone, *(x for x in wanted if x.id not in running)]
+    places = Places(everyone)
+    theirs = {places.of(x) for x in wanted}
+    if None in theirs:
+        return list(everyone)
+    chosen = {x.id for x in wanted}
+    return [x for x in everyone if x.id in chosen or places.of(x) in (*theirs, None)]
+
+
+class Neighbours:
+    """Which of the containers that were seen are in one network namespace."""
+
+    def __init__(self, readings: Mapping[str, object], places: Mapping[str, str]) -> None:
+        """Take what was seen, and whose namespace each container is said to be in."""
+        self._seen = {k: x for k, x in readings.items() if isinstance(x, Reading)}
+        self._places = places
+        self._in_namespace: dict[Hashable, list[str]] = {}
+        self._at_place: dict[str, list[str]] = {}
+        for identity, reading in self._seen.items():
+            self._in_namespace.setdefault(_namespace(reading), []).append(identity)
+            self._at_place.setdefault(places[identity], []).append(identity)
+
+    def of(self, identity: str) -> dict[str, Reading]:
+        """Return the readings of the others in a container's network namespace, by their ids."""
+        own = self._seen[identity]
+        found = list(self._in_namespace[_namespace(own)])
+        # Sources that name namespaces differently: what is said of the containers must do.
+        found += [
+            x
+            for x in self._at_place[self._places[identity]]
+            if _names_as(self._seen[x]) != _names_as(own)
+        ]
+        return {x: self._seen[x] for x in found if x != identity}
+
+
+def _namespace(reading: Reading) -> tuple[str, Hashable]:
+    return _names_as(reading), reading.namespace
+
+
+def _names_as(reading: Reading) -> str:
+    """Return what tells how a source names namespaces: both that ask this kernel do it alike."""
+    return "kernel" if reading.source in ("netlink", "procfs") else reading.source

@@ -1,0 +1,81 @@
+"""What an audit asks of an engine: as much for many containers as for a few."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from stage import Stage
+
+from pytest_exposed import Engine
+
+if TYPE_CHECKING:
+    from remote.relay import Relay
+    from stage import Images, Staged
+
+
+def asked(relay: Relay) -> list[str]:
+    """Return the paths that were asked for since the last time, without versions and queries."""
+    lines = [re.sub(r"^GET (/v[0-9.]+)?|\?.*", "", x) for x in relay.requests]
+    relay.requests.clear()
+    return lines
+
+
+@pytest.fixture(params=[1, 7])
+def crowd(
+    request: pytest.FixtureRequest, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Stage, list[Staged]]]:
+    """Containers of two images, the parameter times: one that matches, and one that doesn't."""
+    monkeypatch.setattr("pytest_exposed.audit._FRESH", 60)  # on a slow machine, too
+    with Stage(images) as stage:
+        yield (
+            stage,
+            [
+                stage.run("tcp:0.0.0.0:80", name=f"{number}-{'-'.join(exposes)}", exposes=exposes)
+                for number in range(request.param)
+                for exposes in (("80",), ("80", "81"))
+            ],
+        )
+
+
+def test_an_audit_asks_for_two_lists_each_image_and_what_runs_where_a_port_is_silent(
+    crowd: tuple[Stage, list[Staged]],
+    relay: Relay,
+    images: Images,
+    run_pytest: Callable[..., pytest.RunResult],
+) -> None:
+    stage, containers = crowd
+    result = run_pytest("--docker-host", relay.url, "--exposed-filter", stage.filter)
+    result.assert_outcomes(passed=len(containers) // 2, failed=len(containers) // 2)
+    fine, silent = (images.client.images.get(x.image).id for x in containers[:2])
+    everyone, chosen = "/containers/json", "/containers/json"
+    requests = asked(relay)
+    first = [
+        "/version",
+        everyone,
+        chosen,
+        f"/images/{fine}/json",
+        f"/images/{silent}/json",
+        f"/images/{silent}/history",  # for the line of the Dockerfile that a finding names
+    ]
+    assert requests[: len(first)] == first
+    # What each runs instead of its image's command, which may be why it is silent.
+    assert sorted(requests[len(first) :]) == sorted(
+        f"/containers/{x.id}/json" for x in containers[1::2]
+    )
+
+
+def test_a_second_look_asks_for_no_image_again(
+    crowd: tuple[Stage, list[Staged]], relay: Relay
+) -> None:
+    ids = {x.id for x in crowd[1]}
+    with Engine(relay.url) as engine:
+        for _ in range(2):
+            asked(relay)
+            everyone = engine.running()
+            answers = engine.observe([x for x in everyone if x.id in ids], everyone)
+            assert answers.keys() == ids
+        again = [f"/containers/{x.id}/json" for x in crowd[1][1::2]]  # the silent ones
+        assert sorted(asked(relay)) == sorted(["/containers/json", *again])

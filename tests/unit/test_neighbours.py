@@ -1,0 +1,80 @@
+"""Who is in a network namespace with whom: as it is said, and as it was seen."""
+
+from __future__ import annotations
+
+import pytest
+from make import reading
+
+from pytest_exposed.engine.neighbours import Neighbours, Places, company
+from pytest_exposed.engine.records import Listed
+from pytest_exposed.errors import ObservationError
+
+
+def listed(number: int, mode: str | None = "bridge") -> Listed:
+    record = {"Id": f"{number:064x}", "Names": [f"/c{number}"]}
+    return Listed.from_record(record | {"HostConfig": {"NetworkMode": mode}})
+
+
+OWNER, HOST, UNKNOWN = listed(1), listed(2, "host"), listed(3, None)
+BY_ID, BY_NAME = listed(4, f"container:{OWNER.id}"), listed(5, "container:c1")
+STRAY = listed(6, "container:gone")
+EVERYONE = [OWNER, HOST, UNKNOWN, BY_ID, BY_NAME, STRAY]
+
+
+@pytest.mark.parametrize(
+    ("one", "place"),
+    [
+        (OWNER, OWNER.id),
+        (HOST, "host"),
+        (UNKNOWN, None),
+        (BY_ID, OWNER.id),
+        (BY_NAME, OWNER.id),
+        (STRAY, "gone"),
+    ],
+    ids=lambda x: getattr(x, "name", None),
+)
+def test_the_place_of_a_container(one: Listed, place: str | None) -> None:
+    assert Places(EVERYONE).of(one) == place
+
+
+def test_a_container_called_like_the_id_of_another_is_not_taken_for_it() -> None:
+    liar = listed(7)
+    liar = Listed.from_record({"Id": liar.id, "Names": [f"/{OWNER.id}"]})
+    assert Places([OWNER, liar]).of(BY_ID) == Places([liar, OWNER]).of(BY_ID) == OWNER.id
+
+
+def test_the_company_are_those_who_may_share_a_namespace() -> None:
+    # Whose place is unknown may be anywhere.
+    assert company([BY_NAME], EVERYONE) == [OWNER, UNKNOWN, BY_ID, BY_NAME]
+    assert company([HOST], EVERYONE) == [HOST, UNKNOWN]
+    assert company([UNKNOWN], EVERYONE) == EVERYONE
+    assert company([OWNER], []) == [OWNER]
+
+
+def test_those_in_one_namespace_are_neighbours() -> None:
+    readings = {
+        "a": reading(source="netlink", namespace=1),
+        "b": reading(source="procfs", namespace=1),
+        "c": reading(source="netlink", namespace=2),
+        "d": ObservationError("it was not seen"),
+    }
+    neighbours = Neighbours(readings, {x: x for x in readings})
+    assert {x: list(neighbours.of(x)) for x in "abc"} == {"a": ["b"], "b": ["a"], "c": []}
+    assert neighbours.of("a")["b"] is readings["b"]
+
+
+def test_what_is_said_tells_where_sources_name_namespaces_differently() -> None:
+    readings = {
+        "a": reading(source="netlink", namespace=1),
+        "b": reading(source="helper", namespace=1),
+        "c": reading(source="exec", namespace="place"),
+        "d": reading(source="helper", namespace=2),
+    }
+    places = {"a": "place", "b": "elsewhere", "c": "place", "d": "elsewhere"}
+    neighbours = Neighbours(readings, places)
+    assert {x: list(neighbours.of(x)) for x in readings} == {
+        "a": ["c"],
+        "b": [],  # by the helper's own word, which is better, d is elsewhere
+        "c": ["a"],
+        "d": [],
+    }

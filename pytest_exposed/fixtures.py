@@ -131,8 +131,7 @@ class Checker:
             check = question()
         except ExposedError as error:
             raise error.with_traceback(None) from None
-        if check.container is not None:
-            self._looked[check.container.id] = check.container
+        self._looked.update((x.id, x) for x in check.containers)
         return check
 
 

@@ -101,6 +101,10 @@ class Api:
         history: Callable[..., Any] = self.client.history
         return self._objects(f"GET /images/{image}/history", lambda: history(image), named=True)
 
+    def services(self) -> list[Record]:
+        """Return the services of the swarm that the engine is a manager of."""
+        return self._objects("GET /services", self.client.services)
+
     def logs(self, container: str, lines: int) -> str:
         """Return the last lines that a container wrote, at most 4,096 characters."""
         text = self.call(

@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING
 
 from pytest_exposed.acceptance import Acceptance
 from pytest_exposed.baseline import read
-from pytest_exposed.engine.api import Api, default_timeout
+from pytest_exposed.engine.api import Api, LostError, default_timeout
 from pytest_exposed.engine.hosts import resolve
-from pytest_exposed.engine.names import exact, find, name_of, names_to_suggest, unknown
+from pytest_exposed.engine.names import (
+    ambiguous,
+    exact,
+    find,
+    name_of,
+    names_to_suggest,
+    unknown,
+)
 from pytest_exposed.engine.records import (
     Inspected,
     Listed,
@@ -25,6 +32,7 @@ from pytest_exposed.engine.records import (
 )
 from pytest_exposed.engine.remote import LABEL, EngineRemote
 from pytest_exposed.engine.round import Answer, Round
+from pytest_exposed.engine.swarm import joined, service_of
 from pytest_exposed.errors import (
     ConfigurationError,
     EngineError,
@@ -133,8 +141,21 @@ class Engine:
     def records(
         self, filters: Mapping[str, Sequence[str]] | None = None
     ) -> list[dict[str, object]]:
-        """Return the engine's own records of what running() returns."""
-        return self._api.containers(filters)
+        """Return the engine's own records of what running() returns.
+
+        Those of tasks of Swarm services have what these publish.
+        """
+        records = self._api.containers(filters)
+        return joined(records, self._services()) if any(map(service_of, records)) else records
+
+    def _services(self) -> Sequence[Mapping[str, object]] | str:
+        """Return the services of the engine's swarm, or why it doesn't tell them."""
+        try:
+            return self._api.services()
+        except LostError:
+            raise
+        except EngineError as error:
+            return str(error)
 
     def parse(self, records: Sequence[Mapping[str, object]]) -> list[Listed]:
         """Return the containers of such records; EngineError where an engine sends no such ones."""
@@ -145,7 +166,7 @@ class Engine:
             raise EngineError(f"{self.host} answered what no engine answers: {error}") from None
         return sorted(found, key=lambda x: (x.name, x.id))
 
-    def inspect(self, container: Listed) -> Inspected:
+    def inspect(self, container: Listed | Container) -> Inspected:
         """Return what the list leaves out; GoneError where the container has been removed."""
         try:
             return Inspected.from_record(self._api.container(container.id))
@@ -169,16 +190,23 @@ class Engine:
         Raises NotFoundError where there is none, or several, ConfigurationError for what can't be
         one.
         """
+        found, everyone = self.find_tasks(container)
+        if len(found) > 1:
+            raise ambiguous(name_of(container), found)
+        return found[0], everyone
+
+    def find_tasks(self, container: object) -> tuple[list[Listed], list[Listed]]:
+        """Return the container that is meant, or the tasks of a Swarm service, as find does."""
         name = name_of(container)
         everyone = self.running()
-        listed = exact(name, everyone)
-        if listed is None:
+        found = exact(name, everyone)
+        if not found:
             # A stopped container's own name comes before a running one's service or id.
             every = self.parse(self._api.all_containers())
-            listed = exact(name, every) or find(name, everyone) or find(name, every)
-            if listed is None:
+            found = exact(name, every) or find(name, everyone) or find(name, every)
+            if not found:
                 raise unknown(name, "container", names_to_suggest(every), self.host)
-        return listed, everyone
+        return found, everyone
 
     def container(self, container: object) -> Container:
         """Return a snapshot of a container: a name, an id or its beginning, a service, an object.
@@ -187,10 +215,14 @@ class Engine:
         ObservationError where its sockets can't be seen.
         """
         listed, everyone = self.find(container)
-        answer = self.observe([listed], everyone, owners=True)[listed.id]
-        if isinstance(answer, ObservationError):
-            raise answer
-        return answer
+        return self._snapshots([listed], everyone)[0]
+
+    def tasks(self, container: object) -> list[Container]:
+        """Return snapshots of the running tasks of a Swarm service; of anything else, as container.
+
+        They are those on this engine: other nodes of the swarm have engines of their own.
+        """
+        return self._snapshots(*self.find_tasks(container))
 
     def containers(self, **filters: str | Sequence[str]) -> list[Container]:
         """Return snapshots of the running containers, sorted by name; filters are Docker's own.
@@ -201,9 +233,11 @@ class Engine:
         wanted = {k: [v] if isinstance(v, str) else list(v) for k, v in filters.items()}
         everyone = self.running()
         chosen = {x.id for x in self.running(wanted)} if wanted else {x.id for x in everyone}
-        answers = self.observe([x for x in everyone if x.id in chosen], everyone, owners=True)
+        return self._snapshots([x for x in everyone if x.id in chosen], everyone)
+
+    def _snapshots(self, wanted: Sequence[Listed], everyone: Sequence[Listed]) -> list[Container]:
         snapshots = []
-        for answer in answers.values():
+        for answer in self.observe(wanted, everyone, owners=True).values():
             if isinstance(answer, ObservationError):
                 raise answer
             snapshots.append(answer)
@@ -250,7 +284,7 @@ class Engine:
             self._images[image.id] = known
         return replace(known, name=image.name)
 
-    def last_lines(self, container: Listed) -> str:
+    def last_lines(self, container: Listed | Container) -> str:
         """Return the last lines that a container logged, escaped; empty where there are none."""
         try:
             text = self._api.logs(container.id, _LOG_LINES)

@@ -105,7 +105,7 @@ class Round:
         named = Ports()
         for other in (listed, *(self._company[x] for x in members)):
             documented = self._engine.documented(other.image_id, other.image).documented
-            named |= documented | other.declared
+            named |= documented | other.declared | {x.port for x in other.published}
         found = listeners(
             reading, list(members.values()), named, self._local_ports(listed, reading)
         )
@@ -184,6 +184,7 @@ class Round:
                 f"-p {printable(', '.join(inspected.wished))} has no effect with "
                 f"--network {printable(inspected.network_mode)}"
             )
+        notes += [listed.untold] if listed.untold else []
         if reading.addresses == frozenset() and not reading.ipv6:
             notes.append("its network has no address but loopback: nothing outside can reach it")
         return notes

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pytest_exposed.report.once import findings
 from pytest_exposed.report.record import Record
 from pytest_exposed.report.summary import summary
 from pytest_exposed.text import printable
@@ -31,16 +32,15 @@ def _rows(hosts: Sequence[Record]) -> Iterator[str]:
         if host["error"] is not None:
             yield _row(host["host"], "", "not reached", "", host["error"], "")
         for container in host["containers"]:
-            name, image = container["name"], container["image"]
             if container["error"] is not None:
+                name, image = container["name"], container["image"]
                 yield _row(name, image, "not observed", "", container["error"], "")
-            for finding in container["findings"] or ():
-                todo = finding["fix"]
-                if finding["waived"] is not None:
-                    todo = f"waived: {finding['waived']}" if finding["waived"] else "waived"
-                yield _row(
-                    name, image, finding["rule"], finding["port"] or "", finding["message"], todo
-                )
+    for once in findings(hosts):
+        finding, todo = once.finding, once.finding["fix"]
+        if finding["waived"] is not None:
+            todo = f"waived: {finding['waived']}" if finding["waived"] else "waived"
+        image, port = once.container["image"], finding["port"] or ""
+        yield _row(once.who, image, finding["rule"], port, finding["message"], todo)
 
 
 def _row(*cells: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pytest_exposed import __version__
+from pytest_exposed.report.once import Once, findings
 from pytest_exposed.report.record import Record
 from pytest_exposed.rules import RULES
 from pytest_exposed.text import printable
@@ -57,40 +58,38 @@ def _rule(name: str) -> dict[str, Any]:
 
 def _results(hosts: Sequence[Record]) -> Iterator[dict[str, Any]]:
     names = list(RULES)
-    for host in hosts:
-        for container in host["containers"]:
-            for finding in container["findings"] or ():
-                rule, port = finding["rule"], finding["port"]
-                key = "\0".join((host["host"], container["name"], rule, port or ""))
-                result: dict[str, Any] = {
-                    "ruleId": rule,
-                    "ruleIndex": names.index(rule),
-                    "level": "error" if "default" in RULES[rule].groups else "warning",
-                    "message": {
-                        "text": f"{printable(container['name'])} {port or ''}: "
-                        f"{finding['message']}. To do: {finding['fix']}."
-                    },
-                    "locations": [_location(host, container)],
-                    "partialFingerprints": {"finding/v1": sha256(key.encode()).hexdigest()},
-                }
-                if finding["waived"] is not None:
-                    result["suppressions"] = [
-                        {"kind": "external", "justification": printable(finding["waived"])}
-                    ]
-                yield result
+    for once in findings(hosts):
+        finding, rule, port = once.finding, once.finding["rule"], once.finding["port"]
+        key = "\0".join((once.host["host"], once.name, rule, port or ""))
+        result: dict[str, Any] = {
+            "ruleId": rule,
+            "ruleIndex": names.index(rule),
+            "level": "error" if "default" in RULES[rule].groups else "warning",
+            "message": {
+                "text": f"{printable(once.who)} {port or ''}: "
+                f"{finding['message']}. To do: {finding['fix']}."
+            },
+            "locations": [_location(once)],
+            "partialFingerprints": {"finding/v1": sha256(key.encode()).hexdigest()},
+        }
+        if finding["waived"] is not None:
+            result["suppressions"] = [
+                {"kind": "external", "justification": printable(finding["waived"])}
+            ]
+        yield result
 
 
-def _location(host: Record, container: Record) -> dict[str, Any]:
+def _location(once: Once) -> dict[str, Any]:
     """Return where a finding is: code scanning insists on a file, so the image stands for one."""
     return {
         "physicalLocation": {
-            "artifactLocation": {"uri": quote(container["image"], safe="/")},
+            "artifactLocation": {"uri": quote(once.container["image"], safe="/")},
             "region": {"startLine": 1},
         },
         "logicalLocations": [
             {
-                "name": printable(container["name"]),
-                "fullyQualifiedName": printable(f"{host['host']}/{container['name']}"),
+                "name": printable(once.name),
+                "fullyQualifiedName": printable(f"{once.host['host']}/{once.name}"),
                 "kind": "resource",
             }
         ],

@@ -55,6 +55,8 @@ def record(name: str = "web", *findings: Record, **rest: Any) -> Record:
     values: Record = {
         "id": "3f" * 32,
         "name": name,
+        "service": None,
+        "service_id": None,
         "image": "webapp:1",
         "image_id": "sha256:" + "1a" * 32,
         "network_mode": "bridge",

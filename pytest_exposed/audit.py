@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_exposed.engine import Engine
-from pytest_exposed.engine.hosts import Host, resolve
+from pytest_exposed.engine.hosts import Given, Host, from_plain, plain, resolve
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.round import Answer
 from pytest_exposed.errors import EngineError
@@ -30,7 +30,7 @@ _FRESH = 1.0
 class HostAudit:
     """The audit of one engine: its containers as listed once, and what was seen of them."""
 
-    host: str | None
+    host: Given
     settings: Settings
     label: str
     shown: str
@@ -44,7 +44,7 @@ class HostAudit:
     """The one look at all containers whose tests run."""
 
     @classmethod
-    def begin(cls, host: str | None, settings: Settings) -> HostAudit:
+    def begin(cls, host: Given, settings: Settings) -> HostAudit:
         """Reach an engine and list its containers; what fails is kept as the audit's error.
 
         Raises ConfigurationError for a host or filter that can't be one.
@@ -69,13 +69,14 @@ class HostAudit:
     def dump(self) -> str:
         """Return what a worker process needs to run the same tests."""
         wanted = [x.id for x in self.wanted]
-        return json.dumps([self.host, self.label, self.shown, self.error, self._records, wanted])
+        host = plain(self.host)
+        return json.dumps([host, self.label, self.shown, self.error, self._records, wanted])
 
     @classmethod
     def load(cls, text: str, settings: Settings) -> HostAudit:
         """Return the audit that another process dumped."""
         host, label, shown, error, records, wanted = json.loads(text)
-        audit = cls(host, settings, label, shown, error)
+        audit = cls(from_plain(host), settings, label, shown, error)
         audit._records = records
         audit.everyone = [Listed.from_record(x) for x in records]
         audit.wanted = [x for x in audit.everyone if x.id in set(wanted)]
@@ -153,8 +154,8 @@ class Audit:
 
         Raises ConfigurationError for a bad host or filter.
         """
-        # Two names of one engine are one engine.
-        where = {resolve(x).url: x for x in reversed(settings.hosts)}
+        # Two names of one engine are one engine; one address behind two jump hosts is two.
+        where = {(y.url, y.ssh): x for x in reversed(settings.hosts) for y in [resolve(x)]}
         names = [x for x in settings.hosts if x in where.values()]
         with ThreadPoolExecutor(_HOSTS_AT_ONCE) as pool:
             hosts = list(pool.map(lambda x: HostAudit.begin(x, settings), names))

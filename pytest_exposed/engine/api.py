@@ -164,6 +164,10 @@ class LostError(EngineError):
     """An engine that was not reached, or did not answer to the end."""
 
 
+class SshError(Exception):
+    """The ssh program, which brought no answer: why."""
+
+
 class _RefusedError(EngineError):
     """An engine that calls a request a bad one."""
 
@@ -199,6 +203,10 @@ def _connect(host: Host, timeout: float) -> APIClient:
             return settings
 
     settings: Record = {"timeout": timeout, "version": "auto"}
+    if host.ssh:
+        from pytest_exposed.engine import ssh  # noqa: PLC0415  # slow, as the SDK is
+
+        return ssh.client(Client, host, settings)
     if host.url:
         settings["base_url"] = _with_ssh_port(host) if host.url.startswith("ssh://") else host.url
     if host.tls is not None:
@@ -265,6 +273,8 @@ def cause(error: BaseException, host: Host) -> str:
     chain = list(_chain(error))
     names = {type(x).__name__ for x in chain}
     tls = bool(names & {"SSLError", "TLSParameterError"})  # whose numbers are not the system's
+    if told_by_ssh := [x for x in chain if isinstance(x, SshError)]:
+        return str(told_by_ssh[0])
     for one in chain:
         if isinstance(one, OSError) and one.errno in _ADVICE and not tls:
             return _ADVICE[one.errno]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_exposed.acceptance import Acceptance
 from pytest_exposed.baseline import read
 from pytest_exposed.engine.api import Api, LostError, default_timeout
-from pytest_exposed.engine.hosts import resolve
+from pytest_exposed.engine.hosts import Given, resolve
 from pytest_exposed.engine.names import (
     ambiguous,
     exact,
@@ -67,7 +67,7 @@ class Engine:
 
     def __init__(
         self,
-        host: str | None = None,
+        host: Given = None,
         *,
         source: str = "auto",
         select: Sequence[str] = (),

@@ -120,11 +120,12 @@ class TestWhatIsFound:
         assert both == {True: ["published-undocumented"], False: ["published-silent"]}
 
     def test_the_service_is_named_and_replicas_say_the_same(self, engine: Engine) -> None:
-        silent = [y for x in tasks(engine, "wrong") for y in x.findings]
-        assert [x.message for x in silent] == [
+        one, other = [y for x in tasks(engine, "wrong") for y in x.findings]
+        assert one == other
+        assert one.message == (
             "published as 0.0.0.0:18082 (ingress), and nothing in a task of service wrong listens "
             "on 81/tcp"
-        ] * 2
+        )
         ((undocumented,),) = [x.findings for x in tasks(engine, "secret")]
         assert undocumented.message.startswith(
             "published by service secret as 0.0.0.0:18083 (ingress), and "

@@ -155,7 +155,8 @@ class Audit:
         Raises ConfigurationError for a bad host or filter.
         """
         # Two names of one engine are one engine; one address behind two jump hosts is two.
-        where = {(y.url, y.ssh): x for x in reversed(settings.hosts) for y in [resolve(x)]}
+        found = {x: resolve(x) for x in settings.hosts}
+        where = {(y.url, y.ssh, y.trouble): x for x, y in reversed(found.items())}
         names = [x for x in settings.hosts if x in where.values()]
         with ThreadPoolExecutor(_HOSTS_AT_ONCE) as pool:
             hosts = list(pool.map(lambda x: HostAudit.begin(x, settings), names))

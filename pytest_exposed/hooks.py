@@ -23,7 +23,8 @@ class AuditHooks:
 
     def pytest_report_header(self) -> list[str]:
         """Say which engines are looked at."""
-        return [f"exposed: {x.header()}" for x in self._audit.hosts]
+        lines = [x.header() for x in self._audit.hosts]
+        return [f"exposed: {x}" for x in (*lines, *self._audit.settings.left_out)]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(

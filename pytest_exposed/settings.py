@@ -41,6 +41,8 @@ class Settings:
     """Whether the tables of all containers are shown."""
     ansible_inventory: str | None = None
     """The inventory of ansible:// hosts; None for Ansible's default."""
+    left_out: tuple[str, ...] = ()
+    """A line for each engine of a list that is not looked at."""
 
     @property
     def shows_all(self) -> bool:
@@ -108,7 +110,8 @@ class Settings:
         """
         if told is not None:
             return replace(self, hosts=tuple(map(from_plain, told)))
-        return replace(self, hosts=expand(self.hosts, self.ansible_inventory))
+        hosts, left_out = expand(self.hosts, self.ansible_inventory)
+        return replace(self, hosts=hosts, left_out=left_out)
 
     def connect(self, host: Given) -> Engine:
         """Return the engine of a host, to be looked at as set; raises EngineError."""

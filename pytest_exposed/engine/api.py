@@ -31,6 +31,8 @@ class Api:
 
     def __init__(self, host: Host, timeout: float) -> None:
         """Connect to host; timeout, in seconds, bounds each wait for an answer."""
+        if host.trouble:
+            raise EngineError(host.trouble)
         self.host = host
         self._streams: set[EngineStream] = set()
         self._closed = False
@@ -104,6 +106,10 @@ class Api:
     def services(self) -> list[Record]:
         """Return the services of the swarm that the engine is a manager of."""
         return self._objects("GET /services", self.client.services)
+
+    def nodes(self) -> list[Record]:
+        """Return the nodes of the swarm that the engine is a manager of."""
+        return self._objects("GET /nodes", self.client.nodes)
 
     def logs(self, container: str, lines: int) -> str:
         """Return the last lines that a container wrote, at most 4,096 characters."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -90,7 +91,8 @@ class Engine:
             allow_labels,
             read(Path(baseline)) if baseline is not None else frozenset(),
         )
-        self._api = Api(resolve(host), default_timeout() if timeout is None else timeout)
+        self._timeout = default_timeout() if timeout is None else timeout
+        self._api = Api(resolve(host), self._timeout)
         self.remote = EngineRemote(self._api, helper_image)
         self._images: dict[str, Image] = {}
 
@@ -149,12 +151,16 @@ class Engine:
         return joined(records, self._services()) if any(map(service_of, records)) else records
 
     def _services(self) -> Sequence[Mapping[str, object]] | str:
-        """Return the services of the engine's swarm, or why it doesn't tell them."""
+        """Return the services of the engine's swarm, or why nobody tells them."""
+        manager = self._api.host.manager
         try:
-            return self._api.services()
-        except LostError:
-            raise
+            if manager is None:
+                return self._api.services()
+            with closing(Api(manager, self._timeout)) as api:
+                return api.services()
         except EngineError as error:
+            if manager is None and isinstance(error, LostError):
+                raise
             return str(error)
 
     def parse(self, records: Sequence[Mapping[str, object]]) -> list[Listed]:

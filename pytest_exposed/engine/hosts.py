@@ -33,6 +33,10 @@ class Host:
     """The TLS configuration of a context; None for that of the environment."""
     ssh: tuple[str, ...] = field(default=(), repr=False)
     """Options and destination of the ssh program, where that is to reach it."""
+    manager: Host | None = field(default=None, repr=False)
+    """The manager of its swarm, who tells its services; None where it is to be asked itself."""
+    trouble: str | None = None
+    """Why it can't be reached, where that is known already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,13 @@ class Member:
     """An engine of another tool's list: what it is called there, and how it is reached."""
 
     name: str
-    address: str | None
+    address: str | None = field(repr=False)
     """As resolve takes it."""
-    ssh: tuple[str, ...] = ()
+    ssh: tuple[str, ...] = field(default=(), repr=False)
+    """As of Host."""
+    manager: str | None = field(default=None, repr=False)
+    """The manager of its swarm, whose TLS files it is reached with."""
+    trouble: str | None = None
     """As of Host."""
 
 
@@ -58,7 +66,7 @@ def plain(host: Given) -> Any:
 def from_plain(value: Any) -> Given:
     """Return the engine that plain gave."""
     if isinstance(value, dict):
-        return Member(value["name"], value["address"], tuple(value["ssh"]))
+        return Member(**{**value, "ssh": tuple(value["ssh"])})
     return value if isinstance(value, str) else None
 
 
@@ -73,8 +81,16 @@ def resolve(host: Given, environment: Mapping[str, str] = os.environ) -> Host:
             found = resolve(host.address, environment)
         except ConfigurationError as error:
             raise ConfigurationError(f"{printable(host.name)}: {error}") from None
-        shown = f"{printable(host.name)} ({found.shown})"
-        return replace(found, shown=shown, label=host.name, ssh=host.ssh)
+        manager = resolve(host.manager, environment) if host.manager is not None else None
+        return replace(
+            found,
+            shown=f"{printable(host.name)} ({found.shown})",
+            label=host.name,
+            tls=manager.tls if manager else found.tls,
+            ssh=host.ssh,
+            manager=manager,
+            trouble=host.trouble,
+        )
     if host is None:
         host = environment.get("DOCKER_HOST") or None
     if host == "":

@@ -15,7 +15,7 @@ from pathlib import Path
 from demo import engine as base
 from demo.packages import PATH, install, which
 
-_CABLE = "cable"
+CABLE = "cable"
 """Name of the interface of each of two machines that are joined."""
 
 
@@ -61,10 +61,10 @@ def machines(count: int) -> Iterator[list[Machine]]:
         addresses = [f"192.0.2.{x}" for x in range(1, count + 1)]  # RFC 5737: for documentation
         if count == 2:
             ends = [("netns", x.name) for x in folders]
-            cable = ["type", "veth", "peer", "name", _CABLE]
-            _do("ip", "link", "add", _CABLE, *ends[0], *cable, *ends[1])
+            cable = ["type", "veth", "peer", "name", CABLE]
+            _do("ip", "link", "add", CABLE, *ends[0], *cable, *ends[1])
         for folder, address in zip(folders, addresses, strict=True):
-            device = _CABLE if count == 2 else "lo"
+            device = CABLE if count == 2 else "lo"
             _do(*_inside(folder.name, "ip", "address", "add", f"{address}/24", "dev", device))
             _do(*_inside(folder.name, "ip", "link", "set", device, "up"))
         found = []

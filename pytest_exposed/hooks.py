@@ -35,7 +35,7 @@ class AuditHooks:
         items += found
 
     def _collectors(self, session: pytest.Session) -> Iterator[pytest.Collector]:
-        for host in self._audit.hosts:
+        for host in sorted(self._audit.hosts, key=lambda x: x.late):
             name = self._audit.id_of(host)
             yield HostCollector.from_parent(
                 session, name=name, nodeid=name, whole=self._audit, audit=host, chosen=self._chosen

@@ -128,12 +128,13 @@ class ContainerItem(AuditItem):
 
     def _look(self) -> None:
         """Begin the round of all containers whose tests run, now that the first one does."""
+        assert isinstance(self.parent, HostCollector)
+        whole = self.parent.whole
         chosen: dict[str, list[Listed]] = {}
         for item in self.session.items:
-            if isinstance(item, ContainerItem):
+            if isinstance(item, ContainerItem) and (not whole.by_host or item.audit is self.audit):
                 chosen.setdefault(item.audit.label, []).append(item.listed)
-        assert isinstance(self.parent, HostCollector)
-        self.parent.whole.look(chosen)
+        whole.look(chosen)
 
     def judge(self, container: Container) -> None:
         """Raise what is wrong with a container that was seen."""

@@ -79,8 +79,7 @@ def _settings(config: pytest.Config) -> Settings:
     from pytest_exposed.settings import Settings  # noqa: PLC0415
 
     given = options.given(config)
-    # Testinfra's option, or pytest-ansible's.
-    inventory = config.getoption("ansible_inventory", None)
+    inventory = config.getoption("ansible_inventory", None)  # testinfra's, or pytest-ansible's
     config.stash[_SETTINGS] = settings = Settings.parse(
         ansible_inventory=inventory if isinstance(inventory, str) else "",
         hosts=given["docker_host"],
@@ -163,6 +162,8 @@ def pytest_configure_node(node: Any) -> None:
         with suppress(ValueError):  # told by the tests that need them
             node.workerinput[_HOSTS] = [plain(x) for x in _expanded(config).hosts]
     if _AUDIT in config.stash:
+        # So all tests of a host go to one worker: none looks at all hosts.
+        config.stash[_AUDIT].by_host = config.getoption("dist") in ("loadscope", "loadfile")
         node.workerinput[_LIST] = config.stash[_AUDIT].dump()
         return
     if _FILE not in config.stash:

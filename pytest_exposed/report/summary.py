@@ -17,7 +17,7 @@ def summary(hosts: Sequence[Record]) -> str:
     """
     containers = [x for host in hosts for x in host["containers"]]
     unseen = sum(x["error"] is not None for x in containers)
-    found = [x.finding for x in findings(hosts)]
+    found = list(findings(hosts))
     broken = Counter(x["rule"] for x in found if x["waived"] is None)
     waived = len(found) - broken.total()
     differ = sum(any(y["waived"] is None for y in x["findings"] or ()) for x in containers)

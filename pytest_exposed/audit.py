@@ -13,7 +13,7 @@ from pytest_exposed.engine import Engine
 from pytest_exposed.engine.hosts import Given, Host, from_plain, plain, resolve
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.round import Answer
-from pytest_exposed.errors import EngineError
+from pytest_exposed.errors import EngineError, ExposedError
 from pytest_exposed.grace import settle
 from pytest_exposed.settings import Settings
 from pytest_exposed.text import plural, printable
@@ -101,7 +101,8 @@ class HostAudit:
         if self.error is not None:
             return f"{self.shown}, not reached"
         filters = [f"{k}={v}" for k, values in self.settings.filters.items() for v in values]
-        matching = f" that match {printable(' '.join(filters))}" if filters else ""
+        match = "matches" if len(self.wanted) == 1 else "match"
+        matching = f" that {match} {printable(' '.join(filters))}" if filters else ""
         return f"{self.shown}, {plural(len(self.wanted), 'running container')}{matching}"
 
     def engine(self) -> Engine:
@@ -184,6 +185,22 @@ class Audit:
             for name in (host.names() if host.error is None else [""])
         ]
 
+    def why_not(self, chosen: str) -> str:
+        """Return, behind a colon, why there is no test of an id; empty where nothing tells."""
+        for host in self.hosts:
+            begin = f"{self.id_of(host)}::"
+            if not chosen.startswith(begin) or host.error is not None:
+                continue
+            name = chosen.removeprefix(begin)
+            try:
+                found = host.engine().container(name)
+            except ExposedError as error:
+                return f": {error}"
+            if found.id in {x.id for x in host.wanted}:
+                return f": the test of {printable(name)} is {begin}{found}"
+            return f": {found} is none of the containers that the filter leaves"
+        return ""
+
     def look(self, chosen: Mapping[str, Sequence[Listed]]) -> None:
         """Begin to look at the chosen containers, by the label of their host, at all hosts at once.
 
@@ -194,7 +211,7 @@ class Audit:
             hosts[0].round = Future()
             try:
                 hosts[0].round.set_result(hosts[0].observe(chosen[hosts[0].label]))
-            except EngineError as error:
+            except Exception as error:  # noqa: BLE001  # raised again in each of its tests
                 hosts[0].round.set_exception(error)
             return
         with_threads = ThreadPoolExecutor(_at_once(len(hosts)))

@@ -61,6 +61,10 @@ def read(path: Path) -> frozenset[Entry]:
     """Return the entries of a file; ConfigurationError where it is missing or is no baseline."""
     try:
         text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"there is no baseline {path}: --exposed-write-baseline writes one"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"the baseline {path} can't be read: {error}") from None
     if not text.startswith("# pytest-exposed baseline 1:"):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import wait
 
 import pytest
 
 from pytest_exposed import closing
 from pytest_exposed.audit import Audit
-from pytest_exposed.items import AuditItem, HostCollector
+from pytest_exposed.items import AuditItem, ContainerItem, HostCollector
 from pytest_exposed.outcome import HostOutcome, Outcome
+from pytest_exposed.progress import meanwhile
+from pytest_exposed.text import plural
 
 
 class AuditHooks:
@@ -40,6 +43,18 @@ class AuditHooks:
             yield HostCollector.from_parent(
                 session, name=name, nodeid=name, whole=self._audit, audit=host, chosen=self._chosen
             )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
+        """Wait until a host's containers have been looked at, and say so, before its first test."""
+        if not isinstance(item, ContainerItem):
+            return
+        host = item.audit
+        if host.round is None or not host.round.done():
+            many = plural(len(host.wanted), "container")
+            with meanwhile(item.config, f"exposed: looking at {many} on {host.shown} …"):
+                item.look()
+                wait([host.round] if host.round is not None else [])
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -72,8 +87,13 @@ class AuditHooks:
             for host in self._outcome.hosts.values():
                 if host.tables:
                     terminalreporter.write_sep("-", f"ports on {host.host}")
-                    terminalreporter.write("\n\n".join(host.tables) + "\n")
+                    for number, table in enumerate(host.tables):
+                        heading, _, rest = table.partition("\n")
+                        terminalreporter.write("\n" if number else "")
+                        terminalreporter.write_line(heading, bold=True)
+                        terminalreporter.write_line(rest)
         if self._outcome.told:
-            terminalreporter.write_line(f"exposed: {self._outcome.summary()}")
+            colour = "green" if self._outcome.matches() else "red"
+            terminalreporter.write_line(f"exposed: {self._outcome.summary()}", **{colour: True})
             for line in (*closing.stale_lines(self._audit, self._outcome), *self._lines):
                 terminalreporter.write_line(f"exposed: {line}")

@@ -14,6 +14,7 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, ExposedError, GoneError, ObservationError
 from pytest_exposed.model import Container
 from pytest_exposed.report import record
+from pytest_exposed.report.causes import neighbours
 from pytest_exposed.report.text import failure_text, table
 from pytest_exposed.text import printable
 
@@ -100,8 +101,7 @@ class ContainerItem(AuditItem):
     def runtest(self) -> None:
         """Pass where the container matches its image; fail with findings, or why it wasn't seen."""
         try:
-            if self.audit.round is None:
-                self._look()
+            self.look()
             answer = self.audit.answer(self.listed)
         except EngineError as error:
             self._tell(record=record.of_unseen(self.listed, str(error)))
@@ -126,8 +126,10 @@ class ContainerItem(AuditItem):
             ("exposed_image", printable(self.listed.image)),
         ]
 
-    def _look(self) -> None:
-        """Begin the round of all containers whose tests run, now that the first one does."""
+    def look(self) -> None:
+        """Begin the round of all containers whose tests run, where this is the first of them."""
+        if self.audit.round is not None:
+            return
         assert isinstance(self.parent, HostCollector)
         whole = self.parent.whole
         chosen: dict[str, list[Listed]] = {}
@@ -140,7 +142,9 @@ class ContainerItem(AuditItem):
         """Raise what is wrong with a container that was seen."""
         findings = [x for x in container.findings if x.waived is None]
         if findings:
-            headline = ", ".join(dict.fromkeys(map(str, findings)))
+            headline = ", ".join(
+                f"{x.first.rule} {x.span}".removesuffix(" -") for x in neighbours(findings)
+            )
             raise MismatchError(printable(headline), failure_text(container, findings))
 
 

@@ -133,6 +133,8 @@ class Image:
     """The commands of its layers, newest first; None where not looked up."""
     parents: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)
     """Names of the images that its history passes through, by their place in it."""
+    entrypoint: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    command: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
         return printable(self.name)
@@ -158,6 +160,16 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Substitute:
+    """What a container runs instead of its image's command."""
+
+    what: str
+    """In words, behind "it runs"."""
+    fix: str | None
+    """What to do about it, where that is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """A container as observed: what is documented, declared, published, and who listens."""
 
@@ -178,6 +190,8 @@ class Container:
     """What is worth a line and breaks no rule, such as a publication without effect."""
     verdict: tuple[Finding, ...] | ObservationError = field(default=(), compare=False, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    substitute: Substitute | None = field(default=None, compare=False, repr=False)
+    """None where it runs its image's command, and where nothing made it worth asking."""
 
     @property
     def service(self) -> Service | None:

@@ -21,8 +21,9 @@ class HostOutcome:
     gone: int = 0
 
     def as_record(self) -> Record:
-        """Return the host's part of a report."""
-        containers = sorted(self.containers, key=lambda x: (x["name"], x["id"]))
+        """Return the host's part of a report; the containers of a service stand together."""
+        names = [(x.get("service") or x["name"], x["name"], x["id"], x) for x in self.containers]
+        containers = [x[-1] for x in sorted(names, key=lambda x: x[:-1])]
         return {"host": self.host, "error": self.error, "containers": containers}
 
 
@@ -56,6 +57,12 @@ class Outcome:
     def unseen(self) -> int:
         """Return how many containers could not be observed."""
         return sum(x["error"] is not None for x in self.containers())
+
+    def matches(self) -> bool:
+        """Return whether every host was reached, and every container seen and nothing found."""
+        findings = [y for x in self.containers() for y in x["findings"] or ()]
+        reached = all(x.error is None for x in self.hosts.values())
+        return reached and not self.unseen() and all(x["waived"] is not None for x in findings)
 
     def summary(self) -> str:
         """Return the line that ends an audit, with what is in no report: containers that went."""

@@ -63,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except ValueError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     if config.option.exposed:
-        config.stash[_CHOSEN] = _take_own_ids(config)
+        config.stash[_CHOSEN] = options.take_own_ids(config)
     elif _SETTINGS in config.stash and config.stash[_SETTINGS].writes:
         raise pytest.UsageError(
             "pytest-exposed: --exposed-report, --exposed-write-baseline and --exposed-write-tests "
@@ -117,17 +117,6 @@ def _expanded(config: pytest.Config) -> Settings:
     return found
 
 
-def _take_own_ids(config: pytest.Config) -> list[str]:
-    """Return the arguments that are ids of the audit's tests, and leave pytest the others.
-
-    Where no other is given, pytest is left nothing to collect: only the audit runs.
-    """
-    given = config.args_source is pytest.Config.ArgsSource.ARGS
-    own = [x for x in config.args if x.startswith(("exposed::", "exposed["))] if given else []
-    config.args[:] = [x for x in config.args if x not in own] if given else []
-    return own
-
-
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Begin the audit: list the containers, once, in the process that hands the tests out."""
     config = session.config
@@ -136,18 +125,26 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     from pytest_exposed.audit import Audit  # noqa: PLC0415
     from pytest_exposed.errors import ExposedError  # noqa: PLC0415
     from pytest_exposed.hooks import AuditHooks  # noqa: PLC0415
+    from pytest_exposed.progress import meanwhile  # noqa: PLC0415
+    from pytest_exposed.text import plural  # noqa: PLC0415
 
     told = getattr(config, "workerinput", {}).get(_LIST)
     try:
         settings = _expanded(config)
-        audit = Audit.load(told, settings) if told is not None else Audit.begin(settings)
+        if told is not None:
+            audit = Audit.load(told, settings)
+        else:
+            with meanwhile(config, f"exposed: reaching {plural(len(settings.hosts), 'host')} …"):
+                audit = Audit.begin(settings)
     except ExposedError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     config.add_cleanup(audit.close)
     known = audit.ids()
     for chosen in config.stash[_CHOSEN]:
         if not any(x == chosen or x.startswith(f"{chosen}::") for x in known):
-            raise pytest.UsageError(f"not found: {chosen} (the audit has no such test)")
+            raise pytest.UsageError(
+                f"not found: {chosen} (the audit has no such test){audit.why_not(chosen)}"
+            )
     config.stash[_AUDIT] = audit
     config.pluginmanager.register(AuditHooks(audit, config.stash[_CHOSEN]), "exposed-audit")
 

@@ -56,9 +56,11 @@ def _published_silent(case: Case) -> Verdict:
     """
     if not case.published or case.answering:
         return None
+    runs, fix = _instead(case.container)
+    nothing = f"nothing in {case.container.role} listens on {case.port}{runs}"
     return (
-        f"published as {case.where}, and nothing in {case.container.role} listens on {case.port}",
-        f"start its service, or publish a port that answers: {case.listening_elsewhere()}",
+        f"published as {case.where}, and {nothing}",
+        fix or f"start its service, or publish a port that answers: {case.listening_elsewhere()}",
     )
 
 
@@ -79,6 +81,10 @@ def _silent(case: Case) -> Verdict:
                 f"{message}, but on {other}" + (means if case.port.protocol == "tcp" else ""),
                 f"write EXPOSE {other} in its Dockerfile",
             )
+    runs, fix = _instead(case.container)
+    if fix is not None:
+        return message + runs, fix
+    message += runs
     origin = exposed_by(case.container.image.history, case.port)
     if origin is not None:
         # Of several parents, one upon the other, the one whose Dockerfile wrote it.
@@ -191,6 +197,13 @@ def _host_network(container: Container) -> Verdict:
         f"{container.role} shares the network of its host ({CIS}, 5.10)",
         "give it a network of its own, and publish what it serves",
     )
+
+
+def _instead(container: Container) -> tuple[str, str | None]:
+    """Return what a container runs that isn't its image's command, as the end of a message."""
+    if container.substitute is None:
+        return "", None
+    return f": it runs {container.substitute.what}", container.substitute.fix
 
 
 def _add_expose(case: Case) -> str:

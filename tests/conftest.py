@@ -20,6 +20,10 @@ from pytest_exposed import Engine
 
 if TYPE_CHECKING:
     import docker
+    from remote.private import PrivateEngine
+
+collect_ignore = ["examples"]
+"""Run where they are named, by `tox -e examples`: they need what others don't."""
 
 UNIT = Path(__file__).with_name("unit")
 
@@ -93,6 +97,40 @@ def stage(images: Images) -> Iterator[Stage]:
 def shared_stage(images: Images) -> Iterator[Stage]:
     """Containers and networks that the tests of a module only look at."""
     with Stage(images) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="session")
+def private() -> Iterator[PrivateEngine]:
+    """A second engine, at a unix socket and over TLS."""
+    from remote.private import private_engine  # noqa: PLC0415  # it needs what few tests do
+
+    with ExitStack() as stack:
+        try:
+            private = stack.enter_context(private_engine())
+        except (EngineMissing, NotInstalled) as error:
+            pytest.fail(f"these tests need an engine of their own. {error}", pytrace=False)
+        yield private
+
+
+@pytest.fixture(scope="session")
+def private_client(private: PrivateEngine) -> Iterator[docker.DockerClient]:
+    """The SDK's client of the second engine."""
+    client = connect(private.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def private_images(private_client: docker.DockerClient) -> Images:
+    """Images on the second engine, with which they end."""
+    return Images(private_client, "private")
+
+
+@pytest.fixture
+def private_stage(private_images: Images) -> Iterator[Stage]:
+    """Containers of one test on the second engine."""
+    with Stage(private_images) as stage:
         yield stage
 
 

@@ -164,7 +164,13 @@ def image_from_record(record: Record, name: str) -> Image:
         documented=documented,
         invalid=invalid,
         labels=_labels(config.get("Labels")),
+        entrypoint=_words(config.get("Entrypoint")),
+        command=_words(config.get("Cmd")),
     )
+
+
+def _words(value: object) -> tuple[str, ...]:
+    return tuple(_text(str(x)) for x in _list(value))
 
 
 def tags(record: Record) -> list[str]:
@@ -224,7 +230,7 @@ class Inspected:
                 sorted(str(k) for k, v in _dict(settings.get("PortBindings")).items() if v)
             ),
             sysctls=_labels(settings.get("Sysctls")),
-            command=tuple(map(str, [record.get("Path") or "", *_list(record.get("Args"))])),
+            command=_words([record.get("Path") or "", *_list(record.get("Args"))]),
         )
 
 

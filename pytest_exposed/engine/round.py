@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from pytest_exposed.command import made_by_molecule, substitute
 from pytest_exposed.engine.records import Inspected, Listed
-from pytest_exposed.errors import GoneError, NotRunningError, ObservationError
+from pytest_exposed.errors import EngineError, GoneError, NotRunningError, ObservationError
 from pytest_exposed.judge import findings
 from pytest_exposed.listeners import LOCAL_PORTS, belongs, listeners
 from pytest_exposed.model import Container, Finding, Listener
@@ -123,8 +124,12 @@ class Round:
             labels=listed.labels,
             notes=tuple(self._notes(listed, image.invalid, reading)),
         )
-        own = self._engine.acceptance.notes(container)
-        return replace(container, notes=(*container.notes, *own)) if own else container
+        notes = self._engine.acceptance.notes(container)
+        if made_by_molecule(listed.labels):
+            container = self._with_substitute(container, listed)
+            if container.substitute is not None:
+                notes = (f"it runs {container.substitute.what}", *notes)
+        return replace(container, notes=(*container.notes, *notes)) if notes else container
 
     def _reading(self, listed: Listed) -> Reading:
         """Return a container's reading; that of exec where only that can see its sockets."""
@@ -230,8 +235,11 @@ class Round:
                 self._with_owners(container),
                 neighbours=tuple(self._with_owners(x) for x in container.neighbours),
             )
-            if not isinstance(verdict, ObservationError) and _names_a_silent_port(verdict):
+            broken = set() if isinstance(verdict, ObservationError) else {x.rule for x in verdict}
+            if "silent" in broken:
                 container = replace(container, image=self._engine.with_history(container.image))
+            if broken & {"silent", "published-silent"}:
+                container = self._with_substitute(container, self._company[container.id])
             verdict = self._findings(container)
         return replace(container, verdict=self._certain(container, verdict))
 
@@ -262,6 +270,15 @@ class Round:
         today = date.today()  # noqa: DTZ011  # the user's day
         return self._engine.acceptance.applied(container, found, today)
 
+    def _with_substitute(self, container: Container, listed: Listed) -> Container:
+        """Return a container with what it runs instead of its image's command."""
+        try:
+            command = self._inspect(listed).command
+        except (EngineError, ObservationError):  # no more than a hint hangs on it
+            return container
+        found = substitute(command, container.image, container.labels)
+        return replace(container, substitute=found)
+
     def _with_owners(self, container: Container) -> Container:
         inodes = {x for listener in container.listeners for x in listener.inodes}
         found = self._look.owners(container.id, inodes)
@@ -271,10 +288,6 @@ class Round:
             return replace(listener, owners=tuple(sorted(owners)))
 
         return replace(container, listeners=tuple(map(named, container.listeners)))
-
-
-def _names_a_silent_port(found: Sequence[Finding]) -> bool:
-    return any(x.rule == "silent" for x in found)
 
 
 def not_running(

@@ -16,13 +16,12 @@ from string import Template
 
 from pytest_exposed import __version__
 from pytest_exposed.ports import Port
+from pytest_exposed.report.causes import Cause, causes, findings_of
 from pytest_exposed.report.portmap import (
     HEADINGS,
     UNKNOWN,
-    Cause,
     Cell,
     Column,
-    causes_of,
     cells_of,
     columns_of,
     folded,
@@ -115,10 +114,11 @@ def _table(containers: Sequence[Record]) -> Iterator[str]:
     yield '<col class="rest"></colgroup><thead><tr><th scope="col">container</th>'
     yield "".join(map(_heading, columns)) + "<td></td></tr></thead><tbody>"
     for container, cells in zip(containers, rows, strict=True):
-        causes = sorted(causes_of(container), key=_kind)  # what differs before what is waived
-        yield _row(container, cells, columns, causes)
+        # What differs stands before what is waived.
+        found = sorted(causes(findings_of(container)), key=_kind)
+        yield _row(container, cells, columns, found)
         yield f'<tr class="more"><td colspan="{len(columns) + 2}">'
-        yield from _details(container, cells, causes)
+        yield from _details(container, cells, found)
         yield "</td></tr>"
     yield "</tbody></table>"
 
@@ -137,6 +137,7 @@ def _row(
 ) -> str:
     verdicts = _verdicts(container)
     found = [container["name"], container["image"]]
+    found += [container["service"]] if container["service"] else []
     found += [x["rule"] for x in container["findings"] or ()]
     found += [x["process"] for x in container["listeners"] or () if x["process"]]
     name, image = _text(container["name"]), _text(container["image"])
@@ -159,7 +160,7 @@ def _told(container: Record, causes: Sequence[Cause]) -> Iterator[str]:
         yield f'<em class="unseen">? {_WORDS["unseen"]}</em>'
     for cause in causes[:_MOST_TOLD]:
         kind = _kind(cause)
-        yield f'<em class="{kind}">{_MARKS[kind]} {_text(cause.first["rule"])} {_ports(cause)}</em>'
+        yield f'<em class="{kind}">{_MARKS[kind]} {_text(cause.first.rule)} {_ports(cause)}</em>'
     if len(causes) > _MOST_TOLD:
         yield f"<em>and {len(causes) - _MOST_TOLD} more</em>"
 
@@ -212,6 +213,7 @@ def _details(
     about = [
         f"image <bdi>{_text(container['image'])}</bdi>",
         f"network <bdi>{_text(container['network_mode'])}</bdi>",
+        *([f"service <bdi>{_text(container['service'])}</bdi>"] if container["service"] else ()),
         f"sockets seen by {_text(source)}" if source else "sockets not seen",
         f"id <code>{_text(container['id'][:12])}</code>",
         f"image id <code>{_text(container['image_id'].removeprefix('sha256:')[:12])}</code>",
@@ -252,18 +254,18 @@ def _finding(cause: Cause) -> str:
     of = f" (the first of {len(cause.ports)} ports alike)" if len(cause.ports) > 1 else ""
     reason = ""
     if kind == "waived":
-        why = finding["waived"] or "no reason is given"
+        why = finding.waived or "no reason is given"
         reason = f"<p>waived: <bdi>{_text(why, _LONG)}</bdi></p>"
     return (
-        f'<li class="{kind}"><b>{_MARKS[kind]} {_text(finding["rule"])}</b>'
+        f'<li class="{kind}"><b>{_MARKS[kind]} {_text(finding.rule)}</b>'
         f" <code>{_ports(cause)}</code>"
-        f"<p><bdi>{_text(finding['message'], _LONG)}</bdi>{of}</p>"
-        f"<p>to do: <bdi>{_text(finding['fix'], _LONG)}</bdi></p>{reason}</li>"
+        f"<p><bdi>{_text(finding.message, _LONG)}</bdi>{of}</p>"
+        f"<p>to do: <bdi>{_text(finding.fix, _LONG)}</bdi></p>{reason}</li>"
     )
 
 
 def _kind(cause: Cause) -> str:
-    return "differs" if cause.first["waived"] is None else "waived"
+    return "differs" if cause.first.waived is None else "waived"
 
 
 def _ports(cause: Cause) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pytest_exposed.model import endpoint
 from pytest_exposed.ports import Port, Ports
@@ -174,33 +172,6 @@ def columns_of(rows: Sequence[Mapping[Port, Cell]]) -> list[Column]:
     columns = [Column(label(x), x) for x in sorted(runs[:_MOST_COLUMNS])]
     columns += [Column("other ports", mixed=rare)] if rare else []
     return columns + ([Column("ephemeral", mixed=frozenset(clients))] if clients else [])
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Findings of a container that are one but for their ports."""
-
-    first: dict[str, Any]
-    ports: list[Port]
-
-
-def causes_of(container: Record) -> list[Cause]:
-    """Return the findings of a container; those alike but for the port's number together."""
-    causes: dict[tuple[object, ...], Cause] = {}
-    for finding in container["findings"] or ():
-        port = Port.parse(finding["port"]) if finding["port"] is not None else None
-        texts: tuple[str, ...] = (finding["message"], finding["fix"])
-        if port is not None:
-            texts = tuple(_without(str(port.number), x) for x in texts)
-        key = (finding["rule"], finding["waived"], port and port.protocol, *texts)
-        cause = causes.setdefault(key, Cause(finding, []))
-        if port is not None:
-            cause.ports.append(port)
-    return list(causes.values())
-
-
-def _without(number: str, text: str) -> str:
-    return re.sub("[0-9]+", lambda x: "\0" if x[0] == number else x[0], text)
 
 
 def ranges(ports: Iterable[Port]) -> list[str]:

@@ -10,11 +10,14 @@ from typing import Any
 from urllib.parse import quote
 
 from pytest_exposed import __version__
-from pytest_exposed.report.once import Once, findings
+from pytest_exposed.report.causes import findings_of, neighbours
+from pytest_exposed.report.once import Alike, alike
 from pytest_exposed.report.record import Record
 from pytest_exposed.rules import RULES
 from pytest_exposed.text import printable
 
+_LONG = 4000
+"""Characters of a text that are kept."""
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
@@ -51,45 +54,59 @@ def _rule(name: str) -> dict[str, Any]:
         "name": "".join(x.title() for x in name.split("-")),
         "shortDescription": {"text": rule.summary},
         "help": {"text": f"{rule.summary} {rule.help}"},
-        "defaultConfiguration": {"level": "error" if "default" in rule.groups else "warning"},
+        "defaultConfiguration": {"level": _level(name)},
         "properties": {"tags": ["containers", *rule.groups]},
     }
 
 
 def _results(hosts: Sequence[Record]) -> Iterator[dict[str, Any]]:
+    """Yield a result for each finding; neighbouring ports that are alike are one.
+
+    Code scanning takes 25,000 of a run, which one range of ports could fill.
+    """
     names = list(RULES)
-    for once in findings(hosts):
-        finding, rule, port = once.finding, once.finding["rule"], once.finding["port"]
-        key = "\0".join((once.host["host"], once.name, rule, port or ""))
-        result: dict[str, Any] = {
-            "ruleId": rule,
-            "ruleIndex": names.index(rule),
-            "level": "error" if "default" in RULES[rule].groups else "warning",
-            "message": {
-                "text": f"{printable(once.who)} {port or ''}: "
-                f"{finding['message']}. To do: {finding['fix']}."
-            },
-            "locations": [_location(once)],
-            "partialFingerprints": {"finding/v1": sha256(key.encode()).hexdigest()},
-        }
-        if finding["waived"] is not None:
-            result["suppressions"] = [
-                {"kind": "external", "justification": printable(finding["waived"])}
-            ]
-        yield result
+    for one in alike(hosts):
+        for cause in neighbours(findings_of(one.container)):
+            rule, waived = cause.first.rule, cause.first.waived
+            span = cause.span if cause.ports else ""
+            key = "\0".join((one.host["host"], one.name, rule, span))
+            text = f"{one.who} {span}: {cause.message}. To do: {cause.fix}."
+            result: dict[str, Any] = {
+                "ruleId": rule,
+                "ruleIndex": names.index(rule),
+                "level": _level(rule),
+                "message": {"text": _text(text)},
+                "locations": [_location(one)],
+                "partialFingerprints": {"finding/v1": _digest(key)},
+            }
+            if waived is not None:
+                result["suppressions"] = [{"kind": "external", "justification": _text(waived)}]
+            yield result
 
 
-def _location(once: Once) -> dict[str, Any]:
+def _level(rule: str) -> str:
+    return "error" if "default" in RULES[rule].groups else "warning"
+
+
+def _digest(key: str) -> str:
+    return sha256(key.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _text(text: str) -> str:
+    return printable("; ".join(text.splitlines()), _LONG)
+
+
+def _location(one: Alike) -> dict[str, Any]:
     """Return where a finding is: code scanning insists on a file, so the image stands for one."""
     return {
         "physicalLocation": {
-            "artifactLocation": {"uri": quote(once.container["image"], safe="/")},
+            "artifactLocation": {"uri": quote(_text(one.container["image"]), safe="/")},
             "region": {"startLine": 1},
         },
         "logicalLocations": [
             {
-                "name": printable(once.name),
-                "fullyQualifiedName": printable(f"{once.host['host']}/{once.name}"),
+                "name": _text(one.name),
+                "fullyQualifiedName": _text(f"{one.host['host']}/{one.name}"),
                 "kind": "resource",
             }
         ],
@@ -99,8 +116,8 @@ def _location(once: Once) -> dict[str, Any]:
 def _notifications(hosts: Sequence[Record]) -> Iterator[dict[str, Any]]:
     for host in hosts:
         if host["error"] is not None:
-            yield {"level": "error", "message": {"text": host["error"]}}
+            yield {"level": "error", "message": {"text": _text(host["error"])}}
         for container in host["containers"]:
             if container["error"] is not None:
-                text = f"{printable(container['name'])} on {host['host']}: {container['error']}"
-                yield {"level": "error", "message": {"text": text}}
+                text = f"{container['name']} on {host['host']}: {container['error']}"
+                yield {"level": "error", "message": {"text": _text(text)}}

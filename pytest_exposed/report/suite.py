@@ -31,7 +31,7 @@ def _tests(hosts: Sequence[Record]) -> Iterator[str]:
 
 
 def _test(name: str, container: Record) -> str:
-    who, image = repr(container["name"]), repr(container["image"])
+    who, image = _quoted(container["name"]), _quoted(container["image"])
     if container["error"] is not None:
         reason = printable(container["error"].splitlines()[0])
         return f"# {printable(container['name'])} could not be observed: {reason}\n"
@@ -51,7 +51,15 @@ def _test(name: str, container: Record) -> str:
 
 
 def _arguments(first: str, ports: Sequence[str]) -> str:
-    return "".join(f"{x}, " for x in (first, *map(repr, ports)))
+    return "".join(f"{x}, " for x in (first, *map(_quoted, ports)))
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a literal of Python, in the quotes that formatters choose."""
+    literal = repr(text)
+    if literal.startswith('"'):
+        return literal
+    return '"' + literal[1:-1].replace('"', '\\"') + '"'
 
 
 def _publication(published: Record) -> str:

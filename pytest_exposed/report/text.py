@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication, endpoint
 from pytest_exposed.ports import Port
+from pytest_exposed.report.causes import neighbours
 from pytest_exposed.text import printable
 
 _HEADINGS = ("PORT", "DOCUMENTED", "PUBLISHED", "LISTENING", "PROCESS")
@@ -22,21 +24,26 @@ def failure_text(container: Container, findings: Sequence[Finding]) -> str:
 
 
 def findings_lines(findings: Sequence[Finding]) -> list[str]:
-    """Return two lines for each finding, what and what to do; long runs of one rule are cut."""
-    rule_width = max((len(x.rule) for x in findings), default=0)
-    port_width = max((len(str(x.port or "-")) for x in findings), default=0)
+    """Return two lines for each finding, what and what to do; of one rule the first ten.
+
+    Neighbouring ports that are alike are one.
+    """
+    causes = neighbours(findings)
+    rule_width = max((len(x.first.rule) for x in causes), default=0)
+    port_width = max((len(x.span) for x in causes), default=0)
     lines = []
-    counts: dict[str, int] = {}
-    for finding in findings:
-        counts[finding.rule] = counts.get(finding.rule, 0) + 1
-        if counts[finding.rule] > _MOST_OF_A_RULE:
+    cut: dict[str, list[Port]] = {}
+    counts: Counter[str] = Counter()
+    for cause in causes:
+        rule = cause.first.rule
+        counts[rule] += 1
+        if counts[rule] > _MOST_OF_A_RULE:
+            cut.setdefault(rule, []).extend(cause.ports)
             continue
-        port = str(finding.port or "-")
-        lines.append(f"  {finding.rule:{rule_width}}  {port:{port_width}}  {finding.message}")
-        lines.append(" " * (rule_width + port_width + 6) + finding.fix)
-    for rule, count in counts.items():
-        if count > _MOST_OF_A_RULE:
-            lines.append(f"  {rule:{rule_width}}  and {count - _MOST_OF_A_RULE} more ports alike")
+        lines.append(f"  {rule:{rule_width}}  {cause.span:{port_width}}  {cause.message}")
+        lines.append(" " * (rule_width + port_width + 6) + cause.fix)
+    for rule, ports in cut.items():
+        lines.append(f"  {rule:{rule_width}}  and {len(ports)} more ports")
     return lines
 
 
@@ -109,10 +116,11 @@ def table(container: Container) -> list[str]:
         lines = ["no port is documented, published or listening"]
     lines += [f"note: {x}" for x in container.notes]
     if not isinstance(container.verdict, ObservationError):
+        waived = neighbours(x for x in container.verdict if x.waived is not None)
         lines += [
-            f"waived: {x}" + (f" ({printable(x.waived)})" if x.waived else "")
-            for x in container.verdict
-            if x.waived is not None
+            f"waived: {x.first.rule} {x.span}".removesuffix(" -")
+            + (f" ({printable(x.first.waived)})" if x.first.waived else "")
+            for x in waived
         ]
     return lines
 

@@ -102,7 +102,10 @@ def test_a_label_of_the_image_waives_only_where_allowed(
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("--exposed-baseline=nowhere.txt", "*baseline nowhere.txt can't be read*"),
+        (
+            "--exposed-baseline=nowhere.txt",
+            "*there is no baseline nowhere.txt: --exposed-write-baseline writes one",
+        ),
         ("--exposed-write-baseline=no/folder.txt", "*there is no folder no*"),
         ("--exposed-report=no/folder.md", "*there is no folder no*"),
         ("--exposed-report=report.pdf", "*'report.pdf' has no ending of a report*"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from demo.story import LABEL, story
+from docs.page import Command, steps
 
 if TYPE_CHECKING:
     import docker
@@ -42,3 +44,17 @@ def test_both_halves(
             "*has no container 'demo-expoes': did you mean demo-expose*",
         ]
     )
+
+
+def test_the_readme_s_first_screen(
+    run_on_engine: Callable[..., pytest.RunResult], label: str
+) -> None:
+    readme = (SUITE.parents[1] / "README.md").read_text(encoding="utf-8")
+    (shown,) = (
+        x
+        for x in steps(readme)
+        if isinstance(x, Command) and (x.line, x.output[:4]) == ("pytest --exposed", "...\n")
+    )
+    result = run_on_engine("--exposed", "--exposed-grace=1", "--exposed-filter", label)
+    lines = re.sub(r"127\.0\.0\.1:[0-9]{5}(?!\d)", "127.0.0.1:18080", "\n".join(result.outlines))
+    assert shown.prints("".join(f"{x.rstrip()}\n" for x in lines.split("\n")))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from demo.images import busybox
+from stage import wait_until
 from workload import listener
 
 from pytest_exposed.engine.records import when
@@ -55,9 +56,13 @@ def helpers(client: docker.DockerClient, image: str) -> list[dict[str, Any]]:
     return [dict(x) for x in client.api.containers(all=True, filters=filters)]
 
 
-def running_helper(client: docker.DockerClient, image: str) -> str | None:
-    """Return the id of the helper of an image, once it runs."""
-    return next((str(x["Id"]) for x in helpers(client, image) if x["State"] == "running"), None)
+def running_helper(client: docker.DockerClient, image: str) -> str:
+    """Return the id of the helper of an image, as soon as it runs."""
+    running = wait_until(
+        lambda: [x["Id"] for x in helpers(client, image) if x["State"] == "running"],
+        f"a helper of {image} runs",
+    )
+    return str(running[0])
 
 
 def clock(client: docker.DockerClient) -> float:
@@ -96,8 +101,10 @@ def refusing_port() -> Iterator[int]:
 
 
 def pytest_process(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start an audit in a process and a folder of its own."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--exposed", *arguments]
+    """Start an audit in a process and a folder of its own, which an interrupt reaches."""
+    # A job in the background may have been started with the signal ignored, and pass that on.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "pytest", "--exposed"]
+    command += ["-p", "no:cacheprovider", *arguments]
     return subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

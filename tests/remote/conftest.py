@@ -8,16 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from demo.engine import EngineMissing, connect
-from demo.packages import NotInstalled
 from engine.test_findings import SETUPS
 from remote.common import helper_of, listener_with_cat
-from remote.private import PrivateEngine, private_engine
 from remote.relay import Relay
 from stage import Images, Stage
 
 if TYPE_CHECKING:
-    import docker
     from stage import Staged
 
 
@@ -45,39 +41,6 @@ def relay(socket_url: str) -> Iterator[Relay]:
     """A relay to the engine."""
     with Relay(socket_url) as relay:
         yield relay
-
-
-@pytest.fixture(scope="session")
-def private() -> Iterator[PrivateEngine]:
-    """A second engine, at a unix socket and over TLS."""
-    try:
-        engine = private_engine()
-        private = engine.__enter__()
-    except (EngineMissing, NotInstalled) as error:
-        pytest.fail(f"these tests need an engine of their own. {error}", pytrace=False)
-    yield private
-    engine.__exit__(None, None, None)
-
-
-@pytest.fixture(scope="session")
-def private_client(private: PrivateEngine) -> Iterator[docker.DockerClient]:
-    """The SDK's client of the second engine."""
-    client = connect(private.url)
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="session")
-def private_images(private_client: docker.DockerClient) -> Images:
-    """Images on the second engine, with which they end."""
-    return Images(private_client, "private")
-
-
-@pytest.fixture
-def private_stage(private_images: Images) -> Iterator[Stage]:
-    """Containers of one test on the second engine."""
-    with Stage(private_images) as stage:
-        yield stage
 
 
 @pytest.fixture(scope="session")

@@ -143,7 +143,6 @@ class TestTheDefault:
             {"DOCKER_HOST": relay.url},
             {"DOCKER_CONTEXT": "through"},
             {"DOCKER_HOST": relay.url, "DOCKER_CONTEXT": "dead"},
-            {"DOCKER_HOST": "", "DOCKER_CONTEXT": "through"},
         ):
             before = len(relay.requests)
             docker("ps", **variables)
@@ -152,6 +151,15 @@ class TestTheDefault:
                 for name, value in variables.items():
                     patch.setenv(name, value)
                 assert reached(None, relay)
+
+    def test_is_the_context_where_docker_host_is_empty(
+        self, docker: Docker, relay: Relay, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # To docker commands of 20.10 an empty text is the default socket, to newer ones it is none.
+        docker("context", "use", "dead")
+        monkeypatch.setenv("DOCKER_HOST", "")
+        monkeypatch.setenv("DOCKER_CONTEXT", "through")
+        assert reached(None, relay)
 
     @pytest.mark.parametrize("name", ["nosuch", "../dead", "tcp:", "x" * 300])
     def test_does_not_fall_back_from_a_context_that_is_not_there(

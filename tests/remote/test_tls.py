@@ -59,8 +59,8 @@ class TestGoodCertificates:
         for source in ("netlink", "procfs", "helper", "exec"):
             with Engine(private.tls_url, source=source, helper_image=helper_of(images)) as look:
                 seen = look.container(container.name)
-                assert (seen.source, seen.listening) == (source, {"80/tcp"})
-                assert seen.findings == ()
+                assert (seen.source, seen.findings) == (source, ())
+                assert seen.listening == {"80/tcp"}
 
     def test_and_an_audit_passes(
         self,

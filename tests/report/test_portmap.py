@@ -16,7 +16,6 @@ from pytest_exposed.model import Container, Kind, Process
 from pytest_exposed.ports import Port, Ports
 from pytest_exposed.report.portmap import (
     Cell,
-    causes_of,
     cells_of,
     columns_of,
     folded,
@@ -203,40 +202,3 @@ def test_folding_keeps_every_port_and_folds_all_it_can(alike: dict[Port, bool], 
         x[-1].number + 1 == y[0].number and alike[x[-1]] == alike[y[0]]
         for x, y in itertools.pairwise(twos)
     )
-
-
-# Findings that are one
-
-
-def test_findings_alike_but_for_the_port_are_one_cause() -> None:
-    (cause,) = causes_of(record(documented=["1-2000"], name="web", image_name="app"))
-    assert cause.first["rule"] == "silent"
-    assert cause.first["port"] == "1/tcp"
-    assert Ports(cause.ports).ranges() == ["1-2000/tcp"]
-
-
-def test_findings_of_other_rules_protocols_processes_and_waivers_are_others() -> None:
-    worker, server = Process(1, "worker"), Process(2, "server")
-    one = record(
-        listener(7000, ANY, "reachable", server),
-        listener(7001, ANY, "reachable", worker),
-        documented=[80, 81, "82/udp"],
-        image_name="app",
-    )
-    one["findings"][0]["waived"] = "soon"
-    assert [[str(y) for y in x.ports] for x in causes_of(one)] == [
-        ["80/tcp"],
-        ["81/tcp"],
-        ["82/udp"],
-        ["7000/tcp"],
-        ["7001/tcp"],
-    ]
-
-
-def test_a_finding_of_the_container_has_no_port() -> None:
-    one = container(network_mode="host")
-    found = of_container(replace(one, verdict=findings(one, select(["cis"]))))
-    (cause,) = causes_of(found)
-    assert cause.first["rule"] == "host-network"
-    assert cause.ports == []
-    assert causes_of(unseen()) == []

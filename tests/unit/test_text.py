@@ -135,14 +135,26 @@ def test_a_finding_of_the_container_has_no_port() -> None:
     assert findings_lines([]) == []
 
 
-def test_a_long_run_of_one_rule_is_cut_and_counted() -> None:
-    found = [finding("silent", x) for x in range(1, 14)] + [finding("ssh", 22)]
+def test_neighbouring_ports_that_are_alike_share_their_two_lines() -> None:
+    found = [finding("silent", x) for x in (80, 443, *range(10001, 12001))]
+    assert findings_lines(found) == [
+        "  silent  80/tcp           message 80",
+        "                           fix 80",
+        "  silent  443/tcp          message 443",
+        "                           fix 443",
+        "  silent  10001-12000/tcp  message 10001-12000",
+        "                           fix 10001-12000",
+    ]
+
+
+def test_a_long_list_of_one_rule_is_cut_and_counted() -> None:
+    found = [finding("silent", x) for x in range(1, 26, 2)] + [finding("ssh", 22)]
     lines = findings_lines(found)
     assert len(lines) == 2 * 10 + 2 + 1
-    assert "message 10" in lines[18]
-    assert not any("message 11" in x for x in lines)
+    assert "message 19" in lines[18]
+    assert not any("message 21" in x for x in lines)
     assert any("message 22" in x for x in lines)
-    assert lines[-1] == "  silent  and 3 more ports alike"
+    assert lines[-1] == "  silent  and 3 more ports"
     assert "more" not in "".join(findings_lines(found[:10]))
 
 
@@ -274,11 +286,14 @@ def test_a_container_without_ports_has_no_table_and_notes_stand_below() -> None:
 def test_what_is_waived_stands_below_with_its_reason() -> None:
     verdict = tuple(
         Finding("silent", Port(x), "m", "f", waived=reason)
-        for x, reason in ((80, "why\n"), (81, ""), (82, None))
+        for x, reason in ((80, "why\n"), (81, ""), (82, None), (90, "old"), (91, "old"))
     )
-    assert table(container(verdict=verdict))[1:] == [
+    of_all = Finding("host-network", None, "m", "f", waived="")
+    assert table(container(verdict=(*verdict, of_all)))[1:] == [
         "waived: silent 80/tcp (why\\n)",
         "waived: silent 81/tcp",
+        "waived: silent 90-91/tcp (old)",
+        "waived: host-network",
     ]
 
 

@@ -1,0 +1,12 @@
+"""How Sphinx builds these pages: strictly, as `tox -e docs` does."""
+
+from __future__ import annotations
+
+project = "pytest-exposed"
+author = "The pytest-exposed developers"
+extensions = ["myst_parser"]
+exclude_patterns = ["conf.py"]
+html_theme = "alabaster"
+html_show_copyright = False
+myst_heading_anchors = 2
+nitpicky = True

@@ -1,0 +1,53 @@
+"""Whether a container runs the command of its image. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pytest_exposed.model import Image, Substitute
+from pytest_exposed.text import printable
+
+_LOOP = ("bash", "-c", "while true; do sleep 10000; done")
+"""What Molecule has a container run with override_command, its default: create.yml of the docker
+and podman drivers in molecule-plugins."""
+
+_ARGUMENTS = "arguments"
+
+
+def made_by_molecule(labels: Mapping[str, str]) -> bool:
+    """Return whether the labels are those of an instance of Molecule."""
+    return labels.get("owner") == "molecule"
+
+
+def substitute(
+    command: Sequence[str], image: Image, labels: Mapping[str, str]
+) -> Substitute | None:
+    """Return what a container runs instead of its image's command; None where it runs that.
+
+    command is the container's whole one, its entrypoint included; of one that the engine doesn't
+    tell nothing is said. Arguments for an image that has none of its own replace nothing. Of
+    commands the program alone is told: arguments can be secret.
+    """
+    if not any(command):
+        return None
+    written = (*image.entrypoint, *image.command)
+    begins = tuple(command[: len(image.entrypoint)]) == image.entrypoint
+    # An init process, which --init and podman put before it, replaces nothing either.
+    if tuple(command[-len(written) :]) == written or (begins and not image.command):
+        return None
+    usual = _program(image.command if begins else written)
+    now = _program(command[len(image.entrypoint) :] if begins else command)
+    if made_by_molecule(labels) and tuple(command[-len(_LOOP) :]) == _LOOP:
+        return Substitute(
+            f"Molecule's sleep loop instead of its image's {usual} (override_command)",
+            "start its service in converge.yml, or set override_command: false in molecule.yml",
+        )
+    if now == usual:
+        program = _program(command) if now == _ARGUMENTS else now
+        return Substitute(f"{program} with other arguments than its image has for it", None)
+    return Substitute(f"{now} instead of its image's {usual}", None)
+
+
+def _program(words: Sequence[str]) -> str:
+    first = words[0] if words else ""
+    return _ARGUMENTS if not first or first.startswith("-") else printable(first, 40)

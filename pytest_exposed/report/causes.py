@@ -1,0 +1,92 @@
+"""Findings that are one but for their ports: told once, and not a thousand times. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pytest_exposed.model import Finding
+from pytest_exposed.ports import Port
+from pytest_exposed.report.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A finding, and the ports of all that are it but for the port's number."""
+
+    first: Finding
+    ports: tuple[Port, ...]
+    """In order; none for a finding of the container."""
+
+    @property
+    def span(self) -> str:
+        """The ports where they are neighbours: "80/tcp", "10001-12000/tcp"; "-" for none."""
+        return f"{self._numbers}/{self.ports[0].protocol}" if self.ports else "-"
+
+    @property
+    def message(self) -> str:
+        """What is wrong, told of all ports where they are neighbours."""
+        return self._of_all(self.first.message)
+
+    @property
+    def fix(self) -> str:
+        """What to do, told of all ports where they are neighbours."""
+        return self._of_all(self.first.fix)
+
+    @property
+    def _numbers(self) -> str:
+        first, last = self.ports[0].number, self.ports[-1].number
+        return str(first) if first == last else f"{first}-{last}"
+
+    def _of_all(self, text: str) -> str:
+        return _with(self._numbers, self.ports[0], text) if len(self.ports) > 1 else text
+
+
+def causes(findings: Iterable[Finding]) -> list[Cause]:
+    """Return the findings in order, those that are one but for their ports together."""
+    found: dict[tuple[object, ...], list[Finding]] = {}
+    for finding in findings:
+        texts: tuple[str, ...] = (finding.message, finding.fix)
+        if finding.port is not None:
+            port = finding.port
+            texts = (port.protocol, *(_with("\0", port, x) for x in texts))
+        found.setdefault((finding.rule, finding.waived, *texts), []).append(finding)
+    return [Cause(x[0], tuple(y.port for y in x if y.port is not None)) for x in found.values()]
+
+
+def neighbours(findings: Iterable[Finding]) -> list[Cause]:
+    """Return the findings by port, those of neighbouring ports that are alike together."""
+    by_place = list(findings)
+    place = {(x.rule, x.port): number for number, x in enumerate(by_place)}
+    found: list[Cause] = []
+    for cause in causes(by_place):
+        runs: list[list[Port]] = []
+        for port in cause.ports:
+            if runs and port.number == runs[-1][-1].number + 1:
+                runs[-1].append(port)
+            else:
+                runs.append([port])
+        firsts = (by_place[place[cause.first.rule, run[0]]] for run in runs)
+        found += [Cause(x, tuple(run)) for x, run in zip(firsts, runs, strict=True)] or [cause]
+    return sorted(found, key=lambda x: place[x.first.rule, x.first.port])
+
+
+def findings_of(container: Record) -> list[Finding]:
+    """Return the findings in a container's record."""
+    return [
+        Finding(
+            x["rule"],
+            Port.parse(x["port"]) if x["port"] is not None else None,
+            x["message"],
+            x["fix"],
+            x["waived"],
+        )
+        for x in container["findings"] or ()
+    ]
+
+
+def _with(numbers: str, port: Port, text: str) -> str:
+    """Return a text with other numbers in the place of a port's own."""
+    own = str(port.number)
+    return re.sub("[0-9]+", lambda x: numbers if x[0] == own else x[0], text)

@@ -1,0 +1,66 @@
+"""Which containers run while the commands of a page of the documentation do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from docs.scene import Service
+
+WEB = Service(
+    "web",
+    "shop/web:1.4",
+    listens=("tcp:0.0.0.0:80",),
+    exposes=("80",),
+    publishes={"80/tcp": 18080},
+    process="nginx",
+)
+API = Service(
+    "api",
+    "shop/api:2.1",
+    listens=("tcp:[::]:8000", "tcp:[::]:9100"),
+    exposes=("8000",),
+    process="gunicorn",
+)
+DB = Service(
+    "db",
+    "shop/db:16",
+    listens=("tcp:127.0.0.1:5432",),
+    exposes=("5432",),
+    process="postgres",
+)
+
+SCENES: Mapping[str, Sequence[Service]] = {
+    "assertions.md": (WEB, API, DB),
+    "audit.md": (WEB, API, DB),
+    "faq.md": (
+        Service(
+            "resolver",
+            "net/resolver:3",
+            listens=("udp:0.0.0.0:53", "udpclient:127.0.0.1:9"),
+            exposes=("53",),
+            process="unbound",
+        ),
+    ),
+    "rules.md": (
+        Service("unreachable", "app:1", ("tcp:127.0.0.1:8000",), ("8000",)),
+        Service("published-silent", "app:2", ("tcp:0.0.0.0:81",), ("81",), {"80/tcp": 18081}),
+        Service("silent", "app:3", (), ("8125/udp",)),
+        Service("published-undocumented", "app:4", ("tcp:0.0.0.0:80",), (), {"80/tcp": 18082}),
+        Service("undocumented", "app:5", ("tcp:0.0.0.0:9100",)),
+        Service(
+            "published-everywhere",
+            "app:6",
+            ("tcp:0.0.0.0:80",),
+            ("80",),
+            {"80/tcp": 18083},
+            address="0.0.0.0",  # noqa: S104  # what the rule is about
+        ),
+        Service("published-privileged", "app:9", ("tcp:0.0.0.0:80",), ("80",), {"80/tcp": 1018}),
+        Service("ssh", "app:7", ("tcp:0.0.0.0:2222",), ("2222",), process="sshd"),
+        Service("host-network", "app:8", network="host"),
+    ),
+    "sources.md": (
+        WEB,
+        Service("shell", "shop/shell:1", ("tcp:0.0.0.0:80",), ("80",), has_shell=True),
+    ),
+}

@@ -1,0 +1,95 @@
+"""Containers that don't run their image's command: what is said of them, and what it costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from demo.images import busybox
+
+from pytest_exposed import Container, Engine, container_listens_on
+from pytest_exposed.report.text import table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stage import Images, Stage
+
+SERVICE = 'CMD ["httpd", "-f", "-p", "80"]'
+LOOP = ("bash", "-c", "while true; do sleep 10000; done")
+MOLECULE = {"owner": "molecule"}
+LOOPS = "it runs Molecule's sleep loop instead of its image's httpd (override_command)"
+
+
+@pytest.fixture(scope="module")
+def service(images: Images) -> str:
+    """An image that runs a server on 80/tcp, and in which Molecule can work."""
+    return images.build(
+        exposes=["80"],
+        files={"/bin/busybox": busybox(), "/bin/bash": b'#!/bin/sh\nexec /bin/sh "$@"\n'},
+        links={f"/bin/{x}": "busybox" for x in ("sh", "sleep", "httpd")},
+        instructions=[SERVICE],
+    )
+
+
+@pytest.fixture
+def begin(stage: Stage, service: str) -> Callable[..., str]:
+    """Start a container of the service's image with a command of its own, and return its name."""
+
+    def begin(*command: str, **options: object) -> str:
+        container = stage.create(*command, image=service, **options)  # type: ignore[arg-type]
+        container.sdk.start()
+        return container.name
+
+    return begin
+
+
+def test_molecules_loop(look: Engine, begin: Callable[..., str]) -> None:
+    seen = look.container(begin(*LOOP, labels=MOLECULE))
+    (finding,) = seen.findings
+    assert str(finding) == "silent 80/tcp"
+    assert finding.message.endswith(f"listens on it: {LOOPS}")
+    assert "override_command: false in molecule.yml" in finding.fix
+    assert f"note: {LOOPS}" in table(seen)
+
+
+def test_molecules_instance_whose_service_was_started(
+    engine: Engine, begin: Callable[..., str]
+) -> None:
+    name = begin("sh", "-c", "httpd -p 80 && exec bash -c 'sleep 1000'", labels=MOLECULE)
+    assert container_listens_on(engine, name, 80, within=20)
+    seen = engine.container(name)
+    assert seen.findings == ()
+    assert seen.notes == ("it runs sh instead of its image's httpd",)
+
+
+def test_molecules_instance_that_runs_its_image(engine: Engine, begin: Callable[..., str]) -> None:
+    name = begin(labels=MOLECULE)
+    assert container_listens_on(engine, name, 80, within=20)
+    assert engine.container(name).notes == ()
+
+
+def test_another_command(look: Engine, begin: Callable[..., str]) -> None:
+    published = begin("sleep", "1000", name="published", ports={"80/tcp": ("127.0.0.1", 0)})
+    for name, rule in ((begin("sleep", "1000"), "silent"), (published, "published-silent")):
+        seen = look.container(name)
+        (finding,) = seen.findings
+        assert finding.rule == rule
+        assert ": it runs sleep instead of its image's httpd" in finding.message
+        assert finding.fix.startswith("start its service, or ")
+        assert seen.notes == ()
+
+
+def test_only_what_is_silent_is_asked_for(
+    engine_url: str, begin: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healthy, silent = begin(name="healthy"), begin("sleep", "1000", name="silent")
+    with Engine(engine_url, source="netlink") as engine:
+        assert container_listens_on(engine, healthy, 80, within=20)
+        asked: list[str] = []
+        inspect = engine.inspect
+        monkeypatch.setattr(engine, "inspect", lambda x: asked.append(x.name) or inspect(x))
+        seen: list[Container] = [engine.container(healthy), engine.container(silent)]
+        assert [bool(x.findings) for x in seen] == [False, True]
+        assert healthy not in asked
+        assert silent in asked

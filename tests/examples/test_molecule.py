@@ -1,0 +1,117 @@
+"""The role with Molecule: `molecule test` passes, and fails where the service is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from examples.common import EXAMPLES, Command, build, copy, replaced
+
+if TYPE_CHECKING:
+    import docker
+    from stage import Images
+
+README = EXAMPLES.parent / "README.md"
+LOOPS = "it runs Molecule's sleep loop instead of its image's httpd (override_command)"
+
+
+@pytest.fixture(scope="module")
+def image(client: docker.DockerClient, images: Images) -> str:
+    return build(client, images, "molecule/webserver")
+
+
+@pytest.fixture
+def role(tmp_path: Path, images: Images, image: str) -> Path:
+    names = {"webserver:molecule": image, "webserver-": f"{images.run}-"}
+    return copy("molecule/webserver", tmp_path, names)
+
+
+def test_the_scenario_with_testinfra(role: Path, command: Command) -> None:
+    result = command("molecule", "test", cwd=role)
+    assert result.returncode == 0, result.stdout
+    assert "Executing Testinfra tests" in result.stdout
+    assert " 2 passed in " in result.stdout
+
+
+def test_the_scenario_with_testinfra_fails(role: Path, command: Command, images: Images) -> None:
+    replaced(role / "defaults/main.yml", "webserver_state: started", "webserver_state: stopped")
+    result = command("molecule", "test", cwd=role)
+    name = f"{images.run}-default"
+    assert result.returncode != 0, result.stdout
+    assert f"assert {name} does not listen on 80/tcp: it listens on nothing" in result.stdout
+    assert f"assert {name} does not match " in result.stdout
+    assert ": silent 80/tcp\n" in result.stdout
+    assert f"Ports of {name}" in result.stdout
+    assert f"note: {LOOPS}" in result.stdout
+
+
+def test_the_scenario_with_the_audit(role: Path, command: Command) -> None:
+    result = command("molecule", "test", "-s", "audit", cwd=role)
+    assert result.returncode == 0, result.stdout
+    assert " 2 passed in " in result.stdout
+    assert "exposed: 2 containers on 1 host, 2 match" in result.stdout
+
+
+def test_the_scenario_with_the_audit_fails(role: Path, command: Command, images: Images) -> None:
+    replaced(role / "defaults/main.yml", "webserver_state: started", "webserver_state: stopped")
+    result = command("molecule", "test", "-s", "audit", cwd=role)
+    assert result.returncode != 0, result.stdout
+    assert f"nothing in {images.run}-audit listens on it: {LOOPS}" in result.stdout
+    assert "set override_command: false in molecule.yml" in result.stdout
+    assert f"FAILED exposed::{images.run}-audit - silent 80/tcp" in result.stdout
+    assert "exposed: 2 containers on 1 host, 1 match, 1 do not (silent 1)" in result.stdout
+
+
+def test_settings_of_the_role_and_of_the_verifier(role: Path, command: Command) -> None:
+    def verify() -> str:
+        result = command("molecule", "verify", cwd=role)
+        assert result.returncode == 0, result.stdout
+        return result.stdout
+
+    replaced(role / "defaults/main.yml", "webserver_state: started", "webserver_state: stopped")
+    tests = role / "molecule/default/tests/test_ports.py"
+    tests.write_text(
+        "def test_ports(host, container_matches_image): assert container_matches_image(host)\n",
+        encoding="utf-8",
+    )
+    try:
+        made = command("molecule", "converge", cwd=role)
+        assert made.returncode == 0, made.stdout
+        assert command("molecule", "verify", cwd=role).returncode != 0
+        settings = role / "pytest.ini"
+        settings.write_text("[pytest]\nexposed_ignore = silent\n", encoding="ascii")
+        assert " 1 passed in " in verify()
+        settings.unlink()
+        scenario = role / "molecule/default/molecule.yml"
+        options = "  options:\n    exposed-ignore: silent\n"
+        scenario.write_text(scenario.read_text(encoding="utf-8") + options, encoding="utf-8")
+        assert " 1 passed in " in verify()
+    finally:
+        command("molecule", "destroy", cwd=role)
+
+
+def test_readme_has_the_files_as_they_are() -> None:
+    chapter = (
+        README.read_text(encoding="utf-8").partition("\n## Molecule\n")[2].partition("\n## ")[0]
+    )
+    files = [x.partition("\n")[2] for x in chapter.split("```")[1::2]]
+    scenarios = EXAMPLES / "molecule/webserver/molecule"
+    paths = scenarios / "default/tests/test_ports.py", scenarios / "audit/verify.yml"
+    assert files == [x.read_text(encoding="utf-8") for x in paths]
+    assert LOOPS in chapter
+    assert LOOPS in (README.parent / "docs/molecule.md").read_text(encoding="utf-8")
+
+
+def test_an_instance_that_ended_is_no_pass(role: Path, command: Command, images: Images) -> None:
+    # It ends at once.
+    scenario = role / "molecule/audit/molecule.yml"
+    settings = yaml.safe_load(scenario.read_text(encoding="utf-8"))
+    settings["platforms"][1] |= {"override_command": True, "command": "true"}
+    scenario.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    replaced(role / "molecule/audit/converge.yml", "hosts: all", f"hosts: {images.run}-audit")
+    result = command("molecule", "test", "-s", "audit", cwd=role)
+    assert result.returncode != 0, result.stdout
+    assert f"not found: exposed::{images.run}-audit-image" in result.stdout
+    assert "has exited with code 0" in result.stdout

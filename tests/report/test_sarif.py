@@ -1,0 +1,78 @@
+"""The SARIF report: valid by the published schema, whatever was found and whatever it is called."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft4Validator, FormatChecker
+from report.fleet import fleet
+from report.test_html import HOSTILE, finding, record
+
+from pytest_exposed import report
+from pytest_exposed.report.record import Record
+
+SCHEMA = json.loads(
+    Path(__file__).with_name("data").joinpath("sarif-schema-2.1.0.json").read_bytes()
+)
+VALIDATOR = Draft4Validator(SCHEMA, format_checker=FormatChecker())
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Any:
+    """Write the report of hosts, and return its run once the schema has accepted it."""
+
+    def write(*hosts: Record) -> Any:
+        path = tmp_path / "report.sarif"
+        report.write(path, hosts)
+        document = json.loads(path.read_text(encoding="utf-8"))
+        problems = [f"{x.json_path}: {x.message}" for x in VALIDATOR.iter_errors(document)]
+        assert not problems
+        (run,) = document["runs"]
+        return run
+
+    return write
+
+
+def host(*containers: Record, error: str | None = None) -> Record:
+    return {"host": "unix:///var/run/docker.sock", "error": error, "containers": list(containers)}
+
+
+def test_the_schema_refuses_what_is_wrong() -> None:
+    assert list(VALIDATOR.iter_errors({"version": "2.1.0", "runs": [{"results": 7}]}))
+    location = {"physicalLocation": {"artifactLocation": {"uri": "a b"}}}
+    result = {"message": {"text": "m"}, "locations": [location]}
+    run = {"tool": {"driver": {"name": "x"}}, "results": [result]}
+    (problem,) = VALIDATOR.iter_errors({"version": "2.1.0", "runs": [run]})
+    assert problem.json_path.endswith("artifactLocation.uri")
+
+
+@pytest.mark.parametrize("count", [0, 60, 1000])
+def test_a_fleet_is_valid(count: int, written: Any) -> None:
+    containers = fleet(count)
+    run = written(host(*containers))
+    found = {(x["name"], y["rule"]) for x in containers for y in x["findings"] or ()}
+    names = [x["locations"][0]["logicalLocations"][0]["name"] for x in run["results"]]
+    assert {(x, y["ruleId"]) for x, y in zip(names, run["results"], strict=True)} == found
+    prints = [x["partialFingerprints"]["finding/v1"] for x in run["results"]]
+    assert len(set(prints)) == len(prints)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_texts_are_valid(text: str, written: Any) -> None:
+    wrong = finding(message=text, fix=text, waived=text)
+    run = written(host(record(text, wrong, image=text)), host(error=text or "?"))
+    (result,) = run["results"]
+    assert result["message"]["text"].isprintable()
+    assert len(run["invocations"][0]["toolExecutionNotifications"]) == 1
+
+
+def test_what_could_not_be_looked_at_is_no_success(written: Any) -> None:
+    unseen = record("web", error="no source can see the sockets of web", findings=None)
+    (invocation,) = written(host(unseen), host(error="nothing answers there"))["invocations"]
+    assert invocation["executionSuccessful"] is False
+    told = [x["message"]["text"] for x in invocation["toolExecutionNotifications"]]
+    assert [x.partition(": ")[2] for x in told[:1]] == ["no source can see the sockets of web"]
+    assert told[1] == "nothing answers there"

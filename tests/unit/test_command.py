@@ -1,0 +1,121 @@
+"""What a container runs instead of its image's command, by tables and for any words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from make import container, image, publication
+
+from pytest_exposed.command import substitute
+from pytest_exposed.judge import findings
+from pytest_exposed.model import Publication, Substitute
+from pytest_exposed.rules import select
+
+LOOP = ("bash", "-c", "while true; do sleep 10000; done")
+MOLECULE = {"owner": "molecule"}
+HTTPD = ("httpd", "-f")
+ENTRYPOINT = ("/entry.sh",)
+
+
+def runs(now: tuple[str, ...], labels: dict[str, str] | None = None, /, **of: Any) -> str | None:
+    found = substitute(now, image(80, **of), labels or {})
+    return found and found.what
+
+
+@pytest.mark.parametrize(
+    ("command", "of"),
+    [
+        (HTTPD, {"command": HTTPD}),
+        (HTTPD, {"entrypoint": HTTPD}),
+        ((*ENTRYPOINT, *HTTPD), {"entrypoint": ENTRYPOINT, "command": HTTPD}),
+        # An init before it.
+        (("/dev/init", "--", *HTTPD), {"command": HTTPD}),
+        # Arguments where the image has none, and a command where the image has none at all.
+        (("/entry.sh", "--verbose"), {"entrypoint": ENTRYPOINT}),
+        (HTTPD, {}),
+        # What the engine doesn't tell.
+        ((), {}),
+        (("",), {"command": HTTPD}),
+    ],
+)
+def test_nothing_is_replaced(command: tuple[str, ...], of: dict[str, Any]) -> None:
+    assert runs(command, **of) is None
+    assert runs(command, MOLECULE, **of) is None
+
+
+@pytest.mark.parametrize(
+    ("command", "of", "words"),
+    [
+        (("sh",), {"command": HTTPD}, "sh instead of its image's httpd"),
+        (("sh",), {"entrypoint": ENTRYPOINT}, "sh instead of its image's /entry.sh"),
+        (
+            ("/entry.sh", "sleep", "1000"),
+            {"entrypoint": ENTRYPOINT, "command": HTTPD},
+            "sleep instead of its image's httpd",
+        ),
+        # Arguments alone are not shown: they may be secret.
+        (
+            ("/entry.sh", "--password=hunter2"),
+            {"entrypoint": ENTRYPOINT, "command": ("--port=80",)},
+            "/entry.sh with other arguments than its image has for it",
+        ),
+        (
+            ("httpd", "-p", "81"),
+            {"command": HTTPD},
+            "httpd with other arguments than its image has for it",
+        ),
+        (
+            ("/entry.sh", "-p"),
+            {"entrypoint": ENTRYPOINT, "command": HTTPD},
+            "arguments instead of its image's httpd",
+        ),
+        (LOOP, {"command": HTTPD}, "bash instead of its image's httpd"),
+        (("\x1b[2J" + "x" * 99,), {"command": HTTPD}, None),
+    ],
+)
+def test_what_is_replaced(command: tuple[str, ...], of: dict[str, Any], words: str | None) -> None:
+    what = runs(command, **of)
+    assert what is not None
+    assert words in (what, None)
+    assert what.isprintable()
+    assert len(what) < 120
+
+
+def test_the_loop_of_molecule_says_what_to_do() -> None:
+    for of in ({"command": HTTPD}, {"entrypoint": ENTRYPOINT, "command": HTTPD}):
+        made = image(80, **of)  # type: ignore[arg-type]  # as above
+        found = substitute((*made.entrypoint, *LOOP), made, MOLECULE)
+        assert found is not None
+        assert found.what == "Molecule's sleep loop instead of its image's httpd (override_command)"
+        assert found.fix is not None
+        assert "override_command: false in molecule.yml" in found.fix
+    assert runs(("sleep", "infinity"), MOLECULE, command=HTTPD) == (
+        "sleep instead of its image's httpd"
+    )
+
+
+@given(*[st.lists(st.text(max_size=9), max_size=4).map(tuple)] * 3)
+def test_any_words(
+    command: tuple[str, ...], entrypoint: tuple[str, ...], own: tuple[str, ...]
+) -> None:
+    of = {"entrypoint": entrypoint, "command": own}
+    what = runs(command, **of)
+    assert what is None or what.isprintable()
+    assert runs((*entrypoint, *own), **of) is None
+
+
+@pytest.mark.parametrize("published", [[], [publication(80)]])
+@pytest.mark.parametrize("fix", ["set override_command: false", None])
+def test_findings_end_with_it(published: list[Publication], fix: str | None) -> None:
+    instead = Substitute("sh instead of its image's httpd", fix)
+    idle = container(documented=[80], published=published, substitute=instead)
+    (finding,) = findings(idle, select())
+    assert finding.message.endswith(
+        "80/tcp: it runs sh instead of its image's httpd"
+        if published
+        else "on it: it runs sh instead of its image's httpd"
+    )
+    assert finding.fix == fix or (fix is None and finding.fix.startswith("start its service, or "))

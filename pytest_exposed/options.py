@@ -17,7 +17,9 @@ def add(parser: pytest.Parser) -> None:
             action="append",
             metavar="HOST",
             help="docker engine to look at: unix://, tcp://, ssh://, npipe://, http(s)://, or the "
-            "name of a docker context; repeat it for several (default: as the docker CLI chooses)",
+            "name of a docker context; ansible://GROUP is each host of an inventory's group, "
+            "swarm://MANAGER each node of a swarm; repeat it for several (default: as the docker "
+            "CLI chooses)",
         )
     except ValueError as error:
         raise pytest.UsageError(

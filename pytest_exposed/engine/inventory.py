@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from tempfile import TemporaryFile
-from threading import Timer
+from threading import Event, Timer
 from typing import Any
 
 from pytest_exposed.engine.hosts import Member
@@ -46,15 +46,15 @@ def members(written: str, inventory: str | None) -> list[Member]:
     tree, said = _inventory(inventory)
     groups = {x: y for x, y in tree.items() if x != "_meta" and isinstance(y, dict)}
     named = {x for y in groups.values() for x in _texts(y.get("children"))}  # those without hosts
-    hosts = _hosts(group, groups, set())
-    if not hosts and group in _hosts("all", groups, set()):
+    hosts = _hosts(group, groups)
+    if not hosts and group in _hosts("all", groups):
         hosts = [group]
     if not hosts and (group in groups or group in named):
         raise ConfigurationError(f"{printable(written)}: the group has no hosts in the inventory")
     if not hosts:
         near = get_close_matches(group, sorted({*groups, *named}), n=3, cutoff=0.5)
         hint = f": did you mean {' or '.join(map(printable, near))}?" if near else ""
-        if said and not _hosts("all", groups, set()):
+        if said and not _hosts("all", groups):
             hint = f", and no host at all; ansible-inventory says: {said}"
         where = f" {printable(inventory)}" if inventory else " (ANSIBLE_INVENTORY, --inventory)"
         raise ConfigurationError(
@@ -64,16 +64,19 @@ def members(written: str, inventory: str | None) -> list[Member]:
     return [_member(x, _dict(variables.get(x))) for x in hosts]
 
 
-def _hosts(group: str, groups: Mapping[str, Any], seen: set[str]) -> list[str]:
+def _hosts(group: str, groups: Mapping[str, Any]) -> list[str]:
     """Return the hosts of a group and of those below it, each once, in the inventory's order."""
-    if group in seen:
-        return []
-    seen.add(group)
-    record = _dict(groups.get(group))
-    found = _texts(record.get("hosts"))
-    for child in _texts(record.get("children")):
-        found += _hosts(child, groups, seen)
-    return list(dict.fromkeys(found))
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    ahead = [group]
+    while ahead:
+        name = ahead.pop()
+        if name not in seen:
+            seen.add(name)
+            record = _dict(groups.get(name))
+            found |= dict.fromkeys(_texts(record.get("hosts")))
+            ahead += reversed(_texts(record.get("children")))
+    return list(found)
 
 
 def _member(name: str, variables: Mapping[str, Any]) -> Member:
@@ -149,21 +152,27 @@ def _inventory(inventory: str | None) -> tuple[Mapping[str, Any], str]:
             start_new_session=True,
         ) as process,
     ):
-        late = Timer(_SECONDS, _kill, [process])
+        timed_out = Event()
+
+        def give_up() -> None:
+            timed_out.set()
+            _kill(process)
+
+        late = Timer(_SECONDS, give_up)
         late.start()
         try:
             assert process.stdout is not None
             text = process.stdout.read(_MOST + 1)
-        finally:
-            timed_out = not late.is_alive()
-            late.cancel()
-            if timed_out or len(text) > _MOST:
+            if len(text) > _MOST:
                 _kill(process)
-        code = process.wait()
+            code = process.wait()
+        finally:
+            late.cancel()
+            _kill(process)  # this one is interrupted; or it left something running
         errors.seek(0)
         lines = errors.read(65536).decode(errors="backslashreplace").split("\n")
     said = next((printable(x.strip()) for x in reversed(lines) if x.strip()), "")
-    if timed_out:
+    if timed_out.is_set():
         raise ConfigurationError(f"ansible-inventory did not end within {_SECONDS:.0f} s")
     if len(text) > _MOST:
         raise ConfigurationError(f"ansible-inventory wrote more than {_MOST >> 20} MB")

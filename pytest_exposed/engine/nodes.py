@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from pytest_exposed.engine.api import Api, default_timeout
 from pytest_exposed.engine.hosts import Host, Member, resolve
-from pytest_exposed.errors import EngineError
+from pytest_exposed.errors import ConfigurationError, EngineError
 from pytest_exposed.text import printable
 
 SCHEME = "swarm://"
@@ -80,17 +81,20 @@ def _node(record: Record) -> _Node:
 def _member(name: str, address: str, manager: str | None, host: Host) -> Member:
     """Return the engine of another node: at its address, with the manager's scheme, user, port."""
     parts = urlsplit(host.url)
-    if parts.scheme not in ("tcp", "http", "https", "ssh") or not address:
-        return Member(
-            name,
-            manager,
-            trouble=f"{printable(name)}, a node at {printable(address)}, can't be reached through "
-            f"{host.shown}: give its manager's address as ssh:// or tcp://",
-        )
     user, at, _ = parts.netloc.rpartition("@")
     port = f":{parts.port}" if parts.port else ""
     there = f"[{address}]" if ":" in address else address
-    return Member(name, f"{parts.scheme}://{user}{at}{there}{port}", manager=manager)
+    member = Member(name, f"{parts.scheme}://{user}{at}{there}{port}", manager=manager)
+    if parts.scheme in ("tcp", "http", "https", "ssh"):
+        with suppress(ConfigurationError):
+            resolve(member)
+            return member
+    return Member(
+        name,
+        manager,
+        trouble=f"{printable(name)}, a node at {printable(address)}, can't be reached through "
+        f"{host.shown}: give its manager's address as ssh:// or tcp://",
+    )
 
 
 def _dict(value: object) -> Record:

@@ -103,7 +103,7 @@ class TestReached:
         result.assert_outcomes(passed=1)
         port = reached["ansible_port"]
         result.stdout.fnmatch_lines(
-            [f"exposed: web-1 (ssh://127.0.0.1:{port}), 1 running container that match *"]
+            [f"exposed: web-1 (ssh://127.0.0.1:{port}), 1 running container that matches *"]
         )
         assert not [x for x in result.errlines if x]
 
@@ -343,6 +343,7 @@ class TestWhatAnsibleSays:
             ("head -c 200000000 /dev/zero", "more than 64 MB"),
             ("exec sleep 60", "did not end within 1 s"),
             ("sleep 60 & sleep 60", "did not end within 1 s"),
+            ("echo '{}'; exec >&-; sleep 60", "did not end within 1 s"),
         ],
     )
     def test_that_is_no_inventory(

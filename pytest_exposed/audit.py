@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_exposed.engine import Engine
-from pytest_exposed.engine.hosts import Host, resolve
+from pytest_exposed.engine.hosts import Given, Host, from_plain, plain, resolve
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.round import Answer
 from pytest_exposed.errors import EngineError, ExposedError
@@ -22,7 +22,8 @@ from pytest_exposed.text import plural, printable
 ROOT = "exposed"
 """What the ids of the audit's tests begin with."""
 
-_HOSTS_AT_ONCE = 16
+# A host that took longer to reach has its tests run after those of the others.
+_LATE = 1.0
 # A list that is older than this many seconds is taken again before containers are judged by it.
 _FRESH = 1.0
 
@@ -31,11 +32,13 @@ _FRESH = 1.0
 class HostAudit:
     """The audit of one engine: its containers as listed once, and what was seen of them."""
 
-    host: str | None = field(repr=False)  # it can hold a password
+    host: Given = field(repr=False)  # it can hold a password
     settings: Settings
     label: str
     shown: str
     error: str | None = None
+    late: bool = False
+    """Whether it took long to be reached: its tests come last, not to delay those of others."""
     everyone: list[Listed] = field(default_factory=list)
     wanted: list[Listed] = field(default_factory=list)
     _records: list[dict[str, Any]] = field(default_factory=list)
@@ -47,13 +50,14 @@ class HostAudit:
     """The one look at all containers whose tests run."""
 
     @classmethod
-    def begin(cls, host: str | None, settings: Settings) -> HostAudit:
+    def begin(cls, host: Given, settings: Settings) -> HostAudit:
         """Reach an engine and list its containers; what fails is kept as the audit's error.
 
         Raises ConfigurationError for a host or filter that can't be one.
         """
         where = resolve(host)
         audit = cls(host, settings, printable(where.label), where.shown)
+        began = time.monotonic()
         try:
             engine = audit.engine()
             audit._list(engine.records())
@@ -63,6 +67,7 @@ class HostAudit:
                 audit.wanted = [x for x in audit.everyone if x.id in chosen]
         except EngineError as error:
             audit.error = str(error)
+        audit.late = time.monotonic() - began > _LATE
         return audit
 
     def _list(self, records: list[dict[str, Any]]) -> None:
@@ -72,13 +77,14 @@ class HostAudit:
     def dump(self) -> str:
         """Return what a worker process needs to run the same tests."""
         wanted = [x.id for x in self.wanted]
-        return json.dumps([self.host, self.label, self.shown, self.error, self._records, wanted])
+        own = [plain(self.host), self.label, self.shown, self.error, self.late]
+        return json.dumps([own, self._records, wanted])
 
     @classmethod
     def load(cls, text: str, settings: Settings) -> HostAudit:
         """Return the audit that another process dumped."""
-        host, label, shown, error, records, wanted = json.loads(text)
-        audit = cls(host, settings, label, shown, error)
+        (host, *own), records, wanted = json.loads(text)
+        audit = cls(from_plain(host), settings, *own)
         audit._records = records
         audit.everyone = [Listed.from_record(x) for x in records]
         audit.wanted = [x for x in audit.everyone if x.id in set(wanted)]
@@ -143,6 +149,8 @@ class Audit:
 
     hosts: list[HostAudit]
     settings: Settings
+    by_host: bool = False
+    """Whether this process has the tests of whole hosts, and of some alone."""
 
     @classmethod
     def begin(cls, settings: Settings) -> Audit:
@@ -158,10 +166,11 @@ class Audit:
 
         Raises ConfigurationError for a bad host or filter.
         """
-        # Two names of one engine are one engine.
-        where = {resolve(x).url: x for x in reversed(settings.hosts)}
+        # Two names of one engine are one engine; one address behind two jump hosts is two.
+        found = {x: resolve(x) for x in settings.hosts}
+        where = {(y.url, y.ssh, y.trouble): x for x, y in reversed(found.items())}
         names = [x for x in settings.hosts if x in where.values()]
-        with ThreadPoolExecutor(_HOSTS_AT_ONCE) as pool:
+        with ThreadPoolExecutor(_at_once(len(names))) as pool:
             hosts = list(pool.map(lambda x: HostAudit.begin(x, settings), names))
         labels = labels_of([resolve(x) for x in names])
         for host, label in zip(hosts, labels, strict=True):
@@ -209,24 +218,30 @@ class Audit:
             except Exception as error:  # noqa: BLE001  # raised again in each of its tests
                 hosts[0].round.set_exception(error)
             return
-        with_threads = ThreadPoolExecutor(_HOSTS_AT_ONCE)
-        for host in hosts:
+        with_threads = ThreadPoolExecutor(_at_once(len(hosts)))
+        for host in sorted(hosts, key=lambda x: x.late):
             host.round = with_threads.submit(host.observe, chosen[host.label])
         with_threads.shutdown(wait=False)
 
     def dump(self) -> str:
         """Return what a worker process needs to run the same tests."""
-        return json.dumps([x.dump() for x in self.hosts])
+        return json.dumps([self.by_host, [x.dump() for x in self.hosts]])
 
     @classmethod
     def load(cls, text: str, settings: Settings) -> Audit:
         """Return the audit that another process dumped; engines are reached when asked."""
-        return cls([HostAudit.load(x, settings) for x in json.loads(text)], settings)
+        by_host, hosts = json.loads(text)
+        return cls([HostAudit.load(x, settings) for x in hosts], settings, by_host)
 
     def close(self) -> None:
         """Close all connections."""
         for host in self.hosts:
             host.close()
+
+
+def _at_once(hosts: int) -> int:
+    """Return how many hosts are spoken to at once: others go on while a quarter is silent."""
+    return 16 + hosts // 4
 
 
 def labels_of(hosts: Sequence[Host]) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_exposed.errors import ConfigurationError, PortError
+from pytest_exposed.model import Service
 from pytest_exposed.ports import Port
 from pytest_exposed.rules import RULES
 from pytest_exposed.text import printable
@@ -52,10 +53,8 @@ class Entry:
 
 def key(name: str, labels: Mapping[str, str]) -> str:
     """Return what a container is called in a baseline: its service, or its own name."""
-    swarm = labels.get("com.docker.swarm.service.name")
-    service = labels.get("com.docker.compose.service")
-    project = labels.get("com.docker.compose.project")
-    return printable(swarm or (f"{project}/{service}" if project and service else name))
+    service = Service.of(labels)
+    return printable(service.name if service else name)
 
 
 def read(path: Path) -> frozenset[Entry]:

@@ -8,6 +8,7 @@ from pytest_exposed import rules
 from pytest_exposed.endpoints import BoundPort, PublishedPort
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.ended import not_running
+from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ConfigurationError, ExposedError, ObservationError
 from pytest_exposed.grace import moments, settle
 from pytest_exposed.model import Container, Finding, Listener
@@ -21,13 +22,13 @@ MOST = 236
 class Check:
     """The result of a check: true or false, and why in one line."""
 
-    __slots__ = ("_holds", "_why", "container")
+    __slots__ = ("_holds", "_why", "containers")
 
-    def __init__(self, holds: bool, why: str, container: Container | None = None) -> None:
-        """Keep the answer, the reason, and the container that was looked at."""
+    def __init__(self, holds: bool, why: str, *containers: Container) -> None:
+        """Keep the answer, the reason, and the containers that were looked at."""
         self._holds = holds
         self._why = printable(why, MOST)
-        self.container = container
+        self.containers = containers
 
     def __bool__(self) -> bool:
         return self._holds
@@ -45,6 +46,7 @@ def container_listens_on(
 ) -> Check:
     """Return whether every port has a reachable listener in the container.
 
+    Of a Swarm service every task that runs on this engine is asked, and each must have them.
     A port is 80, "80/tcp", "8000-8003/udp", Ports, or has an address, "127.0.0.1:9000/tcp",
     "[::]:80": then a listener must be bound exactly there. within is how many seconds it may take.
     only asks that nothing else is listening, ephemeral UDP aside.
@@ -58,21 +60,34 @@ def container_listens_on(
         raise _no_ports()
     if not within >= 0:
         raise ConfigurationError(f"within={within!r} is not a number of seconds")
-    snapshot = engine.container(container)
-    check = _listens_on(snapshot, wanted, only=only)
+    snapshots = engine.tasks(container)
+    check = _all_listen_on(snapshots, wanted, only=only)
     if check or not within:
         return check
-    listed, _ = engine.find(snapshot)
-    before = engine.inspect(listed)
+    before = [(x, engine.inspect(x)) for x in snapshots]
     for _ in moments(within):
-        now = engine.inspect(listed)
-        if (now.started, now.restarts) != (before.started, before.restarts):
-            raise not_running(str(snapshot), now, engine.last_lines(listed), restarted=True)
-        snapshot = engine.container(listed.id)
-        check = _listens_on(snapshot, wanted, only=only)
+        for snapshot, then in before:
+            now = engine.inspect(snapshot)
+            if (now.started, now.restarts) != (then.started, then.restarts):
+                log = engine.last_lines(snapshot)
+                raise not_running(str(snapshot), now, log, restarted=True)
+        check = _all_listen_on(engine.tasks(container), wanted, only=only)
         if check:
             break
     return check
+
+
+def _all_listen_on(tasks: Sequence[Container], wanted: Sequence[BoundPort], *, only: bool) -> Check:
+    """Return the answer for a container, or of all tasks of a service: those that don't, if any."""
+    checks = [_listens_on(x, wanted, only=only) for x in tasks]
+    failed = [x for x in checks if not x]
+    if len(checks) == 1:
+        return checks[0]
+    service = f"{len(tasks)} tasks of service {tasks[0].service}"
+    if not failed:
+        return Check(True, f"all {service} do: {checks[0]!r}", *tasks)
+    names = _list(x.containers[0] for x in failed)
+    return Check(False, f"{len(failed)} of {service} do not, {names}: {failed[0]!r}", *tasks)
 
 
 def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool) -> Check:
@@ -134,18 +149,27 @@ def container_publishes(engine: Engine, container: object, *ports: PortLike | Po
     """Return whether every port is published, as `docker run -p` writes it.
 
     "80" is published on any port of the host, "8080:80" on that one, "127.0.0.1:8080:80/tcp" on
-    that address of it. Raises as container_listens_on does; sockets need not be seen.
+    that address of it. What a Swarm service publishes by ingress, each of its tasks does. Raises as
+    container_listens_on does; sockets need not be seen.
     """
     wanted = [x for form in ports for x in PublishedPort.parse(form)]
     if not wanted:
         raise _no_ports()
-    listed, _ = engine.find(container)
-    if listed.state not in ("running", "paused"):
-        inspected = engine.inspect(listed)
-        raise not_running(printable(listed.name), inspected, engine.last_lines(listed))
+    for listed in engine.find_tasks(container)[0]:
+        check = _publishes(engine, listed, wanted)
+        if not check:
+            break
+    return check
+
+
+def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) -> Check:
     name = printable(listed.name)
+    if listed.state not in ("running", "paused"):
+        raise not_running(name, engine.inspect(listed), engine.last_lines(listed))
     missing = [x for x in wanted if not any(x.is_met_by(y) for y in listed.published)]
     found = _list(listed.published) or "nothing"
+    if missing and listed.untold:
+        raise ObservationError(f"whether {name} publishes {_list(missing)}: {listed.untold}")
     if missing:
         why = f"{name} does not publish {_list(missing)}: it publishes {found}"
         try:

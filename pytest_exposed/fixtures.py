@@ -53,7 +53,8 @@ def running(settings: Settings, file: str | None) -> Audit:
 def runs_of_containers(audit: Audit) -> list[ParameterSet]:
     """Return the parameters of a test that runs for each running container: engine, container."""
     runs = []
-    for place, host in enumerate(audit.hosts):
+    for host in audit.hosts:
+        place = audit.settings.hosts.index(host.host)  # of two names of one engine one is there
         prefix = f"{host.label}-" if len(audit.hosts) > 1 else ""
         runs += [
             pytest.param(place, (x, host.wanted), id=prefix + printable(x.name))
@@ -131,8 +132,7 @@ class Checker:
             check = question()
         except ExposedError as error:
             raise error.with_traceback(None) from None
-        if check.container is not None:
-            self._looked[check.container.id] = check.container
+        self._looked.update((x.id, x) for x in check.containers)
         return check
 
 

@@ -26,7 +26,8 @@ class AuditHooks:
 
     def pytest_report_header(self) -> list[str]:
         """Say which engines are looked at."""
-        return [f"exposed: {x.header()}" for x in self._audit.hosts]
+        lines = [x.header() for x in self._audit.hosts]
+        return [f"exposed: {x}" for x in (*lines, *self._audit.settings.left_out)]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(
@@ -37,7 +38,7 @@ class AuditHooks:
         items += found
 
     def _collectors(self, session: pytest.Session) -> Iterator[pytest.Collector]:
-        for host in self._audit.hosts:
+        for host in sorted(self._audit.hosts, key=lambda x: x.late):
             name = self._audit.id_of(host)
             yield HostCollector.from_parent(
                 session, name=name, nodeid=name, whole=self._audit, audit=host, chosen=self._chosen

@@ -135,12 +135,13 @@ class ContainerItem(AuditItem):
         """Begin the round of all containers whose tests run, where this is the first of them."""
         if self.audit.round is not None:
             return
+        assert isinstance(self.parent, HostCollector)
+        whole = self.parent.whole
         chosen: dict[str, list[Listed]] = {}
         for item in self.session.items:
-            if isinstance(item, ContainerItem):
+            if isinstance(item, ContainerItem) and (not whole.by_host or item.audit is self.audit):
                 chosen.setdefault(item.audit.label, []).append(item.listed)
-        assert isinstance(self.parent, HostCollector)
-        self.parent.whole.look(chosen)
+        whole.look(chosen)
 
     def judge(self, container: Container) -> None:
         """Raise what is wrong with a container that was seen."""

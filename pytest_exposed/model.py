@@ -1,4 +1,4 @@
-"""Values: images, containers, listeners, publications and findings of an engine."""
+"""Values: images, containers, services, listeners, publications and findings of an engine."""
 
 from __future__ import annotations
 
@@ -74,11 +74,13 @@ def endpoint(address: str, number: int) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Publication:
-    """A port of a container bound on the Docker host: by -p or -P."""
+    """A port of a container bound on the Docker host: by -p or -P, or by its Swarm service."""
 
     port: Port
     host_ip: str
     host_port: int
+    ingress: bool = False
+    """Whether it is its service's, bound on all nodes of the swarm and led to any of its tasks."""
 
     @property
     def endpoint(self) -> str:
@@ -87,6 +89,34 @@ class Publication:
 
     def __str__(self) -> str:
         return f"{self.endpoint}->{self.port}"
+
+
+# https://docs.docker.com/reference/compose-file/services/#labels and `docker service create`
+COMPOSE_PROJECT = "com.docker.compose.project"
+COMPOSE_SERVICE = "com.docker.compose.service"
+SWARM_SERVICE = "com.docker.swarm.service.name"
+_SWARM_ID = "com.docker.swarm.service.id"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The service that a container is of, by its labels: Swarm's, or Compose's PROJECT/SERVICE."""
+
+    name: str
+    id: str | None = None
+    """Of a Swarm service, whose containers are tasks alike; None for Compose's."""
+
+    @classmethod
+    def of(cls, labels: Mapping[str, str]) -> Service | None:
+        """Return the service that the labels of a container name, None where they name none."""
+        if labels.get(SWARM_SERVICE):
+            return cls(labels[SWARM_SERVICE], labels.get(_SWARM_ID) or None)
+        if labels.get(COMPOSE_PROJECT) and labels.get(COMPOSE_SERVICE):
+            return cls(f"{labels[COMPOSE_PROJECT]}/{labels[COMPOSE_SERVICE]}")
+        return None
+
+    def __str__(self) -> str:
+        return printable(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +192,17 @@ class Container:
     labels: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     substitute: Substitute | None = field(default=None, compare=False, repr=False)
     """None where it runs its image's command, and where nothing made it worth asking."""
+
+    @property
+    def service(self) -> Service | None:
+        """The Swarm or Compose service that it is of, None where it is of none."""
+        return Service.of(self.labels)
+
+    @property
+    def role(self) -> str:
+        """What findings call it: a task of its Swarm service, as all of these are alike."""
+        task = self.service is not None and self.service.id is not None
+        return f"a task of service {self.service}" if task else str(self)
 
     @property
     def documented(self) -> Ports:

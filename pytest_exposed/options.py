@@ -17,7 +17,9 @@ def add(parser: pytest.Parser) -> None:
             action="append",
             metavar="HOST",
             help="docker engine to look at: unix://, tcp://, ssh://, npipe://, http(s)://, or the "
-            "name of a docker context; repeat it for several (default: as the docker CLI chooses)",
+            "name of a docker context; ansible://GROUP is each host of an inventory's group, "
+            "swarm://MANAGER each node of a swarm; repeat it for several (default: as the docker "
+            "CLI chooses)",
         )
     except ValueError as error:
         raise pytest.UsageError(
@@ -138,3 +140,14 @@ def _setting(config: pytest.Config, name: str) -> Any:
         return config.getini(name)
     except (TypeError, ValueError, pytest.UsageError) as error:
         raise pytest.UsageError(f"pytest-exposed: the setting {name} is wrong: {error}") from None
+
+
+def take_own_ids(config: pytest.Config) -> list[str]:
+    """Return the arguments that are ids of the audit's tests, and leave pytest the others.
+
+    Where no other is given, pytest is left nothing to collect: only the audit runs.
+    """
+    given = config.args_source is pytest.Config.ArgsSource.ARGS
+    own = [x for x in config.args if x.startswith(("exposed::", "exposed["))] if given else []
+    config.args[:] = [x for x in config.args if x not in own] if given else []
+    return own

@@ -21,8 +21,9 @@ class HostOutcome:
     gone: int = 0
 
     def as_record(self) -> Record:
-        """Return the host's part of a report."""
-        containers = sorted(self.containers, key=lambda x: (x["name"], x["id"]))
+        """Return the host's part of a report; the containers of a service stand together."""
+        names = [(x.get("service") or x["name"], x["name"], x["id"], x) for x in self.containers]
+        containers = [x[-1] for x in sorted(names, key=lambda x: x[:-1])]
         return {"host": self.host, "error": self.error, "containers": containers}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
@@ -30,11 +31,13 @@ _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 _AUDIT: pytest.StashKey[Audit] = pytest.StashKey()
 _CHECKERS: pytest.StashKey[list[Checker]] = pytest.StashKey()
 _FILE: pytest.StashKey[Path] = pytest.StashKey()
+_EXPANDED: pytest.StashKey[Settings | ValueError] = pytest.StashKey()
 _CHOSEN: pytest.StashKey[Sequence[str]] = pytest.StashKey()
 
-# What the process that hands tests out gives to pytest-xdist's workers: the audit's list, and the
-# file in which they share the list of running containers when a test asks for it.
-_LIST, _LIST_FILE = "exposed_list", "exposed_list_file"
+# What the process that hands tests out gives to pytest-xdist's workers: the single engines that
+# lists of them have, the audit's list, and the file in which they share the list of running
+# containers when a test asks for it.
+_HOSTS, _LIST, _LIST_FILE = "exposed_hosts", "exposed_list", "exposed_list_file"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except ValueError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     if config.option.exposed:
-        config.stash[_CHOSEN] = _take_own_ids(config)
+        config.stash[_CHOSEN] = options.take_own_ids(config)
     elif _SETTINGS in config.stash and config.stash[_SETTINGS].writes:
         raise pytest.UsageError(
             "pytest-exposed: --exposed-report, --exposed-write-baseline and --exposed-write-tests "
@@ -76,7 +79,9 @@ def _settings(config: pytest.Config) -> Settings:
     from pytest_exposed.settings import Settings  # noqa: PLC0415
 
     given = options.given(config)
+    inventory = config.getoption("ansible_inventory", None)  # testinfra's, or pytest-ansible's
     config.stash[_SETTINGS] = settings = Settings.parse(
+        ansible_inventory=inventory if isinstance(inventory, str) else "",
         hosts=given["docker_host"],
         filters=given["filter"],
         select=given["select"],
@@ -95,15 +100,21 @@ def _settings(config: pytest.Config) -> Settings:
     return settings
 
 
-def _take_own_ids(config: pytest.Config) -> list[str]:
-    """Return the arguments that are ids of the audit's tests, and leave pytest the others.
+def _expanded(config: pytest.Config) -> Settings:
+    """Return the settings with single engines as hosts; raises ConfigurationError.
 
-    Where no other is given, pytest is left nothing to collect: only the audit runs.
+    Lists of engines are read when first used, once, for all of pytest-xdist's workers.
     """
-    given = config.args_source is pytest.Config.ArgsSource.ARGS
-    own = [x for x in config.args if x.startswith(("exposed::", "exposed["))] if given else []
-    config.args[:] = [x for x in config.args if x not in own] if given else []
-    return own
+    if _EXPANDED not in config.stash:
+        told = getattr(config, "workerinput", {}).get(_HOSTS)
+        try:
+            config.stash[_EXPANDED] = _settings(config).expanded(told)
+        except ValueError as error:
+            config.stash[_EXPANDED] = error
+    found = config.stash[_EXPANDED]
+    if isinstance(found, ValueError):
+        raise found
+    return found
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -117,9 +128,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     from pytest_exposed.progress import meanwhile  # noqa: PLC0415
     from pytest_exposed.text import plural  # noqa: PLC0415
 
-    settings = _settings(config)
     told = getattr(config, "workerinput", {}).get(_LIST)
     try:
+        settings = _expanded(config)
         if told is not None:
             audit = Audit.load(told, settings)
         else:
@@ -142,7 +153,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Let all workers of pytest-xdist work from one list, and so collect the same tests."""
     config = node.config
+    if _SETTINGS in config.stash:
+        from pytest_exposed.engine.hosts import plain  # noqa: PLC0415
+
+        with suppress(ValueError):  # told by the tests that need them
+            node.workerinput[_HOSTS] = [plain(x) for x in _expanded(config).hosts]
     if _AUDIT in config.stash:
+        # So all tests of a host go to one worker: none looks at all hosts.
+        config.stash[_AUDIT].by_host = config.getoption("dist") in ("loadscope", "loadfile")
         node.workerinput[_LIST] = config.stash[_AUDIT].dump()
         return
     if _FILE not in config.stash:
@@ -187,7 +205,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from pytest_exposed import fixtures  # noqa: PLC0415
 
     config = metafunc.config
-    settings = _settings(config)
+    try:
+        settings = _expanded(config)
+    except ValueError:  # the engine's fixture will say it, in a test that fails
+        if "running_container" in metafunc.fixturenames:
+            runs = [pytest.param(0, None, id="unreachable")]
+            metafunc.parametrize("_exposed_checker,running_container", runs, indirect=True)
+        return
     if "running_container" in metafunc.fixturenames:
         audit = config.stash.get(_AUDIT, None)
         if audit is None:
@@ -205,7 +229,10 @@ def _exposed_checker(request: pytest.FixtureRequest) -> Iterator[Checker]:
     from pytest_exposed.errors import ExposedError  # noqa: PLC0415
     from pytest_exposed.fixtures import Checker  # noqa: PLC0415
 
-    settings = _settings(request.config)
+    try:
+        settings = _expanded(request.config)
+    except ExposedError as error:
+        pytest.fail(f"pytest-exposed: {error}", pytrace=False)
     if len(settings.hosts) > 1 and not hasattr(request, "param"):
         pytest.fail(
             "several docker hosts are given, and a fixture asked for by getfixturevalue can't run "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from pytest_exposed.model import Container, Listener, Publication
@@ -37,12 +37,28 @@ class Case:
     @property
     def where(self) -> str:
         """Where the port is published on the host: "0.0.0.0:8080, [::]:8080"."""
-        return ", ".join(x.endpoint for x in self.published)
+        return where(self.published)
+
+    @property
+    def published_as(self) -> str:
+        """How it is published: "published as 0.0.0.0:8080", and by which Swarm service."""
+        return f"published{self.by_service} as {self.where}"
+
+    @property
+    def by_service(self) -> str:
+        """The words for the Swarm service that publishes; none for a container of itself."""
+        service = self.container.service
+        return f" by service {service}" if service is not None and service.id else ""
 
     def listening_elsewhere(self) -> str:
         """Return the container's other listening ports, to choose the right one from."""
         ports = self.listening - {self.port}
         return f"it listens on {ports}" if ports else "it listens on nothing"
+
+
+def where(published: Iterable[Publication]) -> str:
+    """Return where the host answers, and which of it is the ingress of a swarm's nodes."""
+    return ", ".join(f"{x.endpoint} (ingress)" if x.ingress else x.endpoint for x in published)
 
 
 Verdict = tuple[str, str] | None

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.model import Container, Listener
 from pytest_exposed.ports import PROTOCOLS, Port, Ports
-from pytest_exposed.rule import RULES, Case, Rule, Verdict, rule, rule_of_container
+from pytest_exposed.rule import RULES, Case, Rule, Verdict, rule, rule_of_container, where
 from pytest_exposed.text import printable
 
 __all__ = ["CIS", "RULES", "Case", "Rule", "expand", "exposed_by", "select", "split"]
@@ -33,7 +33,7 @@ def _unreachable(case: Case) -> Verdict:
     expected = case.documented or case.published
     if not (expected and listeners) or any(_answers(x) for x in listeners):
         return None
-    why = f"published as {case.where}" if case.published else f"{case.image} documents it"
+    why = case.published_as if case.published else f"{case.image} documents it"
     only = ", ".join(_who(x) for x in listeners)
     if all(x.kind == "unreachable" for x in listeners):
         message = f"{why}, and its only listener can't be reached from outside: {only}"
@@ -42,7 +42,7 @@ def _unreachable(case: Case) -> Verdict:
         return message, "bind 0.0.0.0, or give the container a network with that address"
     return (
         f"{why}, and its only listener is on loopback: {only}",
-        f"bind 0.0.0.0:{case.port.number} in {case.container}"
+        f"bind 0.0.0.0:{case.port.number} in {case.container.role}"
         + ("" if case.published else f", or remove EXPOSE {case.port}"),
     )
 
@@ -57,8 +57,9 @@ def _published_silent(case: Case) -> Verdict:
     if not case.published or case.answering:
         return None
     runs, fix = _instead(case.container)
+    nothing = f"nothing in {case.container.role} listens on {case.port}{runs}"
     return (
-        f"published as {case.where}, and nothing in {case.container} listens on {case.port}{runs}",
+        f"published as {case.where}, and {nothing}",
         fix or f"start its service, or publish a port that answers: {case.listening_elsewhere()}",
     )
 
@@ -72,7 +73,7 @@ def _silent(case: Case) -> Verdict:
     """
     if not case.documented or case.own:
         return None
-    message = f"{case.image} documents it, and nothing in {case.container} listens on it"
+    message = f"{case.image} documents it, and nothing in {case.container.role} listens on it"
     if case.alike:
         means = f": EXPOSE {case.port.number} means {case.port}"
         return (
@@ -106,7 +107,7 @@ def _published_undocumented(case: Case) -> Verdict:
     if not case.published or case.documented or case.documented_by_neighbour:
         return None
     return (
-        f"published as {case.where}, and {case.image} does not EXPOSE it",
+        f"{case.published_as}, and {case.image} does not EXPOSE it",
         _add_expose(case),
     )
 
@@ -124,11 +125,11 @@ def _undocumented(case: Case) -> Verdict:
     several = len({x for listener in reachable for x in listener.owners}) > 1
     verb = "listen on" if several else "listens on"
     who = _processes(reachable) or "something"
-    where = ", ".join(x.endpoint for x in reachable)
+    endpoints = ", ".join(x.endpoint for x in reachable)
     hint = ""
     if case.port in case.container.declared:
         hint = "; --expose or -p documents it for this container only"
-    return f"{who} {verb} {where}, and {case.image} does not EXPOSE it{hint}", _add_expose(case)
+    return f"{who} {verb} {endpoints}, and {case.image} does not EXPOSE it{hint}", _add_expose(case)
 
 
 @rule("published-everywhere", "cis")
@@ -136,15 +137,17 @@ def _published_everywhere(case: Case) -> Verdict:
     """It is published on all addresses of the host instead of one.
 
     It is reachable from every network that the host is in. Name the address: -p ADDRESS:HOST:PORT.
+    A Swarm service can't: have what serves the outside reach it through a network, or waive it.
     """
     everywhere = [x for x in case.published if x.host_ip in ("", "0.0.0.0", "::")]  # noqa: S104
     if not everywhere:
         return None
-    where = ", ".join(x.endpoint for x in everywhere)
-    return (
-        f"published on every interface of the host, as {where} ({CIS}, 5.14)",
-        f"publish it on one: -p ADDRESS:{everywhere[0].host_port}:{case.port}",
-    )
+    host = "every node of the swarm" if any(x.ingress for x in everywhere) else "the host"
+    todo = f"publish it on one: -p ADDRESS:{everywhere[0].host_port}:{case.port}"
+    if case.by_service:
+        todo = "no service can be published on one address: reach it through a network instead"
+    whole = f"every interface of {host}, as {where(everywhere)}"
+    return f"published{case.by_service} on {whole} ({CIS}, 5.14)", todo
 
 
 @rule("published-privileged", "cis")
@@ -157,9 +160,8 @@ def _published_privileged(case: Case) -> Verdict:
     low = [x for x in case.published if 1 <= x.host_port < 1024]
     if not low:
         return None
-    where = ", ".join(x.endpoint for x in low)
     return (
-        f"published on a privileged port of the host, as {where} ({CIS}, 5.8)",
+        f"published on a privileged port of the host, as {where(low)} ({CIS}, 5.8)",
         "publish it on a port from 1024 on",
     )
 
@@ -175,9 +177,8 @@ def _ssh(case: Case) -> Verdict:
     daemon = any(owner.name == "sshd" for x in reachable for owner in x.owners)
     if not reachable or not (case.port == Port(22) or daemon):
         return None
-    where = ", ".join(map(_who, reachable))
     return (
-        f"an SSH server listens on {where} ({CIS}, 5.7)",
+        f"an SSH server listens on {', '.join(map(_who, reachable))} ({CIS}, 5.7)",
         "use `docker exec` instead of SSH",
     )
 
@@ -192,7 +193,7 @@ def _host_network(container: Container) -> Verdict:
     if not any(x.network_mode == "host" for x in (container, *container.neighbours)):
         return None
     return (
-        f"{container} shares the network of its host ({CIS}, 5.10)",
+        f"{container.role} shares the network of its host ({CIS}, 5.10)",
         "give it a network of its own, and publish what it serves",
     )
 

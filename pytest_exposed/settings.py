@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_exposed import report, rules
 from pytest_exposed.baseline import read
 from pytest_exposed.engine import Engine
+from pytest_exposed.engine.expansion import expand
+from pytest_exposed.engine.hosts import Given, from_plain
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.sockets import SOURCES
 from pytest_exposed.waivers import Waiver
@@ -21,7 +23,7 @@ GRACE = 10.0
 class Settings:
     """What a run looks at, how, and what it reports; every value is a valid one."""
 
-    hosts: tuple[str | None, ...] = field(repr=False)  # they can hold passwords
+    hosts: tuple[Given, ...] = field(repr=False)  # they can hold passwords
     filters: Mapping[str, tuple[str, ...]]
     select: tuple[str, ...]
     ignore: tuple[str, ...]
@@ -37,6 +39,10 @@ class Settings:
 
     tables: bool = False
     """Whether the tables of all containers are shown."""
+    ansible_inventory: str | None = None
+    """The inventory of ansible:// hosts; None for Ansible's default."""
+    left_out: tuple[str, ...] = ()
+    """A line for each engine of a list that is not looked at."""
 
     @property
     def shows_all(self) -> bool:
@@ -66,6 +72,7 @@ class Settings:
         new_tests: str = "",
         reports: Sequence[str] = (),
         tables: bool = False,
+        ansible_inventory: str = "",
     ) -> Settings:
         """Return the settings that the texts mean; ConfigurationError names a wrong one."""
         chosen, ignored = rules.split(select), rules.split(ignore)
@@ -93,9 +100,20 @@ class Settings:
             new_tests=_new_tests(new_tests),
             reports=tuple(map(report.check, reports)),
             tables=tables,
+            ansible_inventory=ansible_inventory or None,
         )
 
-    def connect(self, host: str | None) -> Engine:
+    def expanded(self, told: Sequence[object] | None = None) -> Settings:
+        """Return the settings with single engines as hosts; ConfigurationError names a bad list.
+
+        told are these where another process has found them, as engine.hosts.plain gives them.
+        """
+        if told is not None:
+            return replace(self, hosts=tuple(map(from_plain, told)))
+        hosts, left_out = expand(self.hosts, self.ansible_inventory)
+        return replace(self, hosts=hosts, left_out=left_out)
+
+    def connect(self, host: Given) -> Engine:
         """Return the engine of a host, to be looked at as set; raises EngineError."""
         return Engine(
             host,

@@ -28,6 +28,8 @@ class Api:
 
     def __init__(self, host: Host, timeout: float) -> None:
         """Connect to host; timeout, in seconds, bounds each answer as a whole."""
+        if host.trouble:
+            raise EngineError(host.trouble)
         self.host = host
         self._streams: set[EngineStream] = set()
         self._closed = False
@@ -101,6 +103,14 @@ class Api:
         """Return the layers of an image, newest first; NotFoundError where there is none."""
         history: Callable[..., Any] = self.client.history
         return self._objects(f"GET /images/{image}/history", lambda: history(image), named=True)
+
+    def services(self) -> list[Record]:
+        """Return the services of the swarm that the engine is a manager of."""
+        return self._objects("GET /services", self.client.services)
+
+    def nodes(self) -> list[Record]:
+        """Return the nodes of the swarm that the engine is a manager of."""
+        return self._objects("GET /nodes", self.client.nodes)
 
     def logs(self, container: str, lines: int) -> str:
         """Return the last lines that a container wrote, at most 4,096 characters."""

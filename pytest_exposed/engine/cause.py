@@ -30,14 +30,18 @@ _NO_ENGINE = {
 }
 
 
+class SshError(Exception):
+    """The ssh program, which brought no answer: why."""
+
+
 def cause(error: BaseException, host: Host) -> str:
     """Return why a call failed and what to try, in one line without user info."""
     chain = list(_chain(error))
     names = {type(x).__name__ for x in chain}
     tls = bool(names & {"SSLError", "TLSParameterError"})  # whose numbers are not the system's
     for one in chain:
-        if isinstance(one, AnswerError):
-            return printable(str(one))
+        if isinstance(one, (AnswerError, SshError)):
+            return printable(str(one), 512)
         if isinstance(one, OSError) and one.errno in _ADVICE and not tls:
             return _ADVICE[one.errno]
     if names & {"timeout", "TimeoutError", "ReadTimeout", "ReadTimeoutError", "ConnectTimeout"}:

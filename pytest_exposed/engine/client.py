@@ -16,6 +16,7 @@ import requests
 from docker.errors import TLSParameterError
 from docker.utils import kwargs_from_env
 
+from pytest_exposed.engine import ssh
 from pytest_exposed.engine.answer import Answer, Bounds, check_head, read_body
 from pytest_exposed.errors import EngineError
 from pytest_exposed.text import printable
@@ -31,6 +32,9 @@ PULL_SECONDS = 600.0
 def connect(host: Host, timeout: float) -> Client:
     """Return a client of an engine that has answered; timeout, in seconds, is for each answer."""
     settings: dict[str, Any] = {"timeout": timeout, "version": "auto"}
+    if host.ssh:
+        # No host is looked up by that name.
+        return Client(ssh.Adapter(host, timeout), base_url="http://localhost:2375", **settings)
     if host.url:
         settings["base_url"] = _with_ssh_port(host) if host.url.startswith("ssh://") else host.url
     if host.tls is not None:
@@ -47,9 +51,10 @@ class Client(docker.APIClient):
     cookies with every call, which costs more than an engine takes to answer.
     """
 
-    def __init__(self, **settings: Any) -> None:
-        """Connect; timeout is that of a whole answer."""
+    def __init__(self, carrier: ssh.Adapter | None = None, /, **settings: Any) -> None:
+        """Connect, by a carrier of requests or as the SDK does; timeout is for a whole answer."""
         self._bounds = Bounds()
+        self._carrier = carrier
         self._settings: dict[str, Any] | None = None
         try:
             super().__init__(**settings)
@@ -112,6 +117,16 @@ class Client(docker.APIClient):
         response = sdk._post(url, headers=headers, stream=True, **content)  # noqa: SLF001
         sdk._raise_for_status(response)  # noqa: SLF001
         return response
+
+    def get_adapter(self, url: str) -> Any:
+        """Return what carries a request."""
+        return self._carrier or super().get_adapter(url)
+
+    def close(self) -> None:
+        """Close all connections."""
+        super().close()
+        if self._carrier is not None:
+            self._carrier.close()
 
     def _adapter(self, url: str) -> Any:
         """Return what makes and keeps the connections, which give answers that are bounded."""

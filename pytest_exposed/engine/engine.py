@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -11,9 +12,16 @@ from typing import TYPE_CHECKING
 
 from pytest_exposed.acceptance import Acceptance
 from pytest_exposed.baseline import read
-from pytest_exposed.engine.api import Api, default_timeout
-from pytest_exposed.engine.hosts import resolve
-from pytest_exposed.engine.names import exact, find, name_of, names_to_suggest, unknown
+from pytest_exposed.engine.api import Api, LostError, default_timeout
+from pytest_exposed.engine.hosts import Given, resolve
+from pytest_exposed.engine.names import (
+    ambiguous,
+    exact,
+    find,
+    name_of,
+    names_to_suggest,
+    unknown,
+)
 from pytest_exposed.engine.records import (
     Inspected,
     Listed,
@@ -25,6 +33,7 @@ from pytest_exposed.engine.records import (
 )
 from pytest_exposed.engine.remote import LABEL, EngineRemote
 from pytest_exposed.engine.round import Answer, Round
+from pytest_exposed.engine.swarm import joined, service_of
 from pytest_exposed.errors import (
     ConfigurationError,
     EngineError,
@@ -59,7 +68,7 @@ class Engine:
 
     def __init__(
         self,
-        host: str | None = None,
+        host: Given = None,
         *,
         source: str = "auto",
         select: Sequence[str] = (),
@@ -89,7 +98,8 @@ class Engine:
             allow_labels,
             read(Path(baseline)) if baseline is not None else frozenset(),
         )
-        self._api = Api(where, default_timeout() if timeout is None else timeout)
+        self._timeout = default_timeout() if timeout is None else timeout
+        self._api = Api(where, self._timeout)
         self.remote = EngineRemote(self._api, helper_image)
         self._images: dict[str, Image] = {}
 
@@ -140,8 +150,25 @@ class Engine:
     def records(
         self, filters: Mapping[str, Sequence[str]] | None = None
     ) -> list[dict[str, object]]:
-        """Return the engine's own records of what running() returns."""
-        return self._api.containers(filters)
+        """Return the engine's own records of what running() returns.
+
+        Those of tasks of Swarm services have what these publish.
+        """
+        records = self._api.containers(filters)
+        return joined(records, self._services()) if any(map(service_of, records)) else records
+
+    def _services(self) -> Sequence[Mapping[str, object]] | str:
+        """Return the services of the engine's swarm, or why nobody tells them."""
+        manager = self._api.host.manager
+        try:
+            if manager is None:
+                return self._api.services()
+            with closing(Api(manager, self._timeout)) as api:
+                return api.services()
+        except EngineError as error:
+            if manager is None and isinstance(error, LostError):
+                raise
+            return str(error)
 
     def parse(self, records: Sequence[Mapping[str, object]]) -> list[Listed]:
         """Return the containers of such records; EngineError where an engine sends no such ones."""
@@ -154,7 +181,7 @@ class Engine:
             ) from None
         return sorted(found, key=lambda x: (x.name, x.id))
 
-    def inspect(self, container: Listed) -> Inspected:
+    def inspect(self, container: Listed | Container) -> Inspected:
         """Return what the list leaves out; GoneError where the container has been removed."""
         try:
             return Inspected.from_record(self._api.container(container.id))
@@ -178,16 +205,23 @@ class Engine:
         Raises NotFoundError where there is none, or several, ConfigurationError for what can't be
         one.
         """
+        found, everyone = self.find_tasks(container)
+        if len(found) > 1:
+            raise ambiguous(name_of(container), found)
+        return found[0], everyone
+
+    def find_tasks(self, container: object) -> tuple[list[Listed], list[Listed]]:
+        """Return the container that is meant, or the tasks of a Swarm service, as find does."""
         name = name_of(container)
         everyone = self.running()
-        listed = exact(name, everyone)
-        if listed is None:
+        found = exact(name, everyone)
+        if not found:
             # A stopped container's own name comes before a running one's service or id.
             every = self.parse(self._api.all_containers())
-            listed = exact(name, every) or find(name, everyone) or find(name, every)
-            if listed is None:
+            found = exact(name, every) or find(name, everyone) or find(name, every)
+            if not found:
                 raise unknown(name, "container", names_to_suggest(every), self.host)
-        return listed, everyone
+        return found, everyone
 
     def container(self, container: object) -> Container:
         """Return a snapshot of a container: a name, an id or its beginning, a service, an object.
@@ -196,10 +230,14 @@ class Engine:
         ObservationError where its sockets can't be seen.
         """
         listed, everyone = self.find(container)
-        answer = self.observe([listed], everyone, owners=True)[listed.id]
-        if isinstance(answer, ObservationError):
-            raise answer
-        return answer
+        return self._snapshots([listed], everyone)[0]
+
+    def tasks(self, container: object) -> list[Container]:
+        """Return snapshots of the running tasks of a Swarm service; of anything else, as container.
+
+        They are those on this engine: other nodes of the swarm have engines of their own.
+        """
+        return self._snapshots(*self.find_tasks(container))
 
     def containers(self, **filters: str | Sequence[str]) -> list[Container]:
         """Return snapshots of the running containers, sorted by name; filters are Docker's own.
@@ -210,9 +248,11 @@ class Engine:
         wanted = {k: [v] if isinstance(v, str) else list(v) for k, v in filters.items()}
         everyone = self.running()
         chosen = {x.id for x in self.running(wanted)} if wanted else {x.id for x in everyone}
-        answers = self.observe([x for x in everyone if x.id in chosen], everyone, owners=True)
+        return self._snapshots([x for x in everyone if x.id in chosen], everyone)
+
+    def _snapshots(self, wanted: Sequence[Listed], everyone: Sequence[Listed]) -> list[Container]:
         snapshots = []
-        for answer in answers.values():
+        for answer in self.observe(wanted, everyone, owners=True).values():
             if isinstance(answer, ObservationError):
                 raise answer
             snapshots.append(answer)
@@ -259,7 +299,7 @@ class Engine:
             self._images[image.id] = known
         return replace(known, name=image.name)
 
-    def last_lines(self, container: Listed) -> str:
+    def last_lines(self, container: Listed | Container) -> str:
         """Return the last lines that a container logged, escaped; empty where there are none."""
         try:
             text = self._api.logs(container.id, _LOG_LINES)

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from ipaddress import IPv6Address
 from typing import Any
@@ -31,14 +31,66 @@ class Host:
     """Short, for test ids: a host's name, a context's name, or the address of a socket."""
     tls: Any = field(default=None, repr=False, compare=False)
     """The TLS configuration of a context; None for that of the environment."""
+    ssh: tuple[str, ...] = field(default=(), repr=False)
+    """Options and destination of the ssh program, where that is to reach it."""
+    manager: Host | None = field(default=None, repr=False)
+    """The manager of its swarm, who tells its services; None where it is to be asked itself."""
+    trouble: str | None = None
+    """Why it can't be reached, where that is known already."""
 
 
-def resolve(host: str | None, environment: Mapping[str, str] = os.environ) -> Host:
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An engine of another tool's list: what it is called there, and how it is reached."""
+
+    name: str
+    address: str | None = field(repr=False)
+    """As resolve takes it."""
+    ssh: tuple[str, ...] = field(default=(), repr=False)
+    """As of Host."""
+    manager: str | None = field(default=None, repr=False)
+    """The manager of its swarm, whose TLS files it is reached with."""
+    trouble: str | None = None
+    """As of Host."""
+
+
+Given = str | Member | None
+"""An engine as it is given: as people write it, the default one, or one of a list."""
+
+
+def plain(host: Given) -> Any:
+    """Return an engine as it is given in JSON's own types."""
+    return asdict(host) if isinstance(host, Member) else host
+
+
+def from_plain(value: Any) -> Given:
+    """Return the engine that plain gave."""
+    if isinstance(value, dict):
+        return Member(**{**value, "ssh": tuple(value["ssh"])})
+    return value if isinstance(value, str) else None
+
+
+def resolve(host: Given, environment: Mapping[str, str] = os.environ) -> Host:
     """Return the engine that host names, or the default one in the docker CLI's order.
 
     That order is DOCKER_HOST, DOCKER_CONTEXT, the current context, the platform's socket. A host
     without "://" is the name of a context. Raises ConfigurationError for one that can't be one.
     """
+    if isinstance(host, Member):
+        try:
+            found = resolve(host.address, environment)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{printable(host.name)}: {error}") from None
+        manager = resolve(host.manager, environment) if host.manager is not None else None
+        return replace(
+            found,
+            shown=f"{printable(host.name)} ({found.shown})",
+            label=host.name,
+            tls=manager.tls if manager else found.tls,
+            ssh=host.ssh,
+            manager=manager,
+            trouble=host.trouble,
+        )
     if host is None:
         host = environment.get("DOCKER_HOST") or None
     if host == "":

@@ -9,15 +9,12 @@ from typing import Any
 
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ConfigurationError, NotFoundError
-from pytest_exposed.model import Container
+from pytest_exposed.model import COMPOSE_PROJECT, COMPOSE_SERVICE, SWARM_SERVICE, Container
 from pytest_exposed.text import printable
 
-# https://docs.docker.com/reference/compose-file/services/#labels and `docker service create`
-_PROJECT = "com.docker.compose.project"
-_SERVICE = "com.docker.compose.service"
+# https://docs.docker.com/reference/compose-file/services/#labels
 _NUMBER = "com.docker.compose.container-number"
 _ONE_OFF = "com.docker.compose.oneoff"
-_SWARM = "com.docker.swarm.service.name"
 
 SHORTEST_ID = 4
 """Characters that the beginning of an id has at least: fewer are more likely another name."""
@@ -77,17 +74,17 @@ def _name_of_host(backend: Any) -> str:
     )
 
 
-def exact(name: str, containers: Iterable[Listed]) -> Listed | None:
-    """Return the container of that very name or whole id, None where there is none."""
+def exact(name: str, containers: Iterable[Listed]) -> list[Listed]:
+    """Return the container of that very name or whole id, if there is one."""
     own = name.removeprefix("/")
-    return next((x for x in containers if own == x.name or name == x.id), None)
+    return [x for x in containers if own == x.name or name == x.id][:1]
 
 
-def find(name: str, containers: Sequence[Listed]) -> Listed | None:
-    """Return the container of a service's name or of the beginning of an id, None if there is none.
+def find(name: str, containers: Sequence[Listed]) -> list[Listed]:
+    """Return the container of a service's name or of the beginning of an id.
 
-    A service is Compose's ("web", "web-2", "project/web") or Swarm's. Raises NotFoundError where
-    the name could mean several.
+    A service is Compose's ("web", "web-2", "project/web") or Swarm's; of Swarm's all tasks that run
+    are returned. Raises NotFoundError where the name could mean several others.
     """
     prefix = re.fullmatch("[0-9a-f]+", name) is not None and len(name) >= SHORTEST_ID
     found = [
@@ -96,27 +93,34 @@ def find(name: str, containers: Sequence[Listed]) -> Listed | None:
     if len(found) > 1:
         # What a service leaves behind when it is replaced has stopped.
         found = [x for x in found if x.state == "running"] or found
-    if len(found) > 1:
-        shown = ", ".join(f"{printable(x.name)} ({x.id[:12]})" for x in found[:8])
-        more = f" and {len(found) - 8} more" if len(found) > 8 else ""
-        raise NotFoundError(
-            f"{printable(name)!r} could be {len(found)} containers: {shown}{more}; "
-            "say which by its name"
-        )
-    return found[0] if found else None
+    services = {(x.service.name, x.service.id) if x.service else None for x in found}
+    tasks = len(services) == 1 and all(x and x[1] and x[0] == name for x in services)
+    if len(found) > 1 and not tasks:
+        raise ambiguous(name, found)
+    return found
+
+
+def ambiguous(name: str, found: Sequence[Listed]) -> NotFoundError:
+    """Return the error of a name that several containers have."""
+    shown = ", ".join(f"{printable(x.name)} ({x.id[:12]})" for x in found[:8])
+    more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+    return NotFoundError(
+        f"{printable(name)!r} could be {len(found)} containers: {shown}{more}; "
+        "say which by its name"
+    )
 
 
 def _service_names(listed: Listed) -> set[str]:
     """Return the names by which a container's service is known."""
     names = set()
-    if listed.labels.get(_SWARM):
-        names.add(listed.labels[_SWARM])
-    service = listed.labels.get(_SERVICE)
+    if listed.labels.get(SWARM_SERVICE):
+        names.add(listed.labels[SWARM_SERVICE])
+    service = listed.labels.get(COMPOSE_SERVICE)
     if service and listed.labels.get(_ONE_OFF, "False") != "True":
         own = [service]
         if listed.labels.get(_NUMBER):
             own.append(f"{service}-{listed.labels[_NUMBER]}")
-        project = listed.labels.get(_PROJECT)
+        project = listed.labels.get(COMPOSE_PROJECT)
         names.update(own)
         names.update(f"{project}/{x}" for x in own if project)
     return names

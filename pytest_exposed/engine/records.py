@@ -12,11 +12,17 @@ from datetime import datetime, timezone
 from typing import Any
 
 from pytest_exposed.errors import PortError
-from pytest_exposed.model import Image, Publication
+from pytest_exposed.model import Image, Publication, Service
 from pytest_exposed.ports import HIGHEST, Port, Ports
 from pytest_exposed.text import printable
 
 Record = Mapping[str, Any]
+
+# What is added to an engine's records of the tasks of Swarm services: see swarm.py.
+INGRESS = "pytest-exposed.ingress"
+"""Key of an entry of Ports that is the service's; true."""
+UNTOLD = "pytest-exposed.untold"
+"""Key of a container: why what its service publishes is unknown."""
 
 _ID = re.compile(r"[0-9a-f]{64}")
 
@@ -43,6 +49,8 @@ class Listed:
     published: tuple[Publication, ...]
     addresses: frozenset[str]
     labels: Mapping[str, str] = field(compare=False)
+    untold: str | None = None
+    """Why what its Swarm service publishes is unknown; None where it is known."""
 
     @classmethod
     def from_record(cls, record: Record) -> Listed:
@@ -64,7 +72,13 @@ class Listed:
             published=published,
             addresses=_addresses(_dict(record.get("NetworkSettings")).get("Networks")),
             labels=_labels(record.get("Labels")),
+            untold=_text(record.get(UNTOLD)) or None,
         )
+
+    @property
+    def service(self) -> Service | None:
+        """The Swarm or Compose service that it is of, None where it is of none."""
+        return Service.of(self.labels)
 
     @property
     def up_for(self) -> float:
@@ -130,10 +144,13 @@ def _ports(entries: object) -> tuple[Ports, tuple[Publication, ...]]:
             port = Port(entry.get("PrivatePort"), _text(entry.get("Type")) or "tcp")  # type: ignore[arg-type]  # checked by Port
         except PortError:
             continue
-        declared.add(port)
+        ingress = entry.get(INGRESS) is True
+        if not ingress:
+            declared.add(port)
         public = _number(entry.get("PublicPort"))
         if public is not None and 1 <= public <= HIGHEST:
-            published.add(Publication(port, printable(_text(entry.get("IP")), 64), public))
+            address = printable(_text(entry.get("IP")), 64)
+            published.add(Publication(port, address, public, ingress))
     return Ports(declared), tuple(sorted(published))
 
 

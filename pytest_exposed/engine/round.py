@@ -116,7 +116,7 @@ class Round:
         named = image.documented | listed.declared
         for other in (self._company[x] for x in neighbours):
             documented = self._engine.documented(other.image_id, other.image).documented
-            named |= documented | other.declared
+            named |= documented | other.declared | {x.port for x in other.published}
         found = listeners(
             reading, list(neighbours.values()), named, self._local_ports(listed, reading)
         )
@@ -187,6 +187,7 @@ class Round:
                 f"-p {printable(', '.join(inspected.wished))} has no effect with "
                 f"--network {printable(inspected.network_mode)}"
             )
+        notes += [listed.untold] if listed.untold else []
         if reading.addresses == frozenset() and not reading.ipv6:
             notes.append("its network has no address but loopback: nothing outside can reach it")
         return notes

@@ -137,6 +137,7 @@ def _row(
 ) -> str:
     verdicts = _verdicts(container)
     found = [container["name"], container["image"]]
+    found += [container["service"]] if container["service"] else []
     found += [x["rule"] for x in container["findings"] or ()]
     found += [x["process"] for x in container["listeners"] or () if x["process"]]
     name, image = _text(container["name"]), _text(container["image"])
@@ -212,6 +213,7 @@ def _details(
     about = [
         f"image <bdi>{_text(container['image'])}</bdi>",
         f"network <bdi>{_text(container['network_mode'])}</bdi>",
+        *([f"service <bdi>{_text(container['service'])}</bdi>"] if container["service"] else ()),
         f"sockets seen by {_text(source)}" if source else "sockets not seen",
         f"id <code>{_text(container['id'][:12])}</code>",
         f"image id <code>{_text(container['image_id'].removeprefix('sha256:')[:12])}</code>",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pytest_exposed.report.causes import findings_of, neighbours
+from pytest_exposed.report.once import Alike, alike
 from pytest_exposed.report.record import Record
 from pytest_exposed.report.summary import summary
 from pytest_exposed.text import printable
@@ -17,29 +18,39 @@ _MOST = 500
 
 def write(path: Path, hosts: Sequence[Record]) -> None:
     """Write the summary, and a row for each finding and for each container that was not seen."""
-    rows = list(_rows(hosts))
     lines = ["# Container ports", "", _escaped(summary(hosts)), ""]
-    if rows:
-        lines += ["| container | image | rule | port | what | to do |", "|---|---|---|---|---|---|"]
-        lines += rows[:_MOST]
-    if len(rows) > _MOST:
-        lines += ["", f"… and {len(rows) - _MOST} more"]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _rows(hosts: Sequence[Record]) -> Iterator[str]:
+    by_host: dict[str, list[Alike]] = {x["host"]: [] for x in hosts}
+    for one in alike(hosts):
+        by_host[one.host["host"]].append(one)
+    left = _MOST
     for host in hosts:
-        if host["error"] is not None:
-            yield _row(host["host"], "", "not reached", "", host["error"], "")
-        for container in host["containers"]:
+        rows = list(_rows(host, by_host[host["host"]]))
+        if rows[: max(0, left)]:
+            lines += [f"## {_escaped(host['host'])}", ""] if len(hosts) > 1 else []
+            lines += [
+                "| container | image | rule | port | what | to do |",
+                "|---|---|---|---|---|---|",
+            ]
+            lines += [*rows[: max(0, left)], ""]
+        left -= len(rows)
+    lines += [f"… and {-left} more"] if left < 0 else []
+    path.write_text("\n".join(lines).rstrip("\n") + "\n", encoding="utf-8")
+
+
+def _rows(host: Record, found: Sequence[Alike]) -> Iterator[str]:
+    """Yield a row for each trouble on a host; those of a service stand where its first task is."""
+    if host["error"] is not None:
+        yield _row(host["host"], "", "not reached", "", host["error"], "")
+    for container in host["containers"]:
+        if container["error"] is not None:
             name, image = container["name"], container["image"]
-            if container["error"] is not None:
-                yield _row(name, image, "not observed", "", container["error"], "")
-            for cause in neighbours(findings_of(container)):
-                reason = cause.first.waived
-                todo = cause.fix if reason is None else f"waived: {reason}".removesuffix(": ")
-                port = cause.span if cause.ports else ""
-                yield _row(name, image, cause.first.rule, port, cause.message, todo)
+            yield _row(name, image, "not observed", "", container["error"], "")
+    for one in found:
+        for cause in neighbours(findings_of(one.container)):
+            reason = cause.first.waived
+            todo = cause.fix if reason is None else f"waived: {reason}".removesuffix(": ")
+            port = cause.span if cause.ports else ""
+            yield _row(one.who, one.container["image"], cause.first.rule, port, cause.message, todo)
 
 
 def _row(*cells: str) -> str:

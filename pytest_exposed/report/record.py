@@ -6,7 +6,7 @@ from typing import Any
 
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.model import Container, Finding, Publication
+from pytest_exposed.model import Container, Finding, Publication, Service
 
 Record = dict[str, Any]
 
@@ -17,6 +17,7 @@ def of_container(container: Container) -> Record:
     return {
         "id": container.id,
         "name": container.name,
+        **_service(container.service),
         "image": container.image.name,
         "image_id": container.image.id,
         "network_mode": container.network_mode,
@@ -39,6 +40,13 @@ def of_container(container: Container) -> Record:
         if isinstance(verdict, ObservationError)
         else [_finding(x) for x in verdict],
         "error": str(verdict) if isinstance(verdict, ObservationError) else None,
+    }
+
+
+def _service(service: Service | None) -> Record:
+    return {
+        "service": service.name if service else None,
+        "service_id": service.id if service else None,
     }
 
 
@@ -65,6 +73,7 @@ def of_unseen(listed: Listed, error: str) -> Record:
     return {
         "id": listed.id,
         "name": listed.name,
+        **_service(listed.service),
         "image": listed.image,
         "image_id": listed.image_id,
         "network_mode": listed.network_mode,

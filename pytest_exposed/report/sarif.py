@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from pytest_exposed import __version__
 from pytest_exposed.report.causes import findings_of, neighbours
+from pytest_exposed.report.once import Alike, alike
 from pytest_exposed.report.record import Record
 from pytest_exposed.rules import RULES
 from pytest_exposed.text import printable
@@ -64,24 +65,23 @@ def _results(hosts: Sequence[Record]) -> Iterator[dict[str, Any]]:
     Code scanning takes 25,000 of a run, which one range of ports could fill.
     """
     names = list(RULES)
-    for host in hosts:
-        for container in host["containers"]:
-            for cause in neighbours(findings_of(container)):
-                rule, waived = cause.first.rule, cause.first.waived
-                span = cause.span if cause.ports else ""
-                key = "\0".join((host["host"], container["name"], rule, span))
-                text = f"{container['name']} {span}: {cause.message}. To do: {cause.fix}."
-                result: dict[str, Any] = {
-                    "ruleId": rule,
-                    "ruleIndex": names.index(rule),
-                    "level": _level(rule),
-                    "message": {"text": _text(text)},
-                    "locations": [_location(host, container)],
-                    "partialFingerprints": {"finding/v1": _digest(key)},
-                }
-                if waived is not None:
-                    result["suppressions"] = [{"kind": "external", "justification": _text(waived)}]
-                yield result
+    for one in alike(hosts):
+        for cause in neighbours(findings_of(one.container)):
+            rule, waived = cause.first.rule, cause.first.waived
+            span = cause.span if cause.ports else ""
+            key = "\0".join((one.host["host"], one.name, rule, span))
+            text = f"{one.who} {span}: {cause.message}. To do: {cause.fix}."
+            result: dict[str, Any] = {
+                "ruleId": rule,
+                "ruleIndex": names.index(rule),
+                "level": _level(rule),
+                "message": {"text": _text(text)},
+                "locations": [_location(one)],
+                "partialFingerprints": {"finding/v1": _digest(key)},
+            }
+            if waived is not None:
+                result["suppressions"] = [{"kind": "external", "justification": _text(waived)}]
+            yield result
 
 
 def _level(rule: str) -> str:
@@ -96,17 +96,17 @@ def _text(text: str) -> str:
     return printable("; ".join(text.splitlines()), _LONG)
 
 
-def _location(host: Record, container: Record) -> dict[str, Any]:
+def _location(one: Alike) -> dict[str, Any]:
     """Return where a finding is: code scanning insists on a file, so the image stands for one."""
     return {
         "physicalLocation": {
-            "artifactLocation": {"uri": quote(_text(container["image"]), safe="/")},
+            "artifactLocation": {"uri": quote(_text(one.container["image"]), safe="/")},
             "region": {"startLine": 1},
         },
         "logicalLocations": [
             {
-                "name": _text(container["name"]),
-                "fullyQualifiedName": _text(f"{host['host']}/{container['name']}"),
+                "name": _text(one.name),
+                "fullyQualifiedName": _text(f"{one.host['host']}/{one.name}"),
                 "kind": "resource",
             }
         ],

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from pytest_exposed.report.once import findings
 from pytest_exposed.report.record import Record
 from pytest_exposed.text import plural
 
 
 def summary(hosts: Sequence[Record]) -> str:
-    """Return the line that sums up hosts: "12 containers on 1 host, 10 match, 2 do not (…)"."""
+    """Return the line that sums up hosts: "12 containers on 1 host, 10 match, 2 do not (…)".
+
+    Containers are counted as they are, findings of a Swarm service once for all its tasks.
+    """
     containers = [x for host in hosts for x in host["containers"]]
     unseen = sum(x["error"] is not None for x in containers)
-    broken: Counter[str] = Counter()
-    differ = waived = 0
-    for container in containers:
-        findings = container["findings"] or ()
-        counted = [x["rule"] for x in findings if x["waived"] is None]
-        waived += len(findings) - len(counted)
-        broken.update(counted)
-        differ += bool(counted)
+    found = list(findings(hosts))
+    broken = Counter(x["rule"] for x in found if x["waived"] is None)
+    waived = len(found) - broken.total()
+    differ = sum(any(y["waived"] is None for y in x["findings"] or ()) for x in containers)
     parts = [
         f"{plural(len(containers), 'container')} on {plural(len(hosts), 'host')}",
         f"{len(containers) - unseen - differ} match",

@@ -61,7 +61,10 @@ class _Row:
         span = self.last - self.first.number
         port = f"{_span(self.first.number, span)}/{self.first.protocol}"
         published = [
-            endpoint(x.host_ip, x.host_port) + _until(x.host_port, span) for x in self.published
+            endpoint(x.host_ip, x.host_port)
+            + _until(x.host_port, span)
+            + (" (ingress)" if x.ingress else "")
+            for x in self.published
         ]
         listening = [_listener(x) + _until(x.port.number, span) + _kind(x) for x in self.listeners]
         owners = sorted({x for listener in self.listeners for x in listener.owners})
@@ -79,7 +82,7 @@ class _Row:
         return (
             self.first.protocol,
             self.documented,
-            [(x.host_ip, x.host_port - x.port.number) for x in self.published],
+            [(x.host_ip, x.host_port - x.port.number, x.ingress) for x in self.published],
             [(x.address, x.kind, x.v6only, x.owners) for x in self.listeners],
         )
 

@@ -44,12 +44,13 @@ def check_ports(ports: Any) -> None:
 def check_container(container: Any) -> None:
     """Fail where a container that was seen has other keys or types than documented."""
     assert list(container) == [
-        *("id", "name", "image", "image_id", "network_mode", "source", "documented", "declared"),
-        *("listening", "published", "listeners", "findings", "error"),
+        *("id", "name", "service", "service_id", "image", "image_id", "network_mode", "source"),
+        *("documented", "declared", "listening", "published", "listeners", "findings", "error"),
     ]
     assert re.fullmatch("[0-9a-f]{64}", container["id"])
     assert re.fullmatch("sha256:[0-9a-f]{64}", container["image_id"])
     assert all(isinstance(container[x], str) for x in ("name", "image", "network_mode"))
+    assert all(isinstance(container[x], str | None) for x in ("service", "service_id"))
     assert container["source"] in ("netlink", "procfs", "helper", "exec")
     assert container["error"] is None
     for key in ("documented", "declared", "listening"):
@@ -93,6 +94,8 @@ def test_a_container(report: Callable[..., Any], stage: Stage, engine_url: str) 
                     {
                         "id": container.id,
                         "name": container.name,
+                        "service": None,
+                        "service_id": None,
                         "image": container.image,
                         "image_id": image.id,
                         "network_mode": document["hosts"][0]["containers"][0]["network_mode"],

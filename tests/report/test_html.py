@@ -55,6 +55,8 @@ def record(name: str = "web", *findings: Record, **rest: Any) -> Record:
     values: Record = {
         "id": "3f" * 32,
         "name": name,
+        "service": None,
+        "service_id": None,
         "image": "webapp:1",
         "image_id": "sha256:" + "1a" * 32,
         "network_mode": "bridge",
@@ -335,6 +337,16 @@ def test_the_filter_has_what_it_seeks(render: Render) -> None:
     (row,) = rows(render(host(one)))
     assert row.attributes["data-find"] == "web webapp:1 undocumented ssh"
     assert row.attributes["data-ports"] == "22/tcp 80/tcp 443/tcp 9000-9099/tcp"
+
+
+def test_the_service_is_sought_and_told(render: Render) -> None:
+    page = render(host(record("web.1.x", service="front", service_id="id-1"), record("db")))
+    task, alone = rows(page)
+    assert task.attributes["data-find"] == "web.1.x webapp:1 front web"
+    assert alone.attributes["data-find"] == "db webapp:1 web"
+    details = page.all("tr", "more")
+    assert "service front" in details[0].text
+    assert "service" not in details[1].text
 
 
 def test_all_ports_exposed_are_one_column_and_one_finding(render: Render, folder: Path) -> None:

@@ -1,0 +1,201 @@
+"""Ansible inventories as lists of engines, each reached as Ansible reaches its host.
+
+`ansible-inventory --list` reads them, whatever their form. What its variables mean: "Connecting to
+hosts: behavioral inventory parameters" and the ssh connection plugin, in Ansible's documentation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from difflib import get_close_matches
+from tempfile import TemporaryFile
+from threading import Event, Timer
+from typing import Any
+
+from pytest_exposed.engine.hosts import Member
+from pytest_exposed.errors import ConfigurationError
+from pytest_exposed.text import printable
+
+SCHEME = "ansible://"
+
+_SECONDS = 60.0
+_MOST = 64 << 20
+"""Bytes of an inventory; one of 10,000 hosts has a few million."""
+
+_SSH = ("ssh", "smart", "paramiko", "paramiko_ssh")
+_DENIED = (False, 0, "false", "False", "no", "0")
+
+
+def members(written: str, inventory: str | None) -> list[Member]:
+    """Return the engines of ansible://GROUP; inventory is what Ansible's -i takes.
+
+    Raises ConfigurationError where the inventory can't be read, has no such group or host, or none
+    in it, and for a host that is reached by other means than ssh or local.
+    """
+    group = written.removeprefix(SCHEME)
+    if not group or not group.isprintable():
+        raise ConfigurationError(f"{printable(written)!r} names no group: write ansible://GROUP")
+    tree, said = _inventory(inventory)
+    groups = {x: y for x, y in tree.items() if x != "_meta" and isinstance(y, dict)}
+    named = {x for y in groups.values() for x in _texts(y.get("children"))}  # those without hosts
+    hosts = _hosts(group, groups)
+    if not hosts and group in _hosts("all", groups):
+        hosts = [group]
+    if not hosts and (group in groups or group in named):
+        raise ConfigurationError(f"{printable(written)}: the group has no hosts in the inventory")
+    if not hosts:
+        near = get_close_matches(group, sorted({*groups, *named}), n=3, cutoff=0.5)
+        hint = f": did you mean {' or '.join(map(printable, near))}?" if near else ""
+        if said and not _hosts("all", groups):
+            hint = f", and no host at all; ansible-inventory says: {said}"
+        where = f" {printable(inventory)}" if inventory else " (ANSIBLE_INVENTORY, --inventory)"
+        raise ConfigurationError(
+            f"{printable(written)}: Ansible's inventory{where} has no such group{hint}"
+        )
+    variables = _dict(_dict(tree.get("_meta")).get("hostvars"))
+    return [_member(x, _dict(variables.get(x))) for x in hosts]
+
+
+def _hosts(group: str, groups: Mapping[str, Any]) -> list[str]:
+    """Return the hosts of a group and of those below it, each once, in the inventory's order."""
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    ahead = [group]
+    while ahead:
+        name = ahead.pop()
+        if name not in seen:
+            seen.add(name)
+            record = _dict(groups.get(name))
+            found |= dict.fromkeys(_texts(record.get("hosts")))
+            ahead += reversed(_texts(record.get("children")))
+    return list(found)
+
+
+def _member(name: str, variables: Mapping[str, Any]) -> Member:
+    """Return the engine of a host: at its docker_host, at its local socket, or through ssh."""
+
+    def variable(*names: str) -> str:
+        value = next((variables[x] for x in names if variables.get(x) not in (None, "")), "")
+        text = str(value)
+        if not isinstance(value, (str, int)) or "{{" in text or not text.isprintable():
+            raise ConfigurationError(
+                f"{printable(name)}: its {names[0]} can't be used as written, {printable(text)!r}: "
+                "ansible-inventory fills no templates in; give it a variable docker_host"
+            )
+        return text
+
+    if address := variable("docker_host"):
+        return Member(name, address)
+    connection = (variable("ansible_connection") or "ssh").rpartition(".")[2]
+    if connection == "local":
+        return Member(name, None)
+    if connection not in _SSH:
+        raise ConfigurationError(
+            f"{printable(name)}: an engine can't be reached by its ansible_connection "
+            f"{printable(connection)}: give it a variable docker_host"
+        )
+    return _by_ssh(name, variables, variable)
+
+
+def _by_ssh(name: str, variables: Mapping[str, Any], variable: Callable[..., str]) -> Member:
+    """Return the engine of a host with the options that Ansible would give ssh, in their order."""
+    host = variable("ansible_host", "ansible_ssh_host") or name
+    options = _split(name, variable("ansible_ssh_args"))
+    if variables.get("ansible_host_key_checking") in _DENIED:
+        options += ["-o", "StrictHostKeyChecking=no"]
+    if port := variable("ansible_port", "ansible_ssh_port"):
+        options += ["-o", f"Port={port}"]
+    if key := variable("ansible_ssh_private_key_file", "ansible_private_key_file"):
+        options += ["-o", f'IdentityFile="{os.path.expanduser(key)}"']
+    if user := variable("ansible_user", "ansible_ssh_user"):
+        options += ["-o", f"User={user}"]
+    for more in ("ansible_ssh_common_args", "ansible_ssh_extra_args"):
+        options += _split(name, variable(more))
+    shown = f"[{host}]" if ":" in host else host
+    return Member(name, f"ssh://{shown}:{port}" if port else f"ssh://{shown}", (*options, host))
+
+
+def _split(name: str, text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{printable(name)}: its arguments of ssh can't be split: {error}"
+        ) from None
+
+
+def _inventory(inventory: str | None) -> tuple[Mapping[str, Any], str]:
+    """Return what `ansible-inventory --list` prints, and the last line of what it complains of."""
+    beside = os.path.dirname(sys.executable)
+    program = shutil.which("ansible-inventory") or shutil.which("ansible-inventory", path=beside)
+    if program is None:
+        raise ConfigurationError(
+            "ansible:// needs ansible-inventory, which is neither on the PATH nor beside Python: "
+            "pip install ansible-core"
+        )
+    command = [program, "--list", *(["-i", inventory] if inventory else [])]
+    with (
+        TemporaryFile() as errors,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,  # a vault's password is asked for at no one
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        ) as process,
+    ):
+        timed_out = Event()
+
+        def give_up() -> None:
+            timed_out.set()
+            _kill(process)
+
+        late = Timer(_SECONDS, give_up)
+        late.start()
+        try:
+            assert process.stdout is not None
+            text = process.stdout.read(_MOST + 1)
+            if len(text) > _MOST:
+                _kill(process)
+            code = process.wait()
+        finally:
+            late.cancel()
+            _kill(process)  # this one is interrupted; or it left something running
+        errors.seek(0)
+        lines = errors.read(65536).decode(errors="backslashreplace").split("\n")
+    said = next((printable(x.strip()) for x in reversed(lines) if x.strip()), "")
+    if timed_out.is_set():
+        raise ConfigurationError(f"ansible-inventory did not end within {_SECONDS:.0f} s")
+    if len(text) > _MOST:
+        raise ConfigurationError(f"ansible-inventory wrote more than {_MOST >> 20} MB")
+    if code != 0:
+        raise ConfigurationError(f"ansible-inventory ended with status {code}: {said}")
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError):
+        tree = None
+    if not isinstance(tree, dict):
+        raise ConfigurationError(f"ansible-inventory wrote what is no inventory: {said}")
+    return tree, said
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a program and what it started: an inventory can be a script."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _dict(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _texts(value: object) -> list[str]:
+    return [x for x in value if isinstance(x, str)] if isinstance(value, list) else []

@@ -1,0 +1,70 @@
+"""Swarm: what a service publishes, which the containers of its tasks don't say. Pure.
+
+In host mode a task's container is bound to the node as by -p, and lists it itself. Of ingress, the
+routing mesh on all nodes, only the service knows, and only a manager tells services.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pytest_exposed.engine.records import INGRESS, UNTOLD
+from pytest_exposed.model import Service
+from pytest_exposed.text import printable
+
+Record = Mapping[str, Any]
+
+
+def service_of(container: Record) -> Service | None:
+    """Return the Swarm service whose task a container of the engine's list is, or None."""
+    labels = container.get("Labels")
+    service = Service.of({str(k): str(v) for k, v in _dict(labels).items()})
+    return service if service is not None and service.id is not None else None
+
+
+def joined(containers: Sequence[Record], services: Sequence[Record] | str) -> list[dict[str, Any]]:
+    """Return an engine's records of containers, of tasks with what their services publish.
+
+    services are those that `GET /services` answers, or why it doesn't.
+    """
+    if isinstance(services, str):
+        return [
+            {**x, UNTOLD: _untold(service, services)} if (service := service_of(x)) else {**x}
+            for x in containers
+        ]
+    ports = {str(x.get("ID")): _ports(x) for x in services}
+    found = []
+    for container in containers:
+        service = service_of(container)
+        own = container.get("Ports")
+        published = ports.get(service.id or "", []) if service is not None else []
+        found.append({**container, "Ports": [*(own if isinstance(own, list) else ()), *published]})
+    return found
+
+
+def _untold(service: Service, why: str) -> str:
+    return (
+        f"what its service {service} publishes by ingress is unknown, as only a manager of the "
+        f"swarm tells it: {printable(why)}"
+    )
+
+
+def _ports(service: Record) -> list[Record]:
+    """Return what a service publishes by ingress, in the form of the list's Ports."""
+    entries = _dict(service.get("Endpoint")).get("Ports")
+    return [
+        {
+            "IP": "0.0.0.0",  # noqa: S104  # the mesh is IPv4's, on every interface of every node
+            "PrivatePort": entry.get("TargetPort"),
+            "PublicPort": entry.get("PublishedPort"),
+            "Type": entry.get("Protocol"),
+            INGRESS: True,
+        }
+        for entry in map(_dict, entries if isinstance(entries, list) else ())
+        if entry.get("PublishMode") != "host"
+    ]
+
+
+def _dict(value: object) -> Record:
+    return value if isinstance(value, dict) else {}

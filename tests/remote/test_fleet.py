@@ -1,0 +1,86 @@
+"""Several engines: one that is late delays nobody else's tests, and workers share them out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from threading import Event
+from typing import TYPE_CHECKING
+
+import pytest
+from remote.relay import Relay
+from stage import wait_until
+
+from pytest_exposed import audit
+
+if TYPE_CHECKING:
+    from stage import Stage
+
+Run = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture
+def relays(socket_url: str) -> Iterator[list[Relay]]:
+    """Four ways to the engine, which are engines to an audit."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(Relay(socket_url)) for _ in range(4)]
+
+
+@pytest.fixture
+def run(run_pytest: Run, relays: list[Relay], stage: Stage) -> Run:
+    """Audit one container, four times."""
+    stage.run("tcp:0.0.0.0:80", exposes=("80",))
+    hosts = [f"--docker-host={x.url}" for x in relays]
+    filters = f"--exposed-filter={stage.filter}"
+    return lambda *arguments: run_pytest(filters, *hosts, *arguments)
+
+
+CONFTEST = """
+def pytest_runtest_logreport(report):
+    if report.when == "call" and report.passed:
+        with open("passed", "a") as file:
+            file.write(f"{report.nodeid}\\n")
+"""
+
+
+def test_a_late_one_delays_no_test_of_the_others(
+    run: Run, relays: list[Relay], pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "_LATE", 0.5)
+    pytester.makeconftest(CONFTEST)
+    passed = pytester.path / "passed"
+    done: list[bool] = []
+
+    def meddle(line: str) -> None:
+        if "/version" in line:
+            Event().wait(0.6)  # that is its way
+        elif "/images/" in line:
+            others = lambda: passed.exists() and len(passed.read_text().splitlines()) == 3  # noqa: E731
+            done.append(wait_until(others, "the tests of the other engines pass"))
+
+    relays[0].meddle = meddle  # type: ignore[assignment]  # it only waits
+    run().assert_outcomes(passed=4)
+    assert done == [True]
+
+
+def test_a_silent_one_is_a_failing_item_and_the_others_are_audited(
+    run: Run, relays: list[Relay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CLIENT_TIMEOUT", "1")
+    relays[0].meddle = lambda _: relays[0].hold
+    result = run()
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines([f"{relays[0].url}: GET /version: no answer in time: *"])
+
+
+@pytest.mark.parametrize("dist", ["loadscope", "loadfile"])
+def test_workers_of_whole_hosts_look_at_their_own(run: Run, relays: list[Relay], dist: str) -> None:
+    run("-n", "2", "--dist", dist).assert_outcomes(passed=4)
+    for relay in relays:
+        # The process that hands tests out, and one worker.
+        assert len([x for x in relay.requests if "/version" in x]) == 2
+
+
+def test_more_than_a_quarter_must_be_silent_before_others_wait() -> None:
+    for hosts in (1, 10, 100, 1000):
+        assert audit._at_once(hosts) - hosts // 4 >= 16

@@ -1,0 +1,394 @@
+"""`--docker-host ansible://GROUP`: engines of a real inventory, as Ansible reaches its hosts."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from demo.packages import NotInstalled
+from remote.common import listener_with_cat, refusing_port
+from remote.test_ssh import USER, Server, make_key, ssh_server
+
+from pytest_exposed import ConfigurationError
+from pytest_exposed.engine.hosts import Member
+from pytest_exposed.engine.inventory import _member, members
+
+if TYPE_CHECKING:
+    from stage import Stage
+
+Run = Callable[..., pytest.RunResult]
+Write = Callable[[str], str]
+
+
+@pytest.fixture(scope="module")
+def server(engine_url: str) -> Iterator[Server]:
+    """An ssh server whose docker command speaks to the engine."""
+    folder = Path(tempfile.mkdtemp(prefix="pe-ssh-"))
+    try:
+        with ssh_server(folder, DOCKER_HOST=engine_url) as server:
+            yield server
+    except NotInstalled as error:
+        pytest.fail(f"these tests need an ssh server. {error}", pytrace=False)
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def _ansible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the machine's Ansible and its ssh agent out of the tests."""
+    for name in [x for x in os.environ if x.startswith("ANSIBLE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    monkeypatch.setenv("ANSIBLE_HOME", str(tmp_path / "ansible"))
+    (tmp_path / "ansible.cfg").touch()
+    monkeypatch.setenv("ANSIBLE_CONFIG", str(tmp_path / "ansible.cfg"))
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write an inventory, and return its path."""
+
+    def write(text: str, name: str = "hosts.ini") -> str:
+        (tmp_path / name).write_text(text)
+        return str(tmp_path / name)
+
+    return write
+
+
+@pytest.fixture
+def reached(server: Server) -> dict[str, str]:
+    """The variables with which Ansible reaches the server."""
+    known = server.folder / "known_hosts"
+    kind, public, _ = (server.folder / "host.pub").read_text().split()
+    known.write_text(f"[127.0.0.1]:{server.port} {kind} {public}\n")
+    return {
+        "ansible_host": "127.0.0.1",
+        "ansible_port": str(server.port),
+        "ansible_user": USER,
+        "ansible_ssh_private_key_file": f"{server.folder}/client",
+        "ansible_ssh_common_args": f"-o UserKnownHostsFile={known}",
+    }
+
+
+def words(variables: dict[str, str]) -> str:
+    return " ".join(f"{k}={shlex.quote(v)}" for k, v in variables.items())
+
+
+@pytest.fixture
+def audit(run_pytest: Run, stage: Stage) -> Run:
+    """Audit one container of the engine that matches its image."""
+    stage.run("tcp:0.0.0.0:80", exposes=("80",))
+    return lambda *arguments: run_pytest("--exposed-filter", stage.filter, "-v", *arguments)
+
+
+@pytest.fixture
+def run_web_1(run_pytest: Run, write: Write, reached: dict[str, str]) -> Run:
+    """Audit the engine of a host web-1."""
+    inventory = write(f"[web]\nweb-1 {words(reached)}\n")
+    given = ("--docker-host=ansible://web", f"--ansible-inventory={inventory}")
+    return lambda *arguments: run_pytest(*given, *arguments)
+
+
+class TestReached:
+    def test_by_ssh(self, audit: Run, write: Write, reached: dict[str, str]) -> None:
+        inventory = write(f"[web]\nweb-1 {words(reached)}\n")
+        result = audit("--docker-host=ansible://web", "--ansible-inventory", inventory)
+        result.assert_outcomes(passed=1)
+        port = reached["ansible_port"]
+        result.stdout.fnmatch_lines(
+            [f"exposed: web-1 (ssh://127.0.0.1:{port}), 1 running container that matches *"]
+        )
+        assert not [x for x in result.errlines if x]
+
+    def test_all_of_groups_of_groups(
+        self,
+        audit: Run,
+        write: Write,
+        reached: dict[str, str],
+        engine_url: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("DOCKER_HOST", engine_url)
+        with refusing_port() as port:
+            inventory = write(
+                f"[web]\nweb-1 {words(reached)}\n"
+                f"dead-1 {words(reached | {'ansible_port': str(port)})}\n"
+                "[db]\ndb-1 ansible_connection=local\n"
+                "[prod:children]\nweb\ndb\n"
+            )
+            result = audit("--docker-host=ansible://prod", "--ansible-inventory", inventory)
+        result.assert_outcomes(passed=2, failed=1)
+        result.stdout.fnmatch_lines_random(
+            [
+                "*exposed[[]web-1[]]::* PASSED *",
+                "*exposed[[]db-1[]]::* PASSED *",
+                "*exposed[[]dead-1[]] FAILED *",
+                f"dead-1 (ssh://127.0.0.1:{port}): *: ssh ended with status 255: * refused; *",
+                "exposed: 2 containers on 3 hosts, 2 match, 1 host not reached",
+            ]
+        )
+
+    def test_from_yaml_and_the_default_inventory(
+        self,
+        audit: Run,
+        write: Write,
+        reached: dict[str, str],
+        engine_url: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        hosts = "".join(f"            {k}: {v}\n" for k, v in reached.items())
+        yaml = (
+            "all:\n  children:\n    prod:\n      children:\n        web:\n          hosts:\n"
+            f"            web-1:\n{hosts.replace('            ', '              ')}"
+            f"            own-1:\n              ansible_host: 192.0.2.1\n"
+            f"              docker_host: {engine_url}\n"
+        )
+        monkeypatch.setenv("ANSIBLE_INVENTORY", write(yaml, "hosts.yml"))
+        result = audit("--docker-host=ansible://prod")
+        result.assert_outcomes(passed=2)
+        result.stdout.fnmatch_lines(["exposed[[]web-1[]]::* PASSED *", "*[[]own-1[]]::* PASSED *"])
+
+    def test_through_a_jump_host(
+        self, audit: Run, write: Write, server: Server, reached: dict[str, str]
+    ) -> None:
+        known = reached["ansible_ssh_common_args"]
+        jump = f"ssh {known} -i {server.folder}/client -W 127.0.0.1:{server.port} -p {server.port}"
+        beyond = reached | {
+            "ansible_host": "192.0.2.1",  # nobody gets there
+            "ansible_ssh_common_args": f"{known} -o HostKeyAlias=[127.0.0.1]:{server.port} "
+            f"-o ProxyCommand='{jump} {USER}@127.0.0.1'",
+        }
+        inventory = write(f"[web]\nweb-1 {words(beyond)}\n")
+        result = audit("--docker-host=ansible://web", "--ansible-inventory", inventory)
+        result.assert_outcomes(passed=1)
+
+    @pytest.mark.parametrize("source", ["helper", "exec"])
+    def test_with_sources_that_read_streams(
+        self,
+        source: str,
+        run_web_1: Run,
+        helper_image: str,
+        stage: Stage,
+    ) -> None:
+        image = listener_with_cat(stage.images, exposes=("80", "53/udp"))
+        stage.run("tcp:0.0.0.0:80", "udp:0.0.0.0:53", image=image)
+        result = run_web_1(
+            f"--exposed-filter={stage.filter}",
+            f"--exposed-source={source}",
+            f"--exposed-helper-image={helper_image}",
+        )
+        result.assert_outcomes(passed=1)
+
+    def test_by_workers_of_one_list(
+        self, audit: Run, write: Write, reached: dict[str, str], pytester: pytest.Pytester
+    ) -> None:
+        pytester.makepyfile(
+            """
+            def test_each(exposed):
+                assert exposed.label in ("web-1", "web-2")
+            """
+        )
+        inventory = write(
+            f"[web]\nweb-1 {words(reached)}\nweb-2 {words(reached | {'ansible_ssh_args': '-4'})}\n"
+        )
+        result = audit(
+            "--docker-host=ansible://web",
+            f"--ansible-inventory={inventory}",
+            *("-n", "2", "test_by_workers_of_one_list.py"),
+        )
+        result.assert_outcomes(passed=4)
+
+
+class TestInFixtures:
+    def test_a_run_for_each_host(
+        self,
+        pytester: pytest.Pytester,
+        write: Write,
+        engine_url: str,
+    ) -> None:
+        inventory = write(
+            f"[web]\nweb-1 docker_host={engine_url}\nweb-2 docker_host={engine_url}\n"
+        )
+        pytester.makepyfile("def test_it(exposed): assert exposed.running() is not None")
+        result = pytester.runpytest(
+            "--docker-host=ansible://web", f"--ansible-inventory={inventory}", "-v"
+        )
+        result.assert_outcomes(passed=2)
+        result.stdout.fnmatch_lines(["*::test_it[[]web-1[]] PASSED *"])
+
+    @pytest.mark.parametrize("workers", [(), ("-n", "1")])
+    def test_a_group_that_is_none_is_told_by_the_test(
+        self, pytester: pytest.Pytester, write: Write, workers: tuple[str, ...]
+    ) -> None:
+        pytester.makepyfile(
+            "def test_it(exposed): pass\ndef test_each(running_container): pass\n"
+            "def test_without(): pass"
+        )
+        inventory = write("[web]\nweb-1\n")
+        result = pytester.runpytest(
+            "--docker-host=ansible://wub", f"--ansible-inventory={inventory}", *workers
+        )
+        result.assert_outcomes(passed=1, errors=2)
+        result.stdout.fnmatch_lines(["*pytest-exposed: ansible://wub: *: did you mean web?"])
+
+
+class TestRefused:
+    @pytest.fixture
+    def refused(self, refusal: Callable[..., str], write: Write) -> Callable[..., str]:
+        def refused(text: str, host: str = "ansible://web") -> str:
+            return refusal(f"--docker-host={host}", f"--ansible-inventory={write(text)}")
+
+        return refused
+
+    def test_an_unknown_group(self, refused: Callable[..., str], tmp_path: Path) -> None:
+        assert refused("[web]\nweb-1\n", "ansible://wbe") == (
+            f"ansible://wbe: Ansible's inventory {tmp_path}/hosts.ini has no such group: "
+            "did you mean web?"
+        )
+
+    def test_an_empty_group(self, refused: Callable[..., str]) -> None:
+        assert refused("[web]\n[db]\ndb-1\n") == (
+            "ansible://web: the group has no hosts in the inventory"
+        )
+
+    def test_no_group(self, refused: Callable[..., str]) -> None:
+        assert refused("[web]\nweb-1\n", "ansible://") == (
+            "'ansible://' names no group: write ansible://GROUP"
+        )
+
+    def test_no_inventory(self, refusal: Callable[..., str]) -> None:
+        line = refusal("--docker-host=ansible://web", "--ansible-inventory=/nonexistent/hosts")
+        assert line == (
+            "ansible://web: Ansible's inventory /nonexistent/hosts has no such group, and no host "
+            "at all; ansible-inventory says: [WARNING]: No inventory was parsed, only implicit "
+            "localhost is available"
+        )
+
+    def test_a_broken_inventory(self, refused: Callable[..., str], tmp_path: Path) -> None:
+        line = refused("[web\nweb-1 x\n")
+        assert line.startswith(
+            f"ansible://web: Ansible's inventory {tmp_path}/hosts.ini has no such"
+        )
+        assert "ansible-inventory says: " in line
+
+    def test_another_connection(self, refused: Callable[..., str]) -> None:
+        assert refused("[web]\nweb-1 ansible_connection=ansible.builtin.winrm\n") == (
+            "web-1: an engine can't be reached by its ansible_connection winrm: give it a variable "
+            "docker_host"
+        )
+
+    def test_a_template(self, refused: Callable[..., str]) -> None:
+        assert refused('[web]\nweb-1 ansible_host="{{ x }}"\n') == (
+            "web-1: its ansible_host can't be used as written, '{{ x }}': ansible-inventory fills "
+            "no templates in; give it a variable docker_host"
+        )
+
+    def test_a_docker_host_that_is_none(self, refused: Callable[..., str]) -> None:
+        assert refused("[web]\nweb-1 docker_host=ftp://x\n").startswith(
+            "web-1: 'ftp://x' is not a docker host"
+        )
+
+    def test_without_ansible(
+        self, refusal: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+        assert refusal("--docker-host=ansible://web") == (
+            "ansible:// needs ansible-inventory, which is neither on the PATH nor beside Python: "
+            "pip install ansible-core"
+        )
+
+    def test_a_key_that_is_not_let_in(
+        self, refused: Callable[..., str], reached: dict[str, str], tmp_path: Path
+    ) -> None:
+        make_key(tmp_path / "other")
+        other = reached | {"ansible_ssh_private_key_file": str(tmp_path / "other")}
+        other["ansible_ssh_extra_args"] = "-o IdentitiesOnly=yes"
+        line = refused(f"[web]\nweb-1 {words(other)}\n")
+        assert line.startswith(
+            f"web-1 (ssh://127.0.0.1:{reached['ansible_port']}): GET /version: ssh ended with "
+            "status 255: 127.0.0.1: Permission denied"
+        )
+        assert line.endswith(
+            "Permission denied (publickey).; it must work without asking for anything"
+        )
+
+
+class TestWhatAnsibleSays:
+    """A program in its place: what goes wrong with it ends, and is told."""
+
+    @pytest.fixture
+    def program(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+        def program(script: str) -> None:
+            path = tmp_path / "ansible-inventory"
+            path.write_text(f"#!/bin/sh\n{script}\n")
+            path.chmod(0o755)
+            monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+        return program
+
+    @pytest.mark.parametrize(
+        ("script", "why"),
+        [
+            ("echo first >&2; echo '[ERROR]: vault' >&2; exit 4", "status 4: [ERROR]: vault"),
+            ("echo '[]'", "is no inventory"),
+            ("echo '{'", "is no inventory"),
+            ("head -c 200000000 /dev/zero", "more than 64 MB"),
+            ("exec sleep 60", "did not end within 1 s"),
+            ("sleep 60 & sleep 60", "did not end within 1 s"),
+            ("echo '{}'; exec >&-; sleep 60", "did not end within 1 s"),
+        ],
+    )
+    def test_that_is_no_inventory(
+        self,
+        program: Callable[[str], None],
+        monkeypatch: pytest.MonkeyPatch,
+        script: str,
+        why: str,
+    ) -> None:
+        monkeypatch.setattr("pytest_exposed.engine.inventory._SECONDS", 1.0)
+        program(script)
+        with pytest.raises(ConfigurationError) as caught:
+            members("ansible://web", None)
+        assert why in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "tree",
+        [
+            '{"web": {"hosts": ["a"], "children": ["web", "up"]}, "up": {"children": ["web"]}}',
+            '{"web": {"hosts": ["a", 7, "a"], "children": 1}, "_meta": {"hostvars": {"a": 3}}}',
+            '{"web": {"hosts": ["a"]}, "_meta": []}',
+        ],
+    )
+    def test_that_is_an_odd_one(self, program: Callable[[str], None], tree: str) -> None:
+        program(f"echo '{tree}'")
+        assert members("ansible://web", None) == [Member("a", "ssh://a", ("a",))]
+
+
+@pytest.mark.parametrize(
+    ("variables", "address", "ssh"),
+    [
+        ({}, "ssh://a", ("a",)),
+        ({"ansible_connection": "local"}, None, ()),
+        ({"ansible_connection": "local", "docker_host": "tcp://x:1"}, "tcp://x:1", ()),
+        ({"ansible_host": "10.0.0.5", "ansible_port": 22}, "ssh://10.0.0.5:22",
+         ("-o", "Port=22", "10.0.0.5")),
+        ({"ansible_host": "fe80::1"}, "ssh://[fe80::1]", ("fe80::1",)),
+        ({"ansible_user": "ops", "ansible_connection": "ansible.builtin.ssh"}, "ssh://a",
+         ("-o", "User=ops", "a")),
+        ({"ansible_ssh_args": "-C", "ansible_ssh_extra_args": "-J 'x y'"}, "ssh://a",
+         ("-C", "-J", "x y", "a")),
+        ({"ansible_host_key_checking": False}, "ssh://a", ("-o", "StrictHostKeyChecking=no", "a")),
+    ],
+)  # fmt: skip
+def test_how_a_host_is_reached(
+    variables: dict[str, Any], address: str | None, ssh: tuple[str, ...]
+) -> None:
+    assert _member("a", variables) == Member("a", address, ssh)

@@ -1,0 +1,69 @@
+"""A swarm of one node, and what runs on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from demo.engine import EngineMissing, connect
+from demo.packages import NotInstalled
+from remote.conftest import _no_engine_but_the_tests, run_pytest
+from stage import Images
+from swarm.nodes import Machine, machines
+from swarm.services import Services
+
+if TYPE_CHECKING:
+    import docker
+
+__all__ = ["_no_engine_but_the_tests", "run_pytest"]
+
+
+@contextmanager
+def started(count: int) -> Iterator[list[Machine]]:
+    """Start machines, or fail with what they lack."""
+    try:
+        with machines(count) as found:
+            yield found
+    except (EngineMissing, NotInstalled) as error:
+        pytest.fail(f"these tests need engines of their own. {error}", pytrace=False)
+
+
+@pytest.fixture(scope="package")
+def manager() -> Iterator[Machine]:
+    """The manager of a swarm of one node."""
+    with started(1) as (machine,):
+        client = connect(machine.url)
+        client.swarm.init(advertise_addr=machine.address)
+        yield machine
+        client.swarm.leave(force=True)
+        client.close()
+
+
+@pytest.fixture(scope="package")
+def manager_client(manager: Machine) -> Iterator[docker.DockerClient]:
+    """The SDK's client of the manager."""
+    client = connect(manager.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="package")
+def manager_images(manager_client: docker.DockerClient) -> Images:
+    """Images on the manager's engine, with which they end."""
+    return Images(manager_client, "swarm")
+
+
+@pytest.fixture
+def services(manager_images: Images) -> Iterator[Services]:
+    """Services of one test."""
+    with Services(manager_images) as services:
+        yield services
+
+
+@pytest.fixture(scope="module")
+def shared_services(manager_images: Images) -> Iterator[Services]:
+    """Services that the tests of a module only look at."""
+    with Services(manager_images) as services:
+        yield services

@@ -34,6 +34,8 @@ class Bounds(threading.local):
     """By time.monotonic()."""
     wait = 0.0
     """How many seconds may pass without anything."""
+    is_new = False
+    """Whether a connection was made for it, and not taken from those at rest."""
     answer: Answer | None = None
 
 

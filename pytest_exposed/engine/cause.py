@@ -36,22 +36,22 @@ class SshError(Exception):
 
 def cause(error: BaseException, host: Host) -> str:
     """Return why a call failed and what to try, in one line without user info."""
-    chain = list(_chain(error))
-    names = {type(x).__name__ for x in chain}
+    below = chain(error)
+    names = {type(x).__name__ for x in below}
     tls = bool(names & {"SSLError", "TLSParameterError"})  # whose numbers are not the system's
-    for one in chain:
+    for one in below:
         if isinstance(one, (AnswerError, SshError)):
             return printable(str(one), 512)
         if isinstance(one, OSError) and one.errno in _ADVICE and not tls:
             return _ADVICE[one.errno]
     if names & {"timeout", "TimeoutError", "ReadTimeout", "ReadTimeoutError", "ConnectTimeout"}:
         return "no answer in time: is the engine busy, or another service at this address?"
-    text = _told(chain, host)
-    shown = f"{type(chain[-1]).__name__}: {printable(text)}"
+    text = _told(below, host)
+    shown = f"{type(below[-1]).__name__}: {printable(text)}"
     cut_off = "RemoteDisconnected" in names
     if tls or "HTTPS server" in text:
         shown = f"TLS failed: {printable(text)} (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
-    elif type(chain[-1]).__module__.startswith("paramiko") or (
+    elif type(below[-1]).__module__.startswith("paramiko") or (
         cut_off and host.url.startswith("ssh://")
     ):
         shown += f"; `ssh {host.shown} docker version` must work without asking for anything"
@@ -62,17 +62,17 @@ def cause(error: BaseException, host: Host) -> str:
     return shown
 
 
-def _told(chain: list[BaseException], host: Host) -> str:
+def _told(below: list[BaseException], host: Host) -> str:
     """Return what an engine answered, or the text of the innermost cause, without user info."""
-    told = [str(getattr(x, "explanation", None) or "") for x in chain]
-    text = " ".join((next(filter(None, told), "") or str(chain[-1]) or str(chain[0])).split())
+    told = [str(getattr(x, "explanation", None) or "") for x in below]
+    text = " ".join((next(filter(None, told), "") or str(below[-1]) or str(below[0])).split())
     user = host.url.partition("://")[2].partition("/")[0].rpartition("@")[0]
     for secret in filter(None, (host.url, user, user.partition(":")[2])):
         text = text.replace(secret, "…")
     return text
 
 
-def _chain(error: BaseException) -> list[BaseException]:
+def chain(error: BaseException) -> list[BaseException]:
     """Return error and all that lies below it: causes, and errors among the arguments of errors."""
     found: list[BaseException] = []
     queue: list[BaseException] = [error]

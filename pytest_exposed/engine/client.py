@@ -18,6 +18,7 @@ from docker.utils import kwargs_from_env
 
 from pytest_exposed.engine import ssh
 from pytest_exposed.engine.answer import Answer, Bounds, check_head, read_body
+from pytest_exposed.engine.cause import chain
 from pytest_exposed.errors import EngineError
 from pytest_exposed.text import printable
 
@@ -91,7 +92,7 @@ class Client(docker.APIClient):
         if url.endswith("/images/create"):
             seconds = max(seconds, PULL_SECONDS)
         bounds.deadline = time.monotonic() + seconds
-        response: Any = self._adapter(url).send(prepared, timeout=bounds.wait, **self._settings)
+        response = self._send(prepared)
         answer, bounds.answer = bounds.answer, None
         assert answer is not None
         try:
@@ -105,6 +106,22 @@ class Client(docker.APIClient):
             raise
         response.answer = answer
         return response
+
+    def _send(self, prepared: requests.PreparedRequest) -> Any:
+        """Return the head of the answer; ask again what changes nothing where a connection ended.
+
+        That is one at rest, which the engine, or a proxy before it, was about to end.
+        """
+        adapter = self._adapter(str(prepared.url))
+        while True:
+            self._bounds.is_new = False
+            try:
+                return adapter.send(prepared, timeout=self._bounds.wait, **(self._settings or {}))
+            except requests.ConnectionError as error:
+                ended = any(isinstance(x, ConnectionError) for x in chain(error))
+                repeatable = prepared.method in ("GET", "HEAD", "DELETE")
+                if self._bounds.is_new or not ended or not repeatable:
+                    raise
 
     def upgrade(self, path: str, identity: str, **content: Any) -> Any:
         """Return the answer to a POST that becomes a stream; path has {0} for the id.
@@ -173,6 +190,7 @@ class _Maker:
 
     def __call__(self) -> Any:
         made = self._make()
+        self._bounds.is_new = True
         made.response_class = partial(Answer, self._bounds)
         if hasattr(made, "unix_socket"):
             made.connect = partial(_connect_unix, made)

@@ -1,10 +1,65 @@
-"""What is said of a container that does not run."""
+"""What is said of a container that could not be seen: most often, that it does not run."""
 
 from __future__ import annotations
 
-from pytest_exposed.engine.records import Inspected
-from pytest_exposed.errors import NotRunningError
+import time
+from typing import TYPE_CHECKING
+
+from pytest_exposed.engine.records import Inspected, Listed
+from pytest_exposed.errors import EngineError, GoneError, NotRunningError, ObservationError
 from pytest_exposed.text import printable
+
+if TYPE_CHECKING:
+    from pytest_exposed.engine.engine import Engine
+
+RUNS = ("running", "paused")
+"""States in which a container has processes."""
+
+_MOMENT = 0.2
+"""Seconds in which an engine learns that a container has ended."""
+
+
+def why_unseen(
+    engine: Engine,
+    listed: Listed,
+    told: ObservationError,
+    *,
+    began: float,
+    may_have_ended: bool,
+) -> ObservationError:
+    """Return why a container could not be seen: its state, or what each source told.
+
+    began is when the look at it began, by time.monotonic(). One that may have ended a moment ago is
+    asked about again, since the engine may not know it yet.
+    """
+    name = printable(listed.name)
+    try:
+        inspected = engine.inspect(listed)
+        if inspected.state == "removing":
+            return GoneError(f"{name} is gone since the run began")
+        if inspected.state in RUNS and may_have_ended:
+            time.sleep(_MOMENT)
+            before = inspected.started
+            inspected = engine.inspect(listed)
+            if inspected.started != before or _started_since(engine, inspected, began):
+                return not_running(name, inspected, engine.last_lines(listed), restarted=True)
+    except ObservationError as error:  # removed
+        return error
+    if inspected.state in RUNS:
+        return ObservationError(f"no source can see the sockets of {name}:\n{told}")
+    return not_running(name, inspected, engine.last_lines(listed))
+
+
+def _started_since(engine: Engine, inspected: Inspected, began: float) -> bool:
+    """Return whether a container was started after a look began, by the engine's clock."""
+    elapsed = time.monotonic() - began  # before the engine is asked, which may take its time
+    try:
+        now = engine.now()
+    except EngineError:  # one that tells its containers, and not its clock
+        return False
+    if now is None or inspected.started is None:
+        return False
+    return (now - inspected.started).total_seconds() < elapsed
 
 
 def not_running(

@@ -10,7 +10,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from pytest_exposed.command import made_by_molecule, substitute
-from pytest_exposed.engine.ended import not_running
+from pytest_exposed.engine.ended import RUNS, why_unseen
 from pytest_exposed.engine.neighbours import Neighbours, Places, company
 from pytest_exposed.engine.records import Inspected, Listed
 from pytest_exposed.errors import EngineError, GoneError, NotRunningError, ObservationError
@@ -32,14 +32,8 @@ KERNEL_RUNTIMES = {
     *("io.containerd.runc.v1", "io.containerd.runc.v2", "io.containerd.runtime.v1.linux"),
 }
 
-_MOMENT = 0.2
-"""Seconds in which an engine learns that a container has ended."""
-
 _MOST_INVALID = 8
 """Lines about what an image documents that is no port: one made by hand can have any number."""
-
-_RUNS = ("running", "paused")
-"""States in which a container has processes."""
 
 Answer = Container | ObservationError
 """What looking at a container gives: a snapshot of it, or why there is none."""
@@ -60,7 +54,7 @@ class Round:
         self._places = {x.id: places.of(x) or x.id for x in self._company.values()}
         self._at_place = Counter(self._places.values())
         self._look = Look(engine.source, [x.id for x in everyone], engine.remote)
-        running = [x for x in self._company.values() if x.state in _RUNS]
+        running = [x for x in self._company.values() if x.state in RUNS]
         self._readings = self._look.observe([self._target(x) for x in running], runs=self._runs)
         self._neighbours = Neighbours(self._readings, self._places)
 
@@ -81,7 +75,7 @@ class Round:
 
     def _runs(self, target: Target) -> bool:
         try:
-            return self._engine.inspect(self._company[target.id]).state in _RUNS
+            return self._engine.inspect(self._company[target.id]).state in RUNS
         except ObservationError:  # removed
             return False
 
@@ -145,7 +139,12 @@ class Round:
         """Return a container's reading; that of exec where only that can see its sockets."""
         reading = self._readings.get(listed.id, ObservationError("it does not run"))
         if isinstance(reading, ObservationError):
-            raise self._why_not(listed, reading)
+            # Where no source sees any of many containers, that it has just ended is not why.
+            seen = any(isinstance(x, Reading) for x in self._readings.values())
+            alone = len(self._company) == 1
+            raise why_unseen(
+                self._engine, listed, reading, began=self._began, may_have_ended=seen or alone
+            )
         own = (x for x in reading.sockets if x.address != DNS)  # the engine's, not the container's
         if reading.source == "exec" or any(belongs(x, reading, ()) for x in own):
             return reading
@@ -191,42 +190,6 @@ class Round:
         if reading.addresses == frozenset() and not reading.ipv6:
             notes.append("its network has no address but loopback: nothing outside can reach it")
         return notes
-
-    def _why_not(self, listed: Listed, reading: ObservationError) -> ObservationError:
-        """Return why a container could not be seen: its state, or what each source said."""
-        name = printable(listed.name)
-        try:
-            inspected = self._engine.inspect(listed)
-        except ObservationError as error:  # removed
-            return error
-        if inspected.state == "removing":
-            return GoneError(f"{name} is gone since the run began")
-        seen = any(isinstance(x, Reading) for x in self._readings.values())
-        if inspected.state in _RUNS and (seen or len(self._company) == 1):
-            # It may have ended a moment ago, and the engine not know it yet. Where no source sees
-            # any of many containers, that is not why.
-            time.sleep(_MOMENT)
-            before = inspected.started
-            try:
-                inspected = self._engine.inspect(listed)
-            except ObservationError as error:
-                return error
-            if inspected.started != before or self._started_since(inspected):
-                log = self._engine.last_lines(listed)
-                return not_running(name, inspected, log, restarted=True)
-        if inspected.state in _RUNS:
-            return ObservationError(f"no source can see the sockets of {name}:\n{reading}")
-        return not_running(name, inspected, self._engine.last_lines(listed))
-
-    def _started_since(self, inspected: Inspected) -> bool:
-        """Return whether a container was started after the look began, by the engine's clock."""
-        try:
-            now = self._engine.now()
-        except EngineError:  # one that tells its containers, and not its clock
-            return False
-        if now is None or inspected.started is None:
-            return False
-        return (now - inspected.started).total_seconds() < time.monotonic() - self._began
 
     def _judged(self, answer: Answer, *, owners: bool) -> Answer:
         """Return a snapshot with its neighbours and findings, and with the owners of listeners."""

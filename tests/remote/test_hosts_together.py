@@ -158,7 +158,7 @@ class TestOneFails:
             [
                 f"{near} FAILED *",
                 f"{far} PASSED *",
-                f"{both.relay.url}: GET /images/*/json: the connection was closed without an *",
+                f"{both.relay.url}: GET /images/*/json: there is no such socket: *",
                 "exposed: 2 containers on 2 hosts, 1 match, 1 could not be observed",
             ]
         )
@@ -278,7 +278,10 @@ class TestOneAlone:
         [
             (answer("200 OK", b"{}"), ": GET /containers/json answered what no engine does"),
             (answer("200 OK", b"[7]"), ": GET /containers/json answered what no engine does"),
-            (answer("200 OK", b'[{"Id": "x"}]'), " answered what no engine answers"),
+            (
+                answer("200 OK", b'[{"Id": "x"}]'),
+                ": GET /containers/json answered what no engine does",
+            ),
             (answer("200 OK", b"null"), ": GET /containers/json answered what no engine does"),
             (answer("200 OK", b"[" * 100_000), ": GET /containers/json"),
             (answer("500 No", b'{"message": "oh"}'), ": GET /containers/json failed: oh"),

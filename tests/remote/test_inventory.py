@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from demo.packages import NotInstalled
+from demo.packages import NotInstalled, install, which
 from remote.common import listener_with_cat, refusing_port
 from remote.test_ssh import USER, Server, make_key, ssh_server
 
@@ -32,6 +32,8 @@ def server(engine_url: str) -> Iterator[Server]:
     """An ssh server whose docker command speaks to the engine."""
     folder = Path(tempfile.mkdtemp(prefix="pe-ssh-"))
     try:
+        if which("ssh") is None:
+            install("openssh-client")
         with ssh_server(folder, DOCKER_HOST=engine_url) as server:
             yield server
     except NotInstalled as error:

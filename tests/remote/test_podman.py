@@ -30,6 +30,15 @@ if TYPE_CHECKING:
 LIMITS = [Ulimit(name=x, soft=1024, hard=1024) for x in ("nofile", "nproc")]
 
 
+NEEDS = {
+    "podman": "podman",
+    "netavark": "netavark",
+    "aardvark-dns": "aardvark-dns",
+    "nft": "nftables",  # newer ones of netavark, instead of iptables
+}
+"""Programs, and the packages that they are in."""
+
+
 class Podman:
     """A podman service of its own, and what the tests run on it."""
 
@@ -68,7 +77,7 @@ class Podman:
 @pytest.fixture(scope="module")
 def podman() -> Iterator[Podman]:
     try:
-        missing = [x for x in ("podman", "netavark", "aardvark-dns") if not _installed(x)]
+        missing = [package for program, package in NEEDS.items() if not _installed(program)]
         if missing:
             install(*missing)
     except NotInstalled as error:
@@ -99,8 +108,8 @@ def podman() -> Iterator[Podman]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _installed(package: str) -> bool:
-    return which(package) is not None or Path("/usr/lib/podman", package).exists()
+def _installed(program: str) -> bool:
+    return which(program) is not None or Path("/usr/lib/podman", program).exists()
 
 
 def _client(url: str) -> docker.DockerClient | None:

@@ -38,19 +38,22 @@ def write(path: Path, hosts: Sequence[Record]) -> None:
 
 
 def _rows(host: Record, found: Sequence[Alike]) -> Iterator[str]:
-    """Yield a row for each trouble on a host; those of a service stand where its first task is."""
+    """Yield a row for each trouble on a host, what is waived last.
+
+    Those of a service stand where its first task is.
+    """
     if host["error"] is not None:
         yield _row(host["host"], "", "not reached", "", host["error"], "")
     for container in host["containers"]:
         if container["error"] is not None:
             name, image = container["name"], container["image"]
             yield _row(name, image, "not observed", "", container["error"], "")
-    for one in found:
-        for cause in neighbours(findings_of(one.container)):
-            reason = cause.first.waived
-            todo = cause.fix if reason is None else f"waived: {reason}".removesuffix(": ")
-            port = cause.span if cause.ports else ""
-            yield _row(one.who, one.container["image"], cause.first.rule, port, cause.message, todo)
+    causes = [(one, cause) for one in found for cause in neighbours(findings_of(one.container))]
+    for one, cause in sorted(causes, key=lambda x: x[1].first.waived is not None):
+        reason = cause.first.waived
+        todo = cause.fix if reason is None else f"waived: {reason}".removesuffix(": ")
+        port = cause.span if cause.ports else ""
+        yield _row(one.who, one.container["image"], cause.first.rule, port, cause.message, todo)
 
 
 def _row(*cells: str) -> str:

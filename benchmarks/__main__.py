@@ -98,7 +98,7 @@ def _compare(results: Results, asked: list[Staged]) -> None:
 def _machine(client: docker.DockerClient) -> str:
     return (
         f"Python {platform.python_version()}, pytest {pytest.__version__}, "
-        f"{platform.system()} {platform.release().partition("-")[0]}, "
+        f"{platform.system()} {platform.release().partition('-')[0]}, "
         f"engine {client.version()['Version']}, {os.cpu_count()} CPUs"
     )
 

@@ -54,12 +54,25 @@ def test_the_scenario_with_the_audit(role: Path, command: Command) -> None:
     assert "exposed: 2 containers on 1 host, 2 match" in result.stdout
 
 
-def test_the_scenario_with_the_audit_fails(role: Path, command: Command, images: Images) -> None:
+def finding_of(page: Path) -> list[str]:
+    """Return the two lines of the finding that a page shows."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    (first,) = (x for x, line in enumerate(lines) if LOOPS in line)
+    return [" ".join(x.split()) for x in lines[first : first + 2]]
+
+
+def test_the_scenario_with_the_audit_fails(
+    role: Path, command: Command, images: Images, image: str
+) -> None:
     replaced(role / "defaults/main.yml", "webserver_state: started", "webserver_state: stopped")
     result = command("molecule", "test", "-s", "audit", cwd=role)
     assert result.returncode != 0, result.stdout
-    assert f"nothing in {images.run}-audit listens on it: {LOOPS}" in result.stdout
-    assert "set override_command: false in molecule.yml" in result.stdout
+    for page in (README, README.parent / "docs/molecule.md"):
+        for line in finding_of(page):
+            shown = line.replace("webserver:molecule", image).replace(
+                "webserver-", f"{images.run}-"
+            )
+            assert shown in " ".join(result.stdout.split()), page.name
     assert f"FAILED exposed::{images.run}-audit - silent 80/tcp" in result.stdout
     assert "exposed: 2 containers on 1 host, 1 match, 1 do not (silent 1)" in result.stdout
 

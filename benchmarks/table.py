@@ -9,8 +9,8 @@ from benchmarks.ours import PARTS
 
 _AUDIT = (
     "The audit is all of `pytest --exposed` of its fleet, less what pytest takes for as many tests "
-    "of nothing. The last column compares with the audit in the first row; that of fewer containers "
-    "costs more a container, as below."
+    "of nothing. The last column compares with the audit in the first row; that of fewer "
+    "containers costs more a container, as below."
 )
 
 

@@ -120,7 +120,8 @@ class Client(docker.APIClient):
             except requests.ConnectionError as error:
                 ended = any(isinstance(x, ConnectionError) for x in chain(error))
                 repeatable = prepared.method in ("GET", "HEAD", "DELETE")
-                if self._bounds.is_new or not ended or not repeatable:
+                late = time.monotonic() > self._bounds.deadline
+                if self._bounds.is_new or late or not ended or not repeatable:
                     raise
 
     def upgrade(self, path: str, identity: str, **content: Any) -> Any:

@@ -72,7 +72,7 @@ class Listed:
             published=published,
             addresses=_addresses(_dict(record.get("NetworkSettings")).get("Networks")),
             labels=_labels(record.get("Labels")),
-            untold=_text(record.get(UNTOLD)) or None,
+            untold=printable(_text(record.get(UNTOLD)), 1024) or None,  # an engine may send it, too
         )
 
     @property

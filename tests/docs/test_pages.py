@@ -1,4 +1,4 @@
-"""The documentation is true: every command in it is run, and prints what stands there."""
+"""The documentation is true: every console session in it is run, and prints what stands there."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from make import ANY, ID, publication
 
 from pytest_exposed.engine.records import (
+    UNTOLD,
     Inspected,
     Listed,
     RecordError,
@@ -514,3 +515,10 @@ def test_a_written_time_reads_back(moment: datetime, minutes: int, nanoseconds: 
 def test_any_text_is_a_time_or_none(text: str) -> None:
     found = when(text)
     assert found is None or found.tzinfo == timezone.utc
+
+
+def test_what_an_engine_says_in_our_own_words_is_shown_escaped() -> None:
+    listed = Listed.from_record({"Id": ID, UNTOLD: "\x1b[2J" + "x" * 5000})
+    assert listed.untold is not None
+    assert listed.untold.isprintable()
+    assert len(listed.untold) < 1100

@@ -164,6 +164,11 @@ def look(request: pytest.FixtureRequest) -> Engine:
 
 @pytest.fixture(autouse=True)
 def _own_process_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the variables of pytest-xdist's workers from the pytest runs inside of tests."""
+    """Keep from the pytest runs inside of tests what this run is: a worker, a job that pytest knows.
+
+    In a job (CI, BUILD_NUMBER) pytest does not shorten the lines of its summary.
+    """
     for name in [x for x in os.environ if x.startswith("PYTEST_XDIST_")]:
         monkeypatch.delenv(name)
+    for name in ("CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from pytest_exposed import together
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.hosts import Given, Host, from_plain, plain, resolve
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.round import Answer
-from pytest_exposed.errors import EngineError, ExposedError
+from pytest_exposed.errors import ConfigurationError, EngineError, ExposedError
 from pytest_exposed.grace import settle
 from pytest_exposed.settings import Settings
 from pytest_exposed.text import plural, printable
@@ -24,6 +26,8 @@ ROOT = "exposed"
 
 # A host that took longer to reach has its tests run after those of the others.
 _LATE = 1.0
+# Where no further host has answered for so many seconds, tests begin without the rest.
+_PATIENCE = 1.0
 # A list that is older than this many seconds is taken again before containers are judged by it.
 _FRESH = 1.0
 
@@ -39,6 +43,8 @@ class HostAudit:
     error: str | None = None
     late: bool = False
     """Whether it took long to be reached: its tests come last, not to delay those of others."""
+    awaited: bool = False
+    """Whether tests began before it answered: its own are added when it does."""
     everyone: list[Listed] = field(default_factory=list)
     wanted: list[Listed] = field(default_factory=list)
     _records: list[dict[str, Any]] = field(default_factory=list)
@@ -46,29 +52,33 @@ class HostAudit:
     _now: dict[str, Listed] = field(default_factory=dict)
     """The containers as they were when they were looked at, by their ids."""
     _engine: Engine | None = None
+    _closed: bool = False
     round: Future[dict[str, Answer]] | None = None
     """The one look at all containers whose tests run."""
 
-    @classmethod
-    def begin(cls, host: Given, settings: Settings) -> HostAudit:
-        """Reach an engine and list its containers; what fails is kept as the audit's error.
+    def begin(self) -> None:
+        """Reach the engine and list its containers; what fails is kept as the audit's error.
 
-        Raises ConfigurationError for a host or filter that can't be one.
+        Raises ConfigurationError for a filter that can't be one.
         """
-        where = resolve(host)
-        audit = cls(host, settings, printable(where.label), where.shown)
         began = time.monotonic()
         try:
-            engine = audit.engine()
-            audit._list(engine.records())
-            audit.wanted = audit.everyone
-            if settings.filters:
-                chosen = {x.id for x in engine.running(settings.filters)}
-                audit.wanted = [x for x in audit.everyone if x.id in chosen]
+            engine = self.engine()
+            self._list(engine.records())
+            self.wanted = self.everyone
+            if self.settings.filters:
+                chosen = {x.id for x in engine.running(self.settings.filters)}
+                self.wanted = [x for x in self.everyone if x.id in chosen]
         except EngineError as error:
-            audit.error = str(error)
-        audit.late = time.monotonic() - began > _LATE
-        return audit
+            self.error = str(error)
+        self.late = time.monotonic() - began > _LATE
+        if self._closed:
+            self.close()
+
+    def begin_to_look(self, threads: ThreadPoolExecutor, chosen: Sequence[Listed]) -> None:
+        """Look at the chosen containers in another thread, unless the run is over."""
+        if not self._closed:
+            self.round = threads.submit(self.observe, chosen)
 
     def _list(self, records: list[dict[str, Any]]) -> None:
         self._records, self._listed_at = records, time.monotonic()
@@ -77,7 +87,7 @@ class HostAudit:
     def dump(self) -> str:
         """Return what a worker process needs to run the same tests."""
         wanted = [x.id for x in self.wanted]
-        own = [plain(self.host), self.label, self.shown, self.error, self.late]
+        own = [plain(self.host), self.label, self.shown, self.error, self.late, self.awaited]
         return json.dumps([own, self._records, wanted])
 
     @classmethod
@@ -104,6 +114,8 @@ class HostAudit:
         """Return the line that says what is looked at."""
         if self.error is not None:
             return f"{self.shown}, not reached"
+        if self.awaited:
+            return f"{self.shown}, no answer yet: its tests come last"
         filters = [f"{k}={v}" for k, values in self.settings.filters.items() for v in values]
         match = "matches" if len(self.wanted) == 1 else "match"
         matching = f" that {match} {printable(' '.join(filters))}" if filters else ""
@@ -117,6 +129,7 @@ class HostAudit:
 
     def close(self) -> None:
         """Close the connection, if there is one."""
+        self._closed = True
         if self._engine is not None:
             self._engine.close()
             self._engine = None
@@ -151,31 +164,72 @@ class Audit:
     settings: Settings
     by_host: bool = False
     """Whether this process has the tests of whole hosts, and of some alone."""
+    _reached: dict[Future[None], HostAudit] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, settings: Settings) -> Audit:
+    def begin(cls, settings: Settings, *, hurry: bool = False, ahead: bool = False) -> Audit:
         """Reach all engines, as reach does, but raise EngineError where the only one can't be."""
-        audit = cls.reach(settings)
+        audit = cls.reach(settings, hurry=hurry, ahead=ahead)
         if len(audit.hosts) == 1 and audit.hosts[0].error is not None:
             raise EngineError(audit.hosts[0].error)
         return audit
 
     @classmethod
-    def reach(cls, settings: Settings) -> Audit:
+    def reach(cls, settings: Settings, *, hurry: bool = False, ahead: bool = False) -> Audit:
         """Reach all engines side by side; those that can't be are kept with their errors.
 
-        Raises ConfigurationError for a bad host or filter.
+        With hurry, those that keep others waiting are left for answers() to return. With ahead,
+        all containers of an engine are looked at as soon as it has listed them. Raises
+        ConfigurationError for a bad host or filter.
         """
         # Two names of one engine are one engine; one address behind two jump hosts is two.
         found = {x: resolve(x) for x in settings.hosts}
         where = {(y.url, y.ssh, y.trouble): x for x, y in reversed(found.items())}
         names = [x for x in settings.hosts if x in where.values()]
-        with ThreadPoolExecutor(_at_once(len(names))) as pool:
-            hosts = list(pool.map(lambda x: HostAudit.begin(x, settings), names))
-        labels = labels_of([resolve(x) for x in names])
-        for host, label in zip(hosts, labels, strict=True):
-            host.label = label
-        return cls(hosts, settings)
+        labels = labels_of([found[x] for x in names])
+        hosts = [
+            HostAudit(x, settings, label, found[x].shown)
+            for x, label in zip(names, labels, strict=True)
+        ]
+        audit = cls(hosts, settings)
+        audit._begin(hurry=hurry, ahead=ahead)
+        return audit
+
+    def _begin(self, *, hurry: bool, ahead: bool) -> None:
+        at_once = _at_once(len(self.hosts))
+        threads = ThreadPoolExecutor(at_once)  # in these a helper's removal is waited for
+
+        def begin(host: HostAudit) -> None:
+            host.begin()
+            if ahead and host.error is None:
+                host.begin_to_look(threads, host.wanted)
+
+        tasks = [partial(begin, x) for x in self.hosts]
+        self._reached = dict(zip(together.start(tasks, at_once), self.hosts, strict=True))
+
+        def some_answered() -> bool:
+            return any(y.error is None for x, y in self._reached.items() if x.done())
+
+        try:
+            together.wait_for_most(self._reached, _PATIENCE if hurry else None, some_answered)
+        except BaseException:  # an interrupt
+            self.close()
+            raise
+        for future, host in self._reached.items():
+            host.awaited = not future.done()
+            if not host.awaited:
+                future.result()
+
+    def answers(self) -> Iterator[HostAudit]:
+        """Yield the hosts that tests began without, as they answer or turn out not to."""
+        for future in as_completed([x for x, y in self._reached.items() if y.awaited]):
+            host = self._reached[future]
+            try:
+                future.result()
+            except ConfigurationError as error:  # the others took the filter
+                host.error = str(error)
+            host.awaited = False
+            yield host
 
     def id_of(self, host: HostAudit) -> str:
         """Return the id that a host's tests begin with."""
@@ -218,10 +272,10 @@ class Audit:
             except Exception as error:  # noqa: BLE001  # raised again in each of its tests
                 hosts[0].round.set_exception(error)
             return
-        with_threads = ThreadPoolExecutor(_at_once(len(hosts)))
+        threads = ThreadPoolExecutor(_at_once(len(hosts)))
         for host in sorted(hosts, key=lambda x: x.late):
-            host.round = with_threads.submit(host.observe, chosen[host.label])
-        with_threads.shutdown(wait=False)
+            host.begin_to_look(threads, chosen[host.label])
+        threads.shutdown(wait=False)
 
     def dump(self) -> str:
         """Return what a worker process needs to run the same tests."""

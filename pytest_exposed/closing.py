@@ -72,7 +72,7 @@ def stale_lines(audit: Audit, outcome: Outcome) -> list[str]:
     """
     containers = [x for x in outcome.containers() if x["findings"] is not None]
     running = sum(len(x.everyone) for x in audit.hosts)
-    all_judged = len(containers) == running and not any(x.error for x in audit.hosts)
+    all_judged = len(containers) == running and not any(x.error for x in outcome.hosts.values())
     findings = [(x["name"], y["rule"], _port(y["port"])) for x in containers for y in x["findings"]]
     lines = stale(
         audit.settings.waivers,

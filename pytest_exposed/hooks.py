@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import wait
+from contextlib import nullcontext
+from itertools import zip_longest
 
 import pytest
 
 from pytest_exposed import closing
-from pytest_exposed.audit import Audit
+from pytest_exposed.audit import Audit, HostAudit
 from pytest_exposed.items import AuditItem, ContainerItem, HostCollector
 from pytest_exposed.outcome import HostOutcome, Outcome
 from pytest_exposed.progress import meanwhile
 from pytest_exposed.text import plural
+
+_UNANSWERED = "it had not answered when the run ended"
 
 
 class AuditHooks:
@@ -22,7 +26,12 @@ class AuditHooks:
         """Take the audit, and the ids of the tests to run; none for all."""
         self._audit = audit
         self._chosen = chosen
-        self._outcome = Outcome({x.label: HostOutcome(x.shown, x.error) for x in audit.hosts})
+        self._outcome = Outcome(
+            {
+                x.label: HostOutcome(x.shown, _UNANSWERED if x.awaited else x.error)
+                for x in audit.hosts
+            }
+        )
 
     def pytest_report_header(self) -> list[str]:
         """Say which engines are looked at."""
@@ -34,15 +43,57 @@ class AuditHooks:
         self, session: pytest.Session, items: list[pytest.Item]
     ) -> None:
         """Add the audit's tests to those collected; the collectors report how many they have."""
-        found = [x for collector in self._collectors(session) for x in session.genitems(collector)]
-        items += found
-
-    def _collectors(self, session: pytest.Session) -> Iterator[pytest.Collector]:
         for host in sorted(self._audit.hosts, key=lambda x: x.late):
-            name = self._audit.id_of(host)
-            yield HostCollector.from_parent(
-                session, name=name, nodeid=name, whole=self._audit, audit=host, chosen=self._chosen
-            )
+            if not host.awaited:
+                items += self._tests(session, host)
+
+    def _tests(self, session: pytest.Session, host: HostAudit) -> Iterator[pytest.Item]:
+        name = self._audit.id_of(host)
+        collector = HostCollector.from_parent(
+            session, name=name, nodeid=name, whole=self._audit, audit=host, chosen=self._chosen
+        )
+        return session.genitems(collector)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Run the tests of hosts that had not answered when tests began, as soon as they do.
+
+        The process that hands tests out runs them itself: workers know only those collected.
+        """
+        result = yield
+        if not hasattr(session.config, "workerinput"):
+            answers = self._audit.answers()
+            while (host := self._next(session.config, answers)) is not None:
+                self._run(session, host)
+        return result
+
+    def _next(self, config: pytest.Config, answers: Iterator[HostAudit]) -> HostAudit | None:
+        names = ", ".join(x.shown for x in self._audit.hosts if x.awaited)
+        if names and isinstance(
+            reporter := config.pluginmanager.get_plugin("terminalreporter"), pytest.TerminalReporter
+        ):
+            reporter.ensure_newline()  # what pytest took for the last line has its 100 %
+        with meanwhile(config, f"exposed: waiting for {names} …") if names else nullcontext():
+            return next(answers, None)
+
+    def _run(self, session: pytest.Session, host: HostAudit) -> None:
+        """Run a host's tests as the loop of pytest does; what deselects tests is asked."""
+        self._outcome.hosts[host.label].error = host.error
+        items = list(self._tests(session, host))
+        others = session.config.pluginmanager.subset_hook_caller(
+            "pytest_collection_modifyitems", [self]
+        )
+        others(session=session, config=session.config, items=items)
+        session.testscollected += len(items)
+        chosen = [x.listed for x in items if isinstance(x, ContainerItem)]
+        if chosen:
+            self._audit.look({host.label: chosen})
+        for item, following in zip_longest(items, items[1:]):
+            session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.shouldfail:
+                raise session.Failed(session.shouldfail)
+            if session.shouldstop:
+                raise session.Interrupted(session.shouldstop)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from http.client import HTTPException
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
+from weakref import finalize
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
@@ -83,6 +84,8 @@ class _Connection(HTTPConnection):
                 ours.close()
                 self._told.close()
                 raise SshError(f"ssh can't be run: {error.strerror}") from None
+        # Where the process ends while a thread still waits for an answer, nobody closes it.
+        finalize(self, self._process.terminate)
         ours.settimeout(self.timeout if isinstance(self.timeout, (int, float)) else None)
         self.sock = ours
 

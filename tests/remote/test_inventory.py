@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from demo.packages import NotInstalled, install, which
-from remote.common import listener_with_cat, refusing_port
+from remote.common import listener_with_cat, pytest_process, refusing_port
 from remote.test_ssh import USER, Server, make_key, ssh_server
+from stage import wait_until
 
 from pytest_exposed import ConfigurationError
 from pytest_exposed.engine.hosts import Member
@@ -321,6 +323,24 @@ class TestRefused:
         assert line.endswith(
             "Permission denied (publickey).; it must work without asking for anything"
         )
+
+    def test_an_interrupt_ends_an_ssh_that_does_not_get_there(
+        self, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = tmp_path / "bin"
+        folder.mkdir()
+        (folder / "ssh").write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
+        (folder / "ssh").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+        inventory = write("[web]\nweb-1 ansible_host=192.0.2.1\n")
+        given = ["--docker-host=ansible://web", f"--ansible-inventory={inventory}"]
+        run = pytest_process(tmp_path, *given)
+        pid = tmp_path / "pid"
+        number = wait_until(lambda: pid.exists() and pid.read_text().strip(), "ssh runs")
+        run.send_signal(signal.SIGINT)
+        output, _ = run.communicate(timeout=20)
+        assert run.returncode == pytest.ExitCode.INTERRUPTED, output
+        wait_until(lambda: not Path("/proc", str(number)).exists(), "ssh has ended")
 
 
 class TestWhatAnsibleSays:

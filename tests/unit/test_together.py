@@ -1,0 +1,74 @@
+"""Work on many hosts at a time."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from threading import Barrier, Event, Lock
+
+import pytest
+
+from pytest_exposed import together
+
+SECONDS = 20
+
+
+class TestStart:
+    def test_runs_as_many_at_a_time_as_are_asked_for(self) -> None:
+        met = Barrier(3)  # which two alone would not get through
+        futures = together.start([lambda: met.wait(SECONDS) and None] * 3, 3)
+        assert [x.result(SECONDS) for x in futures] == [None] * 3
+
+    def test_runs_no_more(self) -> None:
+        lock, running, most = Lock(), 0, 0
+        go_on = Event()
+
+        def work() -> None:
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            go_on.wait(SECONDS)
+            with lock:
+                running -= 1
+
+        futures = together.start([work] * 7, 2)
+        go_on.set()
+        for future in futures:
+            future.result(SECONDS)
+        assert most <= 2
+
+    def test_keeps_an_error_for_whoever_asks(self) -> None:
+        def fail() -> None:
+            raise ValueError("no")
+
+        bad, good = together.start([fail, lambda: None], 1)
+        with pytest.raises(ValueError, match="no"):
+            bad.result(SECONDS)
+        assert good.result(SECONDS) is None
+
+    def test_nothing(self) -> None:
+        assert together.start([], 4) == []
+
+
+class TestWaitForMost:
+    def test_goes_on_without_those_that_keep_it_waiting(self) -> None:
+        done: Future[None] = Future()
+        done.set_result(None)
+        late: Future[None] = Future()
+        together.wait_for_most([done, late], 0.01, lambda: True)
+        assert not late.done()
+
+    @pytest.mark.parametrize(("patience", "enough"), [(None, True), (0.01, False)])
+    def test_waits_for_all(self, patience: float | None, enough: bool) -> None:
+        go_on = Event()
+        futures = together.start([lambda: None, lambda: go_on.wait(SECONDS) and None], 2)
+        asked: list[bool] = []
+
+        def is_enough() -> bool:
+            asked.append(enough)
+            if len(asked) == 2:  # the first has come, the second is waited for
+                go_on.set()
+            return enough
+
+        together.wait_for_most(futures, patience, is_enough)
+        assert [x.done() for x in futures] == [True, True]

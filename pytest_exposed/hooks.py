@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import wait
-from contextlib import nullcontext
 from itertools import zip_longest
 
 import pytest
 
 from pytest_exposed import closing
-from pytest_exposed.audit import Audit, HostAudit
+from pytest_exposed.audit import Audit
+from pytest_exposed.host import HostAudit
 from pytest_exposed.items import AuditItem, ContainerItem, HostCollector
 from pytest_exposed.outcome import HostOutcome, Outcome
 from pytest_exposed.progress import meanwhile
@@ -68,12 +68,14 @@ class AuditHooks:
         return result
 
     def _next(self, config: pytest.Config, answers: Iterator[HostAudit]) -> HostAudit | None:
-        names = ", ".join(x.shown for x in self._audit.hosts if x.awaited)
-        if names and isinstance(
-            reporter := config.pluginmanager.get_plugin("terminalreporter"), pytest.TerminalReporter
-        ):
+        names = [x.shown for x in self._audit.hosts if x.awaited]
+        if not names:
+            return None
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        if isinstance(reporter, pytest.TerminalReporter):
             reporter.ensure_newline()  # what pytest took for the last line has its 100 %
-        with meanwhile(config, f"exposed: waiting for {names} …") if names else nullcontext():
+        many = names[0] if len(names) == 1 else plural(len(names), "host")
+        with meanwhile(config, f"exposed: waiting for {many} …"):
             return next(answers, None)
 
     def _run(self, session: pytest.Session, host: HostAudit) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from pytest_exposed.audit import Audit, HostAudit
+from pytest_exposed.audit import Audit
 from pytest_exposed.baseline import key
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, ExposedError, GoneError, ObservationError
+from pytest_exposed.host import HostAudit
 from pytest_exposed.model import Container
 from pytest_exposed.report import record
 from pytest_exposed.report.causes import neighbours

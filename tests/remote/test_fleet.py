@@ -11,7 +11,7 @@ import pytest
 from remote.relay import Relay
 from stage import wait_until
 
-from pytest_exposed import audit
+from pytest_exposed import audit, host
 
 if TYPE_CHECKING:
     from stage import Stage
@@ -46,7 +46,7 @@ def pytest_runtest_logreport(report):
 def test_a_late_one_delays_no_test_of_the_others(
     run: Run, relays: list[Relay], pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "_LATE", 0.5)
+    monkeypatch.setattr(host, "_LATE", 0.5)
     pytester.makeconftest(CONFTEST)
     passed = pytester.path / "passed"
     done: list[bool] = []

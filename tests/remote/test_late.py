@@ -187,6 +187,14 @@ class TestWhatChoosesTests:
         result = run_pytest(*options, "-k", "good")
         result.assert_outcomes(passed=3, deselected=3)
 
+    def test_by_failures_that_are_enough(
+        self, fleet: Fleet, options: list[str], run_pytest: Run
+    ) -> None:
+        fleet.answers_after(4)
+        result = run_pytest(*options, "--maxfail=3")
+        result.assert_outcomes(passed=2, failed=3)
+        result.stdout.fnmatch_lines(["*! stopping after 3 failures !*"])
+
     def test_by_a_conftest(
         self, fleet: Fleet, options: list[str], run_pytest: Run, pytester: pytest.Pytester
     ) -> None:

@@ -1,0 +1,149 @@
+"""The audit of one engine: its containers as listed once, and what was seen of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_exposed.engine import Engine
+from pytest_exposed.engine.hosts import Given, from_plain, plain
+from pytest_exposed.engine.records import Listed
+from pytest_exposed.engine.round import Answer
+from pytest_exposed.errors import EngineError
+from pytest_exposed.grace import settle
+from pytest_exposed.settings import Settings
+from pytest_exposed.text import plural, printable
+
+# A host that took longer to reach has its tests run after those of the others.
+_LATE = 1.0
+# A list that is older than this many seconds is taken again before containers are judged by it.
+_FRESH = 1.0
+
+
+@dataclass(slots=True)
+class HostAudit:
+    """The audit of one engine: its containers as listed once, and what was seen of them."""
+
+    host: Given = field(repr=False)  # it can hold a password
+    settings: Settings
+    label: str
+    shown: str
+    error: str | None = None
+    late: bool = False
+    """Whether it took long to be reached: its tests come last, not to delay those of others."""
+    awaited: bool = False
+    """Whether tests began before it answered: its own are added when it does."""
+    everyone: list[Listed] = field(default_factory=list)
+    wanted: list[Listed] = field(default_factory=list)
+    _records: list[dict[str, Any]] = field(default_factory=list)
+    _listed_at: float = 0
+    _now: dict[str, Listed] = field(default_factory=dict)
+    """The containers as they were when they were looked at, by their ids."""
+    _engine: Engine | None = None
+    _closed: bool = False
+    round: Future[dict[str, Answer]] | None = None
+    """The one look at all containers whose tests run."""
+
+    def begin(self) -> None:
+        """Reach the engine and list its containers; what fails is kept as the audit's error.
+
+        Raises ConfigurationError for a filter that can't be one.
+        """
+        began = time.monotonic()
+        try:
+            engine = self.engine()
+            self._list(engine.records())
+            self.wanted = self.everyone
+            if self.settings.filters:
+                chosen = {x.id for x in engine.running(self.settings.filters)}
+                self.wanted = [x for x in self.everyone if x.id in chosen]
+        except EngineError as error:
+            self.error = str(error)
+        self.late = time.monotonic() - began > _LATE
+        if self._closed:
+            self.close()
+
+    def begin_to_look(self, threads: ThreadPoolExecutor, chosen: Sequence[Listed]) -> None:
+        """Look at the chosen containers in another thread, unless the run is over."""
+        if not self._closed:
+            self.round = threads.submit(self.observe, chosen)
+
+    def _list(self, records: list[dict[str, Any]]) -> None:
+        self._records, self._listed_at = records, time.monotonic()
+        self.everyone = self.engine().parse(records)
+
+    def dump(self) -> str:
+        """Return what a worker process needs to run the same tests."""
+        wanted = [x.id for x in self.wanted]
+        own = [plain(self.host), self.label, self.shown, self.error, self.late, self.awaited]
+        return json.dumps([own, self._records, wanted])
+
+    @classmethod
+    def load(cls, text: str, settings: Settings) -> HostAudit:
+        """Return the audit that another process dumped."""
+        (host, *own), records, wanted = json.loads(text)
+        audit = cls(from_plain(host), settings, *own)
+        audit._records = records
+        audit.everyone = [Listed.from_record(x) for x in records]
+        audit.wanted = [x for x in audit.everyone if x.id in set(wanted)]
+        return audit
+
+    def names(self) -> list[str]:
+        """Return what the tests of the containers are called."""
+        names = [printable(x.name) for x in self.wanted]
+        times = Counter(names)
+        # Names are unique on an engine; should one say otherwise, the id tells them apart.
+        return [
+            name if times[name] == 1 else f"{name}@{listed.id[:12]}"
+            for name, listed in zip(names, self.wanted, strict=True)
+        ]
+
+    def header(self) -> str:
+        """Return the line that says what is looked at."""
+        if self.error is not None:
+            return f"{self.shown}, not reached"
+        if self.awaited:
+            return f"{self.shown}, no answer yet: its tests come last"
+        filters = [f"{k}={v}" for k, values in self.settings.filters.items() for v in values]
+        match = "matches" if len(self.wanted) == 1 else "match"
+        matching = f" that {match} {printable(' '.join(filters))}" if filters else ""
+        return f"{self.shown}, {plural(len(self.wanted), 'running container')}{matching}"
+
+    def engine(self) -> Engine:
+        """Return the engine, connecting at the first call; raises EngineError."""
+        if self._engine is None:
+            self._engine = self.settings.connect(self.host)
+        return self._engine
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        self._closed = True
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    def observe(self, chosen: Sequence[Listed]) -> dict[str, Answer]:
+        """Look at all chosen containers in one round; raises EngineError."""
+        engine = self.engine()
+        if time.monotonic() - self._listed_at > _FRESH:
+            self._list(engine.records())
+        self._now = {x.id: x for x in self.everyone}
+        fresh = [self._now.get(x.id, x) for x in chosen]
+        return engine.observe(fresh, self.everyone, owners=self.settings.shows_all)
+
+    def answer(self, listed: Listed) -> Answer:
+        """Return what was found of a container that was among the chosen; raises EngineError.
+
+        One that is too young to be judged is looked at again, until it matches or its grace is
+        over.
+        """
+        assert self.round is not None
+        answer = self.round.result()[listed.id]
+        now = self._now.get(listed.id, listed)
+        settings = self.settings
+        return settle(self.engine(), now, answer, settings.grace, owners=settings.shows_all)

@@ -63,25 +63,18 @@ class AuditHooks:
         result = yield
         if not hasattr(session.config, "workerinput"):
             answers = self._audit.answers()
-            while (host := self._next(session.config, answers)) is not None:
-                self._run(session, host)
+            while missing := [x.shown for x in self._audit.hosts if x.awaited]:
+                many = missing[0] if len(missing) == 1 else plural(len(missing), "host")
+                _end_line(session.config)
+                with meanwhile(session.config, f"exposed: waiting for {many} …"):
+                    host = next(answers)
+                    items = list(self._tests(session, host))
+                self._outcome.hosts[host.label].error = host.error
+                self._run(session, host, items)
         return result
 
-    def _next(self, config: pytest.Config, answers: Iterator[HostAudit]) -> HostAudit | None:
-        names = [x.shown for x in self._audit.hosts if x.awaited]
-        if not names:
-            return None
-        reporter = config.pluginmanager.get_plugin("terminalreporter")
-        if isinstance(reporter, pytest.TerminalReporter):
-            reporter.ensure_newline()  # what pytest took for the last line has its 100 %
-        many = names[0] if len(names) == 1 else plural(len(names), "host")
-        with meanwhile(config, f"exposed: waiting for {many} …"):
-            return next(answers, None)
-
-    def _run(self, session: pytest.Session, host: HostAudit) -> None:
+    def _run(self, session: pytest.Session, host: HostAudit, items: list[pytest.Item]) -> None:
         """Run a host's tests as the loop of pytest does; what deselects tests is asked."""
-        self._outcome.hosts[host.label].error = host.error
-        items = list(self._tests(session, host))
         others = session.config.pluginmanager.subset_hook_caller(
             "pytest_collection_modifyitems", [self]
         )
@@ -150,3 +143,10 @@ class AuditHooks:
             terminalreporter.write_line(f"exposed: {self._outcome.summary()}", **{colour: True})
             for line in (*closing.stale_lines(self._audit, self._outcome), *self._lines):
                 terminalreporter.write_line(f"exposed: {line}")
+
+
+def _end_line(config: pytest.Config) -> None:
+    """Let what comes begin a line: what pytest took for the last one has its 100 %."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if isinstance(reporter, pytest.TerminalReporter):
+        reporter.ensure_newline()

@@ -46,7 +46,7 @@ class Audit:
         """Reach all engines side by side; those that can't be are kept with their errors.
 
         With hurry, those that keep others waiting are left for answers() to return. With ahead,
-        all containers of an engine are looked at as soon as it has listed them. Raises
+        all containers of one of several are looked at as soon as it has listed them. Raises
         ConfigurationError for a bad host or filter.
         """
         # Two names of one engine are one engine; one address behind two jump hosts is two.
@@ -68,7 +68,7 @@ class Audit:
 
         def begin(host: HostAudit) -> None:
             host.begin()
-            if ahead and host.error is None:
+            if ahead and host.error is None and len(self.hosts) > 1:
                 host.begin_to_look(threads, host.wanted)
 
         tasks = [partial(begin, x) for x in self.hosts]

@@ -164,7 +164,7 @@ def look(request: pytest.FixtureRequest) -> Engine:
 
 @pytest.fixture(autouse=True)
 def _own_process_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep from the pytest runs inside of tests what this run is: a worker, a job that pytest knows.
+    """Keep from the pytest runs inside of tests that this one is a worker's, or a job's.
 
     In a job (CI, BUILD_NUMBER) pytest does not shorten the lines of its summary.
     """

@@ -158,7 +158,10 @@ class Engine:
         return joined(records, self._services()) if any(map(service_of, records)) else records
 
     def _services(self) -> Sequence[Mapping[str, object]] | str:
-        """Return the services of the engine's swarm, or why nobody tells them."""
+        """Return the services of the engine's swarm, or why nobody tells them.
+
+        On an engine that is in no swarm there are none, whatever the labels of its containers say.
+        """
         manager = self._api.host.manager
         try:
             if manager is None:
@@ -168,7 +171,16 @@ class Engine:
         except EngineError as error:
             if manager is None and isinstance(error, LostError):
                 raise
-            return str(error)
+            return [] if manager is None and self._is_in_no_swarm() else str(error)
+
+    def _is_in_no_swarm(self) -> bool:
+        try:
+            swarm = self._api.info().get("Swarm")
+        except LostError:
+            raise
+        except EngineError:  # a proxy that refuses to tell
+            return False
+        return isinstance(swarm, dict) and swarm.get("LocalNodeState") == "inactive"
 
     def parse(self, records: Sequence[Mapping[str, object]]) -> list[Listed]:
         """Return the containers of such records; EngineError where an engine sends no such ones."""

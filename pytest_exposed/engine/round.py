@@ -112,11 +112,11 @@ class Round:
     def _snapshot(self, listed: Listed) -> Container:
         """Return a container as if it were alone, not yet judged."""
         reading = self._reading(listed)
-        image = self._engine.documented(listed.image_id, listed.image)
+        image = self._engine.images.documented(listed.image_id, listed.image)
         neighbours = self._neighbours.of(listed.id)
         named = image.documented | listed.declared
         for other in (self._company[x] for x in neighbours):
-            documented = self._engine.documented(other.image_id, other.image).documented
+            documented = self._engine.images.documented(other.image_id, other.image).documented
             named |= documented | other.declared | {x.port for x in other.published}
         found = listeners(
             reading, list(neighbours.values()), named, self._local_ports(listed, reading)
@@ -214,7 +214,7 @@ class Round:
                 neighbours=tuple(self._with_owners(x) for x in container.neighbours),
             )
         if "silent" in broken:
-            container = replace(container, image=self._engine.with_history(container.image))
+            container = replace(container, image=self._engine.images.with_history(container.image))
         if broken & {"silent", "published-silent"}:
             container = self._with_substitute(container, self._company[container.id])
         verdict = self._findings(container) if wrong or asks_for_names else ()

@@ -14,6 +14,7 @@ import pytest
 from demo.engine import EngineMissing, connect
 from demo.engine import engine as a_docker_engine
 from demo.packages import NotInstalled
+from engines import started
 from stage import Images, Stage, leftovers
 
 from pytest_exposed import Engine
@@ -105,11 +106,7 @@ def private() -> Iterator[PrivateEngine]:
     """A second engine, at a unix socket and over TLS."""
     from remote.private import private_engine  # noqa: PLC0415  # it needs what few tests do
 
-    with ExitStack() as stack:
-        try:
-            private = stack.enter_context(private_engine())
-        except (EngineMissing, NotInstalled) as error:
-            pytest.fail(f"these tests need an engine of their own. {error}", pytrace=False)
+    with started(private_engine()) as private:
         yield private
 
 

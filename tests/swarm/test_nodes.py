@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from demo.engine import connect
+from engines import started
 from stage import Images, wait_until
-from swarm.conftest import started
-from swarm.nodes import CABLE, Machine
+from swarm.nodes import CABLE, Machine, machines
 from swarm.services import ANYWHERE, Services
 
 from pytest_exposed import Engine, ObservationError, container_publishes
@@ -76,7 +76,7 @@ class TestNoManager:
 @pytest.fixture(scope="module")
 def pair() -> Iterator[tuple[Machine, Machine]]:
     """A manager and a worker."""
-    with started(2) as (first, second):
+    with started(machines(2)) as (first, second):
         with closing(connect(first.url)) as manager, closing(connect(second.url)) as worker:
             manager.swarm.init(advertise_addr=first.address)
             token = manager.swarm.attrs["JoinTokens"]["Worker"]

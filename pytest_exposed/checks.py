@@ -9,6 +9,7 @@ from pytest_exposed.endpoints import BoundPort, PublishedPort
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.ended import not_running
 from pytest_exposed.engine.records import Listed
+from pytest_exposed.engine.swarm import REMEDY
 from pytest_exposed.errors import ConfigurationError, ExposedError, ObservationError
 from pytest_exposed.grace import moments, settle
 from pytest_exposed.model import Container, Finding, Listener
@@ -169,7 +170,9 @@ def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) 
     missing = [x for x in wanted if not any(x.is_met_by(y) for y in listed.published)]
     found = _list(listed.published) or "nothing"
     if missing and listed.untold:
-        raise ObservationError(f"whether {name} publishes {_list(missing)}: {listed.untold}")
+        raise ObservationError(
+            f"whether {name} publishes {_list(missing)}: {listed.untold}\n{REMEDY}"
+        )
     if missing:
         why = f"{name} does not publish {_list(missing)}: it publishes {found}"
         try:
@@ -201,9 +204,11 @@ def container_matches_image(
     answer = settle(engine, listed, answer, grace, owners=True)
     if isinstance(answer, ObservationError):
         raise answer
-    found = [
-        x for x in answer.findings if x.waived is None and x.rule not in ignored and not accepts(x)
-    ]
+    untold = answer.untold
+    known = answer.findings if untold is None or answer.verdict is not untold else ()
+    found = [x for x in known if x.waived is None and x.rule not in ignored and not accepts(x)]
+    if not found and untold is not None and not untold.rules <= ignored:
+        raise untold
     if not found:
         return Check(True, f"{answer} matches {answer.image}", answer)
     return Check(False, f"{answer} does not match {answer.image}: {_list(found)}", answer)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.round import Answer
-from pytest_exposed.errors import EngineError, GoneError, ObservationError
+from pytest_exposed.errors import EngineError, GoneError, ObservationError, UntoldError
 from pytest_exposed.model import Container
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.05, 1.0, 1.6
@@ -33,6 +33,12 @@ def matches(answer: Answer) -> bool:
     )
 
 
+def _settled(answer: Answer) -> bool:
+    """Return whether looking again can't tell more: what no engine tells is not waited for."""
+    told = isinstance(answer, GoneError) or matches(answer)
+    return told or (isinstance(answer, Container) and isinstance(answer.verdict, UntoldError))
+
+
 def settle(
     engine: Engine, listed: Listed, answer: Answer, grace: float, *, owners: bool = False
 ) -> Answer:
@@ -42,7 +48,7 @@ def settle(
     for one whose health check says `starting`, until grace seconds from now. An older one is not
     waited for.
     """
-    if matches(answer) or isinstance(answer, GoneError):
+    if _settled(answer):
         return answer
     if not listed.starting and listed.up_for >= grace:
         return answer
@@ -50,7 +56,7 @@ def settle(
         everyone = engine.running()
         now = [x for x in everyone if x.id == listed.id]
         answer = engine.observe(now or [listed], everyone, owners=owners)[listed.id]
-        if matches(answer) or not now:
+        if _settled(answer) or not now:
             break
     return answer
 

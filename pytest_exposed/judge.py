@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication
-from pytest_exposed.ports import PROTOCOLS, Port, Ports, order
+from pytest_exposed.ports import HIGHEST, PROTOCOLS, Port, Ports, order
 from pytest_exposed.rules import Case, Rule
+
+Listeners = tuple[Listener, ...]
 
 
 def findings(container: Container, rules: Sequence[Rule]) -> tuple[Finding, ...]:
@@ -22,11 +25,9 @@ def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
     Raises ObservationError where the answer hangs on a listener that nothing can attribute: where
     it would be another one if that were this container's.
     """
-    listening = container.listening
-    scene = _Scene(container, listening, _by_number(listening), _neighbours(container))
+    scene = _scene(container)
     for port, listeners, publications in _ports_of(container):
-        own = tuple(x for x in listeners if x.kind != "unattributed")
-        doubtful = tuple(x for x in listeners if x.kind == "unattributed")
+        own, doubtful = _attributed(listeners)
         certain = _judge(scene.case(port, own, doubtful, publications), rules)
         # Each alone and all together: a port is judged by the kinds that are among its listeners.
         for assumed in dict.fromkeys([*((x,) for x in doubtful), doubtful] if doubtful else []):
@@ -43,6 +44,36 @@ def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
         broken = rule.judge_container(container) if rule.judge_container else None
         if broken is not None:
             yield Finding(rule.name, None, *broken)
+
+
+def hanging_on_publications(container: Container, rules: Sequence[Rule]) -> tuple[str, ...]:
+    """Return which rules an ingress publication that nobody tells of, of any port, would break.
+
+    Each is asked alone, so that a container is judged in full by all others. An ephemeral listener
+    stays one, or a client's socket that comes and goes would decide what can be judged: that such
+    a one is published is for published-undocumented to say.
+    """
+    scene = _scene(container)
+    ports = {port: (listeners, published) for port, listeners, published in _ports_of(container)}
+    every = (Port(number, x) for number in range(1, HIGHEST + 1) for x in PROTOCOLS)
+    unused = (x for x in every if x not in ports and x not in scene.neighbours)
+    for port in (*scene.neighbours, *islice(unused, 1)):
+        ports.setdefault(port, ((), ()))
+    broken: set[str] = set()
+    for port, (listeners, published) in ports.items():
+        own, doubtful = _attributed(listeners)
+        # On all addresses of a node, and a privileged port of it: it may be any.
+        ingress = Publication(port, "0.0.0.0", 1, ingress=True)  # noqa: S104
+        known = scene.case(port, own, doubtful, published)
+        assumed = scene.case(port, own, doubtful, (*published, ingress))
+        broken |= {x.name for x in rules if x.judge and x.judge(assumed) and not x.judge(known)}
+    return tuple(x.name for x in rules if x.name in broken)
+
+
+def _attributed(listeners: Listeners) -> tuple[Listeners, Listeners]:
+    """Return the listeners that are the container's, and those that nothing can attribute."""
+    own = tuple(x for x in listeners if x.kind != "unattributed")
+    return own, tuple(x for x in listeners if x.kind == "unattributed")
 
 
 def _ports_of(
@@ -89,6 +120,11 @@ class _Scene:
             documented=port in self.container.documented,
             documented_by_neighbour=bool(others) and any(port in x.documented for x, _ in others),
         )
+
+
+def _scene(container: Container) -> _Scene:
+    listening = container.listening
+    return _Scene(container, listening, _by_number(listening), _neighbours(container))
 
 
 def _by_number(ports: Ports) -> dict[int, list[Port]]:

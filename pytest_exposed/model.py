@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 from typing import Literal
 
-from pytest_exposed.errors import ObservationError
+from pytest_exposed.errors import ObservationError, UntoldError
 from pytest_exposed.ports import Port, Ports
 from pytest_exposed.text import printable
 
@@ -189,6 +189,9 @@ class Container:
     notes: tuple[str, ...] = ()
     """What is worth a line and breaks no rule, such as a publication without effect."""
     verdict: tuple[Finding, ...] | ObservationError = field(default=(), compare=False, repr=False)
+    untold: UntoldError | None = field(default=None, compare=False, repr=False)
+    """Which rules can't be judged, as what its Swarm service publishes is unknown; the verdict is
+    the same where nothing else is wrong."""
     labels: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     substitute: Substitute | None = field(default=None, compare=False, repr=False)
     """None where it runs its image's command, and where nothing made it worth asking."""
@@ -218,7 +221,8 @@ class Container:
     def findings(self) -> tuple[Finding, ...]:
         """What the selected rules find wrong with it.
 
-        Raises ObservationError where that hangs on listeners that nothing readable attributes.
+        Raises ObservationError where that hangs on listeners that nothing readable attributes, and
+        where nothing is found but it hangs on what a Swarm service publishes and nobody tells.
         """
         if isinstance(self.verdict, ObservationError):
             raise self.verdict

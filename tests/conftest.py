@@ -14,6 +14,8 @@ import pytest
 from demo.engine import EngineMissing, connect
 from demo.engine import engine as a_docker_engine
 from demo.packages import NotInstalled
+from engines import started
+from hypothesis import HealthCheck, settings
 from stage import Images, Stage, leftovers
 
 from pytest_exposed import Engine
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
 
 collect_ignore = ["examples"]
 """Run where they are named, by `tox -e examples`: they need what others don't."""
+
+# No example of a property fails for the time it takes: other tests keep the machine busy.
+settings.register_profile(
+    "tests", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
 
 UNIT = Path(__file__).with_name("unit")
 
@@ -105,11 +113,7 @@ def private() -> Iterator[PrivateEngine]:
     """A second engine, at a unix socket and over TLS."""
     from remote.private import private_engine  # noqa: PLC0415  # it needs what few tests do
 
-    with ExitStack() as stack:
-        try:
-            private = stack.enter_context(private_engine())
-        except (EngineMissing, NotInstalled) as error:
-            pytest.fail(f"these tests need an engine of their own. {error}", pytrace=False)
+    with started(private_engine()) as private:
         yield private
 
 

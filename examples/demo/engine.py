@@ -156,20 +156,29 @@ def _only_one() -> Iterator[None]:
 @contextmanager
 def _throwaway_engine() -> Iterator[str]:
     # Whatever ends the with block, every callback runs, the last one first.
-    with ExitStack() as undo:
-        directory = _make_directory()
-        undo.callback(_remove_directory, directory)
-        bridge = directory.name
-        _add_bridge(bridge)
-        undo.callback(_remove_bridge, bridge)
+    with _home() as directory, ExitStack() as undo:
         log = directory / "dockerd.log"
         host = f"unix://{directory}/docker.sock"
         print(f"starting a throwaway docker engine at {host}", flush=True)
-        process = _start(directory, bridge, host, log)
+        process = _start(directory, host, log)
         undo.callback(_stop, process, directory)
         _wait_until_it_answers(process, host, log)
         undo.callback(_empty, host)
         yield host
+
+
+@contextmanager
+def _home() -> Iterator[Path]:
+    """Yield a directory for an engine, whose name is its network bridge's; remove both."""
+    directory = _make_directory()
+    try:
+        _add_bridge(directory.name)
+        try:
+            yield directory
+        finally:
+            _remove_bridge(directory.name)
+    finally:
+        _remove_directory(directory)
 
 
 def _make_directory() -> Path:
@@ -182,9 +191,7 @@ def _make_directory() -> Path:
     return directory
 
 
-def _start(
-    directory: Path, bridge: str, host: str, log: Path, *options: str
-) -> subprocess.Popen[bytes]:
+def _start(directory: Path, host: str, log: Path, *options: str) -> subprocess.Popen[bytes]:
     # Without a file of its own it reads the options of the machine's engine.
     configuration = directory / "daemon.json"
     configuration.write_text("{}", encoding="ascii")
@@ -200,7 +207,7 @@ def _start(
         f"--host={host}",
         # On docker0 it would hand out another engine's addresses, and with iptables it would
         # remove the rules of another engine's published ports. docker-proxy serves ours.
-        f"--bridge={bridge}",
+        f"--bridge={directory.name}",
         *("--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"),
         *options,
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +13,7 @@ from pytest_exposed.acceptance import Acceptance
 from pytest_exposed.baseline import read
 from pytest_exposed.engine.api import Api, LostError, default_timeout
 from pytest_exposed.engine.hosts import Given, resolve
+from pytest_exposed.engine.images import Images
 from pytest_exposed.engine.names import (
     ambiguous,
     exact,
@@ -26,9 +26,6 @@ from pytest_exposed.engine.records import (
     Inspected,
     Listed,
     RecordError,
-    image_from_record,
-    layers,
-    tags,
     when,
 )
 from pytest_exposed.engine.remote import LABEL, EngineRemote
@@ -101,7 +98,7 @@ class Engine:
         self._timeout = default_timeout() if timeout is None else timeout
         self._api = Api(where, self._timeout)
         self.remote = EngineRemote(self._api, helper_image)
-        self._images: dict[str, Image] = {}
+        self.images = Images(self._api)
 
     def __enter__(self) -> Self:
         return self
@@ -158,7 +155,10 @@ class Engine:
         return joined(records, self._services()) if any(map(service_of, records)) else records
 
     def _services(self) -> Sequence[Mapping[str, object]] | str:
-        """Return the services of the engine's swarm, or why nobody tells them."""
+        """Return the services of the engine's swarm, or why nobody tells them.
+
+        On an engine that is in no swarm there are none, whatever the labels of its containers say.
+        """
         manager = self._api.host.manager
         try:
             if manager is None:
@@ -168,7 +168,16 @@ class Engine:
         except EngineError as error:
             if manager is None and isinstance(error, LostError):
                 raise
-            return str(error)
+            return [] if manager is None and self._is_in_no_swarm() else str(error)
+
+    def _is_in_no_swarm(self) -> bool:
+        try:
+            swarm = self._api.info().get("Swarm")
+        except LostError:
+            raise
+        except EngineError:  # a proxy that refuses to tell
+            return False
+        return isinstance(swarm, dict) and swarm.get("LocalNodeState") == "inactive"
 
     def parse(self, records: Sequence[Mapping[str, object]]) -> list[Listed]:
         """Return the containers of such records; EngineError where an engine sends no such ones."""
@@ -263,41 +272,7 @@ class Engine:
 
         Raises NotFoundError where the engine has none of that name.
         """
-        name = getattr(image, "id", image)
-        if not isinstance(name, str) or not name:
-            raise ConfigurationError(f"{printable(repr(image))} is not an image: give its name")
-        try:
-            found = self._api.image(name)
-        except NotFoundError:
-            known = [x for record in self._api.images() for x in tags(record)]
-            raise unknown(name, "image", known, self.host) from None
-        shown = name if isinstance(image, str) else (tags(found) or [name])[0]
-        return image_from_record(found, shown)
-
-    def documented(self, image_id: str, name: str) -> Image:
-        """Return an image by its id, asking once for each; ObservationError where it is gone."""
-        if image_id not in self._images:
-            try:
-                record = self._api.image(image_id)
-            except NotFoundError:
-                raise ObservationError(
-                    f"the engine has no image {printable(image_id)} any more, so that what "
-                    f"{printable(name)} documents is unknown: start the container from an image "
-                    "that is there"
-                ) from None
-            self._images[image_id] = image_from_record(record, name)
-        return replace(self._images[image_id], name=name)
-
-    def with_history(self, image: Image) -> Image:
-        """Return the image with the commands of its layers; without, where they can't be had."""
-        known = self._images.get(image.id, image)
-        if known.history is None:
-            try:
-                known = layers(known, self._api.history(image.id))
-            except (EngineError, NotFoundError):
-                return image
-            self._images[image.id] = known
-        return replace(known, name=image.name)
+        return self.images.find(image)
 
     def last_lines(self, container: Listed | Container) -> str:
         """Return the last lines that a container logged, escaped; empty where there are none."""

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from ipaddress import IPv6Address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.text import printable
@@ -89,7 +89,7 @@ def resolve(host: Given, environment: Mapping[str, str] = os.environ) -> Host:
             tls=manager.tls if manager else found.tls,
             ssh=host.ssh,
             manager=manager,
-            trouble=host.trouble,
+            trouble=host.trouble or found.trouble,
         )
     if host is None:
         host = environment.get("DOCKER_HOST") or None
@@ -129,7 +129,28 @@ def _address(url: str) -> Host:
         raise ConfigurationError(
             f"{_without_user(url)!r} is not a docker host: write {scheme}://HOST:PORT"
         )
-    return Host(url, _without_user(url), name)
+    shown = _without_user(url)
+    why = _unusable(scheme, parts)
+    return Host(url, shown, name, trouble=f"{shown}: {why}" if why else None)
+
+
+def _unusable(scheme: str, parts: SplitResult) -> str | None:
+    """Return why the SDK, or an engine, can't take an address of a host, and what to do."""
+    if scheme == "ssh":
+        if parts.password is not None:
+            return "ssh takes no password from an address: leave it out, and use a key or an agent"
+        if parts.path:
+            return "an address of ssh has no path: write ssh://HOST:PORT"
+    elif "@" in parts.netloc:
+        return (
+            f"an engine knows no user at {scheme}://: leave the user out, and have the engine know "
+            "you by TLS (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH), or reach it by ssh://USER@HOST"
+        )
+    elif not parts.port:
+        return f"the address has no port: write {scheme}://HOST:2375, or 2376 where it is of TLS"
+    if parts.query or parts.fragment:
+        return 'the address has a "?" or "#", and an engine takes none: leave it out'
+    return None
 
 
 def _without_user(url: str) -> str:
@@ -177,7 +198,7 @@ def _context(name: str | None) -> Host:
     if found.url.startswith(("tcp://", "https://")):
         files = os.path.join(contexts, "tls", identity, "docker")
         tls = _tls(files, verify=endpoint.get("SkipTLSVerify") is not True)
-    return Host(found.url, found.shown, name, tls)
+    return Host(found.url, found.shown, name, tls, trouble=found.trouble)
 
 
 def _read(path: str, what: str) -> Mapping[str, Any] | None:

@@ -13,8 +13,15 @@ from pytest_exposed.command import made_by_molecule, substitute
 from pytest_exposed.engine.ended import RUNS, why_unseen
 from pytest_exposed.engine.neighbours import Neighbours, Places, company
 from pytest_exposed.engine.records import Inspected, Listed
-from pytest_exposed.errors import EngineError, GoneError, NotRunningError, ObservationError
-from pytest_exposed.judge import findings, search
+from pytest_exposed.engine.swarm import REMEDY
+from pytest_exposed.errors import (
+    EngineError,
+    GoneError,
+    NotRunningError,
+    ObservationError,
+    UntoldError,
+)
+from pytest_exposed.judge import findings, hanging_on_publications, search
 from pytest_exposed.listeners import LOCAL_PORTS, belongs, listeners
 from pytest_exposed.model import Container, Finding, Listener
 from pytest_exposed.ports import Ports
@@ -105,11 +112,11 @@ class Round:
     def _snapshot(self, listed: Listed) -> Container:
         """Return a container as if it were alone, not yet judged."""
         reading = self._reading(listed)
-        image = self._engine.documented(listed.image_id, listed.image)
+        image = self._engine.images.documented(listed.image_id, listed.image)
         neighbours = self._neighbours.of(listed.id)
         named = image.documented | listed.declared
         for other in (self._company[x] for x in neighbours):
-            documented = self._engine.documented(other.image_id, other.image).documented
+            documented = self._engine.images.documented(other.image_id, other.image).documented
             named |= documented | other.declared | {x.port for x in other.published}
         found = listeners(
             reading, list(neighbours.values()), named, self._local_ports(listed, reading)
@@ -207,11 +214,16 @@ class Round:
                 neighbours=tuple(self._with_owners(x) for x in container.neighbours),
             )
         if "silent" in broken:
-            container = replace(container, image=self._engine.with_history(container.image))
+            container = replace(container, image=self._engine.images.with_history(container.image))
         if broken & {"silent", "published-silent"}:
             container = self._with_substitute(container, self._company[container.id])
         verdict = self._findings(container) if wrong or asks_for_names else ()
-        return replace(container, verdict=self._certain(container, verdict))
+        verdict = self._certain(container, verdict)
+        untold = self._untold(container)
+        if untold is not None and not isinstance(verdict, ObservationError):
+            # What is found is shown; where that is nothing, or accepted, the rest is unknown.
+            verdict = verdict if any(x.waived is None for x in verdict) else untold
+        return replace(container, verdict=verdict, untold=untold)
 
     def _glance(self, container: Container) -> tuple[bool, set[str]]:
         """Return whether anything is wrong, and which rules are broken, up to the first `silent`.
@@ -248,6 +260,18 @@ class Round:
                     f"publishes, and which can't be seen:\n{answer}"
                 )
         return verdict
+
+    def _untold(self, container: Container) -> UntoldError | None:
+        """Return which rules can't be judged, as what its service publishes is unknown; or None."""
+        why = self._company[container.id].untold
+        rules = hanging_on_publications(container, self._engine.rules) if why else ()
+        if not rules:
+            return None
+        return UntoldError(
+            f"{why}\nso that it can't be judged by {', '.join(rules)}: {REMEDY}, or add to "
+            f"--exposed-ignore, to accept not to know: {','.join(rules)}",
+            rules,
+        )
 
     def _findings(self, container: Container) -> tuple[Finding, ...] | ObservationError:
         try:

@@ -15,6 +15,9 @@ from pytest_exposed.text import printable
 
 Record = Mapping[str, Any]
 
+REMEDY = "audit the swarm through a manager that answers, with --docker-host swarm://MANAGER"
+"""What to do where what services publish is unknown."""
+
 
 def service_of(container: Record) -> Service | None:
     """Return the Swarm service whose task a container of the engine's list is, or None."""

@@ -22,8 +22,7 @@ class MortalEngine:
     def start(self) -> None:
         """Start it, and return when it answers."""
         log = self.folder / "dockerd.log"
-        bridge = self.folder.name
-        self.process = base._start(self.folder, bridge, self.url, log, "--live-restore")
+        self.process = base._start(self.folder, self.url, log, "--live-restore")
         base._wait_until_it_answers(self.process, self.url, log)
 
     def kill(self) -> None:
@@ -41,11 +40,7 @@ def mortal_engine() -> Iterator[MortalEngine]:
     Raises demo.engine.EngineMissing or demo.packages.NotInstalled where that can't be.
     """
     base._install_engine()
-    with ExitStack() as undo:
-        folder = base._make_directory()
-        undo.callback(base._remove_directory, folder)
-        base._add_bridge(folder.name)
-        undo.callback(base._remove_bridge, folder.name)
+    with base._home() as folder, ExitStack() as undo:
         engine = MortalEngine(folder)
         undo.callback(lambda: base._stop(engine.process, folder))
         undo.callback(base._empty, engine.url)

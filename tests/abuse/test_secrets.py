@@ -23,7 +23,7 @@ TALKATIVE = ("-vv", "--tb=long", "--showlocals", "-rA", "--log-level=DEBUG", "--
 
 
 SECRET_URL = f"http://me:{SECRET}@127.0.0.1:1"
-"""With a user the SDK takes only addresses of ssh: this one is refused, in a line."""
+"""Engines know no users: this one is refused, in a line."""
 
 
 @pytest.fixture(autouse=True)

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from abuse.mortal import MortalEngine, mortal_engine
 from abuse.oracle import ENDING, GONE, STARTING, UP, History, Verdicts, engines
-from demo.engine import EngineMissing, connect
-from demo.packages import NotInstalled
+from demo.engine import connect
+from engines import started
 from remote.common import in_background, listener_with_cat
 from stage import STAGE, Images, Stage
 
@@ -135,13 +135,8 @@ def test_containers_that_come_and_go(
 
 @pytest.fixture(scope="module")
 def mortal() -> Iterator[MortalEngine]:
-    try:
-        engine = mortal_engine()
-        mortal = engine.__enter__()
-    except (EngineMissing, NotInstalled) as error:
-        pytest.fail(f"this test needs an engine of its own. {error}", pytrace=False)
-    yield mortal
-    engine.__exit__(None, None, None)
+    with started(mortal_engine()) as mortal:
+        yield mortal
 
 
 @pytest.mark.parametrize("source", ["netlink", "helper", "exec"])

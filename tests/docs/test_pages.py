@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from demo.engine import connect
 from docs.page import FOLDER, Command, File, kinds, steps
 from docs.scene import Scene, scene
 from docs.scenes import SCENES
@@ -23,13 +22,6 @@ if TYPE_CHECKING:
 PAGES = sorted(x.name for x in FOLDER.glob("*.md"))
 SHOWN_SOCKET = "unix:///var/run/docker.sock"
 SECONDS = 120
-
-
-@pytest.fixture(scope="module")
-def own_client(private: PrivateEngine) -> Iterator[docker.DockerClient]:
-    client = connect(private.url)
-    yield client
-    client.close()
 
 
 @pytest.fixture
@@ -50,13 +42,13 @@ def environment(private: PrivateEngine) -> Mapping[str, str]:
 @pytest.mark.parametrize("name", PAGES)
 def test_every_command_prints_what_the_page_shows(
     name: str,
-    own_client: docker.DockerClient,
+    private_client: docker.DockerClient,
     environment: Mapping[str, str],
     tmp_path: Path,
 ) -> None:
     page = list(steps((FOLDER / name).read_text(encoding="utf-8")))
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-    with scene(own_client, SCENES.get(name, ())) as found:
+    with scene(private_client, SCENES.get(name, ())) as found:
         for step in page:
             if isinstance(step, File) and step.name.startswith("examples/"):
                 example = (FOLDER.parent / step.name).read_text(encoding="utf-8")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import docker
 
 SUITE = Path(__file__).parents[2] / "examples" / "suite"
+README = SUITE.parents[1] / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +45,15 @@ def test_both_halves(
             "*has no container 'demo-expoes': did you mean demo-expose*",
         ]
     )
+    shown = re.findall(r"^    ([>E] .*)", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(shown) == 5
+    assert set(shown) <= set(result.outlines)
 
 
 def test_the_readme_s_first_screen(
     run_on_engine: Callable[..., pytest.RunResult], label: str
 ) -> None:
-    readme = (SUITE.parents[1] / "README.md").read_text(encoding="utf-8")
+    readme = README.read_text(encoding="utf-8")
     (shown,) = (
         x
         for x in steps(readme)

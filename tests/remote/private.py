@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import trustme
 from demo import engine as base
-from demo.packages import PATH
 
 
 @dataclass(frozen=True)
@@ -46,26 +44,25 @@ def private_engine() -> Iterator[PrivateEngine]:
     Raises demo.engine.EngineMissing or demo.packages.NotInstalled where that can't be.
     """
     base._install_engine()
-    with ExitStack() as undo:
-        folder = base._make_directory()
-        undo.callback(base._remove_directory, folder)
-        base._add_bridge(folder.name)
-        undo.callback(base._remove_bridge, folder.name)
+    with base._home() as folder, ExitStack() as undo:
         authority = trustme.CA()
         server = folder / "server"
         write_certificates(server, authority, authority.issue_cert("127.0.0.1"))
         write_certificates(folder / "client", authority, authority.issue_cert("ops@example.org"))
         with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+            tls_url = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+        url, log = f"unix://{folder}/docker.sock", folder / "dockerd.log"
+        tls = [f"--tls{x}={server / x}.pem" for x in ("cert", "key")]
+        tls += ["--tlsverify", f"--tlscacert={server / 'ca.pem'}"]
         engine = PrivateEngine(
-            url=f"unix://{folder}/docker.sock",
-            tls_url=f"tcp://127.0.0.1:{port}",
+            url=url,
+            tls_url=tls_url,
             authority=authority,
             certificates=folder / "client",
-            process=_start(folder, f"127.0.0.1:{port}", server),
+            process=base._start(folder, url, log, f"--host={tls_url}", *tls),
         )
         undo.callback(base._stop, engine.process, folder)
-        base._wait_until_it_answers(engine.process, engine.url, folder / "dockerd.log")
+        base._wait_until_it_answers(engine.process, engine.url, log)
         undo.callback(base._empty, engine.url)
         yield engine
 
@@ -84,32 +81,3 @@ def write_certificates(
         if name != without:
             part.write_to_path(str(folder / name))
     return folder
-
-
-def _start(folder: Path, address: str, certificates: Path) -> subprocess.Popen[bytes]:
-    configuration = folder / "daemon.json"
-    configuration.write_text("{}", encoding="ascii")
-    command = [
-        *("setpriv", "--pdeathsig", "TERM"),
-        "dockerd",
-        f"--config-file={configuration}",
-        f"--data-root={folder / 'data'}",
-        f"--exec-root={folder / 'exec'}",
-        f"--pidfile={folder / 'docker.pid'}",
-        f"--host=unix://{folder}/docker.sock",
-        f"--host=tcp://{address}",
-        "--tlsverify",
-        *(f"--tls{x}={certificates / x}.pem" for x in ("cert", "key")),
-        f"--tlscacert={certificates / 'ca.pem'}",
-        f"--bridge={folder.name}",
-        *("--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"),
-    ]
-    with (folder / "dockerd.log").open("wb") as log:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PATH": PATH},
-            start_new_session=True,
-        )

@@ -86,24 +86,27 @@ def words(variables: dict[str, str]) -> str:
 
 
 @pytest.fixture
-def audit(run_pytest: Run, stage: Stage) -> Run:
-    """Audit one container of the engine that matches its image."""
-    stage.run("tcp:0.0.0.0:80", exposes=("80",))
-    return lambda *arguments: run_pytest("--exposed-filter", stage.filter, "-v", *arguments)
+def audit(run_pytest: Run, write: Write, stage: Stage) -> Run:
+    """Audit the test's containers at the hosts of a group, by default of the default inventory."""
+
+    def audit(group: str, inventory: str | None, *arguments: str) -> pytest.RunResult:
+        given = [f"--ansible-inventory={write(inventory)}"] if inventory is not None else []
+        given += [f"--docker-host=ansible://{group}", f"--exposed-filter={stage.filter}", "-v"]
+        return run_pytest(*given, *arguments)
+
+    return audit
 
 
 @pytest.fixture
-def run_web_1(run_pytest: Run, write: Write, reached: dict[str, str]) -> Run:
-    """Audit the engine of a host web-1."""
-    inventory = write(f"[web]\nweb-1 {words(reached)}\n")
-    given = ("--docker-host=ansible://web", f"--ansible-inventory={inventory}")
-    return lambda *arguments: run_pytest(*given, *arguments)
+def matching(stage: Stage) -> None:
+    """One container that matches its image."""
+    stage.run("tcp:0.0.0.0:80", exposes=("80",))
 
 
 class TestReached:
-    def test_by_ssh(self, audit: Run, write: Write, reached: dict[str, str]) -> None:
-        inventory = write(f"[web]\nweb-1 {words(reached)}\n")
-        result = audit("--docker-host=ansible://web", "--ansible-inventory", inventory)
+    @pytest.mark.usefixtures("matching")
+    def test_by_ssh(self, audit: Run, reached: dict[str, str]) -> None:
+        result = audit("web", f"[web]\nweb-1 {words(reached)}\n")
         result.assert_outcomes(passed=1)
         port = reached["ansible_port"]
         result.stdout.fnmatch_lines(
@@ -111,23 +114,23 @@ class TestReached:
         )
         assert not [x for x in result.errlines if x]
 
+    @pytest.mark.usefixtures("matching")
     def test_all_of_groups_of_groups(
         self,
         audit: Run,
-        write: Write,
         reached: dict[str, str],
         engine_url: str,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setenv("DOCKER_HOST", engine_url)
         with refusing_port() as port:
-            inventory = write(
+            result = audit(
+                "prod",
                 f"[web]\nweb-1 {words(reached)}\n"
                 f"dead-1 {words(reached | {'ansible_port': str(port)})}\n"
                 "[db]\ndb-1 ansible_connection=local\n"
-                "[prod:children]\nweb\ndb\n"
+                "[prod:children]\nweb\ndb\n",
             )
-            result = audit("--docker-host=ansible://prod", "--ansible-inventory", inventory)
         result.assert_outcomes(passed=2, failed=1)
         result.stdout.fnmatch_lines_random(
             [
@@ -139,6 +142,7 @@ class TestReached:
             ]
         )
 
+    @pytest.mark.usefixtures("matching")
     def test_from_yaml_and_the_default_inventory(
         self,
         audit: Run,
@@ -155,13 +159,12 @@ class TestReached:
             f"              docker_host: {engine_url}\n"
         )
         monkeypatch.setenv("ANSIBLE_INVENTORY", write(yaml, "hosts.yml"))
-        result = audit("--docker-host=ansible://prod")
+        result = audit("prod", None)
         result.assert_outcomes(passed=2)
         result.stdout.fnmatch_lines(["exposed[[]web-1[]]::* PASSED *", "*[[]own-1[]]::* PASSED *"])
 
-    def test_through_a_jump_host(
-        self, audit: Run, write: Write, server: Server, reached: dict[str, str]
-    ) -> None:
+    @pytest.mark.usefixtures("matching")
+    def test_through_a_jump_host(self, audit: Run, server: Server, reached: dict[str, str]) -> None:
         known = reached["ansible_ssh_common_args"]
         jump = f"ssh {known} -i {server.folder}/client -W 127.0.0.1:{server.port} -p {server.port}"
         beyond = reached | {
@@ -169,29 +172,30 @@ class TestReached:
             "ansible_ssh_common_args": f"{known} -o HostKeyAlias=[127.0.0.1]:{server.port} "
             f"-o ProxyCommand='{jump} {USER}@127.0.0.1'",
         }
-        inventory = write(f"[web]\nweb-1 {words(beyond)}\n")
-        result = audit("--docker-host=ansible://web", "--ansible-inventory", inventory)
-        result.assert_outcomes(passed=1)
+        audit("web", f"[web]\nweb-1 {words(beyond)}\n").assert_outcomes(passed=1)
 
     @pytest.mark.parametrize("source", ["helper", "exec"])
     def test_with_sources_that_read_streams(
         self,
         source: str,
-        run_web_1: Run,
+        audit: Run,
+        reached: dict[str, str],
         helper_image: str,
         stage: Stage,
     ) -> None:
         image = listener_with_cat(stage.images, exposes=("80", "53/udp"))
         stage.run("tcp:0.0.0.0:80", "udp:0.0.0.0:53", image=image)
-        result = run_web_1(
-            f"--exposed-filter={stage.filter}",
+        result = audit(
+            "web",
+            f"[web]\nweb-1 {words(reached)}\n",
             f"--exposed-source={source}",
             f"--exposed-helper-image={helper_image}",
         )
         result.assert_outcomes(passed=1)
 
+    @pytest.mark.usefixtures("matching")
     def test_by_workers_of_one_list(
-        self, audit: Run, write: Write, reached: dict[str, str], pytester: pytest.Pytester
+        self, audit: Run, reached: dict[str, str], pytester: pytest.Pytester
     ) -> None:
         pytester.makepyfile(
             """
@@ -199,14 +203,8 @@ class TestReached:
                 assert exposed.label in ("web-1", "web-2")
             """
         )
-        inventory = write(
-            f"[web]\nweb-1 {words(reached)}\nweb-2 {words(reached | {'ansible_ssh_args': '-4'})}\n"
-        )
-        result = audit(
-            "--docker-host=ansible://web",
-            f"--ansible-inventory={inventory}",
-            *("-n", "2", "test_by_workers_of_one_list.py"),
-        )
+        both = f"web-1 {words(reached)}\nweb-2 {words(reached | {'ansible_ssh_args': '-4'})}"
+        result = audit("web", f"[web]\n{both}\n", "-n", "2", "test_by_workers_of_one_list.py")
         result.assert_outcomes(passed=4)
 
 

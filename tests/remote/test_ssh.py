@@ -231,7 +231,7 @@ class TestItDoesNot:
     @pytest.mark.usefixtures("ready")
     def test_with_a_password_in_the_address(self, server: Server, refusal: Refusal) -> None:
         line = refusal("--docker-host", f"ssh://{USER}:hunter2@127.0.0.1:{server.port}")
-        assert line.startswith(f"{server.shown}: GET /version: ")
+        assert line.startswith(f"{server.shown}: ssh takes no password from an address: ")
         assert "hunter2" not in line
 
     @pytest.mark.usefixtures("home")

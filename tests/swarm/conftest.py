@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from demo.engine import EngineMissing, connect
-from demo.packages import NotInstalled
+from demo.engine import connect
+from engines import started
 from remote.conftest import _no_engine_but_the_tests, run_pytest
 from stage import Images
 from swarm.nodes import Machine, machines
@@ -20,33 +20,20 @@ if TYPE_CHECKING:
 __all__ = ["_no_engine_but_the_tests", "run_pytest"]
 
 
-@contextmanager
-def started(count: int) -> Iterator[list[Machine]]:
-    """Start machines, or fail with what they lack."""
-    try:
-        with machines(count) as found:
-            yield found
-    except (EngineMissing, NotInstalled) as error:
-        pytest.fail(f"these tests need engines of their own. {error}", pytrace=False)
-
-
 @pytest.fixture(scope="package")
 def manager() -> Iterator[Machine]:
     """The manager of a swarm of one node."""
-    with started(1) as (machine,):
-        client = connect(machine.url)
+    with started(machines(1)) as (machine,), closing(connect(machine.url)) as client:
         client.swarm.init(advertise_addr=machine.address)
         yield machine
         client.swarm.leave(force=True)
-        client.close()
 
 
 @pytest.fixture(scope="package")
 def manager_client(manager: Machine) -> Iterator[docker.DockerClient]:
     """The SDK's client of the manager."""
-    client = connect(manager.url)
-    yield client
-    client.close()
+    with closing(connect(manager.url)) as client:
+        yield client
 
 
 @pytest.fixture(scope="package")

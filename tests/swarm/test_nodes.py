@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from demo.engine import connect
+from engines import started
 from stage import Images, wait_until
-from swarm.conftest import started
-from swarm.nodes import CABLE, Machine
+from swarm.nodes import CABLE, Machine, machines
 from swarm.services import ANYWHERE, Services
 
 from pytest_exposed import Engine, ObservationError, container_publishes
@@ -76,7 +76,7 @@ class TestNoManager:
 @pytest.fixture(scope="module")
 def pair() -> Iterator[tuple[Machine, Machine]]:
     """A manager and a worker."""
-    with started(2) as (first, second):
+    with started(machines(2)) as (first, second):
         with closing(connect(first.url)) as manager, closing(connect(second.url)) as worker:
             manager.swarm.init(advertise_addr=first.address)
             token = manager.swarm.attrs["JoinTokens"]["Worker"]
@@ -150,10 +150,19 @@ class TestTwoNodes:
         assert across
         with Engine(pair[1].url) as engine:
             (task,) = engine.containers()
-            assert (task.published, task.findings) == ((), ())
-            assert [x for x in task.notes if x.startswith("what its service wrong publishes by")]
+            assert task.published == ()
+            with pytest.raises(ObservationError, match="only a manager of the swarm tells it"):
+                _ = task.findings
             with pytest.raises(ObservationError, match="only a manager of the swarm tells it"):
                 container_publishes(engine, "wrong", 81)
+
+    def test_a_worker_alone_does_not_pass(
+        self, audit: Audit, pair: tuple[Machine, Machine]
+    ) -> None:
+        printed = audit("--docker-host", pair[1].tcp_url)
+        assert "GET /services failed: This node is not a swarm manager." in printed
+        assert "with --docker-host swarm://MANAGER" in printed
+        assert "exposed: 1 container on 1 host, 0 match, 1 could not be observed" in printed
 
     def test_other_nodes_are_out_of_a_socket_s_reach(
         self, audit: Audit, pair: tuple[Machine, Machine]

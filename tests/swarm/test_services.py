@@ -15,13 +15,14 @@ from pytest_exposed import (
     ObservationError,
     Port,
     container_listens_on,
+    container_matches_image,
     container_publishes,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stage import Images
+    from stage import Images, Stage
     from swarm.nodes import Machine
     from swarm.services import Services
 
@@ -245,19 +246,125 @@ class TestTheList:
         finally:
             container.remove(force=True)
 
-    def test_that_is_refused_leaves_publications_unknown(
-        self, manager: Machine, scene: Services
-    ) -> None:
+
+def refusing(relay: Relay, *paths: str) -> Relay:
+    """Return a relay that refuses these calls, as an engine whose swarm has no leader does."""
+    body = b'{"message": "The swarm does not have a leader."}'
+    head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+    text = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    relay.meddle = lambda x: relay.answer(text) if x.endswith(paths) else None
+    return relay
+
+
+HANGING = ("published-silent", "published-undocumented")
+"""The rules of the default group that hang on publications, for whom binds no loopback."""
+IGNORED = f"--exposed-ignore={','.join(HANGING)}"
+
+
+class TestServicesThatNobodyTells:
+    @pytest.fixture
+    def untold(self, manager: Machine, scene: Services) -> Iterator[Relay]:
         assert scene
         with Relay(manager.url) as relay:
-            body = b'{"message": "The swarm does not have a leader."}'
-            head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-            text = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
-            relay.meddle = lambda x: relay.answer(text) if "/services" in x else None
-            with Engine(relay.url) as engine:
-                (task,) = tasks(engine, "secret")
-                with pytest.raises(ObservationError, match="does not have a leader"):
-                    container_publishes(engine, "secret", "18083:9000")
-                assert container_publishes(engine, "host", "18081:80")
+            yield refusing(relay, "/services")
+
+    @pytest.fixture
+    def engine(self, untold: Relay) -> Iterator[Engine]:
+        with Engine(untold.url) as engine:
+            yield engine
+
+    @pytest.fixture
+    def audit(self, untold: Relay, run_pytest: Run) -> Run:
+        def run(service: str, *arguments: str) -> pytest.RunResult:
+            name = f"label=com.docker.swarm.service.name={service}"
+            return run_pytest("--docker-host", untold.url, "--exposed-filter", name, *arguments)
+
+        return run
+
+    @pytest.mark.parametrize("service", ["fine", "wrong", "inner", "host", "high"])
+    def test_are_no_pass(self, audit: Run, engine: Engine, service: str) -> None:
+        result = audit(service)
+        result.assert_outcomes(failed=len(tasks(engine, service)))
+        why = (
+            f"what its service {service} publishes by ingress is unknown, as only a manager of the "
+            f"swarm tells it: {engine.host}: GET /services failed: The swarm does not have a leader"
+        )
+        todo = (
+            "so that it can't be judged by published-silent, published-undocumented: audit the "
+            "swarm through a manager that answers, with --docker-host swarm://MANAGER, or add to "
+            "--exposed-ignore, to accept not to know: published-silent,published-undocumented"
+        )
+        assert f"{why}.\n{todo}\n" in result.stdout.str()
+        result.stdout.fnmatch_lines(["exposed: * 0 match, ? could not be observed"])
+
+    def test_are_a_pass_for_whom_accepts_not_to_know(self, audit: Run) -> None:
+        result = audit("fine", IGNORED, "-v")
+        result.assert_outcomes(passed=2)
+        result.stdout.fnmatch_lines(
+            ["note: what its service fine publishes by ingress is unknown*"]
+        )
+
+    def test_do_not_hide_what_is_found(self, audit: Run) -> None:
+        result = audit("secret")
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(
+            [
+                "*undocumented  9000/tcp  * listens on 0.0.0.0:9000, and*",
+                "note: what its service secret publishes by ingress is unknown*",
+                "exposed: 1 container on 1 host, 0 match, 1 do not (undocumented 1)",
+            ]
+        )
+
+    def test_are_no_pass_where_what_is_found_is_accepted(
+        self, audit: Run, pytester: pytest.Pytester
+    ) -> None:
+        pytester.makeini("[pytest]\nexposed_allow = secret.*: undocumented  # known\n")
+        result = audit("secret")
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(["what its service secret publishes by ingress is unknown*"])
+        result.stdout.no_fnmatch_line("*waiver not used*")
+        audit("secret", IGNORED).assert_outcomes(passed=1)
+
+    def test_are_not_waited_for(self, audit: Run, untold: Relay) -> None:
+        audit("fine", "--exposed-grace=3600").assert_outcomes(failed=2)
+        assert len([x for x in untold.requests if x.endswith("/services")]) <= 2
+
+    def test_are_no_match(self, engine: Engine) -> None:
+        with pytest.raises(ObservationError, match="only a manager of the swarm tells it"):
+            container_matches_image(engine, "inner")
+        assert container_matches_image(engine, "inner", ignore=HANGING)
+        with pytest.raises(ObservationError, match="it can't be judged by published-silent"):
+            container_matches_image(engine, "inner", ignore=HANGING[1:])
+
+    def test_are_no_match_without_what_is_found(self, engine: Engine) -> None:
+        check = container_matches_image(engine, "secret")
+        assert "does not match" in repr(check)
+        assert repr(check).endswith("undocumented 9000/tcp")
+        with pytest.raises(ObservationError, match="published-undocumented"):
+            container_matches_image(engine, "secret", ignore="undocumented")
+        assert container_matches_image(engine, "secret", ignore=(*HANGING, "undocumented"))
+
+    def test_leave_publications_unknown(self, engine: Engine) -> None:
+        (task,) = tasks(engine, "secret")
         assert task.published == ()
-        assert [x for x in task.notes if x.startswith("what its service secret publishes by")]
+        assert [str(x) for x in task.findings] == ["undocumented 9000/tcp"]
+        with pytest.raises(ObservationError, match=r"leader\.\naudit the swarm through a manager"):
+            container_publishes(engine, "secret", "18083:9000")
+        assert container_publishes(engine, "host", "18081:80")
+
+    def test_of_an_engine_that_is_in_no_swarm_are_none(self, engine_url: str, stage: Stage) -> None:
+        labels = {
+            "com.docker.swarm.service.name": "forged",
+            "com.docker.swarm.service.id": "s1",
+        }
+        web = stage.run("tcp:0.0.0.0:80", exposes=("80",), labels=labels)
+        with Relay(engine_url) as relay, Engine(relay.url) as engine:
+            relay.requests.clear()
+            assert container_matches_image(engine, web.name)
+            assert not container_publishes(engine, web.name, 80)
+            asked = [x.rpartition("/")[2] for x in relay.requests]
+            assert asked.count("info") == asked.count("services")
+            # One that does not tell may be in a swarm.
+            refusing(relay, "/services", "/info")
+            with pytest.raises(ObservationError, match="only a manager of the swarm tells it"):
+                container_matches_image(engine, web.name)

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_exposed.engine.hosts import Host, resolve
-from pytest_exposed.errors import ConfigurationError
+from pytest_exposed import Engine
+from pytest_exposed.engine.hosts import Host, Member, resolve
+from pytest_exposed.errors import ConfigurationError, EngineError
 
 SECRET = "hunter2"  # noqa: S105  # what must not be shown
 
@@ -135,6 +136,34 @@ def test_no_error_shows_a_password(host: str, config: Path) -> None:
             resolve(wrong, {})
         assert SECRET not in str(caught.value)
         assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("host", "line"),
+    [
+        (f"tcp://me:{SECRET}@engine:1", "tcp://engine:1: an engine knows no user at tcp://: leave"),
+        ("http://me@engine:1", "http://engine:1: an engine knows no user at http://: leave the"),
+        ("https://@engine:1", "https://engine:1: an engine knows no user at https://: leave the"),
+        (f"ssh://me:{SECRET}@engine", "ssh://engine: ssh takes no password from an address: leave"),
+        ("ssh://engine/path", "ssh://engine/path: an address of ssh has no path: write ssh://HOST"),
+        ("tcp://engine", "tcp://engine: the address has no port: write tcp://HOST:2375"),
+        ("https://engine:0/x", "https://engine:0/x: the address has no port: write https://HOST"),
+        (f"tcp://engine:1?x={SECRET}", 'tcp://engine:1: the address has a "?" or "#", and an'),
+        (f"ssh://engine#{SECRET}", 'ssh://engine: the address has a "?" or "#", and an engine'),
+    ],
+)
+def test_an_address_that_no_engine_is_reached_at_says_what_to_do(
+    config: Path, host: str, line: str
+) -> None:
+    context(config, "prod", host)
+    for form in (host, "prod", Member("node", host)):
+        found = resolve(form, {})
+        assert found.trouble is not None
+        assert found.trouble.startswith(line)
+        assert SECRET not in found.trouble
+        with pytest.raises(EngineError) as caught:
+            Engine(form)
+        assert str(caught.value) == found.trouble
 
 
 WORDS = st.text("abcXYZ019-._~!$&'()*+,;=%", min_size=1, max_size=12)

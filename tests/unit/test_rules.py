@@ -15,7 +15,7 @@ from make import ANY, OTHER_ID, container, image, listener, publication
 
 from pytest_exposed import judge
 from pytest_exposed.errors import ConfigurationError, ObservationError
-from pytest_exposed.judge import findings
+from pytest_exposed.judge import findings, hanging_on_publications
 from pytest_exposed.model import Container, Finding, Kind, Listener, Process, Publication
 from pytest_exposed.ports import Port, Ports
 from pytest_exposed.rules import RULES, exposed_by, select
@@ -612,6 +612,59 @@ def test_the_answer_is_told_exactly_where_it_is_the_same_whosever_they_are(
     else:
         with pytest.raises(ObservationError):
             found(one, *chosen)
+
+
+# Publications that nobody tells of
+
+
+@pytest.mark.parametrize(
+    ("one", "chosen", "expected"),
+    [
+        (container(), (), ["published-silent", "published-undocumented"]),
+        (container(*reaching(80), documented=[80]), (),
+         ["published-silent", "published-undocumented"]),
+        # Whoever publishes the port of such a listener can't reach it.
+        (container(*reaching(80, kind="loopback")), ("unreachable",), ["unreachable"]),
+        (container(doubtful(80, "loopback")), ("unreachable",), ["unreachable"]),
+        (container(neighbours=(container(*reaching(80, kind="loopback"), id=OTHER_ID),)),
+         ("unreachable",), ["unreachable"]),
+        # Found already.
+        (container(*reaching(80, kind="loopback"), documented=[80]), ("unreachable",), []),
+        (container(*reaching(80)), ("unreachable",), []),
+        (container(*reaching("40000/udp", kind="ephemeral")), ("undocumented", "ssh"), []),
+        (container(documented=[80]), ("silent", "undocumented", "host-network", "ssh"), []),
+        (container(*reaching(22)), ("cis",), ["published-everywhere", "published-privileged"]),
+    ],
+)  # fmt: skip
+def test_rules_that_hang_on_publications(
+    one: Container, chosen: tuple[str, ...], expected: list[str]
+) -> None:
+    assert list(hanging_on_publications(one, select(chosen))) == expected
+
+
+@given(
+    st.lists(st.sampled_from(KINDS), max_size=2),
+    st.booleans(),
+    st.sampled_from([None, "reachable", "loopback"]),
+    st.sets(st.sampled_from(sorted(RULES)), min_size=1),
+    st.tuples(st.sampled_from([str(PORT), "81"]), st.sampled_from([80, 8080])),
+)
+def test_what_is_judged_by_the_other_rules_is_right_whatever_is_published(
+    kinds: list[Kind],
+    documents: bool,
+    neighbour: Kind | None,
+    chosen: set[str],
+    published: tuple[str, int],
+) -> None:
+    port = str(PORT)
+    listeners = [listener(port, f"10.0.0.{i}", kind) for i, kind in enumerate(kinds)]
+    other = container(*reaching(port, kind=neighbour) if neighbour else (), id=OTHER_ID)
+    one = container(*listeners, documented=[port] * documents, neighbours=(other,))
+    unknown = hanging_on_publications(one, select(chosen))
+    others = [x.name for x in select(chosen, unknown)]
+    told = replace(one, published=(publication(*published),))
+    found = {str(x) for name in others for x in findings(one, select([name]))}
+    assert {str(x) for name in others for x in findings(told, select([name]))} <= found
 
 
 # Choosing rules

@@ -53,7 +53,7 @@ def test_an_audit_asks_for_two_lists_each_image_and_what_runs_where_a_port_is_si
     everyone, chosen = "/containers/json", "/containers/json"
     requests = asked(relay)
     first = [
-        "/version",
+        "/_ping",
         everyone,
         chosen,
         f"/images/{fine}/json",
@@ -79,3 +79,22 @@ def test_a_second_look_asks_for_no_image_again(
             assert answers.keys() == ids
         again = [f"/containers/{x.id}/json" for x in crowd[1][1::2]]  # the silent ones
         assert sorted(asked(relay)) == sorted(["/containers/json", *again])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"403 Forbidden\r\n",  # a proxy that lets some calls pass
+        b"200 OK\r\n",
+        b"200 OK\r\nApi-Version:\r\n",
+        b"200 OK\r\nApi-Version: 1.2\r\n",  # older than any that the SDK knows
+        b"200 OK\r\nApi-Version: 2.0\r\n",
+        b"200 OK\r\nApi-Version: 1.41/../../v1.40\r\n",
+    ],
+)
+def test_an_engine_whose_ping_tells_no_version_is_asked_for_it(answer: bytes, relay: Relay) -> None:
+    ping = relay.answer(b"HTTP/1.1 " + answer + b"Content-Length: 2\r\n\r\nOK")
+    relay.meddle = lambda line: ping if "/_ping" in line else None
+    with Engine(relay.url) as engine:
+        engine.running()
+    assert asked(relay) == ["/_ping", "/version", "/containers/json"]

@@ -202,7 +202,7 @@ def _refused_by_the_engine(line: str) -> bool:
 class TestTheWrongProtocol:
     def test_http_to_a_port_of_tls(self, private: PrivateEngine, refusal: Refusal) -> None:
         assert refusal("--docker-host", private.tls_url) == (
-            f"{private.tls_url}: GET /_ping: TLS failed: Client sent an HTTP request to an HTTPS "
+            f"{private.tls_url}: GET /version: TLS failed: Client sent an HTTP request to an HTTPS "
             "server. (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
         )
 

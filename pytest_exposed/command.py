@@ -48,6 +48,23 @@ def substitute(
     return Substitute(f"{now} instead of its image's {usual}", None)
 
 
+def is_own(line: str, image: Image) -> bool:
+    """Return whether a line of the engine's list says that a container runs its image's command.
+
+    False decides nothing: an init process before it, or a line of another form. Several lists of
+    words make one line, since quotes in words are not escaped: no more than a hint hangs on it.
+    """
+    words = (*image.entrypoint, *image.command)
+    own = _line(words)
+    # An image with neither runs whatever it is given; arguments for one with none replace nothing.
+    return not words or line == own or (not image.command and line.startswith(f"{own} "))
+
+
+def _line(words: Sequence[str]) -> str:
+    """Return words as dockerd writes them in its list: daemon/container/view.go of moby."""
+    return " ".join([*words[:1], *(f"'{x}'" if " " in x else x for x in words[1:])])
+
+
 def _program(words: Sequence[str]) -> str:
     first = words[0] if words else ""
     return _ARGUMENTS if not first or first.startswith("-") else printable(first, 40)

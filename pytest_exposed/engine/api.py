@@ -33,7 +33,13 @@ class Api:
         self.host = host
         self._streams: set[EngineStream] = set()
         self._closed = False
-        self.client: Client = self.call("GET /version", lambda: _connect(host, timeout))
+        self.client: Client = self.call("GET /_ping", lambda: _connect(host, timeout))
+        try:
+            if not self.call("GET /_ping", self.client.agree_by_ping):
+                self.call("GET /version", self.client.agree)
+        except BaseException:
+            self.client.close()  # or what answered stays connected until the garbage is collected
+            raise
 
     def close(self) -> None:
         """Close the connections; another thread that is at work is left to remove what it made."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -13,8 +14,9 @@ from urllib.parse import urlsplit
 
 import docker
 import requests
-from docker.errors import TLSParameterError
-from docker.utils import kwargs_from_env
+from docker.constants import MINIMUM_DOCKER_API_VERSION
+from docker.errors import InvalidVersion, TLSParameterError
+from docker.utils import kwargs_from_env, version_lt
 
 from pytest_exposed.engine import ssh
 from pytest_exposed.engine.answer import Answer, Bounds, check_head, read_body
@@ -31,8 +33,8 @@ PULL_SECONDS = 600.0
 
 
 def connect(host: Host, timeout: float) -> Client:
-    """Return a client of an engine that has answered; timeout, in seconds, is for each answer."""
-    settings: dict[str, Any] = {"timeout": timeout, "version": "auto"}
+    """Return a client of an engine, to agree with it on a version; timeout is for each answer."""
+    settings: dict[str, Any] = {"timeout": timeout, "version": MINIMUM_DOCKER_API_VERSION}
     if host.ssh:
         # No host is looked up by that name.
         return Client(ssh.Adapter(host, timeout), base_url="http://localhost:2375", **settings)
@@ -106,6 +108,33 @@ class Client(docker.APIClient):
             raise
         response.answer = answer
         return response
+
+    def agree_by_ping(self) -> bool:
+        """Speak the newest version of the API that the engine tells with a ping; false for none.
+
+        Docker's own client asks so (client/ping.go of moby). For GET /version, which the SDK asks,
+        an engine starts `runc --version` and `docker-init --version`: that takes longer than all
+        else that an audit asks.
+        """
+        sdk: Any = self
+        response = sdk._get(f"{self.base_url}/_ping")  # noqa: SLF001
+        version = str(response.headers.get("Api-Version"))
+        told = response.ok and re.fullmatch(r"1\.[0-9]{1,4}", version, re.ASCII) is not None
+        if not told or version_lt(version, MINIMUM_DOCKER_API_VERSION):
+            return False
+        self._version = version
+        return True
+
+    def agree(self) -> None:
+        """Speak the newest version of the API that the engine tells where it is asked for it."""
+        sdk: Any = self
+        version = sdk._retrieve_server_version()  # noqa: SLF001
+        if not isinstance(version, str) or version_lt(version, MINIMUM_DOCKER_API_VERSION):
+            raise InvalidVersion(
+                f"it speaks version {printable(str(version), 40)} of the API; "
+                f"{MINIMUM_DOCKER_API_VERSION} is the oldest that the docker SDK knows"
+            )
+        self._version = version
 
     def _send(self, prepared: requests.PreparedRequest) -> Any:
         """Return the head of the answer; ask again what changes nothing where a connection ended.

@@ -51,6 +51,8 @@ class Listed:
     labels: Mapping[str, str] = field(compare=False)
     untold: str | None = None
     """Why what its Swarm service publishes is unknown; None where it is known."""
+    command: str = ""
+    """All that it runs, in one line; empty where the list doesn't tell."""
 
     @classmethod
     def from_record(cls, record: Record) -> Listed:
@@ -73,6 +75,7 @@ class Listed:
             addresses=_addresses(_dict(record.get("NetworkSettings")).get("Networks")),
             labels=_labels(record.get("Labels")),
             untold=printable(_text(record.get(UNTOLD)), 1024) or None,  # an engine may send it, too
+            command=_text(record.get("Command")),
         )
 
     @property

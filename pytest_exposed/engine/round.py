@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from pytest_exposed.command import made_by_molecule, substitute
+from pytest_exposed.command import is_own, made_by_molecule, substitute
 from pytest_exposed.engine.ended import RUNS, why_unseen
 from pytest_exposed.engine.neighbours import Neighbours, Places, company
 from pytest_exposed.engine.records import Inspected, Listed
@@ -282,7 +282,13 @@ class Round:
         return self._engine.acceptance.applied(container, found, today)
 
     def _with_substitute(self, container: Container, listed: Listed) -> Container:
-        """Return a container with what it runs instead of its image's command."""
+        """Return a container with what it runs instead of its image's command.
+
+        The exact words are asked for only where the list's line is not that of the image's command.
+        Podman's list leaves out entrypoints, but its containers have been inspected: see _complete.
+        """
+        if listed.id not in self._inspected and is_own(listed.command, container.image):
+            return container
         try:
             command = self._inspect(listed).command
         except (EngineError, ObservationError):  # no more than a hint hangs on it

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_exposed.errors import ConfigurationError
-from pytest_exposed.report import html, json, markdown, sarif
 from pytest_exposed.report.record import Record
 
-WRITERS: dict[str, Callable[[Path, Sequence[Record]], None]] = {
-    ".html": html.write,
-    ".json": json.write,
-    ".md": markdown.write,
-    ".sarif": sarif.write,
-}
+ENDINGS = (".html", ".json", ".md", ".sarif")
 
 
 def check(name: str) -> Path:
     """Return the path of a report to be written; ConfigurationError where it can't be."""
     path = Path(name)
-    if path.suffix not in WRITERS:
+    if path.suffix not in ENDINGS:
         raise ConfigurationError(
-            f"{name!r} has no ending of a report: choose one of {', '.join(WRITERS)}"
+            f"{name!r} has no ending of a report: choose one of {', '.join(ENDINGS)}"
         )
     if not path.parent.is_dir():
         raise ConfigurationError(f"{name!r} can't be written: there is no folder {path.parent}")
@@ -31,4 +25,7 @@ def check(name: str) -> Path:
 
 def write(path: Path, hosts: Sequence[Record]) -> None:
     """Write a report in the form that its ending names; raises OSError."""
-    WRITERS[path.suffix](path, hosts)
+    from pytest_exposed.report import html, json, markdown, sarif  # noqa: PLC0415  # rarely used
+
+    writers = (html.write, json.write, markdown.write, sarif.write)
+    dict(zip(ENDINGS, writers, strict=True))[path.suffix](path, hosts)

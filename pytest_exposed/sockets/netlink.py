@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import Literal
 
 from pytest_exposed.errors import ObservationError
@@ -101,6 +102,7 @@ def _sockets(
         finally:
             os.close(namespace)
     with link:
+        link.settimeout(_SECONDS)
         found = [row for dump in _DUMPS for row in _dump(link, *dump)]
     return found, local_ports
 
@@ -113,11 +115,15 @@ def _open_here() -> tuple[socket.socket, tuple[int, int] | None]:
     return link, local_port_range()
 
 
+@cache
+def _libc() -> ctypes.CDLL:
+    """Return the C library: os.setns came with Python 3.12."""
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _open_inside(namespace: int) -> tuple[socket.socket, tuple[int, int] | None]:
     """Let the calling thread enter a namespace for good, and return the same of it."""
-    # os.setns came with Python 3.12.
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(namespace, CLONE_NEWNET) != 0:
+    if _libc().setns(namespace, CLONE_NEWNET) != 0:
         reason = os.strerror(ctypes.get_errno())
         raise ObservationError(
             f"its network namespace can't be entered: {reason} (that needs CAP_SYS_ADMIN)"
@@ -131,7 +137,6 @@ def _dump(
     """Return one family's and protocol's sockets in one state, asking again when interrupted."""
     body = _REQUEST.pack(family, number, 0, 1 << state)
     body += bytes(_SOCKET_ID.size + _SOCKET_ID_REST.size)
-    link.settimeout(_SECONDS)
     for sequence in range(1, _TRIES + 1):
         flags = NLM_F_REQUEST | NLM_F_DUMP
         link.sendall(

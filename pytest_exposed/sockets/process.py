@@ -88,8 +88,11 @@ def namespace_of(process: str, dir_fd: int | None = None) -> tuple[int, int] | N
 def local_port_range() -> tuple[int, int] | None:
     """Return ip_local_port_range of the calling thread's network namespace, or None if hidden."""
     try:
-        with open("/proc/sys/net/ipv4/ip_local_port_range", "rb") as file:
-            low, high = map(int, file.read(64).split())
+        fd = os.open("/proc/sys/net/ipv4/ip_local_port_range", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            low, high = map(int, os.read(fd, 64).split())
+        finally:
+            os.close(fd)
     except (OSError, ValueError):
         return None
     return low, high
@@ -116,9 +119,11 @@ class ContainerProcess:
                 f"process {self.pid} can't be opened: {error.strerror}"
             ) from None
         try:
-            if namespace_of(".", self._fd) is None:
+            namespace = namespace_of(".", self._fd)
+            if namespace is None:
                 self._take_a_living_thread()
-            self._namespace = self._look_up_namespace()
+                namespace = self._look_up_namespace()
+            self._namespace = namespace
             self.prove()
         except BaseException:
             self.close()

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from socket import AF_INET, inet_pton
 from typing import Literal
 
 from pytest_exposed.errors import ObservationError
@@ -168,11 +169,15 @@ def parse_ipv4_addresses(text: bytes) -> list[str]:
     # Empty where there are no routes, not even to loopback.
     if text and not (text.startswith((b"Main:\n", b"Local:\n", b"Id ")) and text.endswith(b"\n")):
         raise TableError("fib_trie does not begin or end as a table of routes")
-    try:
-        found = [IPv4Address(x.decode()) for x in set(_LOCAL.findall(text))]
-    except ValueError:
-        raise TableError("fib_trie has a line that is not an address") from None
-    return sorted(str(x) for x in found if not x.is_loopback)
+    found = []
+    for address in {x.decode() for x in _LOCAL.findall(text)}:
+        try:
+            inet_pton(AF_INET, address)  # IPv4Address takes ten times as long
+        except OSError:
+            raise TableError("fib_trie has a line that is not an address") from None
+        if not address.startswith("127."):
+            found.append(address)
+    return sorted(found)
 
 
 def lines_of(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:

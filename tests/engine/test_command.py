@@ -37,7 +37,8 @@ def begin(stage: Stage, service: str) -> Callable[..., str]:
     """Start a container of the service's image with a command of its own, and return its name."""
 
     def begin(*command: str, **options: object) -> str:
-        container = stage.create(*command, image=service, **options)  # type: ignore[arg-type]
+        given = {"image": service, **options}
+        container = stage.create(*command, **given)  # type: ignore[arg-type]
         container.sdk.start()
         return container.name
 
@@ -80,16 +81,29 @@ def test_another_command(look: Engine, begin: Callable[..., str]) -> None:
         assert seen.notes == ()
 
 
-def test_only_what_is_silent_is_asked_for(
-    engine_url: str, begin: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+def test_only_a_silent_one_with_another_command_is_asked_for_its_words(
+    engine_url: str, images: Images, begin: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    healthy, silent = begin(name="healthy"), begin("sleep", "1000", name="silent")
+    shell = 'CMD ["sh", "-c", "httpd -p 80 && exec sleep 1000"]'
+    quoted = images.build(
+        exposes=["80", "81"],
+        files={"/bin/busybox": busybox()},
+        links={f"/bin/{x}": "busybox" for x in ("sh", "sleep", "httpd")},
+        instructions=[shell],
+    )
+    healthy = begin(name="healthy")
+    own = [begin(name="own", image=quoted), begin(name="init", image=quoted, init=True)]
+    other = begin("sh", "-c", "httpd -p 82 && exec sleep 1000", name="other")
     with Engine(engine_url, source="netlink") as engine:
-        assert container_listens_on(engine, healthy, 80, within=20)
+        for name in (healthy, *own, other):
+            assert container_listens_on(engine, name, 82 if name == other else 80, within=20)
         asked: list[str] = []
         inspect = engine.inspect
         monkeypatch.setattr(engine, "inspect", lambda x: asked.append(x.name) or inspect(x))
-        seen: list[Container] = [engine.container(healthy), engine.container(silent)]
-        assert [bool(x.findings) for x in seen] == [False, True]
-        assert healthy not in asked
-        assert silent in asked
+        seen: list[Container] = [engine.container(x) for x in (healthy, *own, other)]
+    assert [[str(y) for y in x.findings] for x in seen] == [
+        *([], ["silent 81/tcp"], ["silent 81/tcp"]),
+        ["silent 80/tcp", "undocumented 82/tcp"],
+    ]
+    assert [x.substitute is None for x in seen] == [True, True, True, False]
+    assert asked == [other]

@@ -184,7 +184,7 @@ def test_without_the_right_to_use_the_socket(engine_url: str, stage: Stage) -> N
     status, _, err = audit(engine_url, stage, NOBODY)
     assert status == pytest.ExitCode.USAGE_ERROR
     assert err.strip() == (
-        f"ERROR: pytest-exposed: {engine_url}: GET /version: permission denied: run as root, "
+        f"ERROR: pytest-exposed: {engine_url}: GET /_ping: permission denied: run as root, "
         "or as a member of the socket's group (docker)"
     )
 

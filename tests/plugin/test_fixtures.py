@@ -388,7 +388,7 @@ class TestSeveralHosts:
     def test_one_that_is_dead(self, suite: Suite) -> None:
         result = suite(self.SOURCE, "--docker-host", NO_SOCKET)
         result.assert_outcomes(passed=2, errors=1)
-        result.stdout.fnmatch_lines([f"pytest-exposed: {NO_SOCKET}: GET /version: *"])
+        result.stdout.fnmatch_lines([f"pytest-exposed: {NO_SOCKET}: GET /_ping: *"])
 
     def test_running_containers_of_all(
         self, suite: Suite, engine_url: str, second: str, shared_stage: Stage, web: Staged

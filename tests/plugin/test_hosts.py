@@ -130,13 +130,13 @@ class TestOneThatCannotBeReached:
 
     def test_no_socket(self, refused: Callable[..., str]) -> None:
         assert refused(NO_SOCKET) == (
-            f"{NO_SOCKET}: GET /version: there is no such socket: is the engine running, and is "
+            f"{NO_SOCKET}: GET /_ping: there is no such socket: is the engine running, and is "
             "this its address?"
         )
 
     def test_nothing_answers(self, refused: Callable[..., str], closed_port: int) -> None:
         assert refused(f"tcp://127.0.0.1:{closed_port}") == (
-            f"tcp://127.0.0.1:{closed_port}: GET /version: nothing answers there: is the engine "
+            f"tcp://127.0.0.1:{closed_port}: GET /_ping: nothing answers there: is the engine "
             "running?"
         )
 
@@ -154,7 +154,7 @@ class TestOneThatCannotBeReached:
         result = run_pytest("--docker-host", NO_SOCKET)
         result.assert_outcomes(errors=1)
         result.stdout.fnmatch_lines(
-            [f"pytest-exposed: {NO_SOCKET}: GET /version: there is no such socket: *"]
+            [f"pytest-exposed: {NO_SOCKET}: GET /_ping: there is no such socket: *"]
         )
 
     def test_unused_it_does_not_matter(self, run_pytest: Run, pytester: pytest.Pytester) -> None:
@@ -192,7 +192,7 @@ class TestSeveral:
                 r"collecting \.\.\. collected 2 items",
                 rf"exposed\[{NO_SOCKET}\] FAILED ",
                 rf"exposed\[{engine_url}\]::\S+ PASSED ",
-                rf"{NO_SOCKET}: GET /version: there is no such socket: ",
+                rf"{NO_SOCKET}: GET /_ping: there is no such socket: ",
                 r"exposed: 1 container on 2 hosts, 1 match, 1 host not reached$",
                 rf"FAILED exposed\[{NO_SOCKET}\] - unix://",
             ]
@@ -293,7 +293,10 @@ def a_server(answers: Mapping[str, bytes | None]) -> Iterator[str]:
             thread.join()
 
 
-VERSION = json.dumps({"ApiVersion": "1.41", "Version": "20.10"}).encode()
+TOLD = {
+    "/_ping": b"OK",  # without a version in its head
+    "/version": json.dumps({"ApiVersion": "1.41", "Version": "20.10"}).encode(),
+}
 ONE = json.dumps(
     [
         {
@@ -318,22 +321,21 @@ class TestOneThatMisbehaves:
     @pytest.mark.parametrize(
         ("answers", "said"),
         [
-            ({"/version": None}, "GET /version: no answer in time"),
-            ({}, "GET /version: "),
-            ({"/version": b"<html>"}, "GET /version: "),
-            ({"/version": b"[]"}, "GET /version"),
-            (
-                {"/version": VERSION, "/containers/json": None},
-                "/containers/json: no answer in time",
-            ),
-            ({"/version": VERSION, "/containers/json": b"{}"}, "answered what no engine "),
-            ({"/version": VERSION, "/containers/json": b"[1]"}, "answered what no engine "),
-            ({"/version": VERSION, "/containers/json": b'[{"Id": 1}]'}, "answered what no engine "),
-            ({"/version": VERSION, "/containers/json": b"["}, "GET /containers/json: "),
+            ({"/_ping": None}, "GET /_ping: no answer in time"),
+            ({}, "GET /_ping: "),
+            ({"/_ping": b"OK", "/version": None}, "GET /version: no answer in time"),
+            ({"/_ping": b"<html>", "/version": b"<html>"}, "GET /version: "),
+            ({"/_ping": b"OK", "/version": b"[]"}, "GET /version"),
+            ({**TOLD, "/containers/json": None}, "/containers/json: no answer in time"),
+            ({**TOLD, "/containers/json": b"{}"}, "answered what no engine "),
+            ({**TOLD, "/containers/json": b"[1]"}, "answered what no engine "),
+            ({**TOLD, "/containers/json": b'[{"Id": 1}]'}, "answered what no engine "),
+            ({**TOLD, "/containers/json": b"["}, "GET /containers/json: "),
         ],
         ids=[
             "late",
             "nothing",
+            "a late version",
             "a page",
             "a list",
             "a late list",
@@ -352,7 +354,7 @@ class TestOneThatMisbehaves:
         assert said in text
 
     def test_in_the_middle_of_it(self, run_pytest: Run, engine_url: str, place: Stage) -> None:
-        with a_server({"/version": VERSION, "/containers/json": ONE}) as url:
+        with a_server({**TOLD, "/containers/json": ONE}) as url:
             result = run_pytest(
                 *("--exposed", "--exposed-filter", place.filter, "-v"),
                 *("--docker-host", url, "--docker-host", engine_url),

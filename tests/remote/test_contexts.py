@@ -95,7 +95,7 @@ class TestByName:
                 assert engine.host == "unix:///var/run/docker.sock"
         else:
             assert refusal("--docker-host", "default") == (
-                "unix:///var/run/docker.sock: GET /version: there is no such socket: is the engine "
+                "unix:///var/run/docker.sock: GET /_ping: there is no such socket: is the engine "
                 "running, and is this its address?"
             )
         assert not relay.requests
@@ -242,7 +242,7 @@ class TestTls:
     ) -> None:
         self.create(docker, "prod", private, "ca")
         line = refusal("--docker-host", "prod")
-        assert line.startswith(f"{private.tls_url}: GET /version: ")
+        assert line.startswith(f"{private.tls_url}: GET /_ping: ")
         assert "TLS failed: " in line or "another certificate" in line
 
     def test_of_another_authority(
@@ -254,5 +254,5 @@ class TestTls:
             docker, "prod", private, *(f"{x}={folder / x}.pem" for x in ("ca", "cert", "key"))
         )
         line = refusal("--docker-host", "prod")
-        assert line.startswith(f"{private.tls_url}: GET /version: TLS failed: ")
+        assert line.startswith(f"{private.tls_url}: GET /_ping: TLS failed: ")
         assert "certificate verify failed" in line

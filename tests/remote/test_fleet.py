@@ -52,7 +52,7 @@ def test_a_late_one_delays_no_test_of_the_others(
     done: list[bool] = []
 
     def meddle(line: str) -> None:
-        if "/version" in line:
+        if "/_ping" in line:
             Event().wait(0.6)  # that is its way
         elif "/images/" in line:
             others = lambda: passed.exists() and len(passed.read_text().splitlines()) == 3  # noqa: E731
@@ -70,7 +70,7 @@ def test_a_silent_one_is_a_failing_item_and_the_others_are_audited(
     relays[0].meddle = lambda _: relays[0].hold
     result = run()
     result.assert_outcomes(passed=3, failed=1)
-    result.stdout.fnmatch_lines([f"{relays[0].url}: GET /version: no answer in time: *"])
+    result.stdout.fnmatch_lines([f"{relays[0].url}: GET /_ping: no answer in time: *"])
 
 
 @pytest.mark.parametrize("dist", ["loadscope", "loadfile"])
@@ -78,7 +78,7 @@ def test_workers_of_whole_hosts_look_at_their_own(run: Run, relays: list[Relay],
     run("-n", "2", "--dist", dist).assert_outcomes(passed=4)
     for relay in relays:
         # The process that hands tests out, and one worker.
-        assert len([x for x in relay.requests if "/version" in x]) == 2
+        assert len([x for x in relay.requests if "/_ping" in x]) == 2
 
 
 def test_more_than_a_quarter_must_be_silent_before_others_wait() -> None:

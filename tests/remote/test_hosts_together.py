@@ -144,7 +144,7 @@ class TestOneFails:
                 f"exposed: {both.relay.url}, not reached",
                 f"exposed[[]{both.relay.url}] FAILED *",
                 f"{both.ids[1]} PASSED *",
-                f"{both.relay.url}: GET /version: there is no such socket: is the engine *",
+                f"{both.relay.url}: GET /_ping: there is no such socket: is the engine *",
                 "exposed: 1 container on 2 hosts, 1 match, 1 host not reached",
             ]
         )
@@ -186,7 +186,7 @@ class TestOneFails:
 
     @pytest.mark.parametrize(
         ("call", "when"),
-        [("/version", "reached"), ("/containers/json", "reached"), ("/images/", "")],
+        [("/_ping", "reached"), ("/containers/json", "reached"), ("/images/", "")],
     )
     def test_by_never_answering(
         self, call: str, when: str, both: Both, run_pytest: RunPytest
@@ -214,12 +214,12 @@ class TestOneFails:
             [
                 f"{both.ids[0]} PASSED *",
                 f"exposed[[]{both.private.url}] FAILED *",
-                f"{both.private.url}: GET /version: no answer in time: *",
+                f"{both.private.url}: GET /_ping: no answer in time: *",
             ]
         )
 
     def test_both(self, both: Both, run_pytest: RunPytest) -> None:
-        both.relay.meddle = at("/version", both.relay.hold)
+        both.relay.meddle = at("/_ping", both.relay.hold)
         began = time.monotonic()
         with both.private.frozen():
             result = run_pytest(*both.options)
@@ -267,9 +267,10 @@ class TestOneAlone:
         ],
     )
     def test_to_the_first_call(self, text: bytes, why: str, relay: Relay, refusal: Refusal) -> None:
-        relay.meddle = at("/version", relay.answer(text))
+        relay.meddle = lambda _: relay.answer(text)
         line = refusal("--docker-host", relay.url)
-        assert line.startswith(f"{relay.url}: GET /version: ")
+        # It is asked for its version where the answer to a ping is one, and has none.
+        assert line.startswith((f"{relay.url}: GET /_ping: ", f"{relay.url}: GET /version: "))
         assert why in line
         assert line.isprintable()
 

@@ -315,7 +315,7 @@ class TestRefused:
         other["ansible_ssh_extra_args"] = "-o IdentitiesOnly=yes"
         line = refused(f"[web]\nweb-1 {words(other)}\n")
         assert line.startswith(
-            f"web-1 (ssh://127.0.0.1:{reached['ansible_port']}): GET /version: ssh ended with "
+            f"web-1 (ssh://127.0.0.1:{reached['ansible_port']}): GET /_ping: ssh ended with "
             "status 255: 127.0.0.1: Permission denied"
         )
         assert line.endswith(

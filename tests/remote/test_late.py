@@ -141,7 +141,7 @@ def test_one_that_never_answers_is_a_failing_test_after_those_of_the_others(
     assert fleet.told()[4:] == [f"failed exposed[{fleet.late.url}]"]
     result.stdout.fnmatch_lines(
         [
-            f"{fleet.late.url}: GET /version: no answer in time: *",
+            f"{fleet.late.url}: GET /_ping: no answer in time: *",
             "exposed: 4 containers on 3 hosts, 2 match, 2 do not (*), 1 host not reached",
         ]
     )

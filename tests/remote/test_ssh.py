@@ -197,7 +197,7 @@ class TestItDoesNot:
     ) -> None:
         take_key(home, server)
         assert refusal("--docker-host", server.url) == (
-            f"{server.shown}: GET /version: SSHException: Server '[127.0.0.1]:{server.port}' not "
+            f"{server.shown}: GET /_ping: SSHException: Server '[127.0.0.1]:{server.port}' not "
             f"found in known_hosts; {_hint(server)}"
         )
 
@@ -208,14 +208,14 @@ class TestItDoesNot:
         make_key(home / "other")
         trust(home, server, key=(home / "other.pub").read_text())
         line = refusal("--docker-host", server.url)
-        assert line.startswith(f"{server.shown}: GET /version: BadHostKeyException: ")
+        assert line.startswith(f"{server.shown}: GET /_ping: BadHostKeyException: ")
         assert line.endswith(_hint(server))
 
     def test_with_another_key(self, home: Path, server: Server, refusal: Refusal) -> None:
         trust(home, server)
         make_key(home / ".ssh" / "id_ed25519")
         line = refusal("--docker-host", server.url)
-        assert line.startswith(f"{server.shown}: GET /version: AuthenticationException: ")
+        assert line.startswith(f"{server.shown}: GET /_ping: AuthenticationException: ")
         assert line.endswith(_hint(server))
 
     def test_without_a_key(self, home: Path, server: Server, refusal: Refusal) -> None:
@@ -225,7 +225,7 @@ class TestItDoesNot:
     @pytest.mark.usefixtures("ready")
     def test_as_somebody_else(self, server: Server, refusal: Refusal) -> None:
         line = refusal("--docker-host", f"ssh://nosuchuser@127.0.0.1:{server.port}")
-        assert line.startswith(f"{server.shown}: GET /version: AuthenticationException: ")
+        assert line.startswith(f"{server.shown}: GET /_ping: AuthenticationException: ")
         assert "nosuchuser" not in line
 
     @pytest.mark.usefixtures("ready")
@@ -239,13 +239,13 @@ class TestItDoesNot:
         with refusing_port() as port:
             line = refusal("--docker-host", f"ssh://root@127.0.0.1:{port}")
         assert line == (
-            f"ssh://127.0.0.1:{port}: GET /version: nothing answers there: is the engine running?"
+            f"ssh://127.0.0.1:{port}: GET /_ping: nothing answers there: is the engine running?"
         )
 
     @pytest.mark.usefixtures("home")
     def test_with_a_name_that_is_none(self, refusal: Refusal) -> None:
         line = refusal("--docker-host", "ssh://nosuch.invalid")
-        assert line.startswith("ssh://nosuch.invalid: GET /version: gaierror: ")
+        assert line.startswith("ssh://nosuch.invalid: GET /_ping: gaierror: ")
 
     def test_where_the_far_side_has_no_docker(
         self, home: Path, start_server: Callable[..., Server], refusal: Refusal
@@ -254,7 +254,7 @@ class TestItDoesNot:
         trust(home, server)
         take_key(home, server)
         line = refusal("--docker-host", server.url)
-        assert line.startswith(f"{server.shown}: GET /version: ")
+        assert line.startswith(f"{server.shown}: GET /_ping: ")
         assert line.endswith(_hint(server))
 
     def test_where_the_far_side_has_no_engine(
@@ -264,7 +264,7 @@ class TestItDoesNot:
         trust(home, server)
         take_key(home, server)
         line = refusal("--docker-host", server.url)
-        assert line.startswith(f"{server.shown}: GET /version: ")
+        assert line.startswith(f"{server.shown}: GET /_ping: ")
         assert line.endswith(_hint(server))
 
     def test_without_the_package_that_speaks_ssh(self, tmp_path: Path) -> None:

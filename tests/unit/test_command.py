@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import container, image, publication
 
-from pytest_exposed.command import substitute
+from pytest_exposed.command import is_own, substitute
 from pytest_exposed.judge import findings
 from pytest_exposed.model import Publication, Substitute
 from pytest_exposed.rules import select
@@ -105,6 +105,60 @@ def test_any_words(
     what = runs(command, **of)
     assert what is None or what.isprintable()
     assert runs((*entrypoint, *own), **of) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "of"),
+    [
+        ("httpd -f", {"command": HTTPD}),
+        ("httpd -f", {"entrypoint": HTTPD}),
+        ("/entry.sh httpd -f", {"entrypoint": ENTRYPOINT, "command": HTTPD}),
+        # An argument with a space in it, but not the first word, is in quotes.
+        ("/bin/sh -c 'exec httpd -f'", {"command": ("/bin/sh", "-c", "exec httpd -f")}),
+        ("/bin/my sh -c", {"command": ("/bin/my sh", "-c")}),
+        ("echo ' ' it's", {"command": ("echo", " ", "it's")}),
+        ("echo  x", {"command": ("echo", "", "x")}),
+        # Arguments where the image has none, and a command where the image has none at all.
+        ("/entry.sh --verbose 'a b'", {"entrypoint": ENTRYPOINT}),
+        ("httpd -f", {}),
+        ("", {}),
+    ],
+)
+def test_a_line_of_the_list_that_is_the_images_command(line: str, of: dict[str, Any]) -> None:
+    assert is_own(line, image(80, **of))
+
+
+@pytest.mark.parametrize(
+    ("line", "of"),
+    [
+        ("", {"command": HTTPD}),  # what the engine doesn't tell
+        ("sh", {"command": HTTPD}),
+        ("httpd", {"command": HTTPD}),
+        ("httpd -f -p 81", {"command": HTTPD}),
+        ("sh httpd -f", {"command": HTTPD}),
+        ("/dev/init -- httpd -f", {"command": HTTPD}),
+        ("/entry.sh sleep 1000", {"entrypoint": ENTRYPOINT, "command": HTTPD}),
+        ("httpd -f", {"entrypoint": ENTRYPOINT, "command": HTTPD}),
+        ("/bin/sh -c exec httpd -f", {"command": ("/bin/sh", "-c", "exec httpd -f")}),
+        ("/entry.shx", {"entrypoint": ENTRYPOINT}),
+        ("bash -c 'while true; do sleep 10000; done'", {"command": HTTPD}),
+    ],
+)
+def test_a_line_of_the_list_that_tells_too_little(line: str, of: dict[str, Any]) -> None:
+    assert not is_own(line, image(80, **of))
+
+
+PLAIN = st.lists(st.text("ab-/", min_size=1, max_size=3), max_size=3).map(tuple)
+
+
+@given(PLAIN, PLAIN, PLAIN)
+def test_nothing_that_is_replaced_is_taken_for_the_images_own(
+    command: tuple[str, ...], entrypoint: tuple[str, ...], own: tuple[str, ...]
+) -> None:
+    of = {"entrypoint": entrypoint, "command": own}
+    if is_own(" ".join(command), image(80, **of)):
+        assert runs(command, **of) is None
+    assert is_own(" ".join(entrypoint + own), image(80, **of))
 
 
 @pytest.mark.parametrize("published", [[], [publication(80)]])

@@ -87,7 +87,8 @@ class Images:
 
     def with_shell(self, exposes: Sequence[str] = (), instructions: Sequence[str] = ()) -> str:
         """Return the tag of an image with busybox beside the listener; it runs a shell script."""
-        applets = ("sh", "cat", "ls", "mkdir", "mount", "nsenter", "rmdir", "sleep", "unshare")
+        applets = ("sh", "cat", "hostname", "ip", "ls", "mkdir", "mount", "nsenter", "rmdir")
+        applets += ("sleep", "unshare")
         return self.build(
             exposes=exposes,
             files={"/bin/listener": listener(), "/bin/busybox": busybox()},

@@ -210,6 +210,8 @@ class Inspected:
     """Ports that -p asked for, whether or not they were bound."""
     sysctls: Mapping[str, str]
     command: tuple[str, ...]
+    sandbox: str
+    """The file on the engine's host that is its network namespace; empty where it has none."""
 
     @classmethod
     def from_record(cls, record: Record) -> Inspected:
@@ -234,6 +236,7 @@ class Inspected:
             ),
             sysctls=_labels(settings.get("Sysctls")),
             command=_words([record.get("Path") or "", *_list(record.get("Args"))]),
+            sandbox=_text(_dict(record.get("NetworkSettings")).get("SandboxKey")),
         )
 
 

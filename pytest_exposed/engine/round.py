@@ -107,7 +107,19 @@ class Round:
     def _target(self, listed: Listed) -> Target:
         place = self._places[listed.id]
         shares = place == "host" or self._at_place[place] > 1
-        return Target(listed.id, listed.addresses, place, shares, lambda: self._inspect(listed).pid)
+        return Target(
+            listed.id,
+            listed.addresses,
+            place,
+            shares,
+            lambda: self._inspect(listed).pid,
+            lambda: self._sandbox(place),
+        )
+
+    def _sandbox(self, place: str) -> str:
+        """Return the file of a network namespace by whose it is; empty where that isn't told."""
+        listed = self._company.get(place)
+        return self._inspect(listed).sandbox if listed is not None else ""
 
     def _snapshot(self, listed: Listed) -> Container:
         """Return a container as if it were alone, not yet judged."""

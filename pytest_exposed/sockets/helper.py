@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import owner_of
-from pytest_exposed.sockets.reading import Reading, Target, has_left, left, with_shared
+from pytest_exposed.sockets.reading import (
+    Reading,
+    Target,
+    ambiguous,
+    has_left,
+    left,
+    with_shared,
+)
 from pytest_exposed.sockets.remote import LIMIT, Remote, reading, split_lines
 from pytest_exposed.sockets.table import (
     TableError,
@@ -173,22 +180,28 @@ def _reading(target: Target, processes: Sequence[_Seen], host: bytes, remote: Re
             "the helper found no process of the container: it has just ended, or the engine's "
             "/proc is mounted with hidepid"
         )
+    found = []
     for process in processes:
-        tables = dict(process.tables)
-        addresses = frozenset(parse_ipv4_addresses(b"\n".join([*tables.pop("fib_trie", []), b""])))
-        namespace = process.namespaces[0]
-        if has_left(target, addresses, at_host=namespace == host if host else None):
-            continue
-        return reading(
-            "helper",
-            namespace,
-            {k: v for k, v in tables.items() if k != "if_inet6"},
-            remote.byteorder,
-            ipv6=bool(parse_ipv6_addresses(tables.get("if_inet6", []))),
-            addresses=addresses,
-            shared=target.shares or namespace == host,
-        )
-    raise left(target)
+        routes = b"\n".join([*process.tables.get("fib_trie", []), b""])
+        addresses = frozenset(parse_ipv4_addresses(routes))
+        at_host = process.namespaces[0] == host if host else None
+        if not has_left(target, addresses, at_host=at_host):
+            found.append((process, addresses))
+    if not found:
+        raise left(target)
+    if len(found) > 1 and target.addresses:
+        raise ambiguous(len(found))
+    process, addresses = found[0]
+    namespace = process.namespaces[0]
+    return reading(
+        "helper",
+        namespace,
+        {k: v for k, v in process.tables.items() if k not in ("if_inet6", "fib_trie")},
+        remote.byteorder,
+        ipv6=bool(parse_ipv6_addresses(process.tables.get("if_inet6", []))),
+        addresses=addresses,
+        shared=target.shares or namespace == host,
+    )
 
 
 def parse(text: bytes) -> tuple[list[_Seen], dict[int, int], bytes]:

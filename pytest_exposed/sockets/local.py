@@ -12,8 +12,22 @@ from dataclasses import dataclass, field, replace
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
-from pytest_exposed.sockets.process import ContainerProcess, GoneProcessError, namespace_of, pids_of
-from pytest_exposed.sockets.reading import DNS, Reading, Target, has_left, left, with_shared
+from pytest_exposed.sockets.process import (
+    ContainerProcess,
+    GoneProcessError,
+    identity_of,
+    namespace_of,
+    pids_of,
+)
+from pytest_exposed.sockets.reading import (
+    DNS,
+    Reading,
+    Target,
+    ambiguous,
+    has_left,
+    left,
+    with_shared,
+)
 from pytest_exposed.sockets.table import (
     Socket,
     lines_of,
@@ -38,11 +52,14 @@ class Local:
     pids: dict[str, list[int]] = field(init=False)
     _ids: frozenset[bytes] = field(init=False)
     _host: tuple[int, int] | None = field(init=False)
+    _users: tuple[int, int] | None = field(init=False)
+    """The user namespace of this process, which as root is the host's."""
 
     def __post_init__(self) -> None:
         self._ids = frozenset(x.encode() for x in self.ids)
         self.pids = pids_of(self.ids, self.proc)
         self._host = namespace_of(f"{self.proc}/1")
+        self._users = identity_of(f"{self.proc}/self/ns/user")
 
     def observe(
         self, targets: Iterable[Target], source: str, read: Read
@@ -65,31 +82,62 @@ class Local:
         cache: dict[object, tuple[list[Socket], tuple[int, int] | None]],
     ) -> Reading:
         with ExitStack() as stack:
-            candidates = self._namespaces(target, stack)
-            for process in candidates:
-                at_host = None if self._host is None else process.namespace == self._host
-                addresses = None if at_host else _ipv4_addresses(process)
-                if has_left(target, addresses, at_host=at_host):
-                    continue
-                if process.namespace not in cache:
-                    found, local_ports = read(process)
-                    # sock_diag answers an empty dump for a protocol whose module is missing.
-                    cache[process.namespace] = found + _sctp_endpoints(process), local_ports
-                sockets, local_ports = cache[process.namespace]
-                reading = Reading(
-                    source=source,
-                    namespace=process.namespace,
-                    sockets=tuple(sockets),
-                    ipv6=_has_ipv6(process),
-                    addresses=addresses,
-                    local_ports=local_ports,
-                    cgroups=_cgroups(process, sockets),
-                    held=None,
-                    shared=target.shares or process.namespace == self._host,
-                )
-                process.prove()
-                return reading
-        raise left(target)
+            process, addresses = self._in_its_network(target, self._namespaces(target, stack))
+            if process.namespace not in cache:
+                found, local_ports = read(process)
+                # sock_diag answers an empty dump for a protocol whose module is missing.
+                cache[process.namespace] = found + _sctp_endpoints(process), local_ports
+            sockets, local_ports = cache[process.namespace]
+            reading = Reading(
+                source=source,
+                namespace=process.namespace,
+                sockets=tuple(sockets),
+                ipv6=_has_ipv6(process),
+                addresses=addresses,
+                local_ports=local_ports,
+                cgroups=_cgroups(process, sockets),
+                held=None,
+                shared=target.shares or process.namespace == self._host,
+            )
+            process.prove()
+            return reading
+
+    def _in_its_network(
+        self, target: Target, candidates: Sequence[ContainerProcess]
+    ) -> tuple[ContainerProcess, frozenset[str] | None]:
+        """Return a process in the container's own network namespace, and the addresses there."""
+        found = []
+        for process in candidates:
+            at_host = None if self._host is None else process.namespace == self._host
+            addresses = None if at_host else _ipv4_addresses(process)
+            if has_left(target, addresses, at_host=at_host):
+                continue
+            own = None if at_host else self._is_its_own(target, process, alone=len(candidates) == 1)
+            if own:
+                return process, addresses
+            if own is None:
+                found.append((process, addresses))
+        if not found:
+            raise left(target)
+        if len(found) > 1 and target.addresses:
+            raise ambiguous(len(found))
+        return found[0]
+
+    def _is_its_own(self, target: Target, process: ContainerProcess, *, alone: bool) -> bool | None:
+        """Return whether a namespace is the one that the engine made; None where nothing tells.
+
+        A user namespace of one's own, which needs no privilege, is enough to make a network in
+        which any address can be had. So where all its processes are in one network, and that which
+        is asked is in our own user namespace, the engine is not asked.
+        """
+        users = process.identity("ns/user")
+        if users is None or (alone and users == self._users):
+            return None
+        own, made = process.identity("ns/net"), identity_of(target.sandbox())
+        # Where the engine's files are not this mount namespace's, that is another kind of file.
+        if own is None or made is None or own[0] != made[0]:
+            return None
+        return own == made
 
     def _namespaces(self, target: Target, stack: ExitStack) -> Sequence[ContainerProcess]:
         """Return a process of the container in each network namespace that it has processes in."""

@@ -78,9 +78,17 @@ def namespace_of(process: str, dir_fd: int | None = None) -> tuple[int, int] | N
     These are device and inode of its net/tcp, equal for all processes of a namespace. Unlike
     ns/net that can be had without privilege.
     """
+    return identity_of(f"{process}/net/tcp", dir_fd)
+
+
+def identity_of(path: str, dir_fd: int | None = None) -> tuple[int, int] | None:
+    """Return what tells a file apart, such as ns/net of a process; None where it is hidden.
+
+    Files of /proc/<pid>/ns and mounts of them are the namespace itself (namespaces(7)).
+    """
     try:
-        found = os.stat(f"{process}/net/tcp", dir_fd=dir_fd)
-    except OSError:
+        found = os.stat(path, dir_fd=dir_fd)
+    except (OSError, ValueError):
         return None
     return found.st_dev, found.st_ino
 
@@ -148,6 +156,10 @@ class ContainerProcess:
     def namespace(self) -> tuple[int, int]:
         """Its network namespace, as namespace_of tells it."""
         return self._namespace
+
+    def identity(self, name: str) -> tuple[int, int] | None:
+        """Return what tells a file of the process apart; None where it is hidden."""
+        return identity_of(name, self._fd)
 
     def prove(self) -> None:
         """Raise GoneProcessError unless it lives, is the container's, and is where it was.

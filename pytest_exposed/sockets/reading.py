@@ -26,6 +26,9 @@ class Target:
     """Whether that is said to be the host's namespace, or another container's too."""
     main_pid: Callable[[], int]
     """Asks the engine for the pid of its first process; only called where nothing else tells."""
+    sandbox: Callable[[], str] = lambda: ""
+    """Asks the engine for the file that is its network namespace; empty where it has none. Only
+    called where a process may be in another one that it made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +64,23 @@ def has_left(target: Target, addresses: frozenset[str] | None, *, at_host: bool 
     return bool(target.addresses and addresses is not None and not target.addresses & addresses)
 
 
+def ambiguous(namespaces: int) -> ObservationError:
+    """Return the error of a container with several namespaces that all look like its own."""
+    return ObservationError(
+        f"it has processes in {namespaces} network namespaces with its address, and which is its "
+        "own can't be told"
+    )
+
+
 class LeftError(ObservationError):
     """A container without a process in its own network: seen, so that no other source is asked."""
 
 
 def left(target: Target) -> LeftError:
     """Return the error of a container whose processes have all left its network namespace."""
-    where = ", ".join(sorted(target.addresses)) or "the network of the host"
-    return LeftError(
-        f"none of its processes is in its network namespace, that of {where}: they have left it"
-    )
+    host = ", that of the host" if target.place == "host" else ""
+    where = f", that of {', '.join(sorted(target.addresses))}" if target.addresses else host
+    return LeftError(f"none of its processes is in its network namespace{where}: they have left it")
 
 
 def with_shared(

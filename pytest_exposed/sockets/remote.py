@@ -11,6 +11,9 @@ from pytest_exposed.sockets.table import Socket, TableError, parse_endpoints, pa
 LIMIT = 64 << 20
 """Bytes of text that are taken: some 400,000 rows of tables."""
 
+MOST_LINES = 1_000_000
+"""Lines of it: as Python objects empty ones take many times what they are as text."""
+
 
 class Remote(Protocol):
     """What an engine does for the sources that can't see its kernel."""
@@ -63,9 +66,14 @@ def reading(
 
 
 def split_lines(text: bytes) -> list[bytes]:
-    """Return the lines of a text that ends with a whole one; TableError where it is cut off."""
+    """Return the lines of a text that ends with a whole one.
+
+    Raises TableError where it is cut off, or has more lines than any text of ours.
+    """
     if not text:
         return []
     if not text.endswith(b"\n"):
         raise TableError("the text ends in the middle of a line")
+    if text.count(b"\n") > MOST_LINES:
+        raise TableError(f"the text has over {MOST_LINES} lines")
     return text[:-1].split(b"\n")

@@ -15,7 +15,7 @@ from docker.types import Ulimit
 from engine.test_identity import POWERS
 from workload import listener
 
-from pytest_exposed import Container, Engine, NotFoundError
+from pytest_exposed import Container, Engine, NotFoundError, ObservationError
 
 if TYPE_CHECKING:
     from stage import Images, Stage, Staged
@@ -95,6 +95,65 @@ class TestASocketHandedOver:
         maker.wait_for("ready")
         assert heard(look.container(maker.name)) == set()
         assert heard(look.container(taker.name)) == {"0.0.0.0:80/tcp listener"}
+
+
+# Without a privilege: podman's own filter of system calls lets user namespaces be made, too.
+UNFILTERED = {"security_opt": ["seccomp=unconfined", "apparmor=unconfined"]}
+
+# Continues in a user namespace and a network of the container's own making, with its address.
+ELSEWHERE = (
+    "address=$(hostname -i || echo 192.0.2.1) && "
+    'exec unshare -U -r -n sh -ec "ip addr add $address/32 dev lo;'
+)
+
+
+class TestANetworkOfItsOwnMaking:
+    """In a user namespace of its own a container is root, and can make a network like its own."""
+
+    def test_hides_nobody_who_stays(self, look: Engine, stage: Stage) -> None:
+        container = stage.script(
+            f'listener tcp:0.0.0.0:80 & {ELSEWHERE} exec listener tcp:0.0.0.0:81 ready"',
+            **UNFILTERED,
+        )
+        assert {str(x) for x in look.container(container.name).listeners} == {"0.0.0.0:80/tcp"}
+
+    def test_nor_in_anothers_network(self, look: Engine, stage: Stage) -> None:
+        owner = stage.run("tcp:0.0.0.0:80", name="owner")
+        joiner = stage.script(
+            "listener tcp:0.0.0.0:81 & exec unshare -U -r -n listener tcp:0.0.0.0:82 ready",
+            name="joiner",
+            network_mode=f"container:{owner.id}",
+            **UNFILTERED,
+        )
+        assert {str(x) for x in look.container(joiner.name).listeners} == {"0.0.0.0:81/tcp"}
+        assert {str(x) for x in look.container(owner.name).listeners} == {"0.0.0.0:80/tcp"}
+
+    @pytest.mark.parametrize("network", ["bridge", "none"])
+    def test_is_not_taken_for_its_network(self, network: str, look: Engine, stage: Stage) -> None:
+        container = stage.script(
+            f'{ELSEWHERE} exec listener tcp:0.0.0.0:80 ready"',
+            exposes=("80",),
+            network_mode=network,
+            **UNFILTERED,
+        )
+        with pytest.raises(ObservationError, match="they have left it"):
+            look.container(container.name)
+
+    def test_is_doubted_by_the_helper(
+        self, engine_url: str, helper_image: str, stage: Stage
+    ) -> None:
+        container = stage.script(
+            f'listener tcp:0.0.0.0:80 & {ELSEWHERE} exec listener ready"', **UNFILTERED
+        )
+        with (
+            Engine(engine_url, source="helper", helper_image=helper_image) as helper,
+            pytest.raises(ObservationError, match="in 2 network namespaces with its address"),
+        ):
+            helper.container(container.name)
+
+    def test_of_a_user_namespace_alone_nothing_is_thought(self, look: Engine, stage: Stage) -> None:
+        container = stage.script("exec unshare -U -r listener tcp:0.0.0.0:80 ready", **UNFILTERED)
+        assert heard(look.container(container.name)) == {"0.0.0.0:80/tcp listener"}
 
 
 def test_a_process_of_the_host_in_the_network_is_not_the_containers(

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
+from unittest.mock import patch
+
+from fuzz.records import (
+    CONTEXT,
+    ID,
+    IMAGE,
+    INSPECTED,
+    INVENTORY,
+    LISTED,
+    NODE,
+    SERVICE,
+    altered,
+)
+from fuzz.seeds import HELPER_IDS
 
 from pytest_exposed import baseline
+from pytest_exposed.acceptance import Acceptance
+from pytest_exposed.command import substitute
 from pytest_exposed.endpoints import BoundPort, PublishedPort
+from pytest_exposed.engine import inventory
 from pytest_exposed.engine.frames import output
-from pytest_exposed.engine.hosts import resolve
+from pytest_exposed.engine.hosts import Host, Member, resolve
+from pytest_exposed.engine.nodes import _member, _node
 from pytest_exposed.engine.records import (
     Inspected,
     Listed,
@@ -22,14 +42,21 @@ from pytest_exposed.engine.records import (
     layers,
     when,
 )
-from pytest_exposed.errors import ExposedError
+from pytest_exposed.engine.swarm import joined
+from pytest_exposed.errors import ExposedError, ObservationError
+from pytest_exposed.judge import findings
+from pytest_exposed.listeners import LOCAL_PORTS, listeners
+from pytest_exposed.model import Container, Image
 from pytest_exposed.ports import Ports
-from pytest_exposed.rules import expand, split
+from pytest_exposed.report.causes import neighbours
+from pytest_exposed.rules import expand, select, split
 from pytest_exposed.sockets import exec as exec_
 from pytest_exposed.sockets import helper
 from pytest_exposed.sockets.netlink import _rows, parse_row
 from pytest_exposed.sockets.process import owner_of
+from pytest_exposed.sockets.reading import Reading, Target
 from pytest_exposed.sockets.table import (
+    Socket,
     lines_of,
     parse_endpoints,
     parse_ipv4_addresses,
@@ -39,7 +66,10 @@ from pytest_exposed.sockets.table import (
 from pytest_exposed.text import printable
 from pytest_exposed.waivers import Waiver
 
-ID = "0123456789abcdef" * 4
+_HEADING = (
+    b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "
+    b"timeout inode\n"
+)
 
 
 def _text(data: bytes) -> str:
@@ -47,17 +77,25 @@ def _text(data: bytes) -> str:
 
 
 def _rows_of(name: str) -> Callable[[bytes], object]:
-    heading = (
-        b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "
-        b"timeout inode\n"
-    )
-    return lambda data: parse_table(lines_of([heading, data], name), name)
+    return lambda data: parse_table(lines_of([_HEADING, data], name), name)
 
 
-def _netlink(data: bytes) -> object:
-    rest = [data[x : x + 512] for x in range(0, len(data), 512)]
-    rows = _rows(lambda: rest.pop(0) if rest else b"", 1)
-    return [parse_row(x, socket.AF_INET6, "tcp") for x in rows]
+_DUMPS: tuple[tuple[int, Literal["tcp", "udp"]], ...] = (
+    (socket.AF_INET, "tcp"),
+    (socket.AF_INET6, "tcp"),
+    (socket.AF_INET, "udp"),
+    (socket.AF_INET6, "udp"),
+)
+
+
+def _netlink(data: bytes) -> list[Socket]:
+    """Read the answer to one of the dumps, in one datagram or several: the first byte says it."""
+    first, answer = data[:1] or b"\0", data[1:]
+    size = len(answer) // (1 + first[0] // 64) + 1
+    rest = [answer[x : x + size] for x in range(0, len(answer), size)]
+    number = first[0] % 4
+    rows = _rows(lambda: rest.pop(0) if rest else b"", number + 1)
+    return [parse_row(x, *_DUMPS[number]) for x in rows]
 
 
 class _Stream:
@@ -69,32 +107,106 @@ class _Stream:
         return part
 
 
-def _json(read: Callable[[Any], object]) -> Callable[[bytes], object]:
-    """Return a function that reads what the engine's JSON has in it, where it is any."""
+class _Remote:
+    """An engine on which the helper and `cat` write the input."""
 
-    def target(data: bytes) -> object:
-        try:
-            record = json.loads(data)
-        except (ValueError, RecursionError):
-            return None
-        return read(record) if isinstance(record, dict) else None
+    byteorder = "little"
 
-    return target
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def run_helper(self, script: str, arguments: Sequence[str]) -> bytes:  # noqa: ARG002  # of the protocol
+        return self._data
+
+    def execute(self, container: str, command: Sequence[str]) -> bytes:  # noqa: ARG002  # of the protocol
+        return self._data
 
 
-def _listed(record: dict[str, Any]) -> object:
+def _targets() -> list[Target]:
+    ids = (*HELPER_IDS, ID)
+    return [Target(x, frozenset(), ids[0], shares=False, main_pid=lambda: 9476) for x in ids]
+
+
+def _judged(answers: dict[str, Reading | ObservationError]) -> None:
+    """Go on from what was seen to what is said of it."""
+    readings = [x for x in answers.values() if isinstance(x, Reading)]
+    for reading in readings:
+        others = [x for x in readings if x is not reading]
+        image = Image(ID, "x", Ports.parse(80, "53/udp"))
+        found = listeners(reading, others, image.documented, LOCAL_PORTS)
+        container = Container(
+            id=ID,
+            name="x",
+            image=image,
+            network_mode="bridge",
+            state="running",
+            declared=Ports(),
+            published=(),
+            listeners=found,
+            source=reading.source,
+            host="x",
+        )
+        neighbours(findings(container, select(["all"])))
+
+
+def _listed(data: bytes) -> object:
+    record = {**altered(LISTED, data), "Id": ID}
+    return _of_listed(record, [SERVICE])
+
+
+def _service(data: bytes) -> object:
+    return _of_listed(LISTED, [altered(SERVICE, data)])
+
+
+def _of_listed(record: dict[str, Any], services: list[dict[str, Any]]) -> object:
     try:
-        found = Listed.from_record({"Id": ID, **record})
+        (one, untold) = map(
+            Listed.from_record, (*joined([record], services), *joined([record], ""))
+        )
     except RecordError:  # which the engine's errors name
         return None
-    return found.up_for, found.starting, str(found.published)
+    allowed = Acceptance(labels=True)._own_waivers(_labelled(one))
+    return one.up_for, one.starting, str(one.published), one.service, untold, allowed, hash(one)
 
 
-def _image(record: dict[str, Any]) -> object:
+def _labelled(one: Listed) -> Any:
+    """Return what has a container's labels."""
+    return type("Labelled", (), {"labels": one.labels})
+
+
+def _image(data: bytes) -> object:
+    record = altered(IMAGE, data)
     image = image_from_record(record, "x")
     history = record.get("History")
     known = [x for x in history if isinstance(x, dict)] if isinstance(history, list) else []
     return layers(image, known)
+
+
+def _nodes(data: bytes) -> object:
+    node = _node(altered(NODE, data))
+    found = _member(node.name, node.address, "ssh://me@m:22", resolve("ssh://me@m:22"))
+    return _shown_of(found)
+
+
+def _inventory(data: bytes) -> object:
+    tree = altered(INVENTORY, data)
+    with patch.object(inventory, "_inventory", lambda _: (tree, "")):
+        return [_shown_of(x) for x in inventory.members("ansible://all", None)]
+
+
+def _shown_of(member: Member) -> Host:
+    host = resolve(member, {})
+    assert host.shown.isprintable()
+    return host
+
+
+def _context(data: bytes) -> object:
+    with TemporaryDirectory(prefix="pe-fuzz-") as folder:
+        meta = Path(folder, "contexts", "meta", sha256(b"x").hexdigest())
+        meta.mkdir(parents=True)
+        meta.joinpath("meta.json").write_text(json.dumps(altered(CONTEXT, data)))
+        with patch.dict(os.environ, {"DOCKER_CONFIG": folder}):
+            return resolve("x", {})
 
 
 def _baseline(data: bytes) -> object:
@@ -102,6 +214,15 @@ def _baseline(data: bytes) -> object:
         path = Path(folder, "baseline")
         path.write_bytes(baseline.HEADING.encode() + data)
         return baseline.read(path)
+
+
+def _words(data: bytes) -> object:
+    """Compare a container's command with the entrypoint and command of its image."""
+    command, entrypoint, own = (
+        tuple(x.split("\0")) for x in [*_text(data).split("\n", 2), "", ""][:3]
+    )
+    image = Image(ID, "x", Ports(), entrypoint=entrypoint, command=own)
+    return substitute(command, image, {"owner": "molecule"})
 
 
 TARGETS: dict[str, Callable[[bytes], object]] = {
@@ -116,18 +237,26 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "tcp": _rows_of("tcp"),
     "tcp6": _rows_of("tcp6"),
     "udp": _rows_of("udp"),
+    "udp6": _rows_of("udp6"),
     "lines": lambda data: parse_table(lines_of([data], "tcp"), "tcp"),
-    "sctp": lambda data: parse_endpoints([b"ENDPT SOCK STY SST", *data.split(b"\n")]),
-    "if_inet6": lambda data: parse_ipv6_addresses(data.split(b"\n")),
+    "sctp": lambda data: parse_endpoints(lines_of([b"ENDPT SOCK STY SST\n", data], "eps")),
+    "if_inet6": lambda data: parse_ipv6_addresses(lines_of([data], "if_inet6")),
     "fib_trie": lambda data: parse_ipv4_addresses(b"Main:\n" + data),
     "cgroup": lambda data: owner_of(data, {ID.encode()}),
     "netlink": _netlink,
-    "helper": lambda data: helper.parse(data + b"\n@host \n@done\n"),
-    "cat": exec_.parse,
+    "helper": lambda data: _judged(
+        helper.observe(_targets(), [ID], _Remote(data + b"\n@host 1\n@done\n"))
+    ),
+    "cat": lambda data: _judged(exec_.observe(_targets()[:1], _Remote(data))),
     "frames": lambda data: b"".join(output(_Stream(data), time.monotonic() + 60)),
-    "listed": _json(_listed),
-    "inspected": _json(Inspected.from_record),
-    "image": _json(_image),
+    "listed": _listed,
+    "inspected": lambda data: Inspected.from_record(altered(INSPECTED, data)),
+    "image": _image,
+    "service": _service,
+    "node": _nodes,
+    "context": _context,
+    "inventory": _inventory,
+    "words": _words,
     "time": lambda data: when(_text(data)),
     "printable": lambda data: _shown(_text(data)),
 }
@@ -145,4 +274,6 @@ def run(name: str, data: bytes) -> None:
     try:
         TARGETS[name](data)
     except ExposedError as error:
-        assert len(str(error)) < 100 * len(data) + 10_000  # noqa: PT017  # either is right
+        text = str(error)
+        assert len(text) < 100 * len(data) + 10_000  # either is right
+        assert all(x.isprintable() for x in text.split("\n"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from make import DATA, ID
@@ -30,6 +30,7 @@ def process(
     holds: Iterable[int | str] = (),
     comm: bytes = b"web\n",
     nspid: str = "1",
+    namespaces: Mapping[str, Path] | None = None,
 ) -> Path:
     """Make the folder of a process in a network namespace, with sockets by their inodes."""
     folder = proc / str(pid)
@@ -42,6 +43,10 @@ def process(
     for number, held in enumerate(holds):
         target = f"socket:[{held}]" if isinstance(held, int) else held
         os.symlink(target, folder / "fd" / str(number))
+    if namespaces:
+        (folder / "ns").mkdir()
+        for name, file in namespaces.items():
+            os.link(file, folder / "ns" / name)
     if network is not None:
         (folder / "net").mkdir()
         for table in network.iterdir():

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import proctree
 import pytest
@@ -202,6 +203,67 @@ def test_a_process_that_left_for_another_network_is_told(proc: Path) -> None:
         proc, 7, network=proctree.namespace(proc, "elsewhere", fib_trie=ROUTES.format(9))
     )
     assert "10.0.0.2: they have left it" in refused(proc, target(ID, "10.0.0.2"))
+
+
+class TestANetworkOfItsOwnMaking:
+    """It has the container's address, and is another one than the engine made."""
+
+    @pytest.fixture
+    def proc(self, tmp_path: Path) -> Path:
+        """Return a /proc that shows our user namespace, and the host's first process."""
+        for name in ("host-users", "own-users", "made", "own"):
+            tmp_path.joinpath(name).touch()
+        folder = tmp_path / "proc"
+        network = proctree.namespace(folder, "host")
+        proctree.process(folder, 1, cgroup="0::/\n", network=network)
+        folder.joinpath("self", "ns").mkdir(parents=True)
+        folder.joinpath("self", "ns", "user").hardlink_to(tmp_path / "host-users")
+        return folder
+
+    @staticmethod
+    def process(proc: Path, pid: int, users: str, net: str) -> Path:
+        network = proctree.namespace(proc, f"{pid}", fib_trie=ROUTES.format(2))
+        files = {"user": proc.parent / f"{users}-users", "net": proc.parent / net}
+        return proctree.process(proc, pid, network=network, namespaces=files)
+
+    @staticmethod
+    def target(proc: Path, sandbox: str = "made", **rest: Any) -> Target:
+        made = str(proc.parent / sandbox) if sandbox else ""
+        return target(ID, "10.0.0.2", sandbox=lambda: made, **rest)
+
+    def test_has_been_left_for(self, proc: Path) -> None:
+        self.process(proc, 7, "own", "own")
+        assert "10.0.0.2: they have left it" in refused(proc, self.target(proc))
+
+    def test_is_not_the_one_that_is_read(self, proc: Path) -> None:
+        self.process(proc, 7, "own", "own")
+        stayed = self.process(proc, 8, "host", "made") / "net" / "tcp"
+        found = seen(proc, self.target(proc, main_pid=7))
+        assert found.namespace == (stayed.stat().st_dev, stayed.stat().st_ino)
+
+    def test_in_a_user_namespace_of_its_own_it_may_be_the_engines(self, proc: Path) -> None:
+        self.process(proc, 7, "own", "made")
+        assert seen(proc, self.target(proc)).sockets == (socket(),)
+
+    def test_is_not_asked_for_where_all_is_as_ever(self, proc: Path) -> None:
+        def asked() -> str:
+            raise AssertionError
+
+        self.process(proc, 7, "host", "made")
+        assert seen(proc, target(ID, "10.0.0.2", sandbox=asked)).sockets == (socket(),)
+
+    @pytest.mark.parametrize("sandbox", ["", "not-here"])
+    def test_where_the_engines_is_not_seen_one_is_believed(self, sandbox: str, proc: Path) -> None:
+        self.process(proc, 7, "own", "own")
+        assert seen(proc, self.target(proc, sandbox)).sockets == (socket(),)
+
+    @pytest.mark.parametrize("sandbox", ["", "not-here"])
+    def test_and_of_two_none(self, sandbox: str, proc: Path) -> None:
+        self.process(proc, 7, "own", "own")
+        self.process(proc, 8, "host", "made")
+        assert "in 2 network namespaces with its address" in refused(
+            proc, self.target(proc, sandbox, main_pid=7)
+        )
 
 
 def test_a_namespace_of_several_is_read_once_and_shared(proc: Path) -> None:

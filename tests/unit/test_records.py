@@ -72,6 +72,7 @@ INSPECTED: dict[str, Any] = {
         "PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8080"}], "81/tcp": None},
         "Sysctls": {"net.ipv4.ip_local_port_range": "1024 65000"},
     },
+    "NetworkSettings": {"SandboxKey": "/var/run/docker/netns/3f2504e04f89"},
     "Config": {"ExposedPorts": {"80/tcp": {}, "53/udp": {}}},
 }
 
@@ -374,6 +375,7 @@ def test_an_inspected_container_is_read() -> None:
     assert one.wished == ("80/tcp",)
     assert one.sysctls == {"net.ipv4.ip_local_port_range": "1024 65000"}
     assert one.command == ("httpd", "-f", "-p", "80")
+    assert one.sandbox == "/var/run/docker/netns/3f2504e04f89"
 
 
 @given(spoilt(INSPECTED))
@@ -384,7 +386,8 @@ def test_any_inspection_is_read(record: dict[str, Any]) -> None:
     assert one.exit_code is None or type(one.exit_code) is int
     assert type(one.pid) is int
     assert type(one.restarts) is int
-    assert all(isinstance(x, str) for x in (one.state, one.error, one.network_mode, one.runtime))
+    texts = one.state, one.error, one.network_mode, one.runtime, one.sandbox
+    assert all(isinstance(x, str) for x in texts)
     assert all(isinstance(x, str) for x in (*one.wished, *one.command, *one.sysctls.values()))
     one.error.encode()
     assert one.started is None or one.started.tzinfo == timezone.utc

@@ -13,6 +13,7 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets import exec as exec_
 from pytest_exposed.sockets import helper
 from pytest_exposed.sockets.reading import Reading, Target
+from pytest_exposed.sockets.remote import MOST_LINES
 from pytest_exposed.sockets.table import TableError
 
 HELPER = (DATA / "helper").read_bytes()
@@ -141,6 +142,17 @@ def test_a_cut_text_of_a_cat_lacks_whole_lines_at_most() -> None:
             assert sockets(answer) <= SHARED
         else:
             assert not text.endswith(b"\n") or b" inode ref pointer drops" not in text
+
+
+# Long texts
+
+
+@pytest.mark.parametrize("line", [b"", b"x", b"@", b"fe80" + b"0" * 28 + b" 02 40 20 80 eth0"])
+def test_more_lines_than_any_table_has_are_refused(line: bytes) -> None:
+    """Ten seconds of a hostile `cat` would be minutes of parsing, and a gigabyte of lines."""
+    many = (line + b"\n") * (MOST_LINES + 1)
+    for answers in (by_exec(EXEC + many), by_helper(HELPER + many + b"@done\n")):
+        assert {type(x) for x in answers.values()} == {TableError}
 
 
 # Changed texts

@@ -19,6 +19,24 @@ def findings(container: Container, rules: Sequence[Rule]) -> tuple[Finding, ...]
     return tuple(search(container, rules))
 
 
+def glance(container: Container, rules: Sequence[Rule]) -> tuple[bool, set[str]]:
+    """Return whether anything is wrong, and which rules are broken, up to the first `silent`.
+
+    No more is looked for: what else is to be read about the container hangs on these alone.
+    """
+    broken: set[str] = set()
+    expected = container.documented | {x.port for x in container.published}
+    may_be_silent = not expected <= Ports(x.port for x in container.listeners)
+    try:
+        for finding in search(container, rules):
+            broken.add(finding.rule)
+            if finding.rule == "silent" or not may_be_silent:
+                break
+    except ObservationError:
+        return True, broken
+    return bool(broken), broken
+
+
 def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
     """Yield the findings one by one, for whom the first few are enough.
 

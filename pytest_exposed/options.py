@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -151,3 +152,15 @@ def take_own_ids(config: pytest.Config) -> list[str]:
     own = [x for x in config.args if x.startswith(("exposed::", "exposed["))] if given else []
     config.args[:] = [x for x in config.args if x not in own] if given else []
     return own
+
+
+def haste(config: pytest.Config, chosen: Sequence[str]) -> dict[str, bool]:
+    """Return whether tests may begin before all are known, and looks before tests are chosen.
+
+    chosen are the ids of the audit's tests on the command line. pytest-xdist's workers look at
+    containers themselves.
+    """
+    known_first = ("collectonly", "lf", "failedfirst", "stepwise")
+    alone = not config.args and not chosen
+    hurry = alone and not any(config.getoption(x, False) for x in known_first)
+    return {"hurry": hurry, "ahead": hurry and not config.pluginmanager.hasplugin("dsession")}

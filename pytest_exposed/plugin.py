@@ -135,7 +135,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             audit = Audit.load(told, settings)
         else:
             with meanwhile(config, f"exposed: reaching {plural(len(settings.hosts), 'host')} …"):
-                audit = Audit.begin(settings, **_haste(config))
+                audit = Audit.begin(settings, **options.haste(config, config.stash[_CHOSEN]))
     except ExposedError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     config.add_cleanup(audit.close)
@@ -147,14 +147,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             )
     config.stash[_AUDIT] = audit
     config.pluginmanager.register(AuditHooks(audit, config.stash[_CHOSEN]), "exposed-audit")
-
-
-def _haste(config: pytest.Config) -> dict[str, bool]:
-    """Return whether tests may begin before all are known, and looks before tests are chosen."""
-    known_first = ("collectonly", "lf", "failedfirst", "stepwise")
-    alone = not config.args and not config.stash[_CHOSEN]
-    hurry = alone and not any(config.getoption(x, False) for x in known_first)
-    return {"hurry": hurry, "ahead": hurry and not config.pluginmanager.hasplugin("dsession")}
 
 
 @pytest.hookimpl(optionalhook=True)

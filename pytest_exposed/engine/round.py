@@ -13,18 +13,16 @@ from pytest_exposed.command import is_own, made_by_molecule, substitute
 from pytest_exposed.engine.ended import RUNS, why_unseen
 from pytest_exposed.engine.neighbours import Neighbours, Places, company
 from pytest_exposed.engine.records import Inspected, Listed
-from pytest_exposed.engine.swarm import REMEDY
+from pytest_exposed.engine.swarm import not_to_be_judged
 from pytest_exposed.errors import (
     EngineError,
     GoneError,
     NotRunningError,
     ObservationError,
-    UntoldError,
 )
-from pytest_exposed.judge import findings, hanging_on_publications, search
+from pytest_exposed.judge import findings, glance
 from pytest_exposed.listeners import LOCAL_PORTS, belongs, listeners
 from pytest_exposed.model import Container, Finding, Listener
-from pytest_exposed.ports import Ports
 from pytest_exposed.sockets import Look
 from pytest_exposed.sockets.reading import DNS, Reading, Target
 from pytest_exposed.text import printable
@@ -219,7 +217,7 @@ class Round:
             answer, neighbours=tuple(x for x in neighbours if isinstance(x, Container))
         )
         asks_for_names = any(x.name == "ssh" for x in self._engine.rules)
-        wrong, broken = self._glance(container)
+        wrong, broken = glance(container, self._engine.rules)
         if owners or asks_for_names or wrong:
             container = replace(
                 self._with_owners(container),
@@ -231,28 +229,12 @@ class Round:
             container = self._with_substitute(container, self._company[container.id])
         verdict = self._findings(container) if wrong or asks_for_names else ()
         verdict = self._certain(container, verdict)
-        untold = self._untold(container)
+        why = self._company[container.id].untold
+        untold = not_to_be_judged(container, self._engine.rules, why) if why else None
         if untold is not None and not isinstance(verdict, ObservationError):
             # What is found is shown; where that is nothing, or accepted, the rest is unknown.
             verdict = verdict if any(x.waived is None for x in verdict) else untold
         return replace(container, verdict=verdict, untold=untold)
-
-    def _glance(self, container: Container) -> tuple[bool, set[str]]:
-        """Return whether anything is wrong, and which rules are broken, up to the first `silent`.
-
-        No more is looked for: what else is to be read about the container hangs on these alone.
-        """
-        broken: set[str] = set()
-        expected = container.documented | {x.port for x in container.published}
-        may_be_silent = not expected <= Ports(x.port for x in container.listeners)
-        try:
-            for finding in search(container, self._engine.rules):
-                broken.add(finding.rule)
-                if finding.rule == "silent" or not may_be_silent:
-                    break
-        except ObservationError:
-            return True, broken
-        return bool(broken), broken
 
     def _certain(
         self, container: Container, verdict: tuple[Finding, ...] | ObservationError
@@ -272,18 +254,6 @@ class Round:
                     f"publishes, and which can't be seen:\n{answer}"
                 )
         return verdict
-
-    def _untold(self, container: Container) -> UntoldError | None:
-        """Return which rules can't be judged, as what its service publishes is unknown; or None."""
-        why = self._company[container.id].untold
-        rules = hanging_on_publications(container, self._engine.rules) if why else ()
-        if not rules:
-            return None
-        return UntoldError(
-            f"{why}\nso that it can't be judged by {', '.join(rules)}: {REMEDY}, or add to "
-            f"--exposed-ignore, to accept not to know: {','.join(rules)}",
-            rules,
-        )
 
     def _findings(self, container: Container) -> tuple[Finding, ...] | ObservationError:
         try:

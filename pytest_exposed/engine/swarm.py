@@ -10,13 +10,31 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_exposed.engine.records import INGRESS, UNTOLD
-from pytest_exposed.model import Service
+from pytest_exposed.errors import UntoldError
+from pytest_exposed.judge import hanging_on_publications
+from pytest_exposed.model import Container, Service
+from pytest_exposed.rules import Rule
 from pytest_exposed.text import printable
 
 Record = Mapping[str, Any]
 
 REMEDY = "audit the swarm through a manager that answers, with --docker-host swarm://MANAGER"
 """What to do where what services publish is unknown."""
+
+
+def not_to_be_judged(container: Container, rules: Sequence[Rule], why: str) -> UntoldError | None:
+    """Return by which rules a task can't be judged, as nobody tells what its service publishes.
+
+    why says that; None where no rule hangs on it.
+    """
+    hanging = hanging_on_publications(container, rules)
+    if not hanging:
+        return None
+    return UntoldError(
+        f"{why}\nso that it can't be judged by {', '.join(hanging)}: {REMEDY}, or add to "
+        f"--exposed-ignore, to accept not to know: {','.join(hanging)}",
+        hanging,
+    )
 
 
 def service_of(container: Record) -> Service | None:

@@ -198,17 +198,12 @@ class TestWhatChoosesTests:
     def test_by_a_conftest(
         self, fleet: Fleet, options: list[str], run_pytest: Run, pytester: pytest.Pytester
     ) -> None:
-        hook = """
-            import pytest
-            def pytest_collection_modifyitems(items):
-                for item in items:
-                    if item.name.endswith("drift"):
-                        item.add_marker(pytest.mark.xfail(reason="known"))
-        """
-        pytester.makeconftest(CONFTEST + "\n".join(x[12:] for x in hook.splitlines()))
-        fleet.answers_after(4)
+        hook = "def pytest_collection_modifyitems(items):\n"
+        hook += "    items[:] = [x for x in items if not x.name.endswith('drift')]\n"
+        pytester.makeconftest(CONFTEST + hook)
+        fleet.answers_after(2)
         result = run_pytest(*options)
-        result.assert_outcomes(passed=3, xfailed=3)
+        result.assert_outcomes(passed=3)
 
     @pytest.mark.parametrize("option", ["--collect-only", "--lf", "--ff", "--sw"])
     def test_where_all_must_be_known_first_all_are_waited_for(

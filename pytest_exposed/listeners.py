@@ -117,7 +117,8 @@ def _kind(
         return "loopback"
     if isinstance(address, IPv6Address):
         needs_ipv6 = socket.v6only or not address.is_unspecified
-        return "unreachable" if needs_ipv6 and not reading.ipv6 else "reachable"
+        if needs_ipv6 and not reading.ipv6:
+            return "unreachable"
     if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255":
         return "reachable"
     # Bound to an address that its namespace does not have (any more).

@@ -37,7 +37,7 @@ def _unreachable(case: Case) -> Verdict:
     only = ", ".join(_who(x) for x in listeners)
     if all(x.kind == "unreachable" for x in listeners):
         message = f"{why}, and its only listener can't be reached from outside: {only}"
-        if all(x.v6only for x in listeners):
+        if all(x.v6only and x.address == "::" for x in listeners):
             message += ", IPv6-only in a container without an IPv6 address"
         return message, "bind 0.0.0.0, or give the container a network with that address"
     return (

@@ -13,12 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.reading import Reading, Target
 from pytest_exposed.sockets.remote import Remote, reading, split_lines
-from pytest_exposed.sockets.table import TableError, parse_ipv6_addresses
+from pytest_exposed.sockets.table import READINGS, TableError, parse_ipv6_addresses
 
-COMMAND = (
-    "cat",
-    *(f"/proc/self/net/{x}" for x in ("tcp", "tcp6", "udp", "udp6", "sctp/eps", "if_inet6")),
-)
+_FILES = ("tcp", "tcp6", *["udp"] * READINGS, *["udp6"] * READINGS, "sctp/eps", "if_inet6")
+
+COMMAND = ("cat", *(f"/proc/self/net/{x}" for x in _FILES))
 
 # `cat` of several files goes on after one that is missing: tables are told apart by their headings.
 _HEADINGS = (
@@ -76,9 +75,10 @@ def parse(text: bytes) -> tuple[dict[str, list[bytes]], list[str]]:
     for line in split_lines(text):
         name = _heading(line)
         if name is not None:
-            if name in tables:
+            if name in tables and not name.startswith("udp"):
                 raise TableError(f"the text has two tables {name}")
-            current = tables[name] = [line]
+            current = tables.setdefault(name, [])
+            current.append(line)
         elif _IPV6_ADDRESS.fullmatch(line):
             addresses.append(line)
         elif current is None:

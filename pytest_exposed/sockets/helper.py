@@ -33,6 +33,7 @@ _TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", "if_inet6", "fib_trie")
 # Needs sh and cat. Only processes of the containers named in the arguments are printed, and of each
 # container one for every network namespace that it has processes in: test's -ef compares device and
 # inode of net/tcp, which are a namespace's own. A namespace is called by its first process.
+# Tables of UDP are written READINGS times: see table.steady.
 SCRIPT = r"""
 cat /dev/null || exit 127
 ids=" $* "
@@ -57,7 +58,10 @@ show() {
     cat "$1/cgroup"
     for table in tcp tcp6 udp udp6 sctp/eps if_inet6 fib_trie; do
         echo "@table $table"
-        cat "$1/net/$table" 2>/dev/null || echo "@failed"
+        case $table in
+            udp*) cat "$1/net/$table" "$1/net/$table" "$1/net/$table" "$1/net/$table" ;;
+            *) cat "$1/net/$table" ;;
+        esac 2>/dev/null || echo "@failed"
     done
     echo "@after"
     cat "$1/cgroup"
@@ -193,13 +197,14 @@ def _reading(target: Target, processes: Sequence[_Seen], host: bytes, remote: Re
         raise ambiguous(len(found))
     process, addresses = found[0]
     namespace = process.namespaces[0]
+    ipv6 = parse_ipv6_addresses(process.tables.get("if_inet6", []))
     return reading(
         "helper",
         namespace,
         {k: v for k, v in process.tables.items() if k not in ("if_inet6", "fib_trie")},
         remote.byteorder,
-        ipv6=bool(parse_ipv6_addresses(process.tables.get("if_inet6", []))),
-        addresses=addresses,
+        ipv6=bool(ipv6),
+        addresses=addresses.union(ipv6),
         shared=target.shares or namespace == host,
     )
 

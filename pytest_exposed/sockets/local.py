@@ -88,12 +88,13 @@ class Local:
                 # sock_diag answers an empty dump for a protocol whose module is missing.
                 cache[process.namespace] = found + _sctp_endpoints(process), local_ports
             sockets, local_ports = cache[process.namespace]
+            ipv6 = _ipv6_addresses(process)
             reading = Reading(
                 source=source,
                 namespace=process.namespace,
                 sockets=tuple(sockets),
-                ipv6=_has_ipv6(process),
-                addresses=addresses,
+                ipv6=bool(ipv6),
+                addresses=addresses.union(ipv6) if addresses is not None else None,
                 local_ports=local_ports,
                 cgroups=_cgroups(process, sockets),
                 held=None,
@@ -105,7 +106,7 @@ class Local:
     def _in_its_network(
         self, target: Target, candidates: Sequence[ContainerProcess]
     ) -> tuple[ContainerProcess, frozenset[str] | None]:
-        """Return a process in the container's own network namespace, and the addresses there."""
+        """Return a process in the container's own network, and the IPv4 addresses there."""
         found = []
         for process in candidates:
             at_host = None if self._host is None else process.namespace == self._host
@@ -224,11 +225,11 @@ def _sctp_endpoints(process: ContainerProcess) -> list[Socket]:
         raise ObservationError(f"net/sctp/eps can't be read: {error.strerror}") from None
 
 
-def _has_ipv6(process: ContainerProcess) -> bool:
+def _ipv6_addresses(process: ContainerProcess) -> list[str]:
     try:
-        return bool(parse_ipv6_addresses(lines_of(process.chunks("net/if_inet6"), "if_inet6")))
+        return parse_ipv6_addresses(lines_of(process.chunks("net/if_inet6"), "if_inet6"))
     except FileNotFoundError:  # a kernel without IPv6
-        return False
+        return []
     except OSError as error:
         raise ObservationError(f"net/if_inet6 can't be read: {error.strerror}") from None
 

@@ -144,8 +144,9 @@ def _dump(
         )
         try:
             return [
-                parse_row(row, family, protocol)
+                found
                 for row in _rows(lambda: link.recv(65536), sequence)
+                if (found := parse_row(row, family, protocol)) is not None
             ]
         except InterruptedDumpError:
             continue
@@ -201,14 +202,19 @@ def _messages(receive: Callable[[], bytes]) -> Iterator[tuple[int, int, int, mem
             datagram = datagram[(length + 3) & ~3 :]
 
 
-def parse_row(row: memoryview, family: int, protocol: Literal["tcp", "udp"]) -> Socket:
-    """Return the socket of one struct inet_diag_msg and its attributes."""
+def parse_row(row: memoryview, family: int, protocol: Literal["tcp", "udp"]) -> Socket | None:
+    """Return the socket of one struct inet_diag_msg and its attributes.
+
+    None for one of UDP that is being bound: for a moment it has no port (inet_bind in af_inet.c).
+    """
     if len(row) < _ROW_SIZE or row[0] != family:
         raise TableError("the kernel's answer to sock_diag has a row of another shape")
     port, _, source, _ = _SOCKET_ID.unpack_from(row, _ROW.size)
     offset = _ROW.size + _SOCKET_ID.size
     device, _, _ = _SOCKET_ID_REST.unpack_from(row, offset)
     _, _, _, uid, inode = _ROW_REST.unpack_from(row, offset + _SOCKET_ID_REST.size)
+    if port == 0 and protocol == "udp":
+        return None
     if port == 0:
         raise TableError("the kernel's answer to sock_diag has a socket on port 0")
     v6only: bool | None = False if family == socket.AF_INET else None

@@ -5,9 +5,11 @@ It can't tell an IPv6-only socket from a dual-stack one, nor who made a socket.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import ContainerProcess, local_port_range, namespace_of
-from pytest_exposed.sockets.table import Socket, lines_of, parse_table
+from pytest_exposed.sockets.table import READINGS, Socket, lines_of, parse_table, steady
 
 
 def sockets(process: ContainerProcess) -> tuple[list[Socket], tuple[int, int] | None]:
@@ -20,7 +22,7 @@ def sockets(process: ContainerProcess) -> tuple[list[Socket], tuple[int, int] | 
     found = []
     for name in ("tcp", "tcp6", "udp", "udp6"):
         try:
-            found += parse_table(lines_of(process.chunks(f"net/{name}"), name), name)
+            found += parse_table(_lines(process, name), name)
         except FileNotFoundError:
             if not name.endswith("6"):  # a kernel without IPv6 has no tables for it
                 raise ObservationError(f"the process has no net/{name}") from None
@@ -28,3 +30,8 @@ def sockets(process: ContainerProcess) -> tuple[list[Socket], tuple[int, int] | 
             raise ObservationError(f"net/{name} can't be read: {error.strerror}") from None
     here = process.namespace == namespace_of("/proc/thread-self")
     return found, local_port_range() if here else None
+
+
+def _lines(process: ContainerProcess, name: str) -> Iterable[bytes]:
+    readings = (lines_of(process.chunks(f"net/{name}"), name) for _ in range(READINGS))
+    return next(readings) if name.startswith("tcp") else steady(readings, name)

@@ -42,7 +42,7 @@ class Reading:
     ipv6: bool
     """Whether the namespace has an IPv6 address other than loopback."""
     addresses: frozenset[str] | None
-    """The namespace's IPv4 addresses; None where not looked up."""
+    """The namespace's addresses, but for loopback's; None where not looked up."""
     local_ports: tuple[int, int] | None
     """Its range of ports for clients, ip_local_port_range; None where it can't be seen."""
     cgroups: frozenset[int] | None

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from pytest_exposed.sockets.reading import Reading
-from pytest_exposed.sockets.table import Socket, TableError, parse_endpoints, parse_table
+from pytest_exposed.sockets.table import (
+    Socket,
+    TableError,
+    parse_endpoints,
+    parse_table,
+    steady,
+)
 
 LIMIT = 64 << 20
 """Bytes of text that are taken: some 400,000 rows of tables."""
@@ -42,16 +48,22 @@ def reading(
     """Return the reading of a container from the lines of its tables; TableError if one is none.
 
     tcp and udp must be among them; tcp6 and udp6 are missing where the kernel has no IPv6, sctp/eps
-    where it has no SCTP.
+    where it has no SCTP. Tables of UDP are there several times over: see table.steady.
     """
     found: list[Socket] = []
     for name in ("tcp", "udp"):
         if name not in tables:
             raise TableError(f"the text has no table {name}")
     for name, lines in tables.items():
-        found += (
-            parse_endpoints(lines) if name == "sctp/eps" else parse_table(lines, name, byteorder)
-        )
+        if name == "sctp/eps":
+            found += parse_endpoints(lines)
+        elif name.startswith("udp"):
+            readings = list(_readings(lines))
+            for one in readings:  # that is no table makes the text none
+                parse_table(one, name, byteorder)
+            found += parse_table(steady(readings, name), name, byteorder)
+        else:
+            found += parse_table(lines, name, byteorder)
     return Reading(
         source=source,
         namespace=namespace,
@@ -63,6 +75,13 @@ def reading(
         held=None,
         shared=shared,
     )
+
+
+def _readings(lines: list[bytes]) -> Iterator[list[bytes]]:
+    """Yield the readings of a table that was read several times: each begins with its heading."""
+    starts = [number for number, line in enumerate(lines) if line == lines[0]] or [0]
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        yield lines[start:end]
 
 
 def split_lines(text: bytes) -> list[bytes]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import islice
 from socket import AF_INET, inet_pton
 from typing import Literal
 
@@ -79,14 +80,14 @@ def parse_table(lines: Iterable[bytes], name: str, byteorder: str = sys.byteorde
         match = _ROW.fullmatch(line)
         if match is None or {len(match[1]), len(match[3])} != {digits} or count >= MOST_ROWS:
             raise TableError(f"line {count + 2} of {name} is not a row of a table of sockets")
-        state = int(match[4], 16)
-        if state == wanted:
+        state, port = int(match[4], 16), int(match[2], 16)
+        if state == wanted and not (port == 0 and protocol == "udp"):  # that is being bound
             address = _address(match[1].decode(), byteorder)
             sockets.append(
                 Socket(
                     protocol,  # type: ignore[arg-type]  # "tcp" or "udp", by the name of the file
                     address,
-                    _port(int(match[2], 16), name),
+                    _port(port, name),
                     int(match[6]),
                     int(match[5]),
                     v6only=False if family == 4 else None,
@@ -95,6 +96,42 @@ def parse_table(lines: Iterable[bytes], name: str, byteorder: str = sys.byteorde
         elif protocol == "tcp" and state != SYN_RECV:
             break
     return sockets
+
+
+READINGS = 4
+"""How often a table of UDP is read to find two readings alike."""
+
+# Linux's smallest page: what is shorter came in one piece.
+_PAGE = 4096
+
+
+def steady(readings: Iterable[Iterable[bytes]], name: str) -> list[bytes]:
+    """Return the lines of a UDP table that has them all; readings are those of it, one by one.
+
+    The kernel writes a page for each read(2), and for the next one it counts the rows from the
+    first again (udp_get_idx in net/ipv4/udp.c): where one of them was closed meanwhile, another one
+    is left out, be it there all the time. The closed one was written, and isn't in the next
+    reading: so of two readings with the same sockets the first has them all. Raises TableError
+    where no two are.
+    """
+    before: list[tuple[bytes, ...]] | None = None
+    for reading in readings:
+        lines = list(islice(reading, MOST_ROWS + 2))
+        if sum(map(len, lines)) + len(lines) < _PAGE:
+            return lines
+        sockets = [_identity(x) for x in lines]
+        if sockets == before:
+            return lines
+        before = sockets
+    raise TableError(
+        f"{name} changes faster than it can be read: as root on the engine's host, netlink sees it"
+    )
+
+
+def _identity(line: bytes) -> tuple[bytes, ...]:
+    """Return what tells a row's socket: address, port and inode, and no lengths of queues."""
+    fields = line.split(None, 10)
+    return (*fields[1:3], *fields[9:10])
 
 
 def _address(digits: str, byteorder: str) -> str:

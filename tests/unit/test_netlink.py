@@ -270,6 +270,10 @@ def test_a_socket_on_port_0_is_refused() -> None:
         parse_row(memoryview(row(socket(0), sockets.AF_INET)), sockets.AF_INET, "tcp")
 
 
+def test_a_udp_socket_that_is_being_bound_is_none_yet() -> None:
+    assert parse_row(memoryview(row(socket(0), sockets.AF_INET)), sockets.AF_INET, "udp") is None
+
+
 @pytest.mark.parametrize("length", [0, 15, 17, 200, 2**32 - 1])
 def test_a_message_that_is_longer_or_shorter_than_it_says_is_refused(length: int) -> None:
     broken = struct.pack("=IHHII", length, DONE, MULTI, 1, 0)

@@ -14,7 +14,7 @@ from pytest_exposed.sockets import exec as exec_
 from pytest_exposed.sockets import helper
 from pytest_exposed.sockets.reading import Reading, Target
 from pytest_exposed.sockets.remote import MOST_LINES
-from pytest_exposed.sockets.table import TableError
+from pytest_exposed.sockets.table import READINGS, TableError
 
 HELPER = (DATA / "helper").read_bytes()
 EXEC = (DATA / "exec").read_bytes()
@@ -272,6 +272,21 @@ def test_a_table_that_is_missing_is_not_an_empty_one() -> None:
     for name in ("tcp6", "udp6", "sctp/eps"):
         text = HELPER.replace(f"@table {name}\n".encode(), b"@table sctp/eps\n@failed\n", 1)
         assert isinstance(by_helper(text)[WEB], (Reading, ObservationError))
+
+
+def test_tables_of_udp_are_read_several_times() -> None:
+    assert [exec_.COMMAND.count(f"/proc/self/net/{x}") for x in ("udp", "udp6")] == [READINGS] * 2
+    reading = " ".join(['"$1/net/$table"'] * READINGS)
+    assert f"udp*) cat {reading} ;;" in helper.SCRIPT
+
+
+def test_a_long_table_of_udp_that_is_told_once_is_not_believed() -> None:
+    start, end = HELPER.index(b"@table udp\n"), HELPER.index(b"@table udp6\n")
+    heading, row = HELPER[start:end].splitlines(keepends=True)[1:3]
+    for times in (1, 2):
+        long = HELPER[:start] + b"@table udp\n" + (heading + row * 60) * times + HELPER[end:]
+        answer = by_helper(long)[WEB]
+        assert isinstance(answer, Reading) is (times == 2), answer
 
 
 def test_a_table_of_another_machines_byte_order_is_read_so() -> None:

@@ -24,6 +24,7 @@ from pytest_exposed.sockets.table import (
     parse_ipv4_addresses,
     parse_ipv6_addresses,
     parse_table,
+    steady,
 )
 
 HEADINGS = {x: (DATA / x).read_bytes().partition(b"\n")[0] for x in ("tcp", "tcp6", "udp", "udp6")}
@@ -311,6 +312,36 @@ def test_one_row_of_another_shape_makes_it_no_table(line: bytes) -> None:
         parse_table([HEADINGS["tcp"], ROW, line, ROW], "tcp", "little")
     with pytest.raises(TableError):
         parse_table([HEADINGS["tcp"], line], "tcp", "little")
+
+
+def test_a_udp_socket_that_is_being_bound_is_none_yet() -> None:
+    there = ROW.replace(b" 0A ", b" 07 ")
+    found = parse_table([HEADINGS["udp"], there.replace(b":0050", b":0000"), there], "udp")
+    assert [x.port for x in found] == [80]
+
+
+class TestATableThatIsReadSeveralTimes:
+    @staticmethod
+    def table(*inodes: int, queue: int = 0) -> list[bytes]:
+        """Return a table of UDP sockets by their inodes, with so much in their queues."""
+        row = b"%5d: 00000000:%04X 00000000:0000 07 00000000:%08X 00:00000000 00000000 0 0 %d 2 0 0"
+        return [HEADINGS["udp"], *(row % (x, 1000 + x, queue, x) for x in inodes)]
+
+    def test_a_short_one_is_read_once(self) -> None:
+        rest = iter([self.table(*range(1, 20)), self.table()])
+        assert steady(rest, "udp") == self.table(*range(1, 20))
+        assert list(rest) == [self.table()]
+
+    def test_the_first_that_is_confirmed_is_taken(self) -> None:
+        odd, whole = range(1, 200, 2), range(1, 200)
+        readings = [self.table(*odd), self.table(*whole), self.table(*whole, queue=7)]
+        assert steady(readings, "udp") == self.table(*whole, queue=7)
+
+    @pytest.mark.parametrize("times", [0, 1, 4])
+    def test_one_that_is_never_the_same_is_refused(self, times: int) -> None:
+        readings = [self.table(*range(x, x + 100)) for x in range(times)]
+        with pytest.raises(TableError, match="udp changes faster than it can be read"):
+            steady(readings, "udp")
 
 
 @pytest.mark.parametrize("name", ["tcp", "tcp6", "udp", "udp6"])

@@ -29,6 +29,9 @@ _NO_ENGINE = {
     *("AttributeError", "KeyError", "TypeError"),
 }
 
+# What paramiko's channel says where the command at the other end has ended before it was asked.
+_ENDED_BEFORE = "Socket is closed"
+
 
 class SshError(Exception):
     """The ssh program, which brought no answer: why."""
@@ -52,7 +55,7 @@ def cause(error: BaseException, host: Host) -> str:
     if tls or "HTTPS server" in text:
         shown = f"TLS failed: {printable(text)} (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
     elif type(below[-1]).__module__.startswith("paramiko") or (
-        cut_off and host.url.startswith("ssh://")
+        host.url.startswith("ssh://") and (cut_off or text == _ENDED_BEFORE)
     ):
         shown += f"; `ssh {host.shown} docker version` must work without asking for anything"
     elif cut_off:

@@ -90,8 +90,8 @@ class Look:
             return {x.id: why for x in targets}
         if source == "procfs":
             return self._local.observe(targets, source, procfs.sockets)
-        with netlink.reader() as read:
-            return self._local.observe(targets, source, read)
+        with netlink.reader() as reader:
+            return self._local.observe(targets, source, reader.sockets, reader.ahead)
 
     def owners(self, container: str, inodes: Collection[int]) -> dict[int, tuple[Process, ...]]:
         """Return the processes of a container that hold each of the sockets, as far as visible."""

@@ -21,6 +21,7 @@ from pytest_exposed.sockets.process import (
 )
 from pytest_exposed.sockets.reading import (
     DNS,
+    Answer,
     Reading,
     Target,
     ambiguous,
@@ -36,10 +37,22 @@ from pytest_exposed.sockets.table import (
     parse_ipv6_addresses,
 )
 
-Read = Callable[[ContainerProcess], tuple[list[Socket], "tuple[int, int] | None"]]
+Read = Callable[[ContainerProcess], Answer]
 
 _ADDRESSES_LIMIT = 4 << 20
 _HELD_PROCESSES = 4096
+_AT_ONCE = 64
+"""Containers of which processes are held open together, not to come near a limit of 256 files."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A process that is in the network of the container that is looked for."""
+
+    target: Target
+    process: ContainerProcess
+    addresses: frozenset[str] | None
+    """The IPv4 addresses of that network; None where not looked up."""
 
 
 @dataclass(slots=True)
@@ -62,51 +75,72 @@ class Local:
         self._users = identity_of(f"{self.proc}/self/ns/user")
 
     def observe(
-        self, targets: Iterable[Target], source: str, read: Read
-    ) -> dict[str, Reading | ObservationError]:
-        """Return what read sees of each target, or why it can't."""
-        answers: dict[str, Reading | ObservationError] = {}
-        cache: dict[object, tuple[list[Socket], tuple[int, int] | None]] = {}
-        for target in targets:
-            try:
-                answers[target.id] = self._observe(target, source, read, cache)
-            except ObservationError as error:
-                answers[target.id] = error
-        return self._with_holders(with_shared(answers))
-
-    def _observe(
         self,
-        target: Target,
+        targets: Sequence[Target],
         source: str,
         read: Read,
-        cache: dict[object, tuple[list[Socket], tuple[int, int] | None]],
-    ) -> Reading:
-        with ExitStack() as stack:
-            process, addresses = self._in_its_network(target, self._namespaces(target, stack))
-            if process.namespace not in cache:
-                found, local_ports = read(process)
-                # sock_diag answers an empty dump for a protocol whose module is missing.
-                cache[process.namespace] = found + _sctp_endpoints(process), local_ports
-            sockets, local_ports = cache[process.namespace]
-            ipv6 = _ipv6_addresses(process)
-            reading = Reading(
-                source=source,
-                namespace=process.namespace,
-                sockets=tuple(sockets),
-                ipv6=bool(ipv6),
-                addresses=addresses.union(ipv6) if addresses is not None else None,
-                local_ports=local_ports,
-                cgroups=_cgroups(process, sockets),
-                held=None,
-                shared=target.shares or process.namespace == self._host,
-            )
-            process.prove()
-            return reading
+        ahead: Callable[[Iterable[ContainerProcess]], None] = lambda _: None,
+    ) -> dict[str, Reading | ObservationError]:
+        """Return what read sees of each target, or why it can't.
 
-    def _in_its_network(
-        self, target: Target, candidates: Sequence[ContainerProcess]
-    ) -> tuple[ContainerProcess, frozenset[str] | None]:
-        """Return a process in the container's own network, and the IPv4 addresses there."""
+        ahead is told of the processes that read is called with next, many at a time.
+        """
+        answers: dict[str, Reading | ObservationError] = {}
+        seen: dict[object, Answer] = {}
+        for begin in range(0, len(targets), _AT_ONCE):
+            with ExitStack() as stack:
+                found: list[_Found] = []
+                for target in targets[begin : begin + _AT_ONCE]:
+                    try:
+                        found.append(self._find(target, stack))
+                    except ObservationError as error:
+                        answers[target.id] = error
+                fresh = {x.process.namespace: x.process for x in found}
+                ahead([x for namespace, x in fresh.items() if namespace not in seen])
+                for one in found:
+                    try:
+                        answers[one.target.id] = self._reading(one, source, read, seen)
+                    except ObservationError as error:
+                        answers[one.target.id] = error
+        return self._with_holders(with_shared(answers))
+
+    def _reading(
+        self, found: _Found, source: str, read: Read, seen: dict[object, Answer]
+    ) -> Reading:
+        process, addresses = found.process, found.addresses
+        if process.namespace not in seen:
+            sockets, local_ports = read(process)
+            # sock_diag answers an empty dump for a protocol whose module is missing.
+            seen[process.namespace] = sockets + _sctp_endpoints(process), local_ports
+        sockets, local_ports = seen[process.namespace]
+        ipv6 = _ipv6_addresses(process)
+        reading = Reading(
+            source=source,
+            namespace=process.namespace,
+            sockets=tuple(sockets),
+            ipv6=bool(ipv6),
+            addresses=addresses.union(ipv6) if addresses is not None else None,
+            local_ports=local_ports,
+            cgroups=_cgroups(process, sockets),
+            held=None,
+            shared=found.target.shares or process.namespace == self._host,
+        )
+        process.prove()
+        return reading
+
+    def _find(self, target: Target, stack: ExitStack) -> _Found:
+        """Return a process in the container's own network, held open by the stack; no other is."""
+        candidates = self._namespaces(target, stack)
+        chosen = None
+        try:
+            chosen = self._choose(target, candidates)
+            return chosen
+        finally:
+            for other in candidates:
+                if chosen is None or other is not chosen.process:
+                    other.close()
+
+    def _choose(self, target: Target, candidates: Sequence[ContainerProcess]) -> _Found:
         found = []
         for process in candidates:
             at_host = None if self._host is None else process.namespace == self._host
@@ -115,9 +149,9 @@ class Local:
                 continue
             own = None if at_host else self._is_its_own(target, process, alone=len(candidates) == 1)
             if own:
-                return process, addresses
+                return _Found(target, process, addresses)
             if own is None:
-                found.append((process, addresses))
+                found.append(_Found(target, process, addresses))
         if not found:
             raise left(target)
         if len(found) > 1 and target.addresses:

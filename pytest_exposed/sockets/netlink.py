@@ -10,14 +10,16 @@ import ctypes
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import ContainerProcess, local_port_range, namespace_of
+from pytest_exposed.sockets.reading import Answer
 from pytest_exposed.sockets.table import (
     CLOSE,
     LISTEN,
@@ -60,8 +62,8 @@ _HIGHEST_ERRNO = 4095  # linux/err.h: MAX_ERRNO
 _TRIES = 10
 _SECONDS = 10.0
 
-Answer = tuple[list[Socket], "tuple[int, int] | None"]
-"""Listening sockets, and the range of ports for clients where it can be seen."""
+_Inside = tuple[socket.socket, "tuple[int, int] | None"]
+"""A sock_diag socket of a namespace, and the namespace's range of ports for clients."""
 
 
 class InterruptedDumpError(ObservationError):
@@ -69,45 +71,67 @@ class InterruptedDumpError(ObservationError):
 
 
 @contextmanager
-def reader() -> Iterator[Callable[[ContainerProcess], Answer]]:
-    """Yield what reads the sockets of a process's network namespace, and its local port range.
+def reader() -> Iterator[Reader]:
+    """Yield what reads the sockets of network namespaces, and their local port ranges."""
+    # It starts its thread when that is first used.
+    with ThreadPoolExecutor(1, "pytest-exposed-setns") as traveller:
+        reader = Reader(traveller, namespace_of("/proc/thread-self"))
+        try:
+            yield reader
+        finally:
+            reader.close()
 
-    It raises ObservationError where the namespace can't be entered or its answer is no answer.
+
+@dataclass(slots=True)
+class Reader:
+    """Reads the sockets of network namespaces from inside each.
 
     setns moves one thread for good: in a thread that lives on, all that follows would be elsewhere.
-    So there is one that goes from namespace to namespace, opens a socket in each, and ends with
-    the block; to start one for each would take longer than all the rest.
+    So there is one that goes from namespace to namespace, opens a socket in each, and ends when all
+    is read. It is sent through many at a time: to wait for it takes longer than what it does.
     """
-    # Of this thread, not of the process: another thread may be elsewhere.
-    here = namespace_of("/proc/thread-self")
-    with ThreadPoolExecutor(1, "pytest-exposed-setns") as traveller:  # starts when first used
-        yield lambda process: _sockets(process, here, traveller)
+
+    _traveller: ThreadPoolExecutor
+    _here: tuple[int, int] | None
+    """The namespace of the thread that reads: another thread of the process may be elsewhere."""
+    _opened: dict[tuple[int, int], _Inside | ObservationError] = field(default_factory=dict)
+
+    def ahead(self, processes: Iterable[ContainerProcess]) -> None:
+        """Open a socket in the namespace of each process, which are about to be read."""
+        self.close()
+        away = [x for x in processes if x.namespace != self._here]
+        if away:
+            opened = self._traveller.submit(lambda: [_open_inside(x) for x in away]).result()
+            self._opened = dict(zip((x.namespace for x in away), opened, strict=True))
+
+    def sockets(self, process: ContainerProcess) -> Answer:
+        """Return the listening sockets of a process's namespace, and its local port range.
+
+        Raises ObservationError where it can't be entered or its answer is no answer.
+        """
+        if process.namespace == self._here:
+            opened: _Inside | ObservationError = _open_here()
+        else:
+            if process.namespace not in self._opened:
+                self.ahead([process])
+            opened = self._opened.pop(process.namespace)
+        if isinstance(opened, ObservationError):
+            raise opened
+        link, local_ports = opened
+        with link:
+            link.settimeout(_SECONDS)
+            found = [row for dump in _DUMPS for row in _dump(link, *dump)]
+        return found, local_ports
+
+    def close(self) -> None:
+        """Close what was opened and not read."""
+        for opened in self._opened.values():
+            if not isinstance(opened, ObservationError):
+                opened[0].close()
+        self._opened.clear()
 
 
-def _sockets(
-    process: ContainerProcess, here: tuple[int, int] | None, traveller: ThreadPoolExecutor
-) -> Answer:
-    if process.namespace == here:
-        link, local_ports = _open_here()
-    else:
-        try:
-            namespace = process.open("ns/net")
-        except OSError as error:
-            raise ObservationError(
-                f"its network namespace can't be opened: {error.strerror} (that needs root: "
-                "CAP_SYS_PTRACE and CAP_SYS_ADMIN)"
-            ) from None
-        try:
-            link, local_ports = traveller.submit(_open_inside, namespace).result()
-        finally:
-            os.close(namespace)
-    with link:
-        link.settimeout(_SECONDS)
-        found = [row for dump in _DUMPS for row in _dump(link, *dump)]
-    return found, local_ports
-
-
-def _open_here() -> tuple[socket.socket, tuple[int, int] | None]:
+def _open_here() -> _Inside:
     """Return a sock_diag socket of the calling thread's namespace, and its local port range."""
     link = socket.socket(
         socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG
@@ -121,14 +145,26 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def _open_inside(namespace: int) -> tuple[socket.socket, tuple[int, int] | None]:
-    """Let the calling thread enter a namespace for good, and return the same of it."""
-    if _libc().setns(namespace, CLONE_NEWNET) != 0:
-        reason = os.strerror(ctypes.get_errno())
-        raise ObservationError(
-            f"its network namespace can't be entered: {reason} (that needs CAP_SYS_ADMIN)"
+def _open_inside(process: ContainerProcess) -> _Inside | ObservationError:
+    """Let the calling thread enter a process's namespace for good; return the same, or why not."""
+    try:
+        namespace = process.open("ns/net")
+    except OSError as error:
+        return ObservationError(
+            f"its network namespace can't be opened: {error.strerror} (that needs root: "
+            "CAP_SYS_PTRACE and CAP_SYS_ADMIN)"
         )
-    return _open_here()
+    try:
+        if _libc().setns(namespace, CLONE_NEWNET) != 0:
+            reason = os.strerror(ctypes.get_errno())
+            return ObservationError(
+                f"its network namespace can't be entered: {reason} (that needs CAP_SYS_ADMIN)"
+            )
+        return _open_here()
+    except OSError as error:
+        return ObservationError(f"sock_diag can't be asked: {error.strerror}")
+    finally:
+        os.close(namespace)
 
 
 def _dump(

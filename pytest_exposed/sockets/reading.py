@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.table import Socket
 
+Answer = tuple[list[Socket], "tuple[int, int] | None"]
+"""A namespace's listening sockets, and its range of ports for clients where it can be seen."""
+
 DNS = "127.0.0.11"
 """Where Docker answers DNS inside the containers of user-defined networks."""
 

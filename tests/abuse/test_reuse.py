@@ -48,7 +48,7 @@ def process_with_pid(pid: int) -> subprocess.Popen[bytes] | None:
 def test_a_pid_that_is_anothers_meanwhile(source: str, stage: Stage) -> None:
     with ExitStack() as stack:
         netlinks = stack.enter_context(netlink.reader())
-        reused(netlinks if source == "netlink" else procfs.sockets, source, stage)
+        reused(netlinks.sockets if source == "netlink" else procfs.sockets, source, stage)
 
 
 def reused(read: Read, source: str, stage: Stage) -> None:

@@ -13,7 +13,7 @@ import pytest
 from demo.engine import connect, engine
 from stage import Images, Stage
 
-from benchmarks import fleet, growth, others, ours, startup
+from benchmarks import fleet, growth, kinds, others, ours, startup
 from benchmarks.measure import medians
 from benchmarks.measured import AuditCost, Results, Way
 from benchmarks.plot import svg
@@ -27,6 +27,7 @@ FOLDER = Path(__file__).with_name("results")
 
 _SIZES = (10, 60, 200)
 _ROUNDS = {"netlink": 9, "procfs": 5, "helper": 3, "exec": 3}
+_OF_A_KIND = 60
 _ASKED = 10
 """How many containers are asked in the slow ways of others."""
 
@@ -59,6 +60,8 @@ def _measure(
     helper_image = fleet.image(images)
     print("much of something", flush=True)
     results.growths = growth.growths(stage, 5)
+    print("containers of other kinds", flush=True)
+    results.kinds = kinds.costs(stage, min(_OF_A_KIND, sizes[-1]), _ROUNDS["netlink"])
     containers: list[Staged] = []
     for size in sizes:
         print(f"{size} containers", flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from benchmarks.growth import Growth
+from benchmarks.kinds import KindCost
 from benchmarks.startup import StartUp
 
 
@@ -36,6 +37,7 @@ class Results:
     asked: int = 0
     """How many containers were asked in each of the ways."""
     audits: list[AuditCost] = field(default_factory=list)
+    kinds: list[KindCost] = field(default_factory=list)
     ways: list[Way] = field(default_factory=list)
     growths: list[Growth] = field(default_factory=list)
     start_ups: list[StartUp] = field(default_factory=list)

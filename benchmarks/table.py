@@ -13,6 +13,11 @@ _AUDIT = (
     "containers costs more a container, as below."
 )
 
+_INSPECTED = (
+    "By netlink, as root. For what the engine's list leaves out of those that listen on nothing, "
+    "or have no network of their own, each one is inspected."
+)
+
 
 def markdown(results: Results) -> str:
     """Return the whole page."""
@@ -54,6 +59,15 @@ def markdown(results: Results) -> str:
                     )
                     for x in results.audits
                 ],
+            ),
+            "",
+            "## An audit of containers of other kinds",
+            "",
+            _INSPECTED,
+            "",
+            *_table(
+                ("containers that", "containers", "ms each"),
+                [(x.kind, str(x.containers), _ms(x.whole / x.containers)) for x in results.kinds],
             ),
             "",
             "## One container that has much of something",

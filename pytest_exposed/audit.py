@@ -63,12 +63,22 @@ class Audit:
         return audit
 
     def _begin(self, *, hurry: bool, ahead: bool) -> None:
+        try:
+            if len(self.hosts) == 1:  # in this thread, so that an interrupt reaches it
+                self.hosts[0].begin()
+            else:
+                self._begin_side_by_side(hurry=hurry, ahead=ahead)
+        except BaseException:  # an interrupt among them
+            self.close()
+            raise
+
+    def _begin_side_by_side(self, *, hurry: bool, ahead: bool) -> None:
         at_once = _at_once(len(self.hosts))
         threads = ThreadPoolExecutor(at_once)  # in these a helper's removal is waited for
 
         def begin(host: HostAudit) -> None:
             host.begin()
-            if ahead and host.error is None and len(self.hosts) > 1:
+            if ahead and host.error is None:
                 host.begin_to_look(threads, host.wanted)
 
         tasks = [partial(begin, x) for x in self.hosts]
@@ -77,15 +87,11 @@ class Audit:
         def some_answered() -> bool:
             return any(y.error is None for x, y in self._reached.items() if x.done())
 
-        try:
-            together.wait_for_most(self._reached, _PATIENCE if hurry else None, some_answered)
-            for future, host in self._reached.items():
-                host.awaited = not future.done()
-                if not host.awaited:
-                    future.result()
-        except BaseException:  # an interrupt among them
-            self.close()
-            raise
+        together.wait_for_most(self._reached, _PATIENCE if hurry else None, some_answered)
+        for future, host in self._reached.items():
+            host.awaited = not future.done()
+            if not host.awaited:
+                future.result()
 
     def answers(self) -> Iterator[HostAudit]:
         """Yield the hosts that tests began without, as they answer or turn out not to."""

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from http.client import HTTPResponse
+from http.client import HTTPResponse, IncompleteRead
 from typing import Any
 
 LIMIT = 64 << 20
@@ -113,9 +113,12 @@ def check_head(response: Any) -> None:
 
 
 def read_body(response: Any, answer: Answer) -> None:
-    """Read the body into the response, where the SDK looks for it; raises AnswerError."""
+    """Read the body into the response, where the SDK looks for it.
+
+    Raises AnswerError, IncompleteRead and what else http.client or requests raise.
+    """
     body = response.content
-    if answer.length:  # older versions of urllib3 don't say so
-        raise AnswerError(f"the answer ended {answer.length} bytes before its end")
+    if answer.length:  # http.client and older versions of urllib3 don't say so
+        raise IncompleteRead(body, answer.length)
     if body.count(b",") > MOST_VALUES:
         raise AnswerError(f"it answered with over {MOST_VALUES} values, which no engine does")

@@ -18,7 +18,7 @@ from docker.constants import MINIMUM_DOCKER_API_VERSION
 from docker.errors import InvalidVersion, TLSParameterError
 from docker.utils import kwargs_from_env, version_lt
 
-from pytest_exposed.engine import ssh
+from pytest_exposed.engine import ssh, unix
 from pytest_exposed.engine.answer import Answer, Bounds, check_head, read_body
 from pytest_exposed.engine.cause import chain
 from pytest_exposed.errors import EngineError
@@ -80,12 +80,6 @@ class Client(docker.APIClient):
 
         Raises AnswerError for one that is not taken, and whatever requests does.
         """
-        if self._settings is None:
-            found: Any = self.merge_environment_settings(url, {}, True, None, None)
-            self._settings = {**found}
-            if self.verify is not True:
-                # REQUESTS_CA_BUNDLE, which is for the web, must not replace the engine's own CA.
-                self._settings["verify"] = self.verify
         sent = {**self.headers, "Accept-Encoding": "identity", **(headers or {})}
         prepared = requests.Request(method, url, sent, **content).prepare()
         bounds = self._bounds
@@ -94,18 +88,20 @@ class Client(docker.APIClient):
         if url.endswith("/images/create"):
             seconds = max(seconds, PULL_SECONDS)
         bounds.deadline = time.monotonic() + seconds
-        response = self._send(prepared)
+        response = self._send(prepared, stream=stream)
         answer, bounds.answer = bounds.answer, None
         assert answer is not None
+        goes_on = False
         try:
             check_head(response)
             # Or it is guessed from the text, which takes long where that is long.
             response.encoding = "utf-8"
-            if not stream or response.status_code >= 400:
+            goes_on = stream and response.status_code < 400
+            if not goes_on:
                 read_body(response, answer)
-        except BaseException:
-            response.close()
-            raise
+        finally:
+            if not goes_on:
+                response.close()
         response.answer = answer
         return response
 
@@ -136,22 +132,36 @@ class Client(docker.APIClient):
             )
         self._version = version
 
-    def _send(self, prepared: requests.PreparedRequest) -> Any:
+    def _send(self, prepared: requests.PreparedRequest, *, stream: bool) -> Any:
         """Return the head of the answer; ask again what changes nothing where a connection ended.
 
         That is one at rest, which the engine, or a proxy before it, was about to end.
         """
         adapter = self._adapter(str(prepared.url))
+        if hasattr(adapter, "socket_path") and not stream:
+            send = partial(unix.send, getattr(adapter, _FIND)())
+        else:
+            send = partial(adapter.send, **self._settings_of(str(prepared.url)))
         while True:
             self._bounds.is_new = False
             try:
-                return adapter.send(prepared, timeout=self._bounds.wait, **(self._settings or {}))
-            except requests.ConnectionError as error:
+                return send(prepared, timeout=self._bounds.wait)
+            except (requests.ConnectionError, ConnectionError) as error:
                 ended = any(isinstance(x, ConnectionError) for x in chain(error))
                 repeatable = prepared.method in ("GET", "HEAD", "DELETE")
                 late = time.monotonic() > self._bounds.deadline
                 if self._bounds.is_new or late or not ended or not repeatable:
                     raise
+
+    def _settings_of(self, url: str) -> dict[str, Any]:
+        """Return what the environment says of connections: read once, as that takes long."""
+        if self._settings is None:
+            found: Any = self.merge_environment_settings(url, {}, True, None, None)
+            self._settings = {**found}
+            if self.verify is not True:
+                # REQUESTS_CA_BUNDLE, which is for the web, must not replace the engine's own CA.
+                self._settings["verify"] = self.verify
+        return self._settings
 
     def upgrade(self, path: str, identity: str, **content: Any) -> Any:
         """Return the answer to a POST that becomes a stream; path has {0} for the id.

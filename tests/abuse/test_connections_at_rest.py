@@ -1,4 +1,4 @@
-"""A connection that was at rest, and ends in the moment in which it is used again."""
+"""Connections between calls: what is used again, and what ends in the moment in which it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_exposed import Engine, EngineError
+from pytest_exposed import Engine, EngineError, NotFoundError
 
 if TYPE_CHECKING:
     import socket
@@ -16,6 +16,32 @@ if TYPE_CHECKING:
 
 def closes(_: socket.socket) -> None:
     """Meddle: nothing is answered, and the connection ends."""
+
+
+def test_one_connection_is_enough_for_call_after_call(relay: Relay) -> None:
+    with Engine(relay.url) as engine:
+        for _ in range(3):
+            engine.running()
+            with pytest.raises(NotFoundError):
+                engine.image("no-such-image")
+    assert len(relay.requests) > 6
+    assert relay.accepted == 1
+
+
+REDIRECT = b"HTTP/1.1 307 Away\r\nLocation: /elsewhere\r\nContent-Length: 2\r\n\r\n[]"
+CUT_SHORT = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[]"
+
+
+@pytest.mark.parametrize("text", [REDIRECT, CUT_SHORT])
+def test_one_whose_answer_was_not_read_is_not_used_again(text: bytes, relay: Relay) -> None:
+    with Engine(relay.url, timeout=2) as engine:
+        relay.meddle = lambda _: relay.answer_and_hold(text)
+        with pytest.raises(EngineError, match=r"redirect|no answer in time"):
+            engine.running()
+        relay.meddle = lambda _: None
+        assert relay.accepted == 1
+        engine.running()
+        assert relay.accepted == 2
 
 
 def test_what_changes_nothing_is_asked_again(relay: Relay) -> None:

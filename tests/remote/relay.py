@@ -38,6 +38,8 @@ class Relay:
         self.url = f"unix://{self.path}"
         self.requests: list[str] = []
         """The lines of all requests so far."""
+        self.accepted = 0
+        """How many connections were made so far."""
         self.meddle: Callable[[str], Meddle | None] = lambda _: None
         self.gathering = 0.0
         """For how many seconds what the engine says is held back, to be passed on at once."""
@@ -80,6 +82,15 @@ class Relay:
         """Meddle: no answer comes, until the relay ends."""
         self._ended.wait()
 
+    def answer_and_hold(self, text: bytes) -> Meddle:
+        """Meddle: these bytes are the answer, and the connection stays."""
+
+        def meddle(client: socket.socket) -> None:
+            client.sendall(text)
+            self.hold(client)
+
+        return meddle
+
     @staticmethod
     def answer(text: bytes) -> Meddle:
         """Meddle: these bytes are the answer."""
@@ -97,6 +108,7 @@ class Relay:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self.accepted += 1
             self._start(self._serve, client)
 
     def _serve(self, client: socket.socket) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +288,59 @@ def test_a_namespace_of_several_is_read_once_and_shared(proc: Path) -> None:
     assert one.namespace == other.namespace
     assert one.held == frozenset({5, 6, 7})
     assert other.held == frozenset({8})
+
+
+def held_open(proc: Path) -> list[str]:
+    links = [os.path.join("/proc/self/fd", x) for x in os.listdir("/proc/self/fd")]
+    return [x for x in map(os.path.realpath, links) if x.startswith(f"{proc}/")]
+
+
+def test_many_are_read_in_groups_each_of_which_is_told_ahead(proc: Path) -> None:
+    """Whatever number there is of them, few processes are held open together."""
+    ids = [f"{number:064x}" for number in range(300)]
+    shared = proctree.namespace(proc, "shared")
+    for number, identity in enumerate(ids):
+        own = proctree.namespace(proc, str(number)) if number % 3 else shared
+        proctree.process(proc, 1000 + number, network=own, cgroup=f"0::/{identity}\n")
+    told: list[object] = []
+    reads: list[object] = []
+    most = 0
+
+    def ahead(processes: Iterable[ContainerProcess]) -> None:
+        nonlocal most
+        told.extend(x.namespace for x in processes)
+        most = max(most, len(held_open(proc)))
+
+    def read(process: ContainerProcess) -> tuple[list[Socket], None]:
+        assert process.namespace in told
+        reads.append(process.namespace)
+        return [socket()], None
+
+    local = Local(ids, str(proc))
+    answers = local.observe([target(x) for x in ids], "netlink", read, ahead)
+    assert [x for x in answers.values() if not isinstance(x, Reading)] == []
+    assert list(answers) == ids
+    assert told == reads
+    assert len(set(reads)) == len(reads) == 201
+    assert 32 <= most <= 64
+    assert held_open(proc) == []
+
+
+def test_of_the_processes_of_a_container_the_one_that_is_read_is_held_open(proc: Path) -> None:
+    for number in range(20):
+        network = proctree.namespace(proc, str(number), fib_trie=ROUTES.format(number))
+        proctree.process(proc, 7 + number, network=network)
+    held: list[str] = []
+    local = Local([ID], str(proc))
+    local.observe(
+        [target(ID, "10.0.0.2", main_pid=7)],
+        "netlink",
+        sees(socket()),
+        lambda _: held.extend(held_open(proc)),
+    )
+    assert held == [str(proc / "9")]
+    assert "they have left it" in refused(proc, target(ID, "10.0.1.1", main_pid=7))
+    assert held_open(proc) == []
 
 
 def test_the_host_s_namespace_is_shared(proc: Path) -> None:

@@ -6,8 +6,8 @@ Both ask one proven process of each container, and prove it again after they hav
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
 from pytest_exposed.errors import ObservationError
@@ -54,6 +54,13 @@ class _Found:
     addresses: frozenset[str] | None
     """The IPv4 addresses of that network; None where not looked up."""
 
+    def is_in(self, seen: Container[object]) -> bool:
+        """Return whether its network is among those seen before.
+
+        What tells it apart may be another's since: that is believed of containers said to share.
+        """
+        return self.target.shares and self.process.namespace in seen
+
 
 @dataclass(slots=True)
 class Local:
@@ -95,20 +102,21 @@ class Local:
                         found.append(self._find(target, stack))
                     except ObservationError as error:
                         answers[target.id] = error
-                fresh = {x.process.namespace: x.process for x in found}
-                ahead([x for namespace, x in fresh.items() if namespace not in seen])
+                fresh = {x.process.namespace: x.process for x in found if not x.is_in(seen)}
+                ahead(fresh.values())
                 for one in found:
                     try:
                         answers[one.target.id] = self._reading(one, source, read, seen)
                     except ObservationError as error:
                         answers[one.target.id] = error
+        self._tell_apart(targets, answers)
         return self._with_holders(with_shared(answers))
 
     def _reading(
         self, found: _Found, source: str, read: Read, seen: dict[object, Answer]
     ) -> Reading:
         process, addresses = found.process, found.addresses
-        if process.namespace not in seen:
+        if not found.is_in(seen):
             sockets, local_ports = read(process)
             # sock_diag answers an empty dump for a protocol whose module is missing.
             seen[process.namespace] = sockets + _sctp_endpoints(process), local_ports
@@ -127,6 +135,40 @@ class Local:
         )
         process.prove()
         return reading
+
+    def _tell_apart(
+        self, targets: Iterable[Target], answers: dict[str, Reading | ObservationError]
+    ) -> None:
+        """Let containers be in one namespace only where they are said to be, or are in this moment.
+
+        The kernel gives a new namespace what told one apart that is gone: a container that ended
+        since it was read, and one that was started, would look like neighbours.
+        """
+        by_namespace: dict[object, dict[Target, Reading]] = {}
+        for target in targets:
+            if isinstance(reading := answers[target.id], Reading):
+                by_namespace.setdefault(reading.namespace, {})[target] = reading
+        for namespace, readings in by_namespace.items():
+            if len({x.place for x in readings}) < 2:
+                continue
+            together = self._in_this_moment(namespace, readings)
+            for target, reading in readings.items():
+                if target not in together:
+                    answers[target.id] = replace(reading, namespace=(namespace, target.id))
+
+    def _in_this_moment(self, namespace: object, targets: Iterable[Target]) -> set[Target]:
+        with ExitStack() as stack:
+            found = []
+            for target in targets:
+                with suppress(ObservationError):
+                    found.append(self._find(target, stack))
+            together = set()
+            for one in found:  # all of which were there when the last was opened
+                with suppress(ObservationError):
+                    one.process.prove()
+                    if one.process.namespace == namespace:
+                        together.add(one.target)
+            return together
 
     def _find(self, target: Target, stack: ExitStack) -> _Found:
         """Return a process in the container's own network, held open by the stack; no other is."""

@@ -10,7 +10,7 @@ import ctypes
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -100,21 +100,21 @@ class Reader:
         """Open a socket in the namespace of each process, which are about to be read."""
         self.close()
         away = [x for x in processes if x.namespace != self._here]
-        if away:
-            opened = self._traveller.submit(lambda: [_open_inside(x) for x in away]).result()
-            self._opened = dict(zip((x.namespace for x in away), opened, strict=True))
+        opened = self._open(away) if away else ()
+        self._opened = dict(zip((x.namespace for x in away), opened, strict=True))
 
     def sockets(self, process: ContainerProcess) -> Answer:
         """Return the listening sockets of a process's namespace, and its local port range.
 
         Raises ObservationError where it can't be entered or its answer is no answer.
         """
+        opened: _Inside | ObservationError
         if process.namespace == self._here:
-            opened: _Inside | ObservationError = _open_here()
-        else:
-            if process.namespace not in self._opened:
-                self.ahead([process])
+            opened = _open_here()
+        elif process.namespace in self._opened:
             opened = self._opened.pop(process.namespace)
+        else:
+            (opened,) = self._open([process])
         if isinstance(opened, ObservationError):
             raise opened
         link, local_ports = opened
@@ -122,6 +122,9 @@ class Reader:
             link.settimeout(_SECONDS)
             found = [row for dump in _DUMPS for row in _dump(link, *dump)]
         return found, local_ports
+
+    def _open(self, processes: Sequence[ContainerProcess]) -> list[_Inside | ObservationError]:
+        return self._traveller.submit(lambda: [_open_inside(x) for x in processes]).result()
 
     def close(self) -> None:
         """Close what was opened and not read."""

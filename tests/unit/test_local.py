@@ -278,7 +278,7 @@ def test_a_namespace_of_several_is_read_once_and_shared(proc: Path) -> None:
         reads.append(process.namespace)
         return [socket()], None
 
-    answers = observe(proc, target(), target(OTHER_ID), read=read)
+    answers = observe(proc, target(shares=True), target(OTHER_ID, shares=True), read=read)
     assert len(reads) == 1
     one, other = answers[ID], answers[OTHER_ID]
     assert isinstance(one, Reading)
@@ -288,6 +288,53 @@ def test_a_namespace_of_several_is_read_once_and_shared(proc: Path) -> None:
     assert one.namespace == other.namespace
     assert one.held == frozenset({5, 6, 7})
     assert other.held == frozenset({8})
+
+
+class TestTwoNotSaidToShare:
+    """Both look as if they were in one namespace, which one may have been in before the other."""
+
+    @pytest.fixture
+    def proc(self, proc: Path) -> Path:
+        network = proctree.namespace(proc, "both")
+        proctree.process(proc, 7, network=network)
+        proctree.process(proc, 8, network=network, cgroup=f"0::/{OTHER_ID}\n")
+        return proc
+
+    def test_are_read_each_and_share_where_both_are_in_it_now(self, proc: Path) -> None:
+        reads: list[int] = []
+
+        def read(process: ContainerProcess) -> tuple[list[Socket], None]:
+            reads.append(process.pid)
+            return [socket(process.pid)], None
+
+        answers = observe(proc, target(), target(OTHER_ID), read=read)
+        one, other = answers[ID], answers[OTHER_ID]
+        assert isinstance(one, Reading)
+        assert isinstance(other, Reading)
+        assert reads == [7, 8]
+        assert (one.sockets, other.sockets) == ((socket(7),), (socket(8),))
+        assert one.namespace == other.namespace
+        assert one.shared
+        assert other.shared
+
+    @pytest.mark.parametrize("happens", [end, leave_its_namespace])
+    def test_do_not_share_where_one_is_gone(
+        self, happens: Callable[[Path], None], proc: Path
+    ) -> None:
+        def read(process: ContainerProcess) -> tuple[list[Socket], None]:
+            if process.pid == 8:
+                happens(proc)
+            return [socket(process.pid)], None
+
+        answers = observe(proc, target(), target(OTHER_ID), read=read)
+        one, other = answers[ID], answers[OTHER_ID]
+        assert isinstance(one, Reading)
+        assert isinstance(other, Reading)
+        assert (one.sockets, other.sockets) == ((socket(7),), (socket(8),))
+        assert one.namespace != other.namespace
+        assert not one.shared
+        assert not other.shared
+        assert held_open(proc) == []
 
 
 def held_open(proc: Path) -> list[str]:
@@ -302,6 +349,7 @@ def test_many_are_read_in_groups_each_of_which_is_told_ahead(proc: Path) -> None
     for number, identity in enumerate(ids):
         own = proctree.namespace(proc, str(number)) if number % 3 else shared
         proctree.process(proc, 1000 + number, network=own, cgroup=f"0::/{identity}\n")
+    targets = [target(x, shares=not n % 3, place=x if n % 3 else "") for n, x in enumerate(ids)]
     told: list[object] = []
     reads: list[object] = []
     most = 0
@@ -317,7 +365,7 @@ def test_many_are_read_in_groups_each_of_which_is_told_ahead(proc: Path) -> None
         return [socket()], None
 
     local = Local(ids, str(proc))
-    answers = local.observe([target(x) for x in ids], "netlink", read, ahead)
+    answers = local.observe(targets, "netlink", read, ahead)
     assert [x for x in answers.values() if not isinstance(x, Reading)] == []
     assert list(answers) == ids
     assert told == reads

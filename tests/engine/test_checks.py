@@ -432,4 +432,5 @@ class TestNames:
         running = stage.run(name="a", labels=labels)
         stopped = stage.run(name="b", labels=labels)
         stopped.sdk.kill()
+        stopped.sdk.wait()
         assert engine.container(f"{stage.name}old").name == running.name

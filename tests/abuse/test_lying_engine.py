@@ -108,6 +108,7 @@ def place(shared_stage: Stage, images: Images, helper_image: str) -> Place:
     web = shared_stage.run("tcp:0.0.0.0:80", name="web", image=image)
     stopped = shared_stage.run("tcp:0.0.0.0:80", name="stopped")
     stopped.sdk.kill()
+    stopped.sdk.wait()
     host = shared_stage.run(name="host", network_mode="host")
     return Place(web.name, stopped.name, host.name, helper_image)
 

@@ -24,6 +24,7 @@ def place(shared_stage: Stage) -> Stage:
     shared_stage.create(name="created", labels={"tier": "front"})
     stopped = shared_stage.run(name="stopped", labels={"tier": "front"})
     stopped.sdk.kill()
+    stopped.sdk.wait()
     return shared_stage
 
 

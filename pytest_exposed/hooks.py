@@ -11,7 +11,7 @@ import pytest
 from pytest_exposed import closing
 from pytest_exposed.audit import Audit
 from pytest_exposed.host import HostAudit
-from pytest_exposed.items import AuditItem, ContainerItem, HostCollector
+from pytest_exposed.items import AuditItem, ContainerItem, FailureText, HostCollector
 from pytest_exposed.outcome import HostOutcome, Outcome
 from pytest_exposed.progress import meanwhile
 from pytest_exposed.text import plural
@@ -110,10 +110,17 @@ class AuditHooks:
         report = yield
         if isinstance(item, AuditItem) and call.when == "call":
             report.exposed = item.told  # type: ignore[attr-defined]  # reports take extra fields
+            if isinstance(report.longrepr, FailureText):
+                headline = report.longrepr.reprcrash.message
+                report.exposed_headline = headline
         return report
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Gather what a test found."""
+        """Gather what a test found; of a failure that another process told, the headline too."""
+        headline = getattr(report, "exposed_headline", None)
+        if headline is not None and isinstance(report.longrepr, str):
+            report.longrepr = FailureText(headline, report.longrepr)  # type: ignore[assignment]
         told = getattr(report, "exposed", None)
         if told is not None:
             self._outcome.add(told)

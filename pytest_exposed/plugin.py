@@ -232,7 +232,7 @@ def _exposed_checker(request: pytest.FixtureRequest) -> Iterator[Checker]:
     try:
         settings = _expanded(request.config)
     except ExposedError as error:
-        pytest.fail(f"pytest-exposed: {error}", pytrace=False)
+        raise pytest.fail.Exception(f"pytest-exposed: {error}", pytrace=False) from None
     if len(settings.hosts) > 1 and not hasattr(request, "param"):
         pytest.fail(
             "several docker hosts are given, and a fixture asked for by getfixturevalue can't run "
@@ -243,7 +243,7 @@ def _exposed_checker(request: pytest.FixtureRequest) -> Iterator[Checker]:
     try:
         engine = settings.connect(host)
     except ExposedError as error:
-        pytest.fail(f"pytest-exposed: {error}", pytrace=False)
+        raise pytest.fail.Exception(f"pytest-exposed: {error}", pytrace=False) from None
     checker = Checker(engine, settings.grace)
     checkers = request.config.stash.setdefault(_CHECKERS, [])
     checkers.append(checker)

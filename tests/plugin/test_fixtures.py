@@ -223,6 +223,7 @@ class TestErrors:
         result.assert_outcomes(errors=len(fixtures))
         lines = [x for x in result.outlines if x.startswith(f"pytest-exposed: {NO_SOCKET}: GET ")]
         assert len(lines) == len(fixtures)
+        assert "During handling" not in result.stdout.str()
 
 
 class TestComparingPorts:

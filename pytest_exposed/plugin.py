@@ -69,6 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
             "pytest-exposed: --exposed-report, --exposed-write-baseline and --exposed-write-tests "
             "write what an audit found: add --exposed"
         )
+    elif own := options.own_ids(config):
+        raise pytest.UsageError(f"pytest-exposed: {own[0]} is a test of the audit: add --exposed")
 
 
 def _settings(config: pytest.Config) -> Settings:

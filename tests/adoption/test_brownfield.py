@@ -51,13 +51,31 @@ def test_a_baseline_from_twelve_findings_to_none(
     assert "silent" not in Path(pytester.path, "baseline.txt").read_text(encoding="utf-8")
 
 
+def test_a_baseline_of_the_ini_file_lies_beside_it(
+    pytester: pytest.Pytester,
+    engine_url: str,
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage.run("tcp:0.0.0.0:80", name="web")
+    audit(pytester, engine_url, stage, "--exposed-write-baseline=baseline.txt")
+    pytester.makeini("[pytest]\nexposed_baseline = baseline.txt")
+    audit(pytester, engine_url, stage).assert_outcomes(passed=1)
+    monkeypatch.chdir(pytester.mkdir("folder"))
+    audit(pytester, engine_url, stage).assert_outcomes(passed=1)
+
+
 def test_a_written_suite_passes_and_is_never_overwritten(
     pytester: pytest.Pytester, engine_url: str, stage: Stage
 ) -> None:
     stage.run(
-        "tcp:0.0.0.0:80", "udp:0.0.0.0:53", name="web", exposes=["80"], ports={"80/tcp": None}
+        *("tcp:0.0.0.0:80", "udp:0.0.0.0:53", "tcp:0.0.0.0:7000-7009"),
+        name="web",
+        exposes=["80"],
+        ports={"80/tcp": None},
     )
     audit(pytester, engine_url, stage, "--exposed-write-tests=test_written.py")
+    assert '"7000-7009/tcp", only=True' in Path(pytester.path, "test_written.py").read_text()
     written = pytester.runpytest("--docker-host", engine_url, "test_written.py")
     written.assert_outcomes(passed=1)
     again = audit(pytester, engine_url, stage, "--exposed-write-tests=test_written.py")

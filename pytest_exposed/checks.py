@@ -14,7 +14,7 @@ from pytest_exposed.engine.swarm import REMEDY
 from pytest_exposed.errors import ConfigurationError, ExposedError, ObservationError, PortError
 from pytest_exposed.grace import moments, settle
 from pytest_exposed.model import Container, Finding, Listener
-from pytest_exposed.ports import Port, PortLike, Ports
+from pytest_exposed.ports import Port, Ports, PortsLike
 from pytest_exposed.text import printable
 
 MOST = 236
@@ -42,7 +42,7 @@ class Check:
 def container_listens_on(
     engine: Engine,
     container: object,
-    *ports: PortLike | Ports,
+    *ports: PortsLike,
     within: float = 0,
     only: bool = False,
 ) -> Check:
@@ -154,7 +154,7 @@ def _list(things: Iterable[object]) -> str:
     return ", ".join(map(str, things))
 
 
-def container_publishes(engine: Engine, container: object, *ports: PortLike | Ports) -> Check:
+def container_publishes(engine: Engine, container: object, *ports: PortsLike) -> Check:
     """Return whether every port is published, as `docker run -p` writes it.
 
     "80" is published on any port of the host, "8080:80" on that one, "127.0.0.1:8080:80/tcp" on
@@ -194,7 +194,7 @@ def container_matches_image(
     engine: Engine,
     container: object,
     ignore: str | Iterable[str] = (),
-    allow: PortLike | Iterable[PortLike] = (),
+    allow: PortsLike = (),
     *,
     grace: float = 0,
 ) -> Check:
@@ -222,7 +222,7 @@ def container_matches_image(
     return Check(False, f"{answer} does not match {answer.image}: {_list(found)}", answer)
 
 
-def _allowance(allow: PortLike | Iterable[PortLike]) -> Callable[[Finding], bool]:
+def _allowance(allow: PortsLike) -> Callable[[Finding], bool]:
     forms = [allow] if isinstance(allow, (str, int, Port)) else list(allow)
     names = {x for x in forms if isinstance(x, str) and x in rules.RULES}
     for form in forms:
@@ -232,9 +232,7 @@ def _allowance(allow: PortLike | Iterable[PortLike]) -> Callable[[Finding], bool
     return lambda x: x.rule in names or (x.port is not None and x.port in ports)
 
 
-def image_exposes(
-    engine: Engine, image: object, *ports: PortLike | Ports, only: bool = False
-) -> Check:
+def image_exposes(engine: Engine, image: object, *ports: PortsLike, only: bool = False) -> Check:
     """Return whether an image documents every port, its protocol included; with only, no others.
 
     Raises PortError for what is no port, NotFoundError for an unknown image.

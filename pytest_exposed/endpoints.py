@@ -9,7 +9,7 @@ from ipaddress import IPv6Address, ip_address
 
 from pytest_exposed.errors import PortError
 from pytest_exposed.model import Listener, Publication, endpoint
-from pytest_exposed.ports import Port, PortLike, Ports
+from pytest_exposed.ports import Port, Ports, PortsLike
 
 # 127.0.0.1:9000/tcp, [::1]:9000
 _BOUND = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:\[\]]*)):(?P<ports>[^:]*)")
@@ -28,7 +28,7 @@ class BoundPort:
     address: str | None = None
 
     @classmethod
-    def parse(cls, form: PortLike | Ports) -> list[BoundPort]:
+    def parse(cls, form: PortsLike) -> list[BoundPort]:
         """Return what a form means: a port, a range, Ports, or these behind an address and a colon.
 
         Raises PortError (a ValueError) that names the form.
@@ -70,7 +70,7 @@ class PublishedPort:
     host_port: int | None = None
 
     @classmethod
-    def parse(cls, form: PortLike | Ports) -> list[PublishedPort]:
+    def parse(cls, form: PortsLike) -> list[PublishedPort]:
         """Return what a form of `docker run -p` means: "80", "8080:80", "127.0.0.1:8080:80/tcp".
 
         Ranges pair up: "8000-8001:80-81". Raises PortError (a ValueError) that names the form.

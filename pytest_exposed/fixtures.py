@@ -19,7 +19,7 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.round import Answer
 from pytest_exposed.errors import EngineError, ExposedError, GoneError, ObservationError
 from pytest_exposed.model import Container
-from pytest_exposed.ports import PortLike, Ports
+from pytest_exposed.ports import PortsLike
 from pytest_exposed.report.text import table
 from pytest_exposed.settings import Settings
 from pytest_exposed.sockets import REMOTE
@@ -154,7 +154,7 @@ class ContainerListensOn(_Bound):
     name = "container_listens_on"
 
     def __call__(
-        self, container: object, *ports: PortLike | Ports, within: float = 0, only: bool = False
+        self, container: object, *ports: PortsLike, within: float = 0, only: bool = False
     ) -> Check:
         """Return whether a container listens on ports; see checks.container_listens_on."""
         __tracebackhide__ = True
@@ -169,7 +169,7 @@ class ContainerPublishes(_Bound):
 
     name = "container_publishes"
 
-    def __call__(self, container: object, *ports: PortLike | Ports) -> Check:
+    def __call__(self, container: object, *ports: PortsLike) -> Check:
         """Return whether a container publishes ports; see checks.container_publishes."""
         __tracebackhide__ = True
         engine = self._checker.engine
@@ -185,7 +185,7 @@ class ContainerMatchesImage(_Bound):
         self,
         container: object,
         ignore: str | Iterable[str] = (),
-        allow: PortLike | Iterable[PortLike] = (),
+        allow: PortsLike = (),
     ) -> Check:
         """Return whether a container matches its image; see checks.container_matches_image."""
         __tracebackhide__ = True
@@ -200,7 +200,7 @@ class ImageExposes(_Bound):
 
     name = "image_exposes"
 
-    def __call__(self, image: object, *ports: PortLike | Ports, only: bool = False) -> Check:
+    def __call__(self, image: object, *ports: PortsLike, only: bool = False) -> Check:
         """Return whether an image documents ports; see checks.image_exposes."""
         __tracebackhide__ = True
         engine = self._checker.engine

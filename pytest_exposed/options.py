@@ -96,7 +96,9 @@ def add(parser: pytest.Parser) -> None:
         action="store_true",
         help="print the rules, their groups, why they matter and what to do, and end",
     )
-    parser.addini("exposed_baseline", "file of accepted findings", "string", "")
+    parser.addini(
+        "exposed_baseline", "file of accepted findings, from the ini file's folder", "string", ""
+    )
     parser.addini(
         "exposed_allow_labels",
         "let images and containers waive findings by their label pytest-exposed.allow",

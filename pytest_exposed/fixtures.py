@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from tempfile import NamedTemporaryFile
+from types import TracebackType
 from typing import Any
 
 import pytest
@@ -24,6 +25,9 @@ from pytest_exposed.report.text import table
 from pytest_exposed.settings import Settings
 from pytest_exposed.sockets import REMOTE
 from pytest_exposed.text import printable
+
+_OWN = os.path.dirname(__file__) + os.sep
+"""The folder of this package's files."""
 
 ParameterSet = Any
 """What pytest.param returns; pytest has no public name for it."""
@@ -72,6 +76,22 @@ def runs_of_engines(settings: Settings) -> list[ParameterSet]:
     """Return the parameters of a test that runs for each engine."""
     labels = labels_of([resolve(x) for x in settings.hosts])
     return [pytest.param(place, id=label) for place, label in enumerate(labels)]
+
+
+def leave_out_own_frames(error: pytest.ExceptionInfo[BaseException]) -> None:
+    """Let an error that is raised on purpose end where a test calls into this package."""
+    if not isinstance(error.value, ExposedError):
+        return
+    kept: list[TracebackType] = []
+    entry: TracebackType | None = error.tb
+    while entry is not None and not entry.tb_frame.f_code.co_filename.startswith(_OWN):
+        kept.append(entry)
+        entry = entry.tb_next
+    shown: TracebackType | None = None
+    for x in reversed(kept):
+        shown = TracebackType(shown, x.tb_frame, x.tb_lasti, x.tb_lineno)
+    if shown is not None:
+        error.traceback = type(error.traceback)(shown)
 
 
 class Checker:

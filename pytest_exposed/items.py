@@ -74,7 +74,9 @@ class AuditItem(pytest.Item):
             text = str(excinfo.value)
             first, *rest = text.splitlines()
             # The first line of several reasons ends with a colon: it says nothing by itself.
-            return FailureText(f"{first} {'; '.join(rest)}" if first.endswith(":") else first, text)
+            return FailureText(
+                f"{first} {'; '.join(map(str.strip, rest))}" if first.endswith(":") else first, text
+            )
         return super().repr_failure(excinfo, style)
 
 

@@ -180,12 +180,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the port tables of the containers that a failed test looked at."""
+    checkers = item.config.stash.get(_CHECKERS, ())
+    if checkers and call.excinfo is not None and not item.config.option.fulltrace:
+        from pytest_exposed.fixtures import leave_out_own_frames  # noqa: PLC0415
+
+        leave_out_own_frames(call.excinfo)
     report = yield
     if report.failed:
-        for checker in item.config.stash.get(_CHECKERS, ()):
+        for checker in checkers:
             report.sections += checker.sections()
     return report
 

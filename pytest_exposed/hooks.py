@@ -26,6 +26,7 @@ class AuditHooks:
         """Take the audit, and the ids of the tests to run; none for all."""
         self._audit = audit
         self._chosen = chosen
+        self._lines: list[str] = []
         self._outcome = Outcome(
             {
                 x.label: HostOutcome(x.shown, _UNANSWERED if x.awaited else x.error)
@@ -127,8 +128,11 @@ class AuditHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the reports, in the process that has gathered everything."""
-        if hasattr(session.config, "workerinput"):
+        """Write the reports, in the process that has gathered everything.
+
+        Where tests are only listed nothing is known: an empty file would take a whole one's place.
+        """
+        if hasattr(session.config, "workerinput") or session.config.option.collectonly:
             return
         self._lines, fine = closing.write(self._audit.settings, self._outcome)
         if not fine:

@@ -65,6 +65,19 @@ def test_a_baseline_of_the_ini_file_lies_beside_it(
     audit(pytester, engine_url, stage).assert_outcomes(passed=1)
 
 
+def test_where_tests_are_only_listed_nothing_is_written(
+    pytester: pytest.Pytester, engine_url: str, stage: Stage
+) -> None:
+    stage.run("tcp:0.0.0.0:80", name="web")
+    audit(pytester, engine_url, stage, "--exposed-write-baseline=baseline.txt")
+    before = Path(pytester.path, "baseline.txt").read_bytes()
+    others = ("--exposed-report=report.json", "--exposed-write-tests=test_written.py")
+    options = ("--collect-only", "--exposed-write-baseline=baseline.txt", *others)
+    assert audit(pytester, engine_url, stage, *options).ret == pytest.ExitCode.OK
+    assert Path(pytester.path, "baseline.txt").read_bytes() == before
+    assert not [x for x in pytester.path.iterdir() if x.name in {"report.json", "test_written.py"}]
+
+
 def test_a_written_suite_passes_and_is_never_overwritten(
     pytester: pytest.Pytester, engine_url: str, stage: Stage
 ) -> None:

@@ -78,22 +78,6 @@ def runs_of_engines(settings: Settings) -> list[ParameterSet]:
     return [pytest.param(place, id=label) for place, label in enumerate(labels)]
 
 
-def leave_out_own_frames(error: pytest.ExceptionInfo[BaseException]) -> None:
-    """Let an error that is raised on purpose end where a test calls into this package."""
-    if not isinstance(error.value, ExposedError):
-        return
-    kept: list[TracebackType] = []
-    entry: TracebackType | None = error.tb
-    while entry is not None and not entry.tb_frame.f_code.co_filename.startswith(_OWN):
-        kept.append(entry)
-        entry = entry.tb_next
-    shown: TracebackType | None = None
-    for x in reversed(kept):
-        shown = TracebackType(shown, x.tb_frame, x.tb_lasti, x.tb_lineno)
-    if shown is not None:
-        error.traceback = type(error.traceback)(shown)
-
-
 class Checker:
     """The checks of one engine; remembers the containers that a test looked at."""
 
@@ -112,6 +96,22 @@ class Checker:
     def sections(self) -> list[tuple[str, str]]:
         """Return a titled table of ports for each container that was looked at."""
         return [(f"Ports of {x}", "\n".join(table(x))) for x in self._looked.values()]
+
+    @staticmethod
+    def leave_out_own_frames(error: pytest.ExceptionInfo[BaseException]) -> None:
+        """Let an error that is raised on purpose end where a test calls into this package."""
+        if not isinstance(error.value, ExposedError):
+            return
+        kept: list[TracebackType] = []
+        entry: TracebackType | None = error.tb
+        while entry is not None and not entry.tb_frame.f_code.co_filename.startswith(_OWN):
+            kept.append(entry)
+            entry = entry.tb_next
+        shown: TracebackType | None = None
+        for x in reversed(kept):
+            shown = TracebackType(shown, x.tb_frame, x.tb_lasti, x.tb_lineno)
+        if shown is not None:
+            error.traceback = type(error.traceback)(shown)
 
     def look(self, listed: Listed, together: Sequence[Listed]) -> Container:
         """Return a snapshot of one of the containers listed before; skip the test if it is gone.

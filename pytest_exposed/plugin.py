@@ -185,9 +185,7 @@ def pytest_runtest_makereport(
     """Add the port tables of the containers that a failed test looked at."""
     checkers = item.config.stash.get(_CHECKERS, ())
     if checkers and call.excinfo is not None and not item.config.option.fulltrace:
-        from pytest_exposed.fixtures import leave_out_own_frames  # noqa: PLC0415
-
-        leave_out_own_frames(call.excinfo)
+        checkers[0].leave_out_own_frames(call.excinfo)
     report = yield
     if report.failed:
         for checker in checkers:
@@ -238,17 +236,13 @@ def _exposed_checker(request: pytest.FixtureRequest) -> Iterator[Checker]:
 
     try:
         settings = _expanded(request.config)
-    except ExposedError as error:
-        raise pytest.fail.Exception(f"pytest-exposed: {error}", pytrace=False) from None
-    if len(settings.hosts) > 1 and not hasattr(request, "param"):
-        pytest.fail(
-            "several docker hosts are given, and a fixture asked for by getfixturevalue can't run "
-            "once for each: name it among the arguments of the test",
-            pytrace=False,
-        )
-    host = settings.hosts[getattr(request, "param", 0)]
-    try:
-        engine = settings.connect(host)
+        if len(settings.hosts) > 1 and not hasattr(request, "param"):
+            pytest.fail(
+                "several docker hosts are given, and a fixture asked for by getfixturevalue can't "
+                "run once for each: name it among the arguments of the test",
+                pytrace=False,
+            )
+        engine = settings.connect(settings.hosts[getattr(request, "param", 0)])
     except ExposedError as error:
         raise pytest.fail.Exception(f"pytest-exposed: {error}", pytrace=False) from None
     checker = Checker(engine, settings.grace)

@@ -132,7 +132,8 @@ class AuditHooks:
 
         Where tests are only listed nothing is known: an empty file would take a whole one's place.
         """
-        if hasattr(session.config, "workerinput") or session.config.option.collectonly:
+        listed = any(session.config.getoption(x) for x in ("collectonly", "setupplan", "setuponly"))
+        if hasattr(session.config, "workerinput") or listed:
             return
         self._lines, fine = closing.write(self._audit.settings, self._outcome)
         if not fine:

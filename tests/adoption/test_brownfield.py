@@ -65,14 +65,15 @@ def test_a_baseline_of_the_ini_file_lies_beside_it(
     audit(pytester, engine_url, stage).assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize("only", ["--collect-only", "--setup-plan", "--setup-only"])
 def test_where_tests_are_only_listed_nothing_is_written(
-    pytester: pytest.Pytester, engine_url: str, stage: Stage
+    only: str, pytester: pytest.Pytester, engine_url: str, stage: Stage
 ) -> None:
     stage.run("tcp:0.0.0.0:80", name="web")
     audit(pytester, engine_url, stage, "--exposed-write-baseline=baseline.txt")
     before = Path(pytester.path, "baseline.txt").read_bytes()
     others = ("--exposed-report=report.json", "--exposed-write-tests=test_written.py")
-    options = ("--collect-only", "--exposed-write-baseline=baseline.txt", *others)
+    options = (only, "--exposed-write-baseline=baseline.txt", *others)
     assert audit(pytester, engine_url, stage, *options).ret == pytest.ExitCode.OK
     assert Path(pytester.path, "baseline.txt").read_bytes() == before
     assert not [x for x in pytester.path.iterdir() if x.name in {"report.json", "test_written.py"}]

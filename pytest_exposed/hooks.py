@@ -153,8 +153,9 @@ class AuditHooks:
         if self._outcome.told:
             colour = "green" if self._outcome.matches() else "red"
             terminalreporter.write_line(f"exposed: {self._outcome.summary()}", **{colour: True})
-            for line in (*closing.stale_lines(self._audit, self._outcome), *self._lines):
-                terminalreporter.write_line(f"exposed: {line}")
+            self._lines[:0] = closing.stale_lines(self._audit, self._outcome)
+        for line in self._lines:
+            terminalreporter.write_line(f"exposed: {line}")
 
 
 def _end_line(config: pytest.Config) -> None:

@@ -79,6 +79,22 @@ def test_where_tests_are_only_listed_nothing_is_written(
     assert not [x for x in pytester.path.iterdir() if x.name in {"report.json", "test_written.py"}]
 
 
+def test_where_nothing_was_looked_at_a_baseline_stays(
+    pytester: pytest.Pytester, engine_url: str, stage: Stage
+) -> None:
+    stage.run("tcp:0.0.0.0:80", name="web")
+    audit(pytester, engine_url, stage, "--exposed-write-baseline=baseline.txt")
+    before = Path(pytester.path, "baseline.txt").read_bytes()
+    pytester.makepyfile(test_broken="def test_x(: pass")
+    for option in ("--exposed-filter=name=nosuch", "test_broken.py"):
+        result = audit(pytester, engine_url, stage, option, "--exposed-write-baseline=baseline.txt")
+        assert result.ret != pytest.ExitCode.OK
+        result.stdout.fnmatch_lines(
+            ["exposed: no container was looked at, and baseline.txt is not written"]
+        )
+        assert Path(pytester.path, "baseline.txt").read_bytes() == before
+
+
 def test_a_written_suite_passes_and_is_never_overwritten(
     pytester: pytest.Pytester, engine_url: str, stage: Stage
 ) -> None:

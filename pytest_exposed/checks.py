@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from pytest_exposed import rules
@@ -10,10 +11,10 @@ from pytest_exposed.engine import Engine
 from pytest_exposed.engine.ended import not_running
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.swarm import REMEDY
-from pytest_exposed.errors import ConfigurationError, ExposedError, ObservationError
+from pytest_exposed.errors import ConfigurationError, ExposedError, ObservationError, PortError
 from pytest_exposed.grace import moments, settle
 from pytest_exposed.model import Container, Finding, Listener
-from pytest_exposed.ports import Port, PortLike, Ports
+from pytest_exposed.ports import Port, Ports, PortsLike
 from pytest_exposed.text import printable
 
 MOST = 236
@@ -41,7 +42,7 @@ class Check:
 def container_listens_on(
     engine: Engine,
     container: object,
-    *ports: PortLike | Ports,
+    *ports: PortsLike,
     within: float = 0,
     only: bool = False,
 ) -> Check:
@@ -111,7 +112,7 @@ def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool
     if missing:
         return Check(
             False,
-            f"{container} does not listen on {_list(missing)}: {_heard(container, missing)}",
+            f"{container} does not listen on {_spans(missing)}: {_heard(container, missing)}",
             container,
         )
     if surplus:
@@ -123,6 +124,13 @@ def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool
         return Check(True, f"{container} listens on nothing", container)
     met = [x for x in container.listeners if any(y.is_met_by(x) for y in wanted)]
     return Check(True, f"{container} listens on {_list(map(_who, met))}", container)
+
+
+def _spans(bound: Iterable[BoundPort]) -> str:
+    """Return ports with their addresses, those of any address as ranges."""
+    bound = list(bound)
+    plain = Ports(x.port for x in bound if x.address is None)
+    return _list([*plain.ranges(), *(x for x in bound if x.address is not None)])
 
 
 def _heard(container: Container, asked: Sequence[BoundPort]) -> str:
@@ -146,7 +154,7 @@ def _list(things: Iterable[object]) -> str:
     return ", ".join(map(str, things))
 
 
-def container_publishes(engine: Engine, container: object, *ports: PortLike | Ports) -> Check:
+def container_publishes(engine: Engine, container: object, *ports: PortsLike) -> Check:
     """Return whether every port is published, as `docker run -p` writes it.
 
     "80" is published on any port of the host, "8080:80" on that one, "127.0.0.1:8080:80/tcp" on
@@ -186,7 +194,7 @@ def container_matches_image(
     engine: Engine,
     container: object,
     ignore: str | Iterable[str] = (),
-    allow: PortLike | Iterable[PortLike] = (),
+    allow: PortsLike = (),
     *,
     grace: float = 0,
 ) -> Check:
@@ -214,16 +222,17 @@ def container_matches_image(
     return Check(False, f"{answer} does not match {answer.image}: {_list(found)}", answer)
 
 
-def _allowance(allow: PortLike | Iterable[PortLike]) -> Callable[[Finding], bool]:
+def _allowance(allow: PortsLike) -> Callable[[Finding], bool]:
     forms = [allow] if isinstance(allow, (str, int, Port)) else list(allow)
     names = {x for x in forms if isinstance(x, str) and x in rules.RULES}
+    for form in forms:
+        if isinstance(form, str) and form not in names and re.fullmatch("[a-z-]+", form):
+            raise PortError(f"{form!r} is neither a port nor a rule ({', '.join(rules.RULES)})")
     ports = Ports.parse(*(x for x in forms if x not in names))
     return lambda x: x.rule in names or (x.port is not None and x.port in ports)
 
 
-def image_exposes(
-    engine: Engine, image: object, *ports: PortLike | Ports, only: bool = False
-) -> Check:
+def image_exposes(engine: Engine, image: object, *ports: PortsLike, only: bool = False) -> Check:
     """Return whether an image documents every port, its protocol included; with only, no others.
 
     Raises PortError for what is no port, NotFoundError for an unknown image.

@@ -35,6 +35,10 @@ def write(settings: Settings, outcome: Outcome) -> tuple[list[str], bool]:
 
     for path in settings.reports:
         attempt(path, lambda path=path: report.write(path, hosts))  # type: ignore[misc]  # its own
+    kept = [x for x in (settings.new_baseline, settings.new_tests) if x is not None]
+    if not outcome.told:  # an empty baseline would take a whole one's place
+        lines.extend(f"no container was looked at, and {x} is not written" for x in kept)
+        return lines, fine
     if settings.new_baseline is not None:
         entries = [x for x, reason in _entries(outcome) if reason in (None, REASON)]
         done = f"{plural(len(set(entries)), 'accepted finding')} written to {settings.new_baseline}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
 from pytest_exposed.errors import PortError
 from pytest_exposed.model import Listener, Publication, endpoint
-from pytest_exposed.ports import Port, PortLike, Ports
+from pytest_exposed.ports import Port, Ports, PortsLike
 
 # 127.0.0.1:9000/tcp, [::1]:9000
 _BOUND = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:\[\]]*)):(?P<ports>[^:]*)")
@@ -27,7 +28,7 @@ class BoundPort:
     address: str | None = None
 
     @classmethod
-    def parse(cls, form: PortLike | Ports) -> list[BoundPort]:
+    def parse(cls, form: PortsLike) -> list[BoundPort]:
         """Return what a form means: a port, a range, Ports, or these behind an address and a colon.
 
         Raises PortError (a ValueError) that names the form.
@@ -69,7 +70,7 @@ class PublishedPort:
     host_port: int | None = None
 
     @classmethod
-    def parse(cls, form: PortLike | Ports) -> list[PublishedPort]:
+    def parse(cls, form: PortsLike) -> list[PublishedPort]:
         """Return what a form of `docker run -p` means: "80", "8080:80", "127.0.0.1:8080:80/tcp".
 
         Ranges pair up: "8000-8001:80-81". Raises PortError (a ValueError) that names the form.
@@ -79,6 +80,11 @@ class PublishedPort:
         match = _PUBLISHED.fullmatch(form)
         if match is None:
             raise PortError(f'{form!r} is not a publication: write "80", "8080:80" or "IP:8080:80"')
+        if match["v6"] is None and match["v4"] is None and _is_address(match["host"]):
+            raise PortError(
+                f"{form!r} is not a publication: an address has two colons behind it, "
+                "IP:8080:80, or IP::80 for any port of the host"
+            )
         ports = _ports(match["ports"], form)
         address = None
         if match["v6"] is not None or match["v4"] is not None:
@@ -109,6 +115,12 @@ class PublishedPort:
         if self.host_ip is not None:
             return f"{endpoint(self.host_ip, self.host_port or 0)}->{self.port}"
         return str(self.port) if self.host_port is None else f"{self.host_port}->{self.port}"
+
+
+def _is_address(text: str) -> bool:
+    with suppress(ValueError):
+        return bool(ip_address(text))
+    return False
 
 
 def _address(text: str, form: str, *, needs_v6: bool) -> str:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from tempfile import NamedTemporaryFile
+from types import TracebackType
 from typing import Any
 
 import pytest
@@ -19,11 +20,14 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.round import Answer
 from pytest_exposed.errors import EngineError, ExposedError, GoneError, ObservationError
 from pytest_exposed.model import Container
-from pytest_exposed.ports import PortLike, Ports
+from pytest_exposed.ports import PortsLike
 from pytest_exposed.report.text import table
 from pytest_exposed.settings import Settings
 from pytest_exposed.sockets import REMOTE
 from pytest_exposed.text import printable
+
+_OWN = os.path.dirname(__file__) + os.sep
+"""The folder of this package's files."""
 
 ParameterSet = Any
 """What pytest.param returns; pytest has no public name for it."""
@@ -93,6 +97,22 @@ class Checker:
         """Return a titled table of ports for each container that was looked at."""
         return [(f"Ports of {x}", "\n".join(table(x))) for x in self._looked.values()]
 
+    @staticmethod
+    def leave_out_own_frames(error: pytest.ExceptionInfo[BaseException]) -> None:
+        """Let an error that is raised on purpose end where a test calls into this package."""
+        if not isinstance(error.value, ExposedError):
+            return
+        kept: list[TracebackType] = []
+        entry: TracebackType | None = error.tb
+        while entry is not None and not entry.tb_frame.f_code.co_filename.startswith(_OWN):
+            kept.append(entry)
+            entry = entry.tb_next
+        shown: TracebackType | None = None
+        for x in reversed(kept):
+            shown = TracebackType(shown, x.tb_frame, x.tb_lasti, x.tb_lineno)
+        if shown is not None:
+            error.traceback = type(error.traceback)(shown)
+
     def look(self, listed: Listed, together: Sequence[Listed]) -> Container:
         """Return a snapshot of one of the containers listed before; skip the test if it is gone.
 
@@ -154,7 +174,7 @@ class ContainerListensOn(_Bound):
     name = "container_listens_on"
 
     def __call__(
-        self, container: object, *ports: PortLike | Ports, within: float = 0, only: bool = False
+        self, container: object, *ports: PortsLike, within: float = 0, only: bool = False
     ) -> Check:
         """Return whether a container listens on ports; see checks.container_listens_on."""
         __tracebackhide__ = True
@@ -169,7 +189,7 @@ class ContainerPublishes(_Bound):
 
     name = "container_publishes"
 
-    def __call__(self, container: object, *ports: PortLike | Ports) -> Check:
+    def __call__(self, container: object, *ports: PortsLike) -> Check:
         """Return whether a container publishes ports; see checks.container_publishes."""
         __tracebackhide__ = True
         engine = self._checker.engine
@@ -185,7 +205,7 @@ class ContainerMatchesImage(_Bound):
         self,
         container: object,
         ignore: str | Iterable[str] = (),
-        allow: PortLike | Iterable[PortLike] = (),
+        allow: PortsLike = (),
     ) -> Check:
         """Return whether a container matches its image; see checks.container_matches_image."""
         __tracebackhide__ = True
@@ -200,7 +220,7 @@ class ImageExposes(_Bound):
 
     name = "image_exposes"
 
-    def __call__(self, image: object, *ports: PortLike | Ports, only: bool = False) -> Check:
+    def __call__(self, image: object, *ports: PortsLike, only: bool = False) -> Check:
         """Return whether an image documents ports; see checks.image_exposes."""
         __tracebackhide__ = True
         engine = self._checker.engine

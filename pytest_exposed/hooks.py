@@ -11,7 +11,7 @@ import pytest
 from pytest_exposed import closing
 from pytest_exposed.audit import Audit
 from pytest_exposed.host import HostAudit
-from pytest_exposed.items import AuditItem, ContainerItem, HostCollector
+from pytest_exposed.items import AuditItem, ContainerItem, FailureText, HostCollector
 from pytest_exposed.outcome import HostOutcome, Outcome
 from pytest_exposed.progress import meanwhile
 from pytest_exposed.text import plural
@@ -26,6 +26,7 @@ class AuditHooks:
         """Take the audit, and the ids of the tests to run; none for all."""
         self._audit = audit
         self._chosen = chosen
+        self._lines: list[str] = []
         self._outcome = Outcome(
             {
                 x.label: HostOutcome(x.shown, _UNANSWERED if x.awaited else x.error)
@@ -110,18 +111,29 @@ class AuditHooks:
         report = yield
         if isinstance(item, AuditItem) and call.when == "call":
             report.exposed = item.told  # type: ignore[attr-defined]  # reports take extra fields
+            if isinstance(report.longrepr, FailureText):
+                headline = report.longrepr.reprcrash.message
+                report.exposed_headline = headline
         return report
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Gather what a test found."""
+        """Gather what a test found; of a failure that another process told, the headline too."""
+        headline = getattr(report, "exposed_headline", None)
+        if headline is not None and isinstance(report.longrepr, str):
+            report.longrepr = FailureText(headline, report.longrepr)  # type: ignore[assignment]
         told = getattr(report, "exposed", None)
         if told is not None:
             self._outcome.add(told)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the reports, in the process that has gathered everything."""
-        if hasattr(session.config, "workerinput"):
+        """Write the reports, in the process that has gathered everything.
+
+        Where tests are only listed nothing is known: an empty file would take a whole one's place.
+        """
+        listed = any(session.config.getoption(x) for x in ("collectonly", "setupplan", "setuponly"))
+        if hasattr(session.config, "workerinput") or listed:
             return
         self._lines, fine = closing.write(self._audit.settings, self._outcome)
         if not fine:
@@ -141,8 +153,9 @@ class AuditHooks:
         if self._outcome.told:
             colour = "green" if self._outcome.matches() else "red"
             terminalreporter.write_line(f"exposed: {self._outcome.summary()}", **{colour: True})
-            for line in (*closing.stale_lines(self._audit, self._outcome), *self._lines):
-                terminalreporter.write_line(f"exposed: {line}")
+            self._lines[:0] = closing.stale_lines(self._audit, self._outcome)
+        for line in self._lines:
+            terminalreporter.write_line(f"exposed: {line}")
 
 
 def _end_line(config: pytest.Config) -> None:

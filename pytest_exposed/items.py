@@ -72,7 +72,11 @@ class AuditItem(pytest.Item):
             return FailureText(excinfo.value.headline, str(excinfo.value))
         if isinstance(excinfo.value, ExposedError):
             text = str(excinfo.value)
-            return FailureText(text.splitlines()[0], text)
+            first, *rest = text.splitlines()
+            # The first line of several reasons ends with a colon: it says nothing by itself.
+            return FailureText(
+                f"{first} {'; '.join(map(str.strip, rest))}" if first.endswith(":") else first, text
+            )
         return super().repr_failure(excinfo, style)
 
 

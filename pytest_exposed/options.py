@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,7 +96,9 @@ def add(parser: pytest.Parser) -> None:
         action="store_true",
         help="print the rules, their groups, why they matter and what to do, and end",
     )
-    parser.addini("exposed_baseline", "file of accepted findings", "string", "")
+    parser.addini(
+        "exposed_baseline", "file of accepted findings, from the ini file's folder", "string", ""
+    )
     parser.addini(
         "exposed_allow_labels",
         "let images and containers waive findings by their label pytest-exposed.allow",
@@ -130,6 +134,7 @@ def given(config: pytest.Config) -> dict[str, Any]:
     )
     values = {x: _setting(config, f"exposed_{x}") for x in names}
     options = {x: config.getoption(x if x == "docker_host" else f"exposed_{x}") for x in names}
+    values["baseline"] = _beside_ini(config, values["baseline"])
     values |= {key: value for key, value in options.items() if value is not None}
     values |= {x: _setting(config, f"exposed_{x}") for x in ("allow", "allow_labels")}
     written = ("report", "write_baseline", "write_tests")
@@ -143,15 +148,41 @@ def _setting(config: pytest.Config, name: str) -> Any:
         raise pytest.UsageError(f"pytest-exposed: the setting {name} is wrong: {error}") from None
 
 
+def _beside_ini(config: pytest.Config, name: str) -> str:
+    """Return the path of a file that an ini file names, as pytest's own: beside the ini file."""
+    if not name or config.inipath is None or config.inipath.parent == Path.cwd():
+        return name
+    return str(config.inipath.parent / name)
+
+
 def take_own_ids(config: pytest.Config) -> list[str]:
     """Return the arguments that are ids of the audit's tests, and leave pytest the others.
 
     Where no other is given, pytest is left nothing to collect: only the audit runs.
     """
+    own = own_ids(config)
     given = config.args_source is pytest.Config.ArgsSource.ARGS
-    own = [x for x in config.args if x.startswith(("exposed::", "exposed["))] if given else []
-    config.args[:] = [x for x in config.args if x not in own] if given else []
+    config.args[:] = [x for x in config.args if _own_id(config, x) is None] if given else []
     return own
+
+
+def own_ids(config: pytest.Config) -> list[str]:
+    """Return the ids of the audit's tests among the arguments."""
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        return []
+    return [own for x in config.args if (own := _own_id(config, x)) is not None]
+
+
+def _own_id(config: pytest.Config, argument: str) -> str | None:
+    """Return an argument that is the id of a test of the audit; None for one that is not.
+
+    Below the rootdir, pytest shows ids as those of a file there: "../exposed::web".
+    """
+    path = os.path.normpath(os.path.join(config.invocation_params.dir, argument))
+    below = path.removeprefix(f"{config.rootpath}{os.sep}")
+    own = below if below.startswith("exposed::") else argument
+    is_own = own.startswith(("exposed::", "exposed["))
+    return own if is_own and not os.path.exists(argument.partition("::")[0]) else None
 
 
 def haste(config: pytest.Config, chosen: Sequence[str]) -> dict[str, bool]:

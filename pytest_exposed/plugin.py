@@ -69,6 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
             "pytest-exposed: --exposed-report, --exposed-write-baseline and --exposed-write-tests "
             "write what an audit found: add --exposed"
         )
+    elif own := options.own_ids(config):
+        raise pytest.UsageError(f"pytest-exposed: {own[0]} is a test of the audit: add --exposed")
 
 
 def _settings(config: pytest.Config) -> Settings:
@@ -178,12 +180,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the port tables of the containers that a failed test looked at."""
+    checkers = item.config.stash.get(_CHECKERS, ())
+    if checkers and call.excinfo is not None and not item.config.option.fulltrace:
+        checkers[0].leave_out_own_frames(call.excinfo)
     report = yield
     if report.failed:
-        for checker in item.config.stash.get(_CHECKERS, ()):
+        for checker in checkers:
             report.sections += checker.sections()
     return report
 
@@ -231,19 +236,15 @@ def _exposed_checker(request: pytest.FixtureRequest) -> Iterator[Checker]:
 
     try:
         settings = _expanded(request.config)
+        if len(settings.hosts) > 1 and not hasattr(request, "param"):
+            pytest.fail(
+                "several docker hosts are given, and a fixture asked for by getfixturevalue can't "
+                "run once for each: name it among the arguments of the test",
+                pytrace=False,
+            )
+        engine = settings.connect(settings.hosts[getattr(request, "param", 0)])
     except ExposedError as error:
-        pytest.fail(f"pytest-exposed: {error}", pytrace=False)
-    if len(settings.hosts) > 1 and not hasattr(request, "param"):
-        pytest.fail(
-            "several docker hosts are given, and a fixture asked for by getfixturevalue can't run "
-            "once for each: name it among the arguments of the test",
-            pytrace=False,
-        )
-    host = settings.hosts[getattr(request, "param", 0)]
-    try:
-        engine = settings.connect(host)
-    except ExposedError as error:
-        pytest.fail(f"pytest-exposed: {error}", pytrace=False)
+        raise pytest.fail.Exception(f"pytest-exposed: {error}", pytrace=False) from None
     checker = Checker(engine, settings.grace)
     checkers = request.config.stash.setdefault(_CHECKERS, [])
     checkers.append(checker)

@@ -83,7 +83,7 @@ class Api:
                 "GET /containers/json",
                 lambda: self.client.containers(all=every, filters=wanted or None),
             )
-        except _RefusedError as error:
+        except RefusedError as error:
             if not wanted:
                 raise
             written = ", ".join(f"{k}={v}" for k, values in wanted.items() for v in values)
@@ -167,7 +167,7 @@ class Api:
             if named and isinstance(error, docker.errors.NotFound):
                 raise NotFoundError(f"{self.host.shown}: {call}: {reason}") from None
             if error.response is not None and error.response.status_code == 400:
-                raise _RefusedError(self.host, call, reason) from None
+                raise RefusedError(self.host, call, reason) from None
             raise EngineError(f"{self.host.shown}: {call} failed: {reason}") from None
         except Exception as error:  # noqa: BLE001  # requests', urllib3's, paramiko's, json's, OSError
             raise LostError(f"{self.host.shown}: {call}: {cause(error, self.host)}") from None
@@ -177,7 +177,7 @@ class LostError(EngineError):
     """An engine that was not reached, or did not answer to the end."""
 
 
-class _RefusedError(EngineError):
+class RefusedError(EngineError):
     """An engine that calls a request a bad one."""
 
     def __init__(self, host: Host, call: str, reason: str) -> None:

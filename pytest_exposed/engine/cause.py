@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.answer import AnswerError
@@ -45,6 +46,8 @@ def cause(error: BaseException, host: Host) -> str:
     for one in below:
         if isinstance(one, (AnswerError, SshError)):
             return printable(str(one), 512)
+        if isinstance(one, socket.gaierror):
+            return f"{printable(one.strerror or str(one))}: is the host's name right?"
         if isinstance(one, OSError) and one.errno in _ADVICE and not tls:
             return _ADVICE[one.errno]
     if names & {"timeout", "TimeoutError", "ReadTimeout", "ReadTimeoutError", "ConnectTimeout"}:

@@ -104,11 +104,15 @@ def resolve(host: Given, environment: Mapping[str, str] = os.environ) -> Host:
 
 def _address(url: str) -> Host:
     scheme, _, rest = url.partition("://")
-    if scheme not in SCHEMES or not rest or not url.isprintable() or " " in url:
+    if scheme in SCHEMES and not rest:
+        raise ConfigurationError(
+            f"{url!r} is not a docker host: an address stands after {scheme}://"
+        )
+    if scheme not in SCHEMES or not url.isprintable() or " " in url:
         known = ", ".join(f"{x}://" for x in SCHEMES[:-1])
         raise ConfigurationError(
-            f"{_without_user(url)!r} is not a docker host: it begins with one of {known}, "
-            "or is the name of a docker context"
+            f"{_without_user(url)!r} is not a docker host: one begins with {known}, "
+            "ansible:// or swarm://, or is the name of a docker context"
         )
     if scheme in ("unix", "http+unix", "npipe"):
         if not rest.startswith(("/", ".")):

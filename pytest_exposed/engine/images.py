@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_exposed.engine.api import Api
+from pytest_exposed.engine.api import Api, RefusedError
 from pytest_exposed.engine.names import unknown
 from pytest_exposed.engine.records import image_from_record, layers, tags
 from pytest_exposed.errors import (
@@ -32,9 +32,20 @@ class Images:
         """
         name = getattr(image, "id", image)
         if not isinstance(name, str) or not name:
-            raise ConfigurationError(f"{printable(repr(image))} is not an image: give its name")
+            raise ConfigurationError(
+                f"{printable(repr(image))} is not an image: give its name, its id, an image of the "
+                "docker SDK, or the .image of a snapshot"
+            )
+        if hasattr(image, "image"):
+            raise ConfigurationError(
+                f"{printable(repr(image))} is a container, not an image: give its .image"
+            )
         try:
             found = self._api.image(name)
+        except RefusedError as error:
+            raise ConfigurationError(
+                f"{printable(name)!r} is not an image: {error.reason}"
+            ) from None
         except NotFoundError:
             known = [x for record in self._api.images() for x in tags(record)]
             raise unknown(name, "image", known, self._api.host.shown) from None

@@ -37,11 +37,12 @@ def name_of(container: object) -> str:
     if callable(getattr(backend, "get_connection_type", None)):
         return _name_of_host(backend)
     identity = getattr(container, "id", None)
-    if isinstance(identity, str) and identity and hasattr(container, "attrs"):
+    is_image = isinstance(identity, str) and identity.startswith("sha256:")
+    if isinstance(identity, str) and identity and hasattr(container, "attrs") and not is_image:
         return identity
     raise ConfigurationError(
         f"{printable(repr(container))} is not a container: give its name, its id, a Compose "
-        "service, a docker SDK container, a snapshot, or a testinfra host of a container"
+        "or Swarm service, a docker SDK container, a snapshot, or a testinfra host of a container"
     )
 
 

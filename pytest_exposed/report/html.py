@@ -249,9 +249,15 @@ def _more(lines: int) -> str:
 
 
 def _finding(cause: Cause) -> str:
-    """Return a finding, or several that are one but for their ports, told of the first."""
+    """Return a finding, or several that are one but for their ports.
+
+    Those of neighbouring ports are told of all, others of the first.
+    """
     finding, kind = cause.first, _kind(cause)
-    of = f" (the first of {len(cause.ports)} ports alike)" if len(cause.ports) > 1 else ""
+    message, fix, of = cause.message, cause.fix, ""
+    if len(ranges(cause.ports)) > 1:
+        message, fix = finding.message, finding.fix
+        of = f" (the first of {len(cause.ports)} ports alike)"
     reason = ""
     if kind == "waived":
         why = finding.waived or "no reason is given"
@@ -259,8 +265,8 @@ def _finding(cause: Cause) -> str:
     return (
         f'<li class="{kind}"><b>{_MARKS[kind]} {_text(finding.rule)}</b>'
         f" <code>{_ports(cause)}</code>"
-        f"<p><bdi>{_text(finding.message, _LONG)}</bdi>{of}</p>"
-        f"<p>to do: <bdi>{_text(finding.fix, _LONG)}</bdi></p>{reason}</li>"
+        f"<p><bdi>{_text(message, _LONG)}</bdi>{of}</p>"
+        f"<p>to do: <bdi>{_text(fix, _LONG)}</bdi></p>{reason}</li>"
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
+from pytest_exposed.ports import Ports
 from pytest_exposed.report.record import Record
 from pytest_exposed.text import printable
 
@@ -36,22 +37,24 @@ def _test(name: str, container: Record) -> str:
         reason = printable(container["error"].splitlines()[0])
         return f"# {printable(container['name'])} could not be observed: {reason}\n"
     fixtures = ["container_listens_on"]
-    listening = [
-        f"    assert container_listens_on({_arguments(who, container['listening'])}only=True)"
-    ]
+    listens = _arguments(who, _ranges(container["listening"]))
+    listening = [f"    assert container_listens_on({listens}only=True)"]
     published = sorted({_publication(x) for x in container["published"]})
     if published:
         fixtures.append("container_publishes")
         listening.append(f"    assert container_publishes({_arguments(who, published)[:-2]})")
     fixtures.append("image_exposes")
-    listening.append(
-        f"    assert image_exposes({_arguments(image, container['documented'])}only=True)"
-    )
+    documents = _arguments(image, _ranges(container["documented"]))
+    listening.append(f"    assert image_exposes({documents}only=True)")
     return "\n".join([f"def test_{name}({', '.join(fixtures)}):", *listening]) + "\n"
 
 
 def _arguments(first: str, ports: Sequence[str]) -> str:
     return "".join(f"{x}, " for x in (first, *map(_quoted, ports)))
+
+
+def _ranges(ports: Sequence[str]) -> list[str]:
+    return Ports.parse(ports).ranges()
 
 
 def _quoted(text: str) -> str:

@@ -51,13 +51,61 @@ def test_a_baseline_from_twelve_findings_to_none(
     assert "silent" not in Path(pytester.path, "baseline.txt").read_text(encoding="utf-8")
 
 
+def test_a_baseline_of_the_ini_file_lies_beside_it(
+    pytester: pytest.Pytester,
+    engine_url: str,
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage.run("tcp:0.0.0.0:80", name="web")
+    audit(pytester, engine_url, stage, "--exposed-write-baseline=baseline.txt")
+    pytester.makeini("[pytest]\nexposed_baseline = baseline.txt")
+    audit(pytester, engine_url, stage).assert_outcomes(passed=1)
+    monkeypatch.chdir(pytester.mkdir("folder"))
+    audit(pytester, engine_url, stage).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("only", ["--collect-only", "--setup-plan", "--setup-only"])
+def test_where_tests_are_only_listed_nothing_is_written(
+    only: str, pytester: pytest.Pytester, engine_url: str, stage: Stage
+) -> None:
+    stage.run("tcp:0.0.0.0:80", name="web")
+    audit(pytester, engine_url, stage, "--exposed-write-baseline=baseline.txt")
+    before = Path(pytester.path, "baseline.txt").read_bytes()
+    others = ("--exposed-report=report.json", "--exposed-write-tests=test_written.py")
+    options = (only, "--exposed-write-baseline=baseline.txt", *others)
+    assert audit(pytester, engine_url, stage, *options).ret == pytest.ExitCode.OK
+    assert Path(pytester.path, "baseline.txt").read_bytes() == before
+    assert not [x for x in pytester.path.iterdir() if x.name in {"report.json", "test_written.py"}]
+
+
+def test_where_nothing_was_looked_at_a_baseline_stays(
+    pytester: pytest.Pytester, engine_url: str, stage: Stage
+) -> None:
+    stage.run("tcp:0.0.0.0:80", name="web")
+    audit(pytester, engine_url, stage, "--exposed-write-baseline=baseline.txt")
+    before = Path(pytester.path, "baseline.txt").read_bytes()
+    pytester.makepyfile(test_broken="def test_x(: pass")
+    for option in ("--exposed-filter=name=nosuch", "test_broken.py"):
+        result = audit(pytester, engine_url, stage, option, "--exposed-write-baseline=baseline.txt")
+        assert result.ret != pytest.ExitCode.OK
+        result.stdout.fnmatch_lines(
+            ["exposed: no container was looked at, and baseline.txt is not written"]
+        )
+        assert Path(pytester.path, "baseline.txt").read_bytes() == before
+
+
 def test_a_written_suite_passes_and_is_never_overwritten(
     pytester: pytest.Pytester, engine_url: str, stage: Stage
 ) -> None:
     stage.run(
-        "tcp:0.0.0.0:80", "udp:0.0.0.0:53", name="web", exposes=["80"], ports={"80/tcp": None}
+        *("tcp:0.0.0.0:80", "udp:0.0.0.0:53", "tcp:0.0.0.0:7000-7009"),
+        name="web",
+        exposes=["80"],
+        ports={"80/tcp": None},
     )
     audit(pytester, engine_url, stage, "--exposed-write-tests=test_written.py")
+    assert '"7000-7009/tcp", only=True' in Path(pytester.path, "test_written.py").read_text()
     written = pytester.runpytest("--docker-host", engine_url, "test_written.py")
     written.assert_outcomes(passed=1)
     again = audit(pytester, engine_url, stage, "--exposed-write-tests=test_written.py")

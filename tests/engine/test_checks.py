@@ -137,6 +137,8 @@ def test_matches_image(engine: Engine, scene: Scene, stage: Stage) -> None:
     assert container_matches_image(engine, name, allow="undocumented")
     assert not container_matches_image(engine, name, ignore="silent")
     assert not container_matches_image(engine, name, allow="8080/udp")
+    with pytest.raises(PortError, match="'slient' is neither a port nor a rule "):
+        container_matches_image(engine, name, allow="slient")
     assert container_matches_image(engine, stage.run("tcp:0.0.0.0:80", exposes=("80",)).name)
 
 

@@ -233,3 +233,15 @@ class TestNames:
     def test_that_are_none(self, name: object, engine: Engine) -> None:
         with pytest.raises(ConfigurationError, match="is not an image"):
             engine.image(name)
+
+    def test_of_a_name_that_no_image_can_have(self, engine: Engine) -> None:
+        with pytest.raises(ConfigurationError, match="'UPPER' is not an image: "):
+            engine.image("UPPER")
+
+    def test_containers_and_images_are_told_apart(self, engine: Engine, stage: Stage) -> None:
+        web = stage.run("tcp:0.0.0.0:80", name="web")
+        for container in (web.sdk, engine.container(web.name)):
+            with pytest.raises(ConfigurationError, match="is a container, not an image"):
+                engine.image(container)
+        with pytest.raises(ConfigurationError, match="is not a container"):
+            engine.container(web.sdk.image)

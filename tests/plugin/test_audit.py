@@ -240,6 +240,20 @@ class TestChoosing:
     def test_an_id_without_the_option(self, run_on_engine: Audit, scene: Scene) -> None:
         result = run_on_engine(f"exposed::{scene.drift.name}")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*exposed::* is a test of the audit: add --exposed"])
+
+    def test_an_id_as_pytest_shows_it_in_a_folder(
+        self,
+        audit: Audit,
+        scene: Scene,
+        pytester: pytest.Pytester,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        pytester.makeini("[pytest]")
+        monkeypatch.chdir(pytester.mkdir("folder"))
+        result = audit(scene.stage, f"../exposed::{scene.drift.name}")
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines([f"FAILED ../exposed::{scene.drift.name} *"])
 
 
 def test_without_the_option_nothing_is_audited(

@@ -212,6 +212,21 @@ class TestErrors:
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines([f"E  {said}"])
 
+    @pytest.mark.parametrize(
+        "expression",
+        [
+            "exposed.container('nosuch')",
+            "exposed.image('nosuch')",
+            "exposed.containers(nosuch='x')",
+            "'http' in exposed.container(GOOD).listening",
+        ],
+    )
+    def test_of_the_engine_end_where_the_suite_asks(self, expression: str, suite: Suite) -> None:
+        result = suite(f"def test_x(exposed):\n    assert {expression}")
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(["test_*.py:*: *Error"])
+        result.stdout.no_fnmatch_line("*raise *")
+
     def test_the_engine(self, run_pytest: Run, pytester: pytest.Pytester) -> None:
         fixtures = (
             *("exposed", "container_listens_on", "container_publishes"),
@@ -223,6 +238,7 @@ class TestErrors:
         result.assert_outcomes(errors=len(fixtures))
         lines = [x for x in result.outlines if x.startswith(f"pytest-exposed: {NO_SOCKET}: GET ")]
         assert len(lines) == len(fixtures)
+        assert "During handling" not in result.stdout.str()
 
 
 class TestComparingPorts:

@@ -51,9 +51,11 @@ def test_an_unknown_one(audit: Run, place: Stage) -> None:
     )
 
 
-def test_exec_where_the_image_has_no_cat(audit: Run, stage: Stage) -> None:
+def test_exec_where_the_image_has_no_cat(
+    audit: Run, stage: Stage, pytester: pytest.Pytester
+) -> None:
     container = stage.run("tcp:0.0.0.0:80", exposes=("80",))
-    result = audit(stage, "--exposed-source=exec")
+    result = audit(stage, "--exposed-source=exec", "--junitxml=junit.xml")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
@@ -61,8 +63,11 @@ def test_exec_where_the_image_has_no_cat(audit: Run, stage: Stage) -> None:
             f"no source can see the sockets of {container.name}:",
             "exec: there is no cat in the image*",
             "exposed: 1 container on 1 host, 0 match, 1 could not be observed",
+            "FAILED * - no source can see the sockets of *",
         ]
     )
+    junit = (pytester.path / "junit.xml").read_text(encoding="utf-8")
+    assert f"sockets of {container.name}: exec: there is no cat in the image" in junit
 
 
 def test_helper_without_its_image(audit: Run, place: Stage) -> None:

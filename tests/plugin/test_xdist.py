@@ -63,8 +63,11 @@ def test_an_audit(audit: Run, place: Stage, pytester: pytest.Pytester) -> None:
         [
             f"{place.name}-drift (*) does not match its image",
             "exposed: 4 containers on 1 host, 3 match, 1 do not (undocumented 1)",
+            f"FAILED exposed::{place.name}-drift - undocumented 80/tcp",
         ]
     )
+    junit = (pytester.path / "junit.xml").read_text(encoding="utf-8")
+    assert '<failure message="undocumented 80/tcp">' in junit
     document = json.loads((pytester.path / "report.json").read_bytes())
     names = [x["name"].removeprefix(f"{place.name}-") for x in document["hosts"][0]["containers"]]
     assert names == ["drift", "good-0", "good-1", "good-2"]

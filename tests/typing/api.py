@@ -36,10 +36,13 @@ def test_fixtures(  # noqa: PLR0917  # all there are
 ) -> None:
     assert_type(container_listens_on("web", 80, "53/udp", within=2.5, only=True), Check)
     assert container_listens_on(running_container, Port(80), Ports.parse("8000-8003/udp"))
+    assert container_listens_on("web", {80, "53/udp"}, [Port(81)])
     assert not container_publishes("web", "127.0.0.1:8080:80/tcp")
+    assert not container_publishes("web", {8080, 8081})
     assert container_matches_image("web", ignore=["silent"], allow=[9000, "53/udp"])
     assert container_matches_image("web", ignore="silent", allow=9000)
     assert image_exposes("webapp", 80, only=True)
+    assert image_exposes("webapp", {"80/tcp"})
     web = exposed.container("web")
     assert web.listening == exposed.image("httpd").documented
     assert web.listening == {"80/tcp", 443}

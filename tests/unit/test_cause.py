@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from http.client import RemoteDisconnected
 
 import pytest
@@ -27,3 +28,10 @@ def test_a_command_at_the_other_end_that_ended_at_once(
 ) -> None:
     failed = RequestError(ProtocolError("Connection aborted.", error))
     assert cause(failed, resolve(host)).endswith(HINT) is is_hinted
+
+
+def test_a_name_of_a_host_that_is_none() -> None:
+    failed = RequestError(socket.gaierror(socket.EAI_NONAME, "Name or service not known"))
+    assert cause(failed, resolve("tcp://nosuch.invalid:2375")) == (
+        "Name or service not known: is the host's name right?"
+    )

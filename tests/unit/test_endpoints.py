@@ -132,6 +132,11 @@ def test_what_is_no_publication_is_refused_and_named(form: Any) -> None:
         PublishedPort.parse(form)
 
 
+def test_an_address_with_the_one_colon_of_a_listener_is_told_the_form_of_a_publication() -> None:
+    with pytest.raises(PortError, match="IP:8080:80, or IP::80"):
+        PublishedPort.parse("127.0.0.1:80")
+
+
 @pytest.mark.parametrize(
     ("form", "met"),
     [

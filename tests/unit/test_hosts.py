@@ -110,6 +110,11 @@ def test_what_is_no_address_is_refused_in_one_line(host: str) -> None:
         resolve(None, {"DOCKER_HOST": host})
 
 
+def test_a_scheme_alone_is_told_that_its_address_is_missing() -> None:
+    with pytest.raises(ConfigurationError, match="an address stands after tcp://"):
+        resolve("tcp://", {})
+
+
 @pytest.mark.parametrize(
     "host",
     [

@@ -298,6 +298,12 @@ def test_a_silent_port_that_listens_by_another_protocol_is_told(
     assert silent.fix == f"{fix} in its Dockerfile"
 
 
+def test_of_a_port_documented_by_both_protocols_the_silent_one_is_no_slip() -> None:
+    one = container(*reaching("443/tcp", "443/tcp"), documented=["443/tcp", "443/udp"])
+    assert only(one).message == "webapp:1 documents it, and nothing in web listens on it"
+    assert only(one).fix == "start its service, or remove EXPOSE 443/udp from its Dockerfile"
+
+
 def test_a_silent_port_says_what_to_do() -> None:
     finding = only(container(documented=[80]))
     assert finding.message == "webapp:1 documents it, and nothing in web listens on it"

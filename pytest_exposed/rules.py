@@ -192,7 +192,9 @@ def _host_network(container: Container) -> Verdict:
     It can reach the host's loopback services, and listens on the host itself. Give it a network of
     its own and publish what it serves.
     """
-    if not any(x.network_mode == "host" for x in (container, *container.neighbours)):
+    # One that joined such a container stays there when that has ended.
+    shares = any(x.network_mode == "host" for x in (container, *container.neighbours))
+    if not (shares or container.at_host):
         return None
     return (
         f"{container.role} shares the network of its host ({CIS}, 5.10)",

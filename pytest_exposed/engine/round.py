@@ -55,7 +55,7 @@ class Round:
         self._wanted = wanted
         self._inspected: dict[str, Inspected] = {}
         self._company = {x.id: self._complete(x) for x in company(wanted, everyone)}
-        places = Places(everyone)
+        places = Places(self._company.get(x.id, x) for x in everyone)
         self._places = {x.id: places.of(x) or x.id for x in self._company.values()}
         self._at_place = Counter(self._places.values())
         self._look = Look(engine.source, [x.id for x in everyone], engine.remote)
@@ -143,6 +143,7 @@ class Round:
             source=reading.source,
             host=self._engine.host,
             labels=listed.labels,
+            at_host=reading.at_host or self._places[listed.id] == "host",
             notes=tuple(self._notes(listed, image.invalid, reading)),
         )
         notes = self._engine.acceptance.notes(container)

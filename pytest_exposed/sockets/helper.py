@@ -206,6 +206,7 @@ def _reading(target: Target, processes: Sequence[_Seen], host: bytes, remote: Re
         ipv6=bool(ipv6),
         addresses=addresses.union(ipv6),
         shared=target.shares or namespace == host,
+        at_host=namespace == host,
     )
 
 

@@ -114,6 +114,7 @@ class Local:
             seen[process.namespace] = sockets + _sctp_endpoints(process), local_ports
         sockets, local_ports = seen[process.namespace]
         ipv6 = _ipv6_addresses(process)
+        at_host = process.namespace == self._host
         reading = Reading(
             source=source,
             namespace=process.namespace,
@@ -123,7 +124,8 @@ class Local:
             local_ports=local_ports,
             cgroups=_cgroups(process, sockets),
             held=None,
-            shared=found.target.shares or process.namespace == self._host,
+            shared=found.target.shares or at_host,
+            at_host=at_host,
         )
         process.prove()
         return reading

@@ -54,6 +54,8 @@ class Reading:
     """Inodes of the sockets that its processes hold; None where not looked up or not visible."""
     shared: bool
     """Whether the namespace is the engine's host's, or another container's too."""
+    at_host: bool = False
+    """Whether it is the host's; false too where that can't be seen."""
 
 
 def has_left(target: Target, addresses: frozenset[str] | None, *, at_host: bool | None) -> bool:

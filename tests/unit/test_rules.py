@@ -192,6 +192,7 @@ def test_the_host_s_network_is_a_finding_of_the_container() -> None:
     assert found(joined, "host-network") == ["host-network"]
     for mode in ("bridge", "none", "", "hostile", f"container:{OTHER_ID}"):
         assert found(container(network_mode=mode), "host-network") == []
+        assert found(container(network_mode=mode, at_host=True), "host-network") == ["host-network"]
 
 
 def test_the_benchmark_s_findings_cite_its_edition() -> None:

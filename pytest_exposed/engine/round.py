@@ -87,7 +87,8 @@ class Round:
     def _complete(self, listed: Listed) -> Listed:
         """Return a container with what its list entry lacks: where its ports aren't in the list."""
         mode = listed.network_mode
-        if mode is not None and mode not in ("host", "none") and not mode.startswith("container:"):
+        apart = mode in (None, "host", "none") or mode.startswith("container:")
+        if listed.tells_ports and not apart:
             return listed
         try:
             inspected = self._inspect(listed)

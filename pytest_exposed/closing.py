@@ -12,6 +12,7 @@ from pytest_exposed.baseline import REASON, Entry
 from pytest_exposed.outcome import Outcome
 from pytest_exposed.ports import Port
 from pytest_exposed.report import suite
+from pytest_exposed.rules import select
 from pytest_exposed.settings import Settings
 from pytest_exposed.text import plural, printable
 from pytest_exposed.waivers import stale
@@ -68,26 +69,33 @@ def _port(text: str | None) -> Port | None:
 def stale_lines(audit: Audit, outcome: Outcome) -> list[str]:
     """Return a line for each waiver or entry of a baseline that accepts nothing any more.
 
-    Of those for containers that were not looked at, nothing is known.
+    Of those for containers that were not looked at, and for rules that were not judged by, nothing
+    is known.
     """
     containers = [x for x in outcome.containers() if x["findings"] is not None]
-    running = sum(len(x.everyone) for x in audit.hosts)
-    all_judged = len(containers) == running and not any(x.error for x in outcome.hosts.values())
+    seen = {x["id"] for x in containers}
+    missed = [x for host in audit.hosts for x in host.everyone if x.id not in seen]
+    reached = not any(x.error for x in outcome.hosts.values())
+    rules = {x.name for x in select(audit.settings.select, audit.settings.ignore)}
     findings = [(x["name"], y["rule"], _port(y["port"])) for x in containers for y in x["findings"]]
     lines = stale(
         audit.settings.waivers,
         findings,
         [x["name"] for x in containers],
-        all_judged=all_judged,
+        missed=[x.name for x in missed] if reached else None,
+        rules=rules,
         today=date.today(),  # noqa: DTZ011  # the user's day
     )
     if audit.settings.baseline is not None:
         known = {x for x, _ in _entries(outcome)}
         judged = {outcome.keys[x["id"]] for x in containers}
+        left = {baseline.key(x.name, x.labels) for x in missed}  # replicas share a line
         fixed = [
             x
             for x in baseline.read(audit.settings.baseline) - known
-            if all_judged or x.container in judged
+            if reached
+            and x.rule in rules
+            and (not missed or (x.container in judged and x.container not in left))
         ]
         lines += [
             f"not found any more, remove it from {audit.settings.baseline}: {printable(str(x))}"

@@ -46,6 +46,9 @@ def test_a_baseline_from_twelve_findings_to_none(
     fixed.stdout.fnmatch_lines(
         [f"exposed: not found any more, remove it from baseline.txt: {old.name}: silent 81/tcp"]
     )
+    # What is not judged is not known to be gone.
+    other = run("--exposed-baseline=baseline.txt", "--exposed-ignore=silent")
+    assert "not found any more" not in other.stdout.str()
     shrunk = run("--exposed-baseline=baseline.txt", "--exposed-write-baseline=baseline.txt")
     shrunk.stdout.fnmatch_lines(["exposed: 11 accepted findings written to baseline.txt"])
     assert "silent" not in Path(pytester.path, "baseline.txt").read_text(encoding="utf-8")

@@ -136,14 +136,19 @@ class HostAudit:
         fresh = [self._now.get(x.id, x) for x in chosen]
         return engine.observe(fresh, self.everyone, owners=self.settings.shows_all)
 
-    def answer(self, listed: Listed) -> Answer:
+    def answer(self, listed: Listed, *, again: bool = False) -> Answer:
         """Return what was found of a container that was among the chosen; raises EngineError.
 
         One that is too young to be judged is looked at again, until it matches or its grace is
-        over.
+        over; so is one whose test runs again.
         """
         assert self.round is not None
-        answer = self.round.result()[listed.id]
-        now = self._now.get(listed.id, listed)
-        settings = self.settings
-        return settle(self.engine(), now, answer, settings.grace, owners=settings.shows_all)
+        engine, settings = self.engine(), self.settings
+        if again:
+            everyone = engine.running()
+            now = next((x for x in everyone if x.id == listed.id), listed)
+            answer = engine.observe([now], everyone, owners=settings.shows_all)[listed.id]
+        else:
+            answer = self.round.result()[listed.id]
+            now = self._now.get(listed.id, listed)
+        return settle(engine, now, answer, settings.grace, owners=settings.shows_all)

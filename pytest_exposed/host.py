@@ -42,6 +42,7 @@ class HostAudit:
     wanted: list[Listed] = field(default_factory=list)
     _records: list[dict[str, Any]] = field(default_factory=list)
     _listed_at: float = 0
+    _looked_at: float = 0
     _now: dict[str, Listed] = field(default_factory=dict)
     """The containers as they were when they were looked at, by their ids."""
     _engine: Engine | None = None
@@ -134,6 +135,7 @@ class HostAudit:
             self._list(engine.records())
         self._now = {x.id: x for x in self.everyone}
         fresh = [self._now.get(x.id, x) for x in chosen]
+        self._looked_at = time.monotonic()
         return engine.observe(fresh, self.everyone, owners=self.settings.shows_all)
 
     def answer(self, listed: Listed, *, again: bool = False) -> Answer:
@@ -144,6 +146,7 @@ class HostAudit:
         """
         assert self.round is not None
         engine, settings = self.engine(), self.settings
+        waited = 0.0
         if again:
             everyone = engine.running()
             now = next((x for x in everyone if x.id == listed.id), listed)
@@ -151,4 +154,6 @@ class HostAudit:
         else:
             answer = self.round.result()[listed.id]
             now = self._now.get(listed.id, listed)
-        return settle(engine, now, answer, settings.grace, owners=settings.shows_all)
+            waited = time.monotonic() - self._looked_at
+        owners = settings.shows_all
+        return settle(engine, now, answer, settings.grace, owners=owners, waited=waited)

@@ -41,6 +41,8 @@ def write(settings: Settings, outcome: Outcome) -> tuple[list[str], bool]:
         done = f"{plural(len(set(entries)), 'accepted finding')} written to {settings.new_baseline}"
         if outcome.unseen():
             done += f"; {outcome.unseen()} of the containers could not be observed"
+        if unreached := sum(x.error is not None for x in outcome.hosts.values()):
+            done += f"; {plural(unreached, 'host')} not reached"
         path = settings.new_baseline
         attempt(path, lambda: baseline.write(path, entries), done)
     if settings.new_tests is not None:

@@ -54,6 +54,17 @@ def test_a_baseline_from_twelve_findings_to_none(
     assert "silent" not in Path(pytester.path, "baseline.txt").read_text(encoding="utf-8")
 
 
+def test_a_baseline_says_what_it_could_not_know(
+    pytester: pytest.Pytester, engine_url: str, stage: Stage
+) -> None:
+    stage.run("tcp:0.0.0.0:80")
+    away = ("--docker-host", "unix:///nonexistent/docker.sock")
+    result = audit(pytester, engine_url, stage, "--exposed-write-baseline=baseline.txt", *away)
+    result.stdout.fnmatch_lines(
+        ["exposed: 1 accepted finding written to baseline.txt; 1 host not reached"]
+    )
+
+
 def test_a_written_suite_passes_and_is_never_overwritten(
     pytester: pytest.Pytester, engine_url: str, stage: Stage
 ) -> None:

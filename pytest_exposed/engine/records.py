@@ -218,6 +218,7 @@ class Inspected:
     command: tuple[str, ...]
     sandbox: str
     """The file on the engine's host that is its network namespace; empty where it has none."""
+    addresses: frozenset[str] = frozenset()
 
     @classmethod
     def from_record(cls, record: Record) -> Inspected:
@@ -226,6 +227,7 @@ class Inspected:
         settings = _dict(record.get("HostConfig"))
         config = _dict(record.get("Config"))
         declared, _ = Ports.from_exposed(map(str, _dict(config.get("ExposedPorts"))))
+        network = _dict(record.get("NetworkSettings"))
         return cls(
             state=_state(state),
             exit_code=_number(state.get("ExitCode")),
@@ -242,7 +244,8 @@ class Inspected:
             ),
             sysctls=_labels(settings.get("Sysctls")),
             command=_words([record.get("Path") or "", *_list(record.get("Args"))]),
-            sandbox=_text(_dict(record.get("NetworkSettings")).get("SandboxKey")),
+            sandbox=_text(network.get("SandboxKey")),
+            addresses=_addresses(network.get("Networks")),
         )
 
 

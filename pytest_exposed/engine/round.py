@@ -113,6 +113,7 @@ class Round:
             shares,
             lambda: self._inspect(listed).pid,
             lambda: self._sandbox(place),
+            lambda: self._engine.inspect(listed).addresses,
         )
 
     def _sandbox(self, place: str) -> str:

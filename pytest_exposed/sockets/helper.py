@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import owner_of
 from pytest_exposed.sockets.reading import (
+    LeftError,
     Reading,
     Target,
     ambiguous,
@@ -155,7 +156,12 @@ def observe(
     for target in targets:
         try:
             processes = _first_first(target, whose.get(target.id, []), alike)
-            answers[target.id] = _reading(target, processes, host, remote)
+            try:
+                answers[target.id] = _reading(target, processes, host, remote)
+            except LeftError:
+                if (now := target.now()) == target:
+                    raise
+                answers[target.id] = _reading(now, processes, host, remote)
         except ObservationError as error:
             answers[target.id] = error
     return with_shared(answers)

@@ -22,6 +22,7 @@ from pytest_exposed.sockets.process import (
 from pytest_exposed.sockets.reading import (
     DNS,
     Answer,
+    LeftError,
     Reading,
     Target,
     ambiguous,
@@ -135,7 +136,12 @@ class Local:
         candidates = self._namespaces(target, stack)
         chosen = None
         try:
-            chosen = self._choose(target, candidates)
+            try:
+                chosen = self._choose(target, candidates)
+            except LeftError:
+                if (now := target.now()) == target:
+                    raise
+                chosen = self._choose(now, candidates)
             return chosen
         finally:
             for other in candidates:

@@ -12,13 +12,32 @@ from pytest_exposed.baseline import REASON, Entry
 from pytest_exposed.outcome import Outcome
 from pytest_exposed.ports import Port
 from pytest_exposed.report import suite
-from pytest_exposed.settings import Settings
+from pytest_exposed.rules import select
 from pytest_exposed.text import plural, printable
 from pytest_exposed.waivers import stale
 
 
-def write(settings: Settings, outcome: Outcome) -> tuple[list[str], bool]:
+class _Judged:
+    """What an audit judged: which of the running containers, by which rules."""
+
+    def __init__(self, audit: Audit, outcome: Outcome) -> None:
+        self.containers = [x for x in outcome.containers() if x["findings"] is not None]
+        seen = {x["id"] for x in self.containers}
+        self.missed = [x for host in audit.hosts for x in host.everyone if x.id not in seen]
+        self.reached = not any(x.error for x in outcome.hosts.values())
+        self.rules = {x.name for x in select(audit.settings.select, audit.settings.ignore)}
+        # Replicas share an entry.
+        self._left = {baseline.key(x.name, x.labels) for x in self.missed}
+
+    def all_of(self, entry: Entry) -> bool:
+        """Return whether an entry of a baseline would have been found if it were one still."""
+        return self.reached and entry.rule in self.rules and entry.container not in self._left
+
+
+def write(audit: Audit, outcome: Outcome) -> tuple[list[str], bool]:
     """Write what was asked for; return a line for each file, and whether all could be written."""
+    settings = audit.settings
+    judged = _Judged(audit, outcome)
     hosts = [x.as_record() for x in outcome.hosts.values()]
     lines: list[str] = []
     fine = True
@@ -35,15 +54,12 @@ def write(settings: Settings, outcome: Outcome) -> tuple[list[str], bool]:
 
     for path in settings.reports:
         attempt(path, lambda path=path: report.write(path, hosts))  # type: ignore[misc]  # its own
-    kept = [x for x in (settings.new_baseline, settings.new_tests) if x is not None]
-    if not outcome.told:  # an empty baseline would take a whole one's place
-        lines.extend(f"no container was looked at, and {x} is not written" for x in kept)
+    others = [x for x in (settings.new_baseline, settings.new_tests) if x is not None]
+    if not judged.containers:  # an empty baseline would take a whole one's place
+        lines.extend(f"no container was judged, and {x} is not written" for x in others)
         return lines, fine
     if settings.new_baseline is not None:
-        entries = [x for x, reason in _entries(outcome) if reason in (None, REASON)]
-        done = f"{plural(len(set(entries)), 'accepted finding')} written to {settings.new_baseline}"
-        if outcome.unseen():
-            done += f"; {outcome.unseen()} of the containers could not be observed"
+        entries, done = _accepted(audit, outcome, judged)
         path = settings.new_baseline
         attempt(path, lambda: baseline.write(path, entries), done)
     if settings.new_tests is not None:
@@ -51,6 +67,22 @@ def write(settings: Settings, outcome: Outcome) -> tuple[list[str], bool]:
         today = date.today()  # noqa: DTZ011  # the user's day
         attempt(tests, lambda: suite.write(tests, hosts, today), f"a suite written to {tests}")
     return lines, fine
+
+
+def _accepted(audit: Audit, outcome: Outcome, judged: _Judged) -> tuple[set[Entry], str]:
+    """Return the entries of a new baseline, and the line that tells of it."""
+    settings = audit.settings
+    entries = {x for x, reason in _entries(outcome) if reason in (None, REASON)}
+    before = baseline.read(settings.baseline) if settings.baseline is not None else frozenset()
+    kept = {x for x in before if not judged.all_of(x)} - entries
+    line = f"{plural(len(entries | kept), 'accepted finding')} written to {settings.new_baseline}"
+    if kept:
+        line += f"; {len(kept)} of them kept from {settings.baseline}, as not all was judged"
+    if outcome.unseen():
+        line += f"; {outcome.unseen()} of the containers could not be observed"
+    if unreached := sum(x.error is not None for x in outcome.hosts.values()):
+        line += f"; {plural(unreached, 'host')} not reached"
+    return entries | kept, line
 
 
 def _entries(outcome: Outcome) -> list[tuple[Entry, str | None]]:
@@ -72,27 +104,26 @@ def _port(text: str | None) -> Port | None:
 def stale_lines(audit: Audit, outcome: Outcome) -> list[str]:
     """Return a line for each waiver or entry of a baseline that accepts nothing any more.
 
-    Of those for containers that were not looked at, nothing is known.
+    Of those for containers that were not looked at, and for rules that were not judged by, nothing
+    is known.
     """
-    containers = [x for x in outcome.containers() if x["findings"] is not None]
-    running = sum(len(x.everyone) for x in audit.hosts)
-    all_judged = len(containers) == running and not any(x.error for x in outcome.hosts.values())
-    findings = [(x["name"], y["rule"], _port(y["port"])) for x in containers for y in x["findings"]]
+    judged = _Judged(audit, outcome)
     lines = stale(
         audit.settings.waivers,
-        findings,
-        [x["name"] for x in containers],
-        all_judged=all_judged,
+        [
+            (x["name"], y["rule"], _port(y["port"]))
+            for x in judged.containers
+            for y in x["findings"]
+        ],
+        [x["name"] for x in judged.containers],
+        missed=[x.name for x in judged.missed] if judged.reached else None,
+        rules=judged.rules,
         today=date.today(),  # noqa: DTZ011  # the user's day
     )
     if audit.settings.baseline is not None:
         known = {x for x, _ in _entries(outcome)}
-        judged = {outcome.keys[x["id"]] for x in containers}
-        fixed = [
-            x
-            for x in baseline.read(audit.settings.baseline) - known
-            if all_judged or x.container in judged
-        ]
+        before = baseline.read(audit.settings.baseline)
+        fixed = [x for x in before - known if judged.all_of(x)]
         lines += [
             f"not found any more, remove it from {audit.settings.baseline}: {printable(str(x))}"
             for x in sorted(fixed, key=str)

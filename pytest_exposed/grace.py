@@ -40,19 +40,28 @@ def _settled(answer: Answer) -> bool:
 
 
 def settle(
-    engine: Engine, listed: Listed, answer: Answer, grace: float, *, owners: bool = False
+    engine: Engine,
+    listed: Listed,
+    answer: Answer,
+    grace: float,
+    *,
+    owners: bool = False,
+    waited: float = 0,
 ) -> Answer:
     """Return the answer for a container, looking again while it is too young to be judged.
 
     That is until it matches, or grace seconds have passed since its start by the engine's clock;
-    for one whose health check says `starting`, until grace seconds from now. An older one is not
-    waited for.
+    for one whose health check says `starting`, since the answer was found, waited seconds ago. An
+    older one is not waited for; one whose grace has passed since the answer is looked at once more.
     """
     if _settled(answer):
         return answer
     if not listed.starting and listed.up_for >= grace:
         return answer
-    for _ in moments(_left(engine, listed, grace)):
+    left = _left(engine, listed, grace, waited)
+    if not listed.starting and left + waited <= 0:
+        return answer
+    for _ in moments(max(left, _FIRST_PAUSE)):
         everyone = engine.running()
         now = [x for x in everyone if x.id == listed.id]
         answer = engine.observe(now or [listed], everyone, owners=owners)[listed.id]
@@ -61,18 +70,18 @@ def settle(
     return answer
 
 
-def _left(engine: Engine, listed: Listed, grace: float) -> float:
+def _left(engine: Engine, listed: Listed, grace: float, waited: float) -> float:
     """Return how many seconds of the grace a container has left, by the engine's clock."""
     try:
         inspected = engine.inspect(listed)
     except ObservationError:
         return 0
     if inspected.starting:
-        return grace
+        return grace - waited
     try:
         now = engine.now()
     except EngineError:  # one that tells its containers, and not its clock
         now = None
     if inspected.started is None or now is None:
-        return grace
+        return grace - waited
     return min(grace, grace - (now - inspected.started).total_seconds())

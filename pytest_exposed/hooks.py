@@ -11,9 +11,16 @@ import pytest
 from pytest_exposed import closing
 from pytest_exposed.audit import Audit
 from pytest_exposed.host import HostAudit
-from pytest_exposed.items import AuditItem, ContainerItem, FailureText, HostCollector
+from pytest_exposed.items import (
+    AuditItem,
+    ContainerItem,
+    FailureText,
+    HostCollector,
+    told_of,
+)
 from pytest_exposed.outcome import HostOutcome, Outcome
 from pytest_exposed.progress import meanwhile
+from pytest_exposed.report import record
 from pytest_exposed.text import plural
 
 _UNANSWERED = "it had not answered when the run ended"
@@ -27,6 +34,10 @@ class AuditHooks:
         self._audit = audit
         self._chosen = chosen
         self._lines: list[str] = []
+        self._due: set[str] = set()
+        self._done: set[str] = set()
+        """The ids of the tests that are to run, and of those that told something or were skipped;
+        workers of pytest-xdist that take the place of lost ones collect all anew."""
         self._outcome = Outcome(
             {
                 x.label: HostOutcome(x.shown, _UNANSWERED if x.awaited else x.error)
@@ -47,6 +58,15 @@ class AuditHooks:
         for host in sorted(self._audit.hosts, key=lambda x: x.late):
             if not host.awaited:
                 items += self._tests(session, host)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note which tests of the audit are to run."""
+        self._due |= {x.nodeid for x in session.items if isinstance(x, ContainerItem)}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Note which tests are to run, in the process that hands them out."""
+        self._due |= set(ids)
 
     def _tests(self, session: pytest.Session, host: HostAudit) -> Iterator[pytest.Item]:
         name = self._audit.id_of(host)
@@ -81,6 +101,7 @@ class AuditHooks:
         )
         others(session=session, config=session.config, items=items)
         session.testscollected += len(items)
+        self._due |= {x.nodeid for x in items if isinstance(x, ContainerItem)}
         chosen = [x.listed for x in items if isinstance(x, ContainerItem)]
         if chosen:
             self._audit.look({host.label: chosen})
@@ -125,6 +146,8 @@ class AuditHooks:
         told = getattr(report, "exposed", None)
         if told is not None:
             self._outcome.add(told)
+        if told is not None or report.skipped:
+            self._done.add(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -135,9 +158,19 @@ class AuditHooks:
         listed = any(session.config.getoption(x) for x in ("collectonly", "setupplan", "setuponly"))
         if hasattr(session.config, "workerinput") or listed:
             return
-        self._lines, fine = closing.write(self._audit.settings, self._outcome)
+        self._tell_of_the_rest()
+        self._lines, fine = closing.write(self._audit, self._outcome)
         if not fine:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def _tell_of_the_rest(self) -> None:
+        """Say of the containers whose tests did not come to their turn that they were not seen."""
+        left = self._due - self._done
+        for host in self._audit.hosts if left else ():
+            for name, listed in zip(host.names(), host.wanted, strict=True):
+                if f"{self._audit.id_of(host)}::{name}" in left:
+                    unseen = record.of_unseen(listed, "its test did not run to its end")
+                    self._outcome.add(told_of(host, listed, record=unseen))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the tables that -v asks for, and the line that sums the audit up."""

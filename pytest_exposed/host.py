@@ -42,6 +42,7 @@ class HostAudit:
     wanted: list[Listed] = field(default_factory=list)
     _records: list[dict[str, Any]] = field(default_factory=list)
     _listed_at: float = 0
+    _looked_at: float = 0
     _now: dict[str, Listed] = field(default_factory=dict)
     """The containers as they were when they were looked at, by their ids."""
     _engine: Engine | None = None
@@ -134,16 +135,25 @@ class HostAudit:
             self._list(engine.records())
         self._now = {x.id: x for x in self.everyone}
         fresh = [self._now.get(x.id, x) for x in chosen]
+        self._looked_at = time.monotonic()
         return engine.observe(fresh, self.everyone, owners=self.settings.shows_all)
 
-    def answer(self, listed: Listed) -> Answer:
+    def answer(self, listed: Listed, *, again: bool = False) -> Answer:
         """Return what was found of a container that was among the chosen; raises EngineError.
 
         One that is too young to be judged is looked at again, until it matches or its grace is
-        over.
+        over; so is one whose test runs again.
         """
         assert self.round is not None
-        answer = self.round.result()[listed.id]
-        now = self._now.get(listed.id, listed)
-        settings = self.settings
-        return settle(self.engine(), now, answer, settings.grace, owners=settings.shows_all)
+        engine, settings = self.engine(), self.settings
+        waited = 0.0
+        if again:
+            everyone = engine.running()
+            now = next((x for x in everyone if x.id == listed.id), listed)
+            answer = engine.observe([now], everyone, owners=settings.shows_all)[listed.id]
+        else:
+            answer = self.round.result()[listed.id]
+            now = self._now.get(listed.id, listed)
+            waited = time.monotonic() - self._looked_at
+        owners = settings.shows_all
+        return settle(engine, now, answer, settings.grace, owners=owners, waited=waited)

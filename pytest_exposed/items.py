@@ -48,6 +48,12 @@ def is_of(nodeid: str, chosen: str) -> bool:
     return nodeid == chosen or nodeid.startswith(f"{chosen}::")
 
 
+def told_of(host: HostAudit, listed: Listed, **found: Any) -> dict[str, Any]:
+    """Return what is told of a container, of JSON's types."""
+    name = key(listed.name, listed.labels)
+    return {"host": host.label, "id": listed.id, "key": name, **found}
+
+
 class MismatchError(Exception):
     """A container that doesn't match, or could not be seen; its text is the test's failure."""
 
@@ -107,7 +113,7 @@ class ContainerItem(AuditItem):
         """Pass where the container matches its image; fail with findings, or why it wasn't seen."""
         try:
             self.look()
-            answer = self.audit.answer(self.listed)
+            answer = self.audit.answer(self.listed, again=self.told is not None)
         except EngineError as error:
             self._tell(record=record.of_unseen(self.listed, str(error)))
             raise
@@ -129,8 +135,7 @@ class ContainerItem(AuditItem):
 
     def _tell(self, **found: Any) -> None:
         """Say what was found, and in JUnit's properties where."""
-        name = key(self.listed.name, self.listed.labels)
-        self.told = {"host": self.audit.label, "key": name, **found}
+        self.told = told_of(self.audit, self.listed, **found)
         self.user_properties += [
             ("exposed_host", self.audit.shown),
             ("exposed_image", printable(self.listed.image)),

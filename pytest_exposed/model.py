@@ -184,6 +184,8 @@ class Container:
     source: str
     """The source that saw the sockets: netlink, procfs, helper or exec."""
     host: str = ""
+    at_host: bool = field(default=False, repr=False)
+    """Whether its network namespace is that of the engine's host, as far as it is told or seen."""
     neighbours: tuple[Container, ...] = field(default=(), repr=False)
     """The other containers in its network namespace, without neighbours of their own."""
     notes: tuple[str, ...] = ()

@@ -16,9 +16,23 @@ class HostOutcome:
 
     host: str
     error: str | None = None
-    containers: list[Record] = field(default_factory=list)
-    tables: list[str] = field(default_factory=list)
-    gone: int = 0
+    told: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What the test of each container told, by its id: of one that ran again, the last."""
+
+    @property
+    def containers(self) -> list[Record]:
+        """The records of the containers that are there."""
+        return [x["record"] for x in self.told.values() if x.get("record")]
+
+    @property
+    def tables(self) -> list[str]:
+        """Their tables of ports, where these are asked for."""
+        return [x["table"] for x in self.told.values() if x.get("table")]
+
+    @property
+    def gone(self) -> int:
+        """How many containers went."""
+        return sum(bool(x.get("gone")) for x in self.told.values())
 
     def as_record(self) -> Record:
         """Return the host's part of a report; the containers of a service stand together."""
@@ -39,15 +53,17 @@ class Outcome:
     """How many tests have told what they found."""
 
     def add(self, told: dict[str, Any]) -> None:
-        """Take in what a test tells: its host; a record and a table, or that it is gone."""
+        """Take in what a test tells: its host; of a container its id, and record and table or gone.
+
+        Plugins such as pytest-rerunfailures run a test several times.
+        """
         host = self.hosts[told["host"]]
         self.told += 1
-        host.gone += bool(told.get("gone"))
+        if "id" in told:
+            host.told.pop(told["id"], None)
+            host.told[told["id"]] = told
         if told.get("record"):
-            host.containers.append(told["record"])
             self.keys[told["record"]["id"]] = told.get("key", told["record"]["name"])
-        if told.get("table"):
-            host.tables.append(told["table"])
 
     def containers(self) -> Iterator[Record]:
         """Yield the records of all containers."""

@@ -74,11 +74,13 @@ def _silent(case: Case) -> Verdict:
     if not case.documented or case.own:
         return None
     message = f"{case.image} documents it, and nothing in {case.container.role} listens on it"
-    if case.alike:
+    # One that is documented as well is no slip: images of HTTP/3 have 443/tcp and 443/udp.
+    instead = [x for x in case.alike if x not in case.container.documented]
+    if instead:
         means = f": EXPOSE {case.port.number} means {case.port}"
         return (
-            f"{message}, but on {case.alike[0]}" + (means if case.port.protocol == "tcp" else ""),
-            f"write EXPOSE {case.alike[0]} in its Dockerfile",
+            f"{message}, but on {instead[0]}" + (means if case.port.protocol == "tcp" else ""),
+            f"write EXPOSE {instead[0]} in its Dockerfile",
         )
     runs, fix = _instead(case.container)
     if fix is not None:
@@ -190,7 +192,9 @@ def _host_network(container: Container) -> Verdict:
     It can reach the host's loopback services, and listens on the host itself. Give it a network of
     its own and publish what it serves.
     """
-    if not any(x.network_mode == "host" for x in (container, *container.neighbours)):
+    # One that joined such a container stays there when that has ended.
+    shares = any(x.network_mode == "host" for x in (container, *container.neighbours))
+    if not (shares or container.at_host):
         return None
     return (
         f"{container.role} shares the network of its host ({CIS}, 5.10)",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
@@ -89,21 +89,31 @@ def stale(
     findings: Iterable[tuple[str, str, Port | None]],
     judged: Sequence[str],
     *,
-    all_judged: bool,
+    missed: Sequence[str] | None,
+    rules: Collection[str],
     today: date,
 ) -> list[str]:
     """Return a line for each waiver that has expired, or that accepted none of the findings.
 
     findings are container, rule and port of each; judged the names of the containers that were
-    looked at. Of a waiver for containers that were not, nothing is said.
+    judged, missed those of the others that run, None where these are unknown; rules those that
+    were judged by. Of a waiver that could be for a container or a rule left out, nothing is said.
     """
     found = list(findings)
+
+    def looked_at(glob: str) -> bool:
+        if missed is None or any(fnmatchcase(x, glob) for x in missed):
+            return False
+        return not missed or any(fnmatchcase(x, glob) for x in judged)
+
     lines = []
     for waiver in waivers:
         if waiver.expired(today):
             lines.append(f"waiver expired on {waiver.until}: {waiver.line}")
-        elif not any(waiver.accepts(*x, today) for x in found) and (
-            all_judged or any(fnmatchcase(x, waiver.glob) for x in judged)
+        elif (
+            waiver.rules <= set(rules)
+            and looked_at(waiver.glob)
+            and not any(waiver.accepts(*x, today) for x in found)
         ):
             lines.append(f"waiver not used: {waiver.line}")
     return lines

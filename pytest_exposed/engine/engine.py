@@ -28,7 +28,7 @@ from pytest_exposed.engine.records import (
     RecordError,
     when,
 )
-from pytest_exposed.engine.remote import LABEL, EngineRemote
+from pytest_exposed.engine.remote import EngineRemote, is_helper
 from pytest_exposed.engine.round import Answer, Round
 from pytest_exposed.engine.swarm import joined, service_of
 from pytest_exposed.errors import (
@@ -183,7 +183,7 @@ class Engine:
         """Return the containers of such records; EngineError where an engine sends no such ones."""
         try:
             found = [Listed.from_record(x) for x in records]
-            found = [x for x in found if LABEL not in x.labels]  # a helper, of this run or another
+            found = [x for x in found if not is_helper(x)]
         except RecordError as error:
             raise EngineError(
                 f"{self.host}: GET /containers/json answered what no engine does: {error}"

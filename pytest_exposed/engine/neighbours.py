@@ -14,15 +14,27 @@ class Places:
     def __init__(self, everyone: Iterable[Listed]) -> None:
         """Take all running containers, one of which another may have joined."""
         everyone = tuple(everyone)
-        self._ids = {x.name: x.id for x in everyone} | {x.id: x.id for x in everyone}
+        self._known = {x.name: x for x in everyone} | {x.id: x for x in everyone}
 
     def of(self, listed: Listed) -> str | None:
         """Return a container's id, its own or another's, "host", or None where nothing is said."""
-        mode = listed.network_mode
-        if mode is None or mode == "host":
-            return mode
-        _, joined, other = mode.partition("container:")
-        return self._ids.get(other, other) if joined else listed.id
+        passed = {listed.id}
+        while (mode := listed.network_mode) not in (None, "host"):
+            _, joined, other = mode.partition("container:")
+            if not joined:
+                return listed.id
+            then = self._known.get(other)
+            # Who is joined may have joined another.
+            if then is None or then.network_mode is None or then.id in passed:
+                return then.id if then is not None else other
+            passed.add(then.id)
+            listed = then
+        return mode
+
+    def stray(self, listed: Listed) -> bool:
+        """Return whether a container joined one that doesn't run: nothing says whose network."""
+        place = self.of(listed)
+        return place not in (None, "host") and place not in self._known
 
 
 def company(wanted: Sequence[Listed], everyone: Sequence[Listed]) -> list[Listed]:
@@ -31,10 +43,12 @@ def company(wanted: Sequence[Listed], everyone: Sequence[Listed]) -> list[Listed
     everyone = [*everyone, *(x for x in wanted if x.id not in running)]
     places = Places(everyone)
     theirs = {places.of(x) for x in wanted}
-    if None in theirs:
+    if None in theirs or any(map(places.stray, wanted)):
         return list(everyone)
     chosen = {x.id for x in wanted}
-    return [x for x in everyone if x.id in chosen or places.of(x) in (*theirs, None)]
+    return [
+        x for x in everyone if x.id in chosen or places.of(x) in (*theirs, None) or places.stray(x)
+    ]
 
 
 class Neighbours:

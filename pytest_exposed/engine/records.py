@@ -53,6 +53,9 @@ class Listed:
     """Why what its Swarm service publishes is unknown; None where it is known."""
     command: str = ""
     """All that it runs, in one line; empty where the list doesn't tell."""
+    tells_ports: bool = True
+    """Whether the list has its ports, if it has any: not where no network of its publishes any, as
+    with host, none, and internal networks."""
 
     @classmethod
     def from_record(cls, record: Record) -> Listed:
@@ -62,6 +65,7 @@ class Listed:
             raise RecordError(f"it lists a container with the id {str(identity)[:80]!r}")
         declared, published = _ports(record.get("Ports"))
         mode = _dict(record.get("HostConfig")).get("NetworkMode")
+        networks = _dict(record.get("NetworkSettings")).get("Networks")
         return cls(
             id=identity,
             name=_name(record.get("Names"), identity),
@@ -72,10 +76,12 @@ class Listed:
             network_mode=mode if isinstance(mode, str) and mode else None,
             declared=declared,
             published=published,
-            addresses=_addresses(_dict(record.get("NetworkSettings")).get("Networks")),
+            addresses=_addresses(networks),
             labels=_labels(record.get("Labels")),
             untold=printable(_text(record.get(UNTOLD)), 1024) or None,  # an engine may send it, too
             command=_text(record.get("Command")),
+            # The default bridge, which most are in, publishes: it has said all there is.
+            tells_ports=bool(_list(record.get("Ports"))) or set(_dict(networks)) == {"bridge"},
         )
 
     @property
@@ -212,6 +218,7 @@ class Inspected:
     command: tuple[str, ...]
     sandbox: str
     """The file on the engine's host that is its network namespace; empty where it has none."""
+    addresses: frozenset[str] = frozenset()
 
     @classmethod
     def from_record(cls, record: Record) -> Inspected:
@@ -220,6 +227,7 @@ class Inspected:
         settings = _dict(record.get("HostConfig"))
         config = _dict(record.get("Config"))
         declared, _ = Ports.from_exposed(map(str, _dict(config.get("ExposedPorts"))))
+        network = _dict(record.get("NetworkSettings"))
         return cls(
             state=_state(state),
             exit_code=_number(state.get("ExitCode")),
@@ -236,7 +244,8 @@ class Inspected:
             ),
             sysctls=_labels(settings.get("Sysctls")),
             command=_words([record.get("Path") or "", *_list(record.get("Args"))]),
-            sandbox=_text(_dict(record.get("NetworkSettings")).get("SandboxKey")),
+            sandbox=_text(network.get("SandboxKey")),
+            addresses=_addresses(network.get("Networks")),
         )
 
 

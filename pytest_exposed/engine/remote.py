@@ -5,6 +5,7 @@ The helper is the only thing that is ever created on an engine, and it is remove
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -14,7 +15,7 @@ from uuid import uuid4
 
 from pytest_exposed.engine import frames
 from pytest_exposed.engine.api import LostError
-from pytest_exposed.engine.records import when
+from pytest_exposed.engine.records import Listed, RecordError, when
 from pytest_exposed.errors import EngineError, ExposedError, NotFoundError, ObservationError
 from pytest_exposed.sockets.remote import LIMIT
 from pytest_exposed.text import printable
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from pytest_exposed.engine.api import Api
 
 LABEL = "pytest-exposed.helper"
-"""What marks helper containers; its value is the id of the run that made it."""
+"""What marks helper containers; its value is the container's name."""
+
+_NAME = re.compile(r"pytest-exposed-[0-9a-f]{32}")
 
 SECONDS = 60.0
 """How long a helper may take."""
@@ -39,6 +42,16 @@ _BUSYBOX = ("busybox", "library/busybox", "docker.io/library/busybox", "localhos
 
 # Machines that write the words of /proc's addresses the other way round (GOARCH, uname -m).
 _BIG_ENDIAN = ("s390x", "ppc64", "mips", "mips64", "sparc64")
+
+
+def is_helper(listed: Listed) -> bool:
+    """Return whether a container is a helper, of this run or another.
+
+    Everybody can use the label, images too: the name is of our making, and what has no network
+    can't be reached by anybody. Podman's list doesn't tell the network.
+    """
+    named = listed.labels.get(LABEL) == listed.name and _NAME.fullmatch(listed.name) is not None
+    return named and listed.network_mode in ("none", None)
 
 
 class EngineRemote:
@@ -162,11 +175,12 @@ class EngineRemote:
             return
         now = when(self._api.info().get("SystemTime"))
         for record in left:
-            made, identity = record.get("Created"), record.get("Id")
+            made = record.get("Created")
             old = now is not None and isinstance(made, int) and now.timestamp() - made > 2 * SECONDS
-            if old and isinstance(identity, str):
-                with suppress(ObservationError):
-                    self._remove(identity)
+            with suppress(ObservationError, RecordError):
+                listed = Listed.from_record(record)
+                if old and is_helper(listed):
+                    self._remove(listed.id)
 
     def _pull(self, image: str) -> None:
         from docker.utils import parse_repository_tag  # noqa: PLC0415  # it is slow to import

@@ -55,7 +55,7 @@ class Round:
         self._wanted = wanted
         self._inspected: dict[str, Inspected] = {}
         self._company = {x.id: self._complete(x) for x in company(wanted, everyone)}
-        places = Places(everyone)
+        places = Places(self._company.get(x.id, x) for x in everyone)
         self._places = {x.id: places.of(x) or x.id for x in self._company.values()}
         self._at_place = Counter(self._places.values())
         self._look = Look(engine.source, [x.id for x in everyone], engine.remote)
@@ -87,7 +87,8 @@ class Round:
     def _complete(self, listed: Listed) -> Listed:
         """Return a container with what its list entry lacks: where its ports aren't in the list."""
         mode = listed.network_mode
-        if mode is not None and mode not in ("host", "none") and not mode.startswith("container:"):
+        apart = mode in (None, "host", "none") or mode.startswith("container:")
+        if listed.tells_ports and not apart:
             return listed
         try:
             inspected = self._inspect(listed)
@@ -112,6 +113,7 @@ class Round:
             shares,
             lambda: self._inspect(listed).pid,
             lambda: self._sandbox(place),
+            lambda: self._engine.inspect(listed).addresses,
         )
 
     def _sandbox(self, place: str) -> str:
@@ -143,6 +145,7 @@ class Round:
             source=reading.source,
             host=self._engine.host,
             labels=listed.labels,
+            at_host=reading.at_host or self._places[listed.id] == "host",
             notes=tuple(self._notes(listed, image.invalid, reading)),
         )
         notes = self._engine.acceptance.notes(container)

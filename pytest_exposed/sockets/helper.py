@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import owner_of
 from pytest_exposed.sockets.reading import (
+    LeftError,
     Reading,
     Target,
     ambiguous,
@@ -155,7 +156,12 @@ def observe(
     for target in targets:
         try:
             processes = _first_first(target, whose.get(target.id, []), alike)
-            answers[target.id] = _reading(target, processes, host, remote)
+            try:
+                answers[target.id] = _reading(target, processes, host, remote)
+            except LeftError:
+                if (now := target.now()) == target:
+                    raise
+                answers[target.id] = _reading(now, processes, host, remote)
         except ObservationError as error:
             answers[target.id] = error
     return with_shared(answers)
@@ -206,6 +212,7 @@ def _reading(target: Target, processes: Sequence[_Seen], host: bytes, remote: Re
         ipv6=bool(ipv6),
         addresses=addresses.union(ipv6),
         shared=target.shares or namespace == host,
+        at_host=namespace == host,
     )
 
 

@@ -22,6 +22,7 @@ from pytest_exposed.sockets.process import (
 from pytest_exposed.sockets.reading import (
     DNS,
     Answer,
+    LeftError,
     Reading,
     Target,
     ambiguous,
@@ -122,6 +123,7 @@ class Local:
             seen[process.namespace] = sockets + _sctp_endpoints(process), local_ports
         sockets, local_ports = seen[process.namespace]
         ipv6 = _ipv6_addresses(process)
+        at_host = process.namespace == self._host
         reading = Reading(
             source=source,
             namespace=process.namespace,
@@ -131,7 +133,8 @@ class Local:
             local_ports=local_ports,
             cgroups=_cgroups(process, sockets),
             held=None,
-            shared=found.target.shares or process.namespace == self._host,
+            shared=found.target.shares or at_host,
+            at_host=at_host,
         )
         process.prove()
         return reading
@@ -175,7 +178,12 @@ class Local:
         candidates = self._namespaces(target, stack)
         chosen = None
         try:
-            chosen = self._choose(target, candidates)
+            try:
+                chosen = self._choose(target, candidates)
+            except LeftError:
+                if (now := target.now()) == target:
+                    raise
+                chosen = replace(self._choose(now, candidates), target=target)
             return chosen
         finally:
             for other in candidates:

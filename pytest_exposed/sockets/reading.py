@@ -32,6 +32,15 @@ class Target:
     sandbox: Callable[[], str] = lambda: ""
     """Asks the engine for the file that is its network namespace; empty where it has none. Only
     called where a process may be in another one that it made."""
+    addresses_now: Callable[[], frozenset[str]] | None = None
+    """Asks the engine for its addresses anew; only called where no process has those: it may have
+    been started again, or connected to another network, since it was listed."""
+
+    def now(self) -> Target:
+        """Return the target with the addresses that it has now."""
+        if not self.addresses or self.addresses_now is None:
+            return self
+        return replace(self, addresses=self.addresses_now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,8 @@ class Reading:
     """Inodes of the sockets that its processes hold; None where not looked up or not visible."""
     shared: bool
     """Whether the namespace is the engine's host's, or another container's too."""
+    at_host: bool = False
+    """Whether it is the host's; false too where that can't be seen."""
 
 
 def has_left(target: Target, addresses: frozenset[str] | None, *, at_host: bool | None) -> bool:

@@ -44,6 +44,7 @@ def reading(
     ipv6: bool,
     addresses: frozenset[str] | None,
     shared: bool,
+    at_host: bool = False,
 ) -> Reading:
     """Return the reading of a container from the lines of its tables; TableError if one is none.
 
@@ -74,6 +75,7 @@ def reading(
         cgroups=None,
         held=None,
         shared=shared,
+        at_host=at_host,
     )
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from engine.test_identity import POWERS
 from workload import listener
 
 from pytest_exposed import Container, Engine, NotFoundError, ObservationError
+from pytest_exposed.engine import remote
+from pytest_exposed.engine.remote import LABEL
 
 if TYPE_CHECKING:
     from stage import Images, Stage, Staged
@@ -208,6 +211,36 @@ class TestDescriptorsOfOneThread:
         network = f"container:{stage.run(name='owner').id}"
         words = ("worker", "tcp:0.0.0.0:81")
         return stage.run(*words, name="joiner", network_mode=network, **POWERS).name
+
+
+class TestTheHelpersLabel:
+    """A container, or its image, has the label of the helper, which audits leave out."""
+
+    NAME = f"pytest-exposed-{'0' * 32}"
+
+    def test_hides_nothing(self, look: Engine, images: Images, stage: Stage) -> None:
+        image = images.build(
+            files={"/bin/listener": listener()},
+            instructions=[f"LABEL {LABEL}={self.NAME}", 'ENTRYPOINT ["/bin/listener"]'],
+        )
+        labelled = stage.run("tcp:0.0.0.0:80", image=image)
+        assert heard(look.container(labelled.name)) == {"0.0.0.0:80/tcp listener"}
+
+    def test_nor_with_a_helpers_name(self, look: Engine, stage: Stage) -> None:
+        named = stage.create("tcp:0.0.0.0:80", "ready", labels={LABEL: self.NAME})
+        named.sdk.rename(self.NAME)
+        named.start()
+        assert heard(look.container(named.id)) == {"0.0.0.0:80/tcp listener"}
+
+    def test_nor_does_it_get_one_removed(
+        self, engine_url: str, helper_image: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(remote, "SECONDS", -60.0)  # so that all are older than any gets
+        labelled = stage.run("tcp:0.0.0.0:80", labels={LABEL: "x"})
+        look = Engine(engine_url, source="helper", helper_image=helper_image)
+        with look, suppress(ObservationError):
+            look.container(labelled.name)
+        assert labelled.state() == "running"
 
 
 NASTY = "\x1b[2J\x1b]0;pwned\x07\n::error::x\u202e<b>&\"'|`[x](y)"

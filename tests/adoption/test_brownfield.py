@@ -46,9 +46,31 @@ def test_a_baseline_from_twelve_findings_to_none(
     fixed.stdout.fnmatch_lines(
         [f"exposed: not found any more, remove it from baseline.txt: {old.name}: silent 81/tcp"]
     )
+    # What is not judged is not known to be gone.
+    other = run("--exposed-baseline=baseline.txt", "--exposed-ignore=silent")
+    assert "not found any more" not in other.stdout.str()
     shrunk = run("--exposed-baseline=baseline.txt", "--exposed-write-baseline=baseline.txt")
     shrunk.stdout.fnmatch_lines(["exposed: 11 accepted findings written to baseline.txt"])
     assert "silent" not in Path(pytester.path, "baseline.txt").read_text(encoding="utf-8")
+
+
+def test_what_is_not_judged_stays_in_a_new_baseline(
+    pytester: pytest.Pytester, engine_url: str, stage: Stage
+) -> None:
+    def run(*options: str) -> str:
+        return audit(pytester, engine_url, stage, *options).stdout.str()
+
+    stage.run("tcp:0.0.0.0:80", name="one", exposes=["81"])
+    two = stage.run("tcp:0.0.0.0:80", name="two")
+    assert "3 accepted findings written to old.txt" in run("--exposed-write-baseline=old.txt")
+    old, new = Path(pytester.path, "old.txt"), Path(pytester.path, "new.txt")
+    both = ("--exposed-baseline=old.txt", "--exposed-write-baseline=new.txt")
+    for left_out in ("-k=one", "--exposed-ignore=silent"):
+        said = run(*both, left_out)
+        assert "3 accepted findings written to new.txt; 1 of them kept from old.txt" in said
+        assert new.read_text(encoding="utf-8") == old.read_text(encoding="utf-8")
+    two.sdk.remove(force=True)
+    assert "exposed: 2 accepted findings written to new.txt\n" in run(*both)
 
 
 def test_a_baseline_of_the_ini_file_lies_beside_it(
@@ -90,9 +112,20 @@ def test_where_nothing_was_looked_at_a_baseline_stays(
         result = audit(pytester, engine_url, stage, option, "--exposed-write-baseline=baseline.txt")
         assert result.ret != pytest.ExitCode.OK
         result.stdout.fnmatch_lines(
-            ["exposed: no container was looked at, and baseline.txt is not written"]
+            ["exposed: no container was judged, and baseline.txt is not written"]
         )
         assert Path(pytester.path, "baseline.txt").read_bytes() == before
+
+
+def test_a_baseline_says_what_it_could_not_know(
+    pytester: pytest.Pytester, engine_url: str, stage: Stage
+) -> None:
+    stage.run("tcp:0.0.0.0:80")
+    away = ("--docker-host", "unix:///nonexistent/docker.sock")
+    result = audit(pytester, engine_url, stage, "--exposed-write-baseline=baseline.txt", *away)
+    result.stdout.fnmatch_lines(
+        ["exposed: 1 accepted finding written to baseline.txt; 1 host not reached"]
+    )
 
 
 def test_a_written_suite_passes_and_is_never_overwritten(

@@ -113,13 +113,28 @@ def test_stale_ones_are_told() -> None:
         for x in ("web: silent", "web: 99", "db: 5432", "web: silent until 2020-01-01")
     ]
     found = [("web", "silent", Port(80))]
-    told = stale(waivers, found, ["web"], all_judged=False, today=TODAY)
+    told = stale(waivers, found, ["web"], missed=["api"], rules=RULES, today=TODAY)
     assert told == [
         "waiver not used: web: 99",
         "waiver expired on 2020-01-01: web: silent until 2020-01-01",
     ]
-    told = stale(waivers, found, ["web"], all_judged=True, today=TODAY)
+    told = stale(waivers, found, ["web"], missed=[], rules=RULES, today=TODAY)
     assert "waiver not used: db: 5432" in told
+
+
+@pytest.mark.parametrize(
+    ("line", "missed", "rules"),
+    [
+        ("*: silent", ["api"], ["silent"]),  # it may be api's
+        ("web: silent", None, ["silent"]),  # a host that was not reached may have another web
+        ("web: silent", [], ["undocumented"]),
+        ("web: silent, undocumented", [], ["undocumented"]),
+    ],
+)
+def test_of_what_was_left_out_none_is_stale(
+    line: str, missed: list[str] | None, rules: list[str]
+) -> None:
+    assert stale([Waiver.parse(line)], [], ["web"], missed=missed, rules=rules, today=TODAY) == []
 
 
 def test_labels_count_only_where_allowed_and_say_whose_they_are() -> None:

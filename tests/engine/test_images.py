@@ -211,7 +211,19 @@ class TestPublishing:
         )
         seen = look.container(container.name)
         assert seen.published == ()
+        assert f"-p 80/tcp has no effect with --network {network.name}" in seen.notes
         assert found(seen) == {}
+
+    def test_declared_in_an_internal_network(self, look: Engine, stage: Stage) -> None:
+        # The engine's list has no ports of it; on such a port an undeclared one is a client's.
+        container = stage.run(
+            "udp:0.0.0.0:40000",
+            declares=("40000/udp",),
+            network_mode=stage.network(internal=True).name,
+        )
+        seen = look.container(container.name)
+        assert seen.declared == {"40000/udp"}
+        assert set(found(seen)) == {"undocumented 40000/udp"}
 
 
 class TestNames:

@@ -87,6 +87,14 @@ class TestHostNetwork:
             assert heard(look.container(name)) == set()
             assert found(look.container(name)) == {f"silent {foreign}/tcp"}
 
+    def test_also_when_that_has_ended(self, engine_url: str, look: Engine, stage: Stage) -> None:
+        owner = stage.run(name="owner", network_mode="host")
+        joiner = stage.run(name="joiner", network_mode=f"container:{owner.id}")
+        with Engine(engine_url, source=look.source, select=["host-network"]) as engine:
+            assert found(engine.container(joiner.name)) == {"host-network"}
+            owner.sdk.stop()
+            assert found(engine.container(joiner.name)) == {"host-network"}
+
 
 def test_one_look_at_many_namespaces_ends_where_it_began(
     netlink: Engine, stage: Stage, on_host: list[str], ports: tuple[int, int, int]
@@ -169,6 +177,23 @@ class TestSharedWithContainers:
     def test_names_do_not_matter(self, look: Engine, members: dict[str, str]) -> None:
         by_name = {x.name: x for x in look.containers(name=members["undocumented"])}
         assert found(by_name[members["undocumented"]]) == {"undocumented 8082/tcp"}
+
+
+class TestJoinersOfJoiners:
+    def test_they_answer_for_the_owner_even_when_those_between_have_ended(
+        self, look: Engine, stage: Stage
+    ) -> None:
+        owner = stage.run(name="owner", ports={"80/tcp": ("127.0.0.1",)})
+        between = stage.run(name="between", network_mode=f"container:{owner.id}")
+        last = stage.run(
+            "tcp:0.0.0.0:80",
+            name="last",
+            exposes=("80",),
+            network_mode=f"container:{between.id}",
+        )
+        assert found(look.container(owner.name)) == found(look.container(last.name)) == set()
+        between.sdk.stop()
+        assert found(look.container(owner.name)) == found(look.container(last.name)) == set()
 
 
 class TestOwnerThatRestarted:

@@ -106,6 +106,30 @@ class TestBetweenListAndLook:
         assert not isinstance(answer, Exception)
         assert answer.listening == {"80/tcp"}
 
+    def test_restarted_with_another_address(self, look: Engine, stage: Stage) -> None:
+        network = stage.network()
+        container = stage.run("tcp:0.0.0.0:80", exposes=("80",), network=network.name)
+        listed, everyone = look.find(container.name)
+        container.sdk.stop()
+        # The first free address is given: that which it had.
+        stage.run(name="other", network=network.name)
+        container.sdk.start()
+        wait_until(lambda: container.sdk.logs().count(b"ready") == 2, "it is ready again")
+        assert look.find(container.name)[0].addresses != listed.addresses
+        answer = look.observe([listed], everyone)[container.id]
+        assert not isinstance(answer, Exception)
+        assert answer.listening == {"80/tcp"}
+
+    def test_connected_to_another_network(self, look: Engine, stage: Stage) -> None:
+        network, other = stage.network(), stage.network()
+        container = stage.run("tcp:0.0.0.0:80", exposes=("80",), network=network.name)
+        listed, everyone = look.find(container.name)
+        network.disconnect(container.sdk)
+        other.connect(container.sdk)
+        answer = look.observe([listed], everyone)[container.id]
+        assert not isinstance(answer, Exception)
+        assert answer.listening == {"80/tcp"}
+
     def test_the_others_are_seen_all_the_same(self, look: Engine, stage: Stage) -> None:
         going = stage.run("tcp:0.0.0.0:80", name="going")
         staying = stage.run("tcp:0.0.0.0:80", name="staying")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     Run = Callable[..., pytest.RunResult]
 
 
-def start(stage: Stage, delay: float) -> None:
+def start(stage: Stage, delay: float, name: str = "app") -> None:
     """Start a container whose documented listener opens after delay seconds."""
-    container = stage.create(f"delay:{delay}", "tcp:0.0.0.0:80", exposes=("80",))
+    container = stage.create(f"delay:{delay}", "tcp:0.0.0.0:80", name=name, exposes=("80",))
     container.sdk.start()
 
 
@@ -64,6 +65,26 @@ def test_what_could_not_be_observed_is_waited_for_too(run: Run, stage: Stage) ->
     )
     assert container.id
     run("--exposed-grace=15").assert_outcomes(passed=1)
+
+
+def test_one_whose_grace_passes_while_another_is_waited_for_is_looked_at_once_more(
+    run: Run, stage: Stage
+) -> None:
+    start(stage, 2, "slow")
+    time.sleep(0.5)
+    start(stage, 60, "never")  # its test comes first, and its grace ends later
+    run("--exposed-grace=4").assert_outcomes(passed=1, failed=1)
+
+
+def test_those_whose_health_checks_are_starting_are_waited_for_together(
+    run: Run, stage: Stage
+) -> None:
+    check = {"test": ["CMD", "/bin/listener", "exit:1"], "interval": 60 * 10**9}
+    for name in ("one", "two", "three"):
+        stage.run(name=name, exposes=("80",), healthcheck=check)
+    result = run("--exposed-grace=3")
+    result.assert_outcomes(failed=3)
+    assert result.duration < 8
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf", "1e9", "1 s"])

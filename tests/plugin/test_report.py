@@ -216,6 +216,60 @@ def test_what_did_not_run_is_not_in_it(report: Callable[..., Any], stage: Stage)
     assert record["name"] == f"{stage.name}-two"
 
 
+@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["", "xdist"])
+def test_what_was_to_run_and_did_not_was_not_observed(
+    workers: tuple[str, ...], report: Callable[..., Any], stage: Stage
+) -> None:
+    names = {stage.run("tcp:0.0.0.0:80", name=f"drift-{x}").name for x in range(4)}
+    records = report(stage, "-x", *workers)["hosts"][0]["containers"]
+    assert {x["name"] for x in records} == names
+    left = [x for x in records if x["error"] is not None]
+    assert {x["error"] for x in left} == {"its test did not run to its end"}
+    assert {x["findings"] for x in left} == {None}
+
+
+def test_nor_what_an_error_of_the_suite_kept_from_running(
+    report: Callable[..., Any], stage: Stage, pytester: pytest.Pytester
+) -> None:
+    stage.run()
+    wrong = pytester.makepyfile("import nosuch")
+    (record,) = report(stage, str(wrong))["hosts"][0]["containers"]
+    assert record["error"] == "its test did not run to its end"
+
+
+@pytest.mark.parametrize("option", ["--collect-only", "--setup-plan"])
+def test_where_no_test_runs_nothing_is_written(
+    option: str, audit: Run, stage: Stage, pytester: pytest.Pytester
+) -> None:
+    stage.run("tcp:0.0.0.0:80")
+    written = ("--exposed-report=report.json", "--exposed-write-baseline=baseline.txt")
+    audit(stage, option, *written)
+    assert not list(pytester.path.glob("report.json"))
+    assert not list(pytester.path.glob("baseline.txt"))
+
+
+def test_of_a_test_that_runs_again_the_last_look_counts(
+    report: Callable[..., Any], stage: Stage, engine_url: str, pytester: pytest.Pytester
+) -> None:
+    container = stage.run("tcp:0.0.0.0:80", name="drift")
+    pytester.makeconftest(
+        f"""
+        import docker
+
+        def pytest_runtest_protocol(item, nextitem):
+            from _pytest.runner import runtestprotocol
+
+            runtestprotocol(item, nextitem=nextitem)
+            client = docker.DockerClient({engine_url!r})
+            client.containers.get({container.id!r}).remove(force=True)
+            client.close()
+            runtestprotocol(item, nextitem=nextitem)
+            return True
+        """
+    )
+    assert report(stage)["hosts"][0]["containers"] == []
+
+
 def test_nothing_matched(report: Callable[..., Any], stage: Stage, engine_url: str) -> None:
     assert report(stage) == {
         "version": 1,

@@ -18,6 +18,7 @@ def listed(number: int, mode: str | None = "bridge") -> Listed:
 OWNER, HOST, UNKNOWN = listed(1), listed(2, "host"), listed(3, None)
 BY_ID, BY_NAME = listed(4, f"container:{OWNER.id}"), listed(5, "container:c1")
 STRAY = listed(6, "container:gone")
+THIRD, ON_HOST = listed(8, f"container:{BY_ID.id}"), listed(9, f"container:{HOST.id}")
 EVERYONE = [OWNER, HOST, UNKNOWN, BY_ID, BY_NAME, STRAY]
 
 
@@ -45,10 +46,24 @@ def test_a_container_called_like_the_id_of_another_is_not_taken_for_it() -> None
 
 def test_the_company_are_those_who_may_share_a_namespace() -> None:
     # Whose place is unknown may be anywhere.
-    assert company([BY_NAME], EVERYONE) == [OWNER, UNKNOWN, BY_ID, BY_NAME]
-    assert company([HOST], EVERYONE) == [HOST, UNKNOWN]
+    assert company([BY_NAME], EVERYONE) == [OWNER, UNKNOWN, BY_ID, BY_NAME, STRAY]
+    assert company([HOST], EVERYONE) == [HOST, UNKNOWN, STRAY]
     assert company([UNKNOWN], EVERYONE) == EVERYONE
+    assert company([STRAY], EVERYONE) == EVERYONE
     assert company([OWNER], []) == [OWNER]
+
+
+def test_who_joins_one_that_has_joined_another_is_in_the_network_of_that() -> None:
+    everyone = [OWNER, HOST, BY_ID, THIRD, ON_HOST]
+    places = Places(everyone)
+    assert [places.of(x) for x in (THIRD, ON_HOST)] == [OWNER.id, "host"]
+    assert company([OWNER], everyone) == company([THIRD], everyone) == [OWNER, BY_ID, THIRD]
+    assert company([ON_HOST], everyone) == [HOST, ON_HOST]
+
+
+def test_containers_that_are_said_to_have_joined_each_other_end() -> None:
+    one, other = listed(1, f"container:{2:064x}"), listed(2, f"container:{1:064x}")
+    assert one in company([one], [one, other])
 
 
 def test_those_in_one_namespace_are_neighbours() -> None:

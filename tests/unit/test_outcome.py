@@ -25,8 +25,8 @@ def unseen(name: str) -> dict[str, Any]:
 def outcome(*told: dict[str, Any], hosts: str = "a") -> Outcome:
     """Return the outcome of what tests told, of the first host unless they say another."""
     found = Outcome({x: HostOutcome(x) for x in hosts})
-    for one in told:
-        found.add({"host": hosts[0], **one})
+    for number, one in enumerate(told):
+        found.add({"host": hosts[0], "id": str(number), **one})
     return found
 
 
@@ -88,6 +88,16 @@ def test_containers_that_are_gone_are_counted_apart() -> None:
     found = outcome({"record": record("x")}, {"gone": True}, {"gone": True})
     assert found.summary() == "1 container on 1 host, 1 match, 2 gone since the run began"
     assert found.told == 3
+
+
+def test_of_a_test_that_ran_again_the_last_counts() -> None:
+    first = {"id": "x", "record": record("x", "silent"), "table": "first"}
+    found = outcome(first, {"id": "x", "record": record("x"), "table": "second"})
+    assert found.summary() == "1 container on 1 host, 1 match"
+    assert found.hosts["a"].tables == ["second"]
+    assert outcome(first, {"id": "x", "gone": True}).summary() == (
+        "0 containers on 1 host, 0 match, 1 gone since the run began"
+    )
 
 
 def test_tables_are_kept_in_the_order_told() -> None:

@@ -192,6 +192,7 @@ def test_the_host_s_network_is_a_finding_of_the_container() -> None:
     assert found(joined, "host-network") == ["host-network"]
     for mode in ("bridge", "none", "", "hostile", f"container:{OTHER_ID}"):
         assert found(container(network_mode=mode), "host-network") == []
+        assert found(container(network_mode=mode, at_host=True), "host-network") == ["host-network"]
 
 
 def test_the_benchmark_s_findings_cite_its_edition() -> None:
@@ -296,6 +297,12 @@ def test_a_silent_port_that_listens_by_another_protocol_is_told(
     silent = next(x for x in findings(one, DEFAULT) if x.rule == "silent")
     assert silent.message == f"webapp:1 documents it, and nothing in web listens on it{message}"
     assert silent.fix == f"{fix} in its Dockerfile"
+
+
+def test_of_a_port_documented_by_both_protocols_the_silent_one_is_no_slip() -> None:
+    one = container(*reaching("443/tcp", "443/tcp"), documented=["443/tcp", "443/udp"])
+    assert only(one).message == "webapp:1 documents it, and nothing in web listens on it"
+    assert only(one).fix == "start its service, or remove EXPOSE 443/udp from its Dockerfile"
 
 
 def test_a_silent_port_says_what_to_do() -> None:

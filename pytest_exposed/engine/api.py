@@ -105,6 +105,10 @@ class Api:
         """Return all images that have a name or are used."""
         return self._objects("GET /images/json", self.client.images)
 
+    def networks(self) -> list[Record]:
+        """Return all networks."""
+        return self._objects("GET /networks", self.client.networks)
+
     def history(self, image: str) -> list[Record]:
         """Return the layers of an image, newest first; NotFoundError where there is none."""
         history: Callable[..., Any] = self.client.history

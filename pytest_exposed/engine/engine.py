@@ -26,6 +26,7 @@ from pytest_exposed.engine.records import (
     Inspected,
     Listed,
     RecordError,
+    publishes,
     when,
 )
 from pytest_exposed.engine.remote import EngineRemote, is_helper
@@ -136,6 +137,16 @@ class Engine:
         """Return the name of the runtime that containers get which ask for none."""
         name = self._api.info().get("DefaultRuntime")
         return name if isinstance(name, str) else ""
+
+    def publishing_networks(self) -> frozenset[str]:
+        """Return the names of the networks whose containers' ports the list tells."""
+        try:
+            networks = self._api.networks()
+        except LostError:
+            raise
+        except EngineError:  # a proxy that refuses to tell
+            return frozenset()
+        return frozenset(str(x.get("Name")) for x in networks if publishes(x))
 
     def running(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Listed]:
         """Return the running containers, those of Docker's filters only, sorted by name.

@@ -53,9 +53,8 @@ class Listed:
     """Why what its Swarm service publishes is unknown; None where it is known."""
     command: str = ""
     """All that it runs, in one line; empty where the list doesn't tell."""
-    tells_ports: bool = True
-    """Whether the list has its ports, if it has any: not where no network of its publishes any, as
-    with host, none, and internal networks."""
+    networks: frozenset[str] = frozenset()
+    """The names of its networks."""
 
     @classmethod
     def from_record(cls, record: Record) -> Listed:
@@ -80,8 +79,7 @@ class Listed:
             labels=_labels(record.get("Labels")),
             untold=printable(_text(record.get(UNTOLD)), 1024) or None,  # an engine may send it, too
             command=_text(record.get("Command")),
-            # The default bridge, which most are in, publishes: it has said all there is.
-            tells_ports=bool(_list(record.get("Ports"))) or set(_dict(networks)) == {"bridge"},
+            networks=frozenset(map(_text, _dict(networks))),
         )
 
     @property
@@ -161,6 +159,15 @@ def _ports(entries: object) -> tuple[Ports, tuple[Publication, ...]]:
             address = printable(_text(entry.get("IP")), 64)
             published.add(Publication(port, address, public, ingress))
     return Ports(declared), tuple(sorted(published))
+
+
+def publishes(network: Record) -> bool:
+    """Return whether the list tells the ports of containers in a network, of `GET /networks`.
+
+    It tells those that the network's driver took note of: that of bridges, unless they are internal
+    (getEndpointPortMapInfo of moby's daemon).
+    """
+    return network.get("Driver") == "bridge" and network.get("Internal") is False
 
 
 def image_from_record(record: Record, name: str) -> Image:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_exposed.command import is_own, made_by_molecule, substitute
@@ -88,7 +89,7 @@ class Round:
         """Return a container with what its list entry lacks: where its ports aren't in the list."""
         mode = listed.network_mode
         apart = mode in (None, "host", "none") or mode.startswith("container:")
-        if listed.tells_ports and not apart:
+        if not apart and self._has_its_ports(listed):
             return listed
         try:
             inspected = self._inspect(listed)
@@ -102,6 +103,16 @@ class Round:
             published=() if joined else listed.published,
             declared=listed.declared | inspected.declared,
         )
+
+    def _has_its_ports(self, listed: Listed) -> bool:
+        """Return whether the list entry has the container's ports, if there are any."""
+        # The default network, which most are in, needs no asking.
+        known = listed.declared or "bridge" in listed.networks
+        return bool(known) or not self._publishing.isdisjoint(listed.networks)
+
+    @cached_property
+    def _publishing(self) -> frozenset[str]:
+        return self._engine.publishing_networks()
 
     def _target(self, listed: Listed) -> Target:
         place = self._places[listed.id]

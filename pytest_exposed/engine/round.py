@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_exposed.command import is_own, made_by_molecule, substitute
@@ -15,6 +14,7 @@ from pytest_exposed.engine.ended import RUNS, why_unseen
 from pytest_exposed.engine.neighbours import Neighbours, Places, company
 from pytest_exposed.engine.records import Inspected, Listed
 from pytest_exposed.engine.swarm import not_to_be_judged
+from pytest_exposed.engine.unlisted import Unlisted
 from pytest_exposed.errors import (
     EngineError,
     GoneError,
@@ -55,7 +55,8 @@ class Round:
         self._engine = engine
         self._wanted = wanted
         self._inspected: dict[str, Inspected] = {}
-        self._company = {x.id: self._complete(x) for x in company(wanted, everyone)}
+        unlisted = Unlisted(engine, self._inspect)
+        self._company = {x.id: unlisted.complete(x) for x in company(wanted, everyone)}
         places = Places(self._company.get(x.id, x) for x in everyone)
         self._places = {x.id: places.of(x) or x.id for x in self._company.values()}
         self._at_place = Counter(self._places.values())
@@ -84,35 +85,6 @@ class Round:
             return self._engine.inspect(self._company[target.id]).state in RUNS
         except ObservationError:  # removed
             return False
-
-    def _complete(self, listed: Listed) -> Listed:
-        """Return a container with what its list entry lacks: where its ports aren't in the list."""
-        mode = listed.network_mode
-        apart = mode in (None, "host", "none") or mode.startswith("container:")
-        if not apart and self._has_its_ports(listed):
-            return listed
-        try:
-            inspected = self._inspect(listed)
-        except ObservationError:  # gone: to be said when it turns out that nothing can be seen
-            return listed
-        joined = inspected.network_mode.startswith("container:")
-        return replace(
-            listed,
-            network_mode=inspected.network_mode,
-            # Podman lists the other container's publications for it; -p is refused for such ones.
-            published=() if joined else listed.published,
-            declared=listed.declared | inspected.declared,
-        )
-
-    def _has_its_ports(self, listed: Listed) -> bool:
-        """Return whether the list entry has the container's ports, if there are any."""
-        # The default network, which most are in, needs no asking.
-        known = listed.declared or "bridge" in listed.networks
-        return bool(known) or not self._publishing.isdisjoint(listed.networks)
-
-    @cached_property
-    def _publishing(self) -> frozenset[str]:
-        return self._engine.publishing_networks()
 
     def _target(self, listed: Listed) -> Target:
         place = self._places[listed.id]

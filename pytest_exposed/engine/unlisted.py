@@ -1,0 +1,52 @@
+"""What the engine's list leaves out of some containers, and an inspection tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pytest_exposed.engine.records import Inspected, Listed
+from pytest_exposed.errors import ObservationError
+
+if TYPE_CHECKING:
+    from pytest_exposed.engine.engine import Engine
+
+
+class Unlisted:
+    """Completes what an engine listed: containers are inspected only where something is missing."""
+
+    def __init__(self, engine: Engine, inspect: Callable[[Listed], Inspected]) -> None:
+        """Take what asks the engine."""
+        self._engine = engine
+        self._inspect = inspect
+
+    def complete(self, listed: Listed) -> Listed:
+        """Return a container with what its list entry lacks: where its ports aren't in the list."""
+        mode = listed.network_mode
+        apart = mode in (None, "host", "none") or mode.startswith("container:")
+        if not apart and self._has_its_ports(listed):
+            return listed
+        try:
+            inspected = self._inspect(listed)
+        except ObservationError:  # gone: to be said when it turns out that nothing can be seen
+            return listed
+        joined = inspected.network_mode.startswith("container:")
+        return replace(
+            listed,
+            network_mode=inspected.network_mode,
+            # Podman lists the other container's publications for it; -p is refused for such ones.
+            published=() if joined else listed.published,
+            declared=listed.declared | inspected.declared,
+        )
+
+    def _has_its_ports(self, listed: Listed) -> bool:
+        """Return whether the list entry has the container's ports, if there are any."""
+        # The default network, which most are in, needs no asking.
+        known = listed.declared or "bridge" in listed.networks
+        return bool(known) or not self._publishing.isdisjoint(listed.networks)
+
+    @cached_property
+    def _publishing(self) -> frozenset[str]:
+        return self._engine.publishing_networks()

@@ -1,0 +1,54 @@
+"""What an audit by netlink asks of an engine: its list, each image once, what these leave out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from pytest_exposed import Engine
+
+if TYPE_CHECKING:
+    from remote.relay import Relay
+    from stage import Stage
+
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+def asked(relay: Relay, stage: Stage) -> Counter[str]:
+    """Return the calls of one look at the containers of a stage, by how often they were made."""
+    with Engine(relay.url, source="netlink") as engine:
+        everyone = engine.running()
+        chosen = engine.running({"label": [stage.label]})
+        relay.requests.clear()
+        answers = engine.observe(chosen, everyone)
+    assert [x for x in answers.values() if isinstance(x, Exception)] == []
+    return Counter(_ID.sub("ID", re.sub(r"/v[0-9.]+(?=/)|[?].*", "", x)) for x in relay.requests)
+
+
+IMAGE = "GET /images/sha256:ID/json"
+NETWORKS = "GET /networks"
+INSPECT = "GET /containers/ID/json"
+
+
+def test_each_image_once_and_nothing_else(relay: Relay, stage: Stage) -> None:
+    for number in range(4):
+        exposes = ("80",) if number % 2 else ("80", "53/udp")
+        stage.run("tcp:0.0.0.0:80", "udp:0.0.0.0:53", name=f"c{number}", exposes=exposes)
+    assert asked(relay, stage) == {IMAGE: 2}
+
+
+def test_networks_once_where_the_list_may_leave_ports_out(relay: Relay, stage: Stage) -> None:
+    network = stage.network().name
+    for number in range(3):
+        stage.run("tcp:0.0.0.0:80", name=f"c{number}", network=network)
+    assert asked(relay, stage) == {IMAGE: 1, NETWORKS: 1}
+    stage.run("tcp:0.0.0.0:80", name="inside", network=stage.network(internal=True).name)
+    assert asked(relay, stage) == {IMAGE: 1, NETWORKS: 1, INSPECT: 1}
+
+
+def test_one_that_holds_no_socket_is_inspected(relay: Relay, stage: Stage) -> None:
+    """Its sockets might be in a kernel of its own: only the engine knows its runtime."""
+    for number in range(3):
+        stage.run(name=f"c{number}")
+    assert asked(relay, stage) == {IMAGE: 1, INSPECT: 3}

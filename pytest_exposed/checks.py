@@ -60,7 +60,7 @@ def container_listens_on(
     wanted = [x for form in ports for x in BoundPort.parse(form)]
     if not wanted and not only:
         raise _no_ports()
-    if not within >= 0:
+    if not _is_duration(within):
         raise ConfigurationError(f"within={within!r} is not a number of seconds")
     snapshots = engine.tasks(container)
     check = _all_listen_on(snapshots, wanted, only=only)
@@ -124,6 +124,10 @@ def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool
         return Check(True, f"{container} listens on nothing", container)
     met = [x for x in container.listeners if any(y.is_met_by(x) for y in wanted)]
     return Check(True, f"{container} listens on {_list(map(_who, met))}", container)
+
+
+def _is_duration(value: object) -> bool:
+    return isinstance(value, (int, float)) and value >= 0
 
 
 def _spans(bound: Iterable[BoundPort]) -> str:
@@ -205,7 +209,7 @@ def container_matches_image(
     again until it matches. Raises ConfigurationError for an unknown rule, and as
     container_listens_on does.
     """
-    ignored = rules.expand(rules.split(ignore))
+    ignored = _ignored(ignore)
     accepts = _allowance(allow)
     listed, everyone = engine.find(container)
     answer = engine.observe([listed], everyone, owners=True)[listed.id]
@@ -220,6 +224,19 @@ def container_matches_image(
     if not found:
         return Check(True, f"{answer} matches {answer.image}", answer)
     return Check(False, f"{answer} does not match {answer.image}: {_list(found)}", answer)
+
+
+def _ignored(ignore: object) -> set[str]:
+    names = (
+        list(ignore) if isinstance(ignore, Iterable) and not isinstance(ignore, str) else [ignore]
+    )
+    texts = [x for x in names if isinstance(x, str)]
+    if len(texts) < len(names):
+        raise ConfigurationError(
+            f"ignore={ignore!r} names no rules: give a name or a list of names; ports are allowed "
+            "with allow="
+        )
+    return rules.expand(rules.split(texts))
 
 
 def _allowance(allow: PortsLike) -> Callable[[Finding], bool]:

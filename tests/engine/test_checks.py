@@ -250,8 +250,13 @@ class TestWhatIsNoPort:
         with pytest.raises(ConfigurationError, match="'nosuch' is not a rule"):
             container_matches_image(engine, scene.web.name, ignore="nosuch")
 
-    @pytest.mark.parametrize("within", [-1, float("nan")])
-    def test_within(self, within: float, engine: Engine, scene: Scene) -> None:
+    @pytest.mark.parametrize("ignore", [53, None, [53]])
+    def test_what_names_no_rule(self, ignore: Any, engine: Engine, scene: Scene) -> None:
+        with pytest.raises(ConfigurationError, match="names no rules: give a name or a list"):
+            container_matches_image(engine, scene.web.name, ignore)
+
+    @pytest.mark.parametrize("within", [-1, float("nan"), "3", None])
+    def test_within(self, within: Any, engine: Engine, scene: Scene) -> None:
         with pytest.raises(ConfigurationError, match="within="):
             container_listens_on(engine, scene.web.name, 80, within=within)
 

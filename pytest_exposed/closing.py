@@ -79,7 +79,7 @@ def _accepted(audit: Audit, outcome: Outcome, judged: _Judged) -> tuple[set[Entr
     if kept:
         line += f"; {len(kept)} of them kept from {settings.baseline}, as not all was judged"
     if outcome.unseen():
-        line += f"; {outcome.unseen()} of the containers could not be observed"
+        line += f"; {outcome.unseen()} of the containers were not judged"
     if unreached := sum(x.error is not None for x in outcome.hosts.values()):
         line += f"; {plural(unreached, 'host')} not reached"
     return entries | kept, line

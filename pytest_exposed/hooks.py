@@ -169,7 +169,7 @@ class AuditHooks:
         for host in self._audit.hosts if left else ():
             for name, listed in zip(host.names(), host.wanted, strict=True):
                 if f"{self._audit.id_of(host)}::{name}" in left:
-                    unseen = record.of_unseen(listed, "its test did not run to its end")
+                    unseen = record.of_unseen(listed, record.NOT_RUN)
                     self._outcome.add(told_of(host, listed, record=unseen))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -187,6 +187,9 @@ class AuditHooks:
             colour = "green" if self._outcome.matches() else "red"
             terminalreporter.write_line(f"exposed: {self._outcome.summary()}", **{colour: True})
             self._lines[:0] = closing.stale_lines(self._audit, self._outcome)
+        elif terminalreporter.verbosity < 0 and not any(x.wanted for x in self._audit.hosts):
+            # -q hides the header, and pytest says no more than that no tests ran.
+            self._lines[:0] = [x.header() for x in self._audit.hosts]
         for line in self._lines:
             terminalreporter.write_line(f"exposed: {line}")
 

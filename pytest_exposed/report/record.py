@@ -68,6 +68,10 @@ def _finding(finding: Finding) -> Record:
     }
 
 
+NOT_RUN = "its test did not run to its end"
+"""The error of a container whose test did not come to its turn, or was interrupted."""
+
+
 def of_unseen(listed: Listed, error: str) -> Record:
     """Return the record of a container that could not be seen: what is unknown is null."""
     return {

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pytest_exposed.report.once import findings
-from pytest_exposed.report.record import Record
+from pytest_exposed.report.record import NOT_RUN, Record
 from pytest_exposed.text import plural
 
 
@@ -16,20 +16,22 @@ def summary(hosts: Sequence[Record]) -> str:
     Containers are counted as they are, findings of a Swarm service once for all its tasks.
     """
     containers = [x for host in hosts for x in host["containers"]]
-    unseen = sum(x["error"] is not None for x in containers)
+    left = sum(x["error"] == NOT_RUN for x in containers)
+    unseen = sum(x["error"] is not None for x in containers) - left
     found = list(findings(hosts))
     broken = Counter(x["rule"] for x in found if x["waived"] is None)
     waived = len(found) - broken.total()
     differ = sum(any(y["waived"] is None for y in x["findings"] or ()) for x in containers)
     parts = [
         f"{plural(len(containers), 'container')} on {plural(len(hosts), 'host')}",
-        f"{len(containers) - unseen - differ} match",
+        f"{len(containers) - unseen - left - differ} match",
     ]
     if differ:
         # Not in the order in which tests happened to report.
         most = sorted(broken.items(), key=lambda x: (-x[1], x[0]))
         parts.append(f"{differ} do not ({', '.join(f'{rule} {n}' for rule, n in most)})")
     parts += [f"{unseen} could not be observed"] if unseen else []
+    parts += [f"{left} not judged, as the run ended before"] if left else []
     parts += [f"{waived} waived"] if waived else []
     dead = sum(x["error"] is not None for x in hosts)
     parts += [f"{plural(dead, 'host')} not reached"] if dead else []

@@ -63,6 +63,12 @@ def test_by_image_and_network(audit: Run, stage: Stage) -> None:
         assert audited(result, stage) == ["one"]
 
 
+def test_nothing_that_matches_is_told_with_q_too(audit: Run, place: Stage) -> None:
+    result = audit(place, "-q", "--exposed-filter=name=nosuch")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    result.stdout.fnmatch_lines(["exposed: *, 0 running containers that match *name=nosuch*"])
+
+
 def test_the_setting(run_on_engine: Run, place: Stage, pytester: pytest.Pytester) -> None:
     pytester.makeini(f"[pytest]\nexposed_filter =\n    {place.filter}\n    name=back\n")
     result = run_on_engine("--exposed", "--collect-only", "-q")

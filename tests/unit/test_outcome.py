@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_exposed.outcome import HostOutcome, Outcome
+from pytest_exposed.report.record import NOT_RUN
 
 
 def record(name: str, *rules: str, waived: tuple[str, ...] = (), **rest: Any) -> dict[str, Any]:
@@ -20,6 +21,10 @@ def record(name: str, *rules: str, waived: tuple[str, ...] = (), **rest: Any) ->
 
 def unseen(name: str) -> dict[str, Any]:
     return record(name) | {"findings": None, "error": "no source can see its sockets"}
+
+
+def not_run(name: str) -> dict[str, Any]:
+    return unseen(name) | {"error": NOT_RUN}
 
 
 def outcome(*told: dict[str, Any], hosts: str = "a") -> Outcome:
@@ -63,6 +68,11 @@ def summary(*records: dict[str, Any], hosts: str = "a") -> str:
         (
             [unseen("a"), record("b"), record("c", "silent")],
             "3 containers on 1 host, 1 match, 1 do not (silent 1), 1 could not be observed",
+        ),
+        # Nor does one whose test never ran, of which nobody can say that it could not be.
+        (
+            [record("b", "ssh"), not_run("c"), not_run("d")],
+            "3 containers on 1 host, 0 match, 1 do not (ssh 1), 2 not judged, as the run ended before",
         ),
     ],
 )

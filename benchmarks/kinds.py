@@ -31,13 +31,13 @@ def costs(stage: Stage, size: int, rounds: int) -> list[KindCost]:
             f"tcp:0.0.0.0:{fleet.PORT}", name=f"c{n:03}", image=fleet.image(stage.images)
         ),
         "listens on nothing": lambda n: stage.run(name=f"c{n:03}", image=image),
-        "`--network none`, listens on nothing": lambda n: stage.run(
+        "has `--network none`, and listens on nothing": lambda n: stage.run(
             name=f"c{n:03}", image=image, network_mode="none"
         ),
-        "`--network host`, listens on nothing": lambda n: stage.run(
+        "has `--network host`, and listens on nothing": lambda n: stage.run(
             name=f"c{n:03}", image=image, network_mode="host"
         ),
-        "`--network container:…` of one that listens on nothing": lambda n: stage.run(
+        "has `--network container:…`, and listens on nothing": lambda n: stage.run(
             name=f"c{n:03}", image=image, network_mode=holder if n else None
         ),
     }

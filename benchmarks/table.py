@@ -66,7 +66,7 @@ def markdown(results: Results) -> str:
             _INSPECTED,
             "",
             *_table(
-                ("containers that", "containers", "ms each"),
+                ("a container that", "how many", "ms each"),
                 [(x.kind, str(x.containers), _ms(x.whole / x.containers)) for x in results.kinds],
             ),
             "",

@@ -14,9 +14,7 @@ import requests
 from requests.structures import CaseInsensitiveDict
 
 
-def send(
-    pool: Any, prepared: requests.PreparedRequest, *, timeout: float, **_: object
-) -> requests.Response:
+def send(pool: Any, prepared: requests.PreparedRequest, *, timeout: float) -> requests.Response:
     """Return the head of an answer, as an adapter of requests does; raises OSError, HTTPException.
 
     Its connection goes back to the pool when the answer is closed.

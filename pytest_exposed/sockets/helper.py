@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import owner_of
 from pytest_exposed.sockets.reading import (
-    LeftError,
     Reading,
     Target,
     ambiguous,
+    anew,
     has_left,
     left,
     with_shared,
@@ -156,12 +157,7 @@ def observe(
     for target in targets:
         try:
             processes = _first_first(target, whose.get(target.id, []), alike)
-            try:
-                answers[target.id] = _reading(target, processes, host, remote)
-            except LeftError:
-                if (now := target.now()) == target:
-                    raise
-                answers[target.id] = _reading(now, processes, host, remote)
+            answers[target.id] = anew(target, partial(_reading, processes, host, remote))
         except ObservationError as error:
             answers[target.id] = error
     return with_shared(answers)
@@ -184,7 +180,7 @@ def _first_first(
     return sorted(processes, key=lambda x: x.pid != first)
 
 
-def _reading(target: Target, processes: Sequence[_Seen], host: bytes, remote: Remote) -> Reading:
+def _reading(processes: Sequence[_Seen], host: bytes, remote: Remote, target: Target) -> Reading:
     if not processes:
         raise ObservationError(
             "the helper found no process of the container: it has just ended, or the engine's "

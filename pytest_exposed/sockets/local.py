@@ -6,61 +6,22 @@ Both ask one proven process of each container, and prove it again after they hav
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Container, Iterable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
-from pytest_exposed.sockets.process import (
-    ContainerProcess,
-    GoneProcessError,
-    identity_of,
-    namespace_of,
-    pids_of,
-)
-from pytest_exposed.sockets.reading import (
-    DNS,
-    Answer,
-    LeftError,
-    Reading,
-    Target,
-    ambiguous,
-    has_left,
-    left,
-    with_shared,
-)
-from pytest_exposed.sockets.table import (
-    Socket,
-    lines_of,
-    parse_endpoints,
-    parse_ipv4_addresses,
-    parse_ipv6_addresses,
-)
+from pytest_exposed.sockets.members import Member, Members
+from pytest_exposed.sockets.process import ContainerProcess, GoneProcessError
+from pytest_exposed.sockets.reading import DNS, Answer, Reading, Target, with_shared
+from pytest_exposed.sockets.table import Socket, lines_of, parse_endpoints, parse_ipv6_addresses
 
 Read = Callable[[ContainerProcess], Answer]
 
-_ADDRESSES_LIMIT = 4 << 20
 _HELD_PROCESSES = 4096
 _AT_ONCE = 64
 """Containers of which processes are held open together, not to come near a limit of 256 files."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A process that is in the network of the container that is looked for."""
-
-    target: Target
-    process: ContainerProcess
-    addresses: frozenset[str] | None
-    """The IPv4 addresses of that network; None where not looked up."""
-
-    def is_in(self, seen: Container[object]) -> bool:
-        """Return whether its network is among those seen before.
-
-        What tells it apart may be another's since: that is believed of containers said to share.
-        """
-        return self.target.shares and self.process.namespace in seen
 
 
 @dataclass(slots=True)
@@ -70,17 +31,15 @@ class Local:
     ids: Collection[str]
     """All running containers of the engine: a process that names two of them is nobody's."""
     proc: str = "/proc"
-    pids: dict[str, list[int]] = field(init=False)
-    _ids: frozenset[bytes] = field(init=False)
-    _host: tuple[int, int] | None = field(init=False)
-    _users: tuple[int, int] | None = field(init=False)
-    """The user namespace of this process, which as root is the host's."""
+    _members: Members = field(init=False)
 
     def __post_init__(self) -> None:
-        self._ids = frozenset(x.encode() for x in self.ids)
-        self.pids = pids_of(self.ids, self.proc)
-        self._host = namespace_of(f"{self.proc}/1")
-        self._users = identity_of(f"{self.proc}/self/ns/user")
+        self._members = Members(self.ids, self.proc)
+
+    @property
+    def pids(self) -> dict[str, list[int]]:
+        """The pids of each container, lowest first."""
+        return self._members.pids
 
     def observe(
         self,
@@ -97,13 +56,13 @@ class Local:
         seen: dict[object, Answer] = {}
         for begin in range(0, len(targets), _AT_ONCE):
             with ExitStack() as stack:
-                found: list[_Found] = []
+                found: list[Member] = []
                 for target in targets[begin : begin + _AT_ONCE]:
                     try:
-                        found.append(self._find(target, stack))
+                        found.append(self._members.find(target, stack))
                     except ObservationError as error:
                         answers[target.id] = error
-                fresh = {x.process.namespace: x.process for x in found if not x.is_in(seen)}
+                fresh = {x.process.namespace: x.process for x in found if _key(x) not in seen}
                 ahead(fresh.values())
                 for one in found:
                     try:
@@ -114,16 +73,16 @@ class Local:
         return self._with_holders(with_shared(answers))
 
     def _reading(
-        self, found: _Found, source: str, read: Read, seen: dict[object, Answer]
+        self, found: Member, source: str, read: Read, seen: dict[object, Answer]
     ) -> Reading:
         process, addresses = found.process, found.addresses
-        if not found.is_in(seen):
+        if _key(found) not in seen:
             sockets, local_ports = read(process)
             # sock_diag answers an empty dump for a protocol whose module is missing.
-            seen[process.namespace] = sockets + _sctp_endpoints(process), local_ports
-        sockets, local_ports = seen[process.namespace]
+            seen[_key(found)] = sockets + _sctp_endpoints(process), local_ports
+        sockets, local_ports = seen[_key(found)]
         ipv6 = _ipv6_addresses(process)
-        at_host = process.namespace == self._host
+        at_host = process.namespace == self._members.host
         reading = Reading(
             source=source,
             namespace=process.namespace,
@@ -154,102 +113,10 @@ class Local:
         for namespace, readings in by_namespace.items():
             if len({x.place for x in readings}) < 2:
                 continue
-            together = self._in_this_moment(namespace, readings)
+            together = self._members.together(namespace, readings)
             for target, reading in readings.items():
                 if target not in together:
                     answers[target.id] = replace(reading, namespace=(namespace, target.id))
-
-    def _in_this_moment(self, namespace: object, targets: Iterable[Target]) -> set[Target]:
-        with ExitStack() as stack:
-            found = []
-            for target in targets:
-                with suppress(ObservationError):
-                    found.append(self._find(target, stack))
-            together = set()
-            for one in found:  # all of which were there when the last was opened
-                with suppress(ObservationError):
-                    one.process.prove()
-                    if one.process.namespace == namespace:
-                        together.add(one.target)
-            return together
-
-    def _find(self, target: Target, stack: ExitStack) -> _Found:
-        """Return a process in the container's own network, held open by the stack; no other is."""
-        candidates = self._namespaces(target, stack)
-        chosen = None
-        try:
-            try:
-                chosen = self._choose(target, candidates)
-            except LeftError:
-                if (now := target.now()) == target:
-                    raise
-                chosen = replace(self._choose(now, candidates), target=target)
-            return chosen
-        finally:
-            for other in candidates:
-                if chosen is None or other is not chosen.process:
-                    other.close()
-
-    def _choose(self, target: Target, candidates: Sequence[ContainerProcess]) -> _Found:
-        found = []
-        for process in candidates:
-            at_host = None if self._host is None else process.namespace == self._host
-            addresses = None if at_host else _ipv4_addresses(process)
-            if has_left(target, addresses, at_host=at_host):
-                continue
-            own = None if at_host else self._is_its_own(target, process, alone=len(candidates) == 1)
-            if own:
-                return _Found(target, process, addresses)
-            if own is None:
-                found.append(_Found(target, process, addresses))
-        if not found:
-            raise left(target)
-        if len(found) > 1 and target.addresses:
-            raise ambiguous(len(found))
-        return found[0]
-
-    def _is_its_own(self, target: Target, process: ContainerProcess, *, alone: bool) -> bool | None:
-        """Return whether a namespace is the one that the engine made; None where nothing tells.
-
-        A user namespace of one's own, which needs no privilege, is enough to make a network in
-        which any address can be had. So where all its processes are in one network, and that which
-        is asked is in our own user namespace, the engine is not asked.
-        """
-        users = process.identity("ns/user")
-        if users is None or (alone and users == self._users):
-            return None
-        own, made = process.identity("ns/net"), identity_of(target.sandbox())
-        # Where the engine's files are not this mount namespace's, that is another kind of file.
-        if own is None or made is None or own[0] != made[0]:
-            return None
-        return own == made
-
-    def _namespaces(self, target: Target, stack: ExitStack) -> Sequence[ContainerProcess]:
-        """Return a process of the container in each network namespace that it has processes in."""
-        found: dict[object, ContainerProcess] = {}
-        for pid in self.pids.get(target.id, ()):
-            try:
-                process = stack.enter_context(self._process(target.id, pid))
-            except GoneProcessError:
-                continue
-            if process.namespace in found:
-                process.close()
-            else:
-                found[process.namespace] = process
-        if not found:
-            raise ObservationError(
-                "no process here is the container's: the engine runs on another kernel or in "
-                "another pid namespace, or /proc is mounted with hidepid"
-            )
-        if len(found) == 1:
-            return tuple(found.values())
-        # A container that runs containers has processes in the namespaces of those, too.
-        with self._process(target.id, target.main_pid()) as main:
-            first = main.namespace
-        return sorted(found.values(), key=lambda x: x.namespace != first)
-
-    def _process(self, container: str, pid: int) -> ContainerProcess:
-        return ContainerProcess(pid, self._ids, container.encode(), self.proc)
 
     def _with_holders(
         self, answers: dict[str, Reading | ObservationError]
@@ -269,7 +136,7 @@ class Local:
             return None
         for pid in self.pids[container]:
             try:
-                with self._process(container, pid) as process:
+                with self._members.process(container, pid) as process:
                     held |= process.sockets_held()
             except PermissionError:
                 return None
@@ -282,7 +149,7 @@ class Local:
         owners: dict[int, set[Owner]] = {}
         for pid in self.pids.get(container, ())[:_HELD_PROCESSES]:
             try:
-                with self._process(container, pid) as process:
+                with self._members.process(container, pid) as process:
                     if held := process.sockets_held().intersection(inodes):
                         owner = process.owner()
                         for inode in held:
@@ -290,6 +157,14 @@ class Local:
             except (ObservationError, OSError):
                 continue
         return {inode: tuple(sorted(found)) for inode, found in owners.items()}
+
+
+def _key(found: Member) -> tuple[str, tuple[int, int]]:
+    """Return what a namespace that was read is known by, for containers that are said to share it.
+
+    What the kernel tells it apart by may be another's in the meantime.
+    """
+    return found.target.place, found.process.namespace
 
 
 def _of_another(socket: Socket, cgroups: frozenset[int] | None) -> bool:
@@ -316,13 +191,6 @@ def _ipv6_addresses(process: ContainerProcess) -> list[str]:
         return []
     except OSError as error:
         raise ObservationError(f"net/if_inet6 can't be read: {error.strerror}") from None
-
-
-def _ipv4_addresses(process: ContainerProcess) -> frozenset[str] | None:
-    try:
-        return frozenset(parse_ipv4_addresses(process.read("net/fib_trie", _ADDRESSES_LIMIT)))
-    except ObservationError:  # a host with a routing table of megabytes: not worth the look
-        return None
 
 
 def _cgroups(process: ContainerProcess, sockets: Iterable[Socket]) -> frozenset[int] | None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.table import Socket
+
+T = TypeVar("T")
 
 Answer = tuple[list[Socket], "tuple[int, int] | None"]
 """A namespace's listening sockets, and its range of ports for clients where it can be seen."""
@@ -33,8 +36,7 @@ class Target:
     """Asks the engine for the file that is its network namespace; empty where it has none. Only
     called where a process may be in another one that it made."""
     addresses_now: Callable[[], frozenset[str]] | None = None
-    """Asks the engine for its addresses anew; only called where no process has those: it may have
-    been started again, or connected to another network, since it was listed."""
+    """Asks the engine for its addresses anew; only called where no process has those: see anew."""
 
     def now(self) -> Target:
         """Return the target with the addresses that it has now."""
@@ -95,6 +97,19 @@ def left(target: Target) -> LeftError:
     host = ", that of the host" if target.place == "host" else ""
     where = f", that of {', '.join(sorted(target.addresses))}" if target.addresses else host
     return LeftError(f"none of its processes is in its network namespace{where}: they have left it")
+
+
+def anew(target: Target, look: Callable[[Target], T]) -> T:
+    """Return what look returns; where the target has left, look with the addresses it has now.
+
+    It may have been started again, or connected to another network, since it was listed.
+    """
+    try:
+        return look(target)
+    except LeftError:
+        if (now := target.now()) == target:
+            raise
+        return look(now)
 
 
 def with_shared(

@@ -278,7 +278,7 @@ def test_a_namespace_of_several_is_read_once_and_shared(proc: Path) -> None:
         reads.append(process.namespace)
         return [socket()], None
 
-    answers = observe(proc, target(shares=True), target(OTHER_ID, shares=True), read=read)
+    answers = observe(proc, target(shares=True), target(OTHER_ID, shares=True, place=ID), read=read)
     assert len(reads) == 1
     one, other = answers[ID], answers[OTHER_ID]
     assert isinstance(one, Reading)

@@ -21,25 +21,26 @@ from fuzz.seeds import SEEDS
 _SECONDS = 20
 
 
-def _fuzz(name: str, seconds: int) -> None:
+def _fuzz(name: str, seconds: str, corpus: str) -> None:
     limits = [f"-max_total_time={seconds}", "-max_len=16384", "-timeout=5", "-rss_limit_mb=1024"]
-    with TemporaryDirectory(prefix="pe-corpus-") as corpus:
-        for number, seed in enumerate(SEEDS[name]):
-            Path(corpus, str(number)).write_bytes(seed)
-        atheris.Setup([sys.argv[0], *limits, corpus], lambda data: run(name, data))
-        atheris.Fuzz()
+    for number, seed in enumerate(SEEDS[name]):
+        Path(corpus, str(number)).write_bytes(seed)
+    atheris.Setup([sys.argv[0], *limits, corpus], lambda data: run(name, data))
+    atheris.Fuzz()
 
 
 def main() -> int:
-    """Fuzz the target that is named, or each target in a process of its own."""
+    """Fuzz each target in a process of its own, to which the arguments are its name and more."""
     if len(sys.argv) > 2:
-        _fuzz(sys.argv[1], int(sys.argv[2]))
+        _fuzz(*sys.argv[1:])
         return 0
     seconds = sys.argv[1] if len(sys.argv) > 1 else str(_SECONDS)
     failed = []
     for name in TARGETS:
-        command = [sys.executable, "-m", "fuzz", name, seconds]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        # Atheris ends its process in its own way, without cleaning up: the folder is ours.
+        with TemporaryDirectory(prefix="pe-corpus-") as corpus:
+            command = [sys.executable, "-m", "fuzz", name, seconds, corpus]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
         # A target of which little is covered stops early: it needs better seeds.
         reached = re.findall(r"cov: [0-9]+ ft: [0-9]+|exec/s: [0-9]+|rss: [0-9]+Mb", done.stderr)
         outcome = "ok" if done.returncode == 0 else "FAILED"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from pytest_exposed.model import Kind, Listener, unmapped
-from pytest_exposed.ports import Port, Ports, order
+from pytest_exposed.ports import Port, order
 from pytest_exposed.sockets.reading import DNS, Reading
 from pytest_exposed.sockets.table import Socket
 
@@ -20,20 +20,20 @@ LOCAL_PORTS = (32768, 60999)
 
 def listeners(
     reading: Reading,
-    others: Sequence[Reading],
-    named: Ports,
+    held: Collection[int],
+    named: Collection[Port],
     local_ports: tuple[int, int],
 ) -> tuple[Listener, ...]:
     """Return the listeners of the container that reading is of, sorted by port and address.
 
-    others are the readings of the other containers in its network namespace; named are the ports
-    documented, declared or published by any of them; local_ports is the namespace's range of ports
-    for clients.
+    held are the inodes of the sockets that containers in its network namespace hold; named are the
+    ports documented, declared or published by any of them; local_ports is the namespace's range of
+    ports for clients.
     """
     dns = _dns_pair(reading.sockets, local_ports)
     merged: dict[tuple[Port, str, bool, Kind, bool], set[int]] = {}
     for socket in reading.sockets:
-        mine = belongs(socket, reading, others, dns)
+        mine = belongs(socket, reading, held, dns)
         if mine is False:
             continue
         port = Port(socket.port, socket.protocol)
@@ -57,7 +57,7 @@ def listeners(
 
 
 def belongs(
-    socket: Socket, reading: Reading, others: Iterable[Reading], dns: Collection[Socket] = ()
+    socket: Socket, reading: Reading, held: Collection[int] = (), dns: Collection[Socket] = ()
 ) -> bool | None:
     """Return whether a socket of the namespace is the container's; None where nothing tells.
 
@@ -65,8 +65,7 @@ def belongs(
     """
     if reading.held is not None and socket.inode in reading.held:
         return True
-    others = tuple(others)
-    if any(x.held is not None and socket.inode in x.held for x in others):
+    if socket.inode in held:  # by another
         return False if reading.held is not None else None
     if socket.cgroup is not None and reading.cgroups is not None:
         return socket.cgroup in reading.cgroups
@@ -103,7 +102,7 @@ def _kind(
     socket: Socket,
     port: Port,
     reading: Reading,
-    named: Ports,
+    named: Collection[Port],
     local_ports: tuple[int, int],
 ) -> Kind:
     if (

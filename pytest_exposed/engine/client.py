@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,9 @@ from docker.errors import InvalidVersion, TLSParameterError
 from docker.utils import kwargs_from_env, version_lt
 
 from pytest_exposed.engine import ssh, unix
-from pytest_exposed.engine.answer import Answer, Bounds, check_head, read_body
+from pytest_exposed.engine.answer import Bounds, check_head, read_body
 from pytest_exposed.engine.cause import chain
+from pytest_exposed.engine.connections import FIND, Pool
 from pytest_exposed.errors import EngineError
 from pytest_exposed.text import printable
 
@@ -80,8 +80,12 @@ class Client(docker.APIClient):
 
         Raises AnswerError for one that is not taken, and whatever requests does.
         """
-        sent = {**self.headers, "Accept-Encoding": "identity", **(headers or {})}
-        prepared = requests.Request(method, url, sent, **content).prepare()
+        prepared: Any
+        if self._is_unix and not stream and not any(content.values()):
+            prepared = self._plain(method, url, headers)
+        else:
+            sent = self._sent(headers)
+            prepared = requests.Request(method, url, sent, **content).prepare()
         bounds = self._bounds
         # The SDK forgets it for some calls.
         bounds.wait = seconds = self.timeout if timeout is None else timeout
@@ -104,6 +108,21 @@ class Client(docker.APIClient):
                 response.close()
         response.answer = answer
         return response
+
+    def inspections(self, containers: Iterable[str]) -> Iterator[Any]:
+        """Yield the inspection of each container, or None where it has to be asked for alone.
+
+        Those of a unix socket come sooner than one by one; of others, there are none. Raises
+        TimeoutError.
+        """
+        if not self._is_unix:
+            return iter(())
+        sdk: Any = self
+        headers = sdk._general_configs.get("HttpHeaders")  # noqa: SLF001
+        urls = (sdk._url("/containers/{0}/json", x) for x in containers)  # noqa: SLF001
+        wanted = (self._plain("GET", x, headers) for x in urls)
+        pool = getattr(self._adapter(self.base_url), FIND)()
+        return unix.read(pool, wanted, self._bounds, self.timeout)
 
     def agree_by_ping(self) -> bool:
         """Speak the newest version of the API that the engine tells with a ping; false for none.
@@ -132,14 +151,24 @@ class Client(docker.APIClient):
             )
         self._version = version
 
-    def _send(self, prepared: requests.PreparedRequest, *, stream: bool) -> Any:
+    def _sent(self, headers: Mapping[str, str] | None) -> dict[str, Any]:
+        return {**self.headers, "Accept-Encoding": "identity", **(headers or {})}
+
+    def _plain(self, method: str, url: str, headers: Mapping[str, str] | None) -> unix.Plain:
+        return unix.Plain(method, url, url.removeprefix(self.base_url), self._sent(headers))
+
+    @property
+    def _is_unix(self) -> bool:
+        return hasattr(self.get_adapter(self.base_url), "socket_path")
+
+    def _send(self, prepared: requests.PreparedRequest | unix.Plain, *, stream: bool) -> Any:
         """Return the head of the answer; ask again what changes nothing where a connection ended.
 
         That is one at rest, which the engine, or a proxy before it, was about to end.
         """
         adapter = self._adapter(str(prepared.url))
-        if hasattr(adapter, "socket_path") and not stream:
-            send = partial(unix.send, getattr(adapter, _FIND)())
+        if self._is_unix and not stream:
+            send = partial(unix.send, getattr(adapter, FIND)())
         else:
             send = partial(adapter.send, **self._settings_of(str(prepared.url)))
         while True:
@@ -188,65 +217,14 @@ class Client(docker.APIClient):
     def _adapter(self, url: str) -> Any:
         """Return what makes and keeps the connections, which give answers that are bounded."""
         adapter: Any = self.get_adapter(url)
-        find = getattr(adapter, _FIND)
-        if not isinstance(find, _Pool):
+        find = getattr(adapter, FIND)
+        if not isinstance(find, Pool):
             if hasattr(adapter, "pools"):
                 # The SDK's own keep a pool, and so a connection, for every single URL.
                 own = type(adapter).get_connection
                 find = lambda *_, **__: own(adapter, self.base_url)  # noqa: E731
-            setattr(adapter, _FIND, _Pool(find, self._bounds))
+            setattr(adapter, FIND, Pool(find, self._bounds))
         return adapter
-
-
-# By what requests' adapters find connections, since requests 2.32 and before.
-_FIND = next(
-    x
-    for x in ("get_connection_with_tls_context", "get_connection")
-    if hasattr(requests.adapters.HTTPAdapter, x)
-)
-
-
-class _Pool:
-    """Finds the pool of connections for a request, one that makes them bounded."""
-
-    def __init__(self, find: Callable[..., Any], bounds: Bounds) -> None:
-        self._find = find
-        self._bounds = bounds
-
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        pool = self._find(*arguments, **options)
-        # What pools of all kinds make a connection by: urllib3's, and the SDK's of unix and ssh.
-        if not isinstance(pool._new_conn, _Maker):  # noqa: SLF001
-            pool._new_conn = _Maker(pool._new_conn, self._bounds)  # noqa: SLF001
-        return pool
-
-
-class _Maker:
-    """Makes connections whose answers are bounded."""
-
-    def __init__(self, make: Callable[[], Any], bounds: Bounds) -> None:
-        self._make = make
-        self._bounds = bounds
-
-    def __call__(self) -> Any:
-        made = self._make()
-        self._bounds.is_new = True
-        made.response_class = partial(Answer, self._bounds)
-        if hasattr(made, "unix_socket"):
-            made.connect = partial(_connect_unix, made)
-        return made
-
-
-def _connect_unix(made: Any) -> None:
-    """Connect as the SDK does, but leave no socket open where that fails."""
-    connection = socket.socket(socket.AF_UNIX)
-    try:
-        connection.settimeout(made.timeout)
-        connection.connect(made.unix_socket)
-    except BaseException:
-        connection.close()
-        raise
-    made.sock = connection
 
 
 def _with_ssh_port(host: Host) -> str:

@@ -60,6 +60,7 @@ class Neighbours:
         self._places = places
         self._in_namespace: dict[Hashable, list[str]] = {}
         self._at_place: dict[str, list[str]] = {}
+        self._held: dict[Hashable, frozenset[int]] = {}
         for identity, reading in self._seen.items():
             self._in_namespace.setdefault(_namespace(reading), []).append(identity)
             self._at_place.setdefault(places[identity], []).append(identity)
@@ -75,6 +76,15 @@ class Neighbours:
             if _names_as(self._seen[x]) != _names_as(own)
         ]
         return {x: self._seen[x] for x in found if x != identity}
+
+    def held(self, identity: str) -> frozenset[int]:
+        """Return the inodes of sockets that a container or its neighbours are seen to hold."""
+        own = self._seen[identity]
+        key = (_namespace(own), self._places[identity])  # which all of them have in common
+        if key not in self._held:
+            together = (own, *self.of(identity).values())
+            self._held[key] = frozenset[int]().union(*(x.held or () for x in together))
+        return self._held[key]
 
 
 def _namespace(reading: Reading) -> tuple[str, Hashable]:

@@ -24,6 +24,7 @@ from pytest_exposed.errors import (
 from pytest_exposed.judge import findings, glance
 from pytest_exposed.listeners import LOCAL_PORTS, belongs, listeners
 from pytest_exposed.model import Container, Finding, Listener
+from pytest_exposed.ports import Port
 from pytest_exposed.sockets import Look
 from pytest_exposed.sockets.reading import DNS, Reading, Target
 from pytest_exposed.text import printable
@@ -55,8 +56,12 @@ class Round:
         self._engine = engine
         self._wanted = wanted
         self._inspected: dict[str, Inspected] = {}
+        self._ports: dict[str, frozenset[Port]] = {}
+        self._owned: dict[str, tuple[Listener, ...]] = {}
         unlisted = Unlisted(engine, self._inspect)
-        self._company = {x.id: unlisted.complete(x) for x in company(wanted, everyone)}
+        near = company(wanted, everyone)
+        self._inspected |= engine.inspections(x for x in near if unlisted.may_lack_ports_of(x))
+        self._company = {x.id: unlisted.complete(x) for x in near}
         places = Places(self._company.get(x.id, x) for x in everyone)
         self._places = {x.id: places.of(x) or x.id for x in self._company.values()}
         self._at_place = Counter(self._places.values())
@@ -67,6 +72,10 @@ class Round:
 
     def answers(self, *, owners: bool) -> dict[str, Answer]:
         """Return a snapshot of each wanted container by its id, or why there is none."""
+        silent = (x for x in self._company.values() if self._is_silent(self._readings.get(x.id)))
+        self._inspected |= self._engine.inspections(
+            x for x in silent if x.id not in self._inspected
+        )
         self._alone: dict[str, Answer] = {}
         for identity, listed in self._company.items():
             try:
@@ -108,14 +117,10 @@ class Round:
         """Return a container as if it were alone, not yet judged."""
         reading = self._reading(listed)
         image = self._engine.images.documented(listed.image_id, listed.image)
-        neighbours = self._neighbours.of(listed.id)
-        named = image.documented | listed.declared
-        for other in (self._company[x] for x in neighbours):
-            documented = self._engine.images.documented(other.image_id, other.image).documented
-            named |= documented | other.declared | {x.port for x in other.published}
-        found = listeners(
-            reading, list(neighbours.values()), named, self._local_ports(listed, reading)
-        )
+        together = (listed.id, *self._neighbours.of(listed.id))
+        named = frozenset[Port]().union(*map(self._named, together))
+        held = self._neighbours.held(listed.id)
+        found = listeners(reading, held, named, self._local_ports(listed, reading))
         container = Container(
             id=listed.id,
             name=listed.name,
@@ -138,6 +143,15 @@ class Round:
                 notes = (f"it runs {container.substitute.what}", *notes)
         return replace(container, notes=(*container.notes, *notes)) if notes else container
 
+    def _named(self, identity: str) -> frozenset[Port]:
+        """Return the ports that a container's image documents, or that it declares or publishes."""
+        if identity not in self._ports:
+            listed = self._company[identity]
+            documented = self._engine.images.documented(listed.image_id, listed.image).documented
+            published = (x.port for x in listed.published)
+            self._ports[identity] = frozenset({*documented, *listed.declared, *published})
+        return self._ports[identity]
+
     def _reading(self, listed: Listed) -> Reading:
         """Return a container's reading; that of exec where only that can see its sockets."""
         reading = self._readings.get(listed.id, ObservationError("it does not run"))
@@ -148,10 +162,9 @@ class Round:
             raise why_unseen(
                 self._engine, listed, reading, began=self._began, may_have_ended=seen or alone
             )
-        own = (x for x in reading.sockets if x.address != DNS)  # the engine's, not the container's
-        if reading.source == "exec" or any(belongs(x, reading, ()) for x in own):
+        if not self._is_silent(reading):
             return reading
-        # Nothing at all: true of an idle container, and of one whose kernel is another.
+        # True of an idle container, and of one whose kernel is another.
         runtime = self._inspect(listed).runtime
         if runtime == "oci":  # what podman says of every one
             runtime = self._engine.default_runtime()
@@ -162,6 +175,14 @@ class Round:
         )
         self._neighbours = Neighbours(self._readings, self._places)
         return self._reading(listed)
+
+    @staticmethod
+    def _is_silent(reading: Reading | ObservationError | None) -> bool:
+        """Return whether a source that can be deceived in this saw no socket of the container."""
+        if not isinstance(reading, Reading) or reading.source == "exec":
+            return False
+        own = (x for x in reading.sockets if x.address != DNS)  # the engine's, not the container's
+        return not any(belongs(x, reading) for x in own)
 
     def _local_ports(self, listed: Listed, reading: Reading) -> tuple[int, int]:
         """Return the namespace's range of ports for clients; asks the engine only if it matters."""
@@ -265,11 +286,14 @@ class Round:
         return replace(container, substitute=found)
 
     def _with_owners(self, container: Container) -> Container:
-        inodes = {x for listener in container.listeners for x in listener.inodes}
-        found = self._look.owners(container.id, inodes)
+        # One of many that share a network is the neighbour of each of the others.
+        if container.id not in self._owned:
+            inodes = {x for listener in container.listeners for x in listener.inodes}
+            found = self._look.owners(container.id, inodes)
 
-        def named(listener: Listener) -> Listener:
-            owners = {x for inode in listener.inodes for x in found.get(inode, ())}
-            return replace(listener, owners=tuple(sorted(owners)))
+            def named(listener: Listener) -> Listener:
+                owners = {x for inode in listener.inodes for x in found.get(inode, ())}
+                return replace(listener, owners=tuple(sorted(owners)))
 
-        return replace(container, listeners=tuple(map(named, container.listeners)))
+            self._owned[container.id] = tuple(map(named, container.listeners))
+        return replace(container, listeners=self._owned[container.id])

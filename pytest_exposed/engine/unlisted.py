@@ -23,10 +23,8 @@ class Unlisted:
         self._inspect = inspect
 
     def complete(self, listed: Listed) -> Listed:
-        """Return a container with what its list entry lacks: where its ports aren't in the list."""
-        mode = listed.network_mode
-        apart = mode in (None, "host", "none") or mode.startswith("container:")
-        if not apart and self._has_its_ports(listed):
+        """Return a container with what its list entry lacks."""
+        if not self.may_lack_ports_of(listed):
             return listed
         try:
             inspected = self._inspect(listed)
@@ -40,6 +38,12 @@ class Unlisted:
             published=() if joined else listed.published,
             declared=listed.declared | inspected.declared,
         )
+
+    def may_lack_ports_of(self, listed: Listed) -> bool:
+        """Return whether the list may lack ports of a container."""
+        mode = listed.network_mode
+        apart = mode in (None, "host", "none") or mode.startswith("container:")
+        return apart or not self._has_its_ports(listed)
 
     def _has_its_ports(self, listed: Listed) -> bool:
         """Return whether the list entry has the container's ports, if there are any."""

@@ -176,6 +176,47 @@ class TestEachCall:
         assert not any("elsewhere" in x for x in relay.requests)
 
 
+TOO_SLOW = [
+    lies.TRANSPORT[x] for x in lies.TRANSPORT if x.startswith(("drips-", "never-", "endless-trail"))
+]
+
+
+@pytest.fixture(scope="module")
+def idle(shared_stage: Stage) -> list[str]:
+    """The ids of containers without a network."""
+    return [shared_stage.run(name=f"idle{x}", network_mode="none").id for x in range(6)]
+
+
+class TestManyInspections:
+    """They are asked for together: what is wrong with one answer is not with the others."""
+
+    def test_each_gets_its_own(self, lie: Meddle, relay: Relay, idle: list[str]) -> None:
+        with Engine(relay.url, timeout=TIMEOUT) as engine:
+            listed = [x for x in engine.running() if x.id in idle]
+            truth = {x.id: engine.inspect(x) for x in listed}
+            assert len({x.pid for x in truth.values()}) == len(idle)
+            assert engine.inspections(listed) == truth
+
+            relay.meddle = lambda x: lie if idle[2] in x else None
+            if lie in TOO_SLOW:
+                with bounded(), pytest.raises(EngineError, match="no answer in time"):
+                    engine.inspections(listed)
+            else:
+                with bounded():
+                    found = engine.inspections(listed)
+                assert found == {k: v for k, v in truth.items() if k != idle[2]}
+            relay.meddle = lambda _: None
+            assert engine.inspections(listed) == truth
+
+    def test_connections_that_ended_are_made_anew(self, relay: Relay, idle: list[str]) -> None:
+        with Engine(relay.url, timeout=TIMEOUT) as engine:
+            listed = [x for x in engine.running() if x.id in idle]
+            truth = engine.inspections(listed)
+            relay.end_connections()
+            assert truth.items() >= engine.inspections(listed).items()
+            assert engine.inspections(listed) == truth
+
+
 class TestWhatIsOnlyAskedToSayMore:
     """Where the clock, the log or the history can't be had, the answer is the same."""
 

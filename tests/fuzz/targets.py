@@ -130,10 +130,10 @@ def _targets() -> list[Target]:
 def _judged(answers: dict[str, Reading | ObservationError]) -> None:
     """Go on from what was seen to what is said of it."""
     readings = [x for x in answers.values() if isinstance(x, Reading)]
+    held = {x for reading in readings for x in reading.held or ()}
     for reading in readings:
-        others = [x for x in readings if x is not reading]
         image = Image(ID, "x", Ports.parse(80, "53/udp"))
-        found = listeners(reading, others, image.documented, LOCAL_PORTS)
+        found = listeners(reading, held, image.documented, LOCAL_PORTS)
         container = Container(
             id=ID,
             name="x",

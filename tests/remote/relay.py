@@ -71,6 +71,10 @@ class Relay:
         self._listener.close()
         with suppress(FileNotFoundError):
             os.unlink(self.path)
+        self.end_connections()
+
+    def end_connections(self) -> None:
+        """End all connections, as an engine does with those that were at rest for long."""
         for connection in list(self._connections):
             _shut(connection)
 

@@ -24,7 +24,8 @@ INODE = 5
 def listening(
     one: Reading, *others: Reading, named: Any = (), local_ports: tuple[int, int] = LOCAL_PORTS
 ) -> tuple[Listener, ...]:
-    return listeners(one, others, Ports.parse(named), local_ports)
+    held = {x for other in (one, *others) for x in other.held or ()}
+    return listeners(one, held, Ports.parse(named), local_ports)
 
 
 def only(one: Reading, *others: Reading, **rest: Any) -> Listener:
@@ -74,7 +75,7 @@ def test_whose_a_socket_is(
 ) -> None:
     one = socket(80, address, inode=INODE, cgroup=cgroup)
     look = reading(one, cgroups=frozenset({MINE, DEEPER}), held=held, shared=shared)
-    assert belongs(one, look, []) is mine
+    assert belongs(one, look) is mine
     kinds = [x.kind == "unattributed" for x in listening(look)]
     assert kinds == {True: [False], False: [], None: [True]}[mine]
 
@@ -86,7 +87,7 @@ def test_a_creator_tells_nothing_where_the_own_cgroups_are_unknown(
 ) -> None:
     one = socket(80, inode=INODE, cgroup=cgroup)
     look = reading(one, cgroups=None, held=held, shared=True)
-    assert belongs(one, look, []) is belongs(replace(one, cgroup=None), look, [])
+    assert belongs(one, look) is belongs(replace(one, cgroup=None), look)
 
 
 @pytest.mark.parametrize(
@@ -99,11 +100,9 @@ def test_a_socket_that_a_neighbour_holds(
 ) -> None:
     one = socket(80, inode=INODE, cgroup=cgroup)
     look = reading(one, cgroups=frozenset({MINE}), held=held, shared=True)
-    others = [reading(one, held=None, shared=True), reading(one, held=HELD, shared=True)]
-    assert belongs(one, look, others) is mine
+    assert belongs(one, look, HELD) is mine
     # A neighbour that doesn't hold it changes nothing.
-    others = [reading(one, held=NOT_HELD, shared=True)]
-    assert belongs(one, look, others) is belongs(one, look, [])
+    assert belongs(one, look, NOT_HELD) is belongs(one, look)
 
 
 def test_in_one_namespace_each_socket_is_charged_to_one_container() -> None:

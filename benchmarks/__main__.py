@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).with_name("results")
 
 _SIZES = (10, 60, 200)
-_ROUNDS = {"netlink": 9, "procfs": 5, "helper": 3, "exec": 3}
+_ROUNDS = {"netlink": 15, "procfs": 5, "helper": 3, "exec": 3}
 _OF_A_KIND = 60
 _ASKED = 10
 """How many containers are asked in the slow ways of others."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -96,18 +96,20 @@ class Api:
         inspect: Callable[..., Any] = self.client.inspect_container
         return self.object(f"GET /containers/{name}/json", lambda: inspect(name), named=True)
 
-    def inspections(self, ids: Sequence[str]) -> dict[str, Record]:
-        """Return the inspections of containers by their ids, as far as they come at once.
-
-        The rest are to be asked for one by one, which tells why: that takes longer for many.
-        """
-        records = self.call("GET /containers/ID/json", lambda: list(self.client.inspections(ids)))
-        return {k: v for k, v in zip(ids, records, strict=False) if isinstance(v, dict)}
-
     def image(self, name: str) -> Record:
         """Return the inspection of an image; NotFoundError where there is none."""
         inspect: Callable[..., Any] = self.client.inspect_image
         return self.object(f"GET /images/{name}/json", lambda: inspect(name), named=True)
+
+    def inspections(self, kind: str, names: Collection[str]) -> dict[str, Record]:
+        """Return what container or image does of many, as far as that comes at once.
+
+        kind is "containers" or "images". The rest is to be asked for one by one, which tells why.
+        """
+        answers = self.client.read(f"/{kind}/{{0}}/json", names)
+        next_one = partial(next, answers, None)
+        found = {x: self.call(f"GET /{kind}/{x}/json", next_one) for x in names}
+        return {k: v for k, v in found.items() if isinstance(v, dict)}
 
     def images(self) -> list[Record]:
         """Return all images that have a name or are used."""

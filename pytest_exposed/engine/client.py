@@ -109,17 +109,17 @@ class Client(docker.APIClient):
         response.answer = answer
         return response
 
-    def inspections(self, containers: Iterable[str]) -> Iterator[Any]:
-        """Yield the inspection of each container, or None where it has to be asked for alone.
+    def read(self, path: str, names: Iterable[str]) -> Iterator[Any]:
+        """Yield the JSON of the GET of each name, or None where it has to be asked for alone.
 
-        Those of a unix socket come sooner than one by one; of others, there are none. Raises
-        TimeoutError.
+        path has {0} for the name. Over a unix socket they come sooner than one by one; else there
+        are none. Raises TimeoutError.
         """
         if not self._is_unix:
             return iter(())
         sdk: Any = self
         headers = sdk._general_configs.get("HttpHeaders")  # noqa: SLF001
-        urls = (sdk._url("/containers/{0}/json", x) for x in containers)  # noqa: SLF001
+        urls = (sdk._url(path, x) for x in names)  # noqa: SLF001
         wanted = (self._plain("GET", x, headers) for x in urls)
         pool = getattr(self._adapter(self.base_url), FIND)()
         return unix.read(pool, wanted, self._bounds, self.timeout)

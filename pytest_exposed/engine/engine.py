@@ -210,7 +210,7 @@ class Engine:
 
     def inspections(self, containers: Iterable[Listed]) -> dict[str, Inspected]:
         """Return what inspect does of many containers by their ids, but not of all of them."""
-        records = self._api.inspections([x.id for x in containers])
+        records = self._api.inspections("containers", [x.id for x in containers])
         return {key: Inspected.from_record(x) for key, x in records.items()}
 
     def observe(

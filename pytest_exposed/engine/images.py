@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from pytest_exposed.engine.api import Api, RefusedError
 from pytest_exposed.engine.names import unknown
-from pytest_exposed.engine.records import image_from_record, layers, tags
+from pytest_exposed.engine.records import Listed, image_from_record, layers, tags
 from pytest_exposed.errors import (
     ConfigurationError,
     EngineError,
@@ -51,6 +52,12 @@ class Images:
             raise unknown(name, "image", known, self._api.host.shown) from None
         shown = name if isinstance(image, str) else (tags(found) or [name])[0]
         return image_from_record(found, shown)
+
+    def learn(self, containers: Iterable[Listed]) -> None:
+        """Ask for the images of containers together, which takes less time than for each."""
+        names = {x.image_id: x.image for x in containers if x.image_id not in self._known}
+        for identity, record in self._api.inspections("images", names).items():
+            self._known[identity] = image_from_record(record, names[identity])
 
     def documented(self, image_id: str, name: str) -> Image:
         """Return an image by its id, asking once for each; ObservationError where it is gone."""

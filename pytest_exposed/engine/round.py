@@ -76,6 +76,7 @@ class Round:
         self._inspected |= self._engine.inspections(
             x for x in silent if x.id not in self._inspected
         )
+        self._engine.images.learn(self._company.values())
         self._alone: dict[str, Answer] = {}
         for identity, listed in self._company.items():
             try:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         NotRunningError,
         ObservationError,
         PortError,
+        UnassertedWarning,
     )
     from pytest_exposed.fixtures import (
         ContainerListensOn,
@@ -56,6 +57,7 @@ _HOMES = {
         "NotRunningError",
         "ObservationError",
         "PortError",
+        "UnassertedWarning",
     ),
     "fixtures": (
         "ContainerListensOn",
@@ -89,6 +91,7 @@ __all__ = [
     "PortError",
     "Ports",
     "Publication",
+    "UnassertedWarning",
     "container_listens_on",
     "container_matches_image",
     "container_publishes",

@@ -9,6 +9,10 @@ class ExposedError(Exception):
     """Base of every error that this package raises on purpose."""
 
 
+class UnassertedWarning(UserWarning):
+    """A check whose answer a test never looked at: it asserts nothing."""
+
+
 class PortError(ExposedError, ValueError):
     """A text or value that is not a port, a range of ports or a publication."""
 

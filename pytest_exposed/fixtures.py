@@ -18,7 +18,13 @@ from pytest_exposed.engine import Engine
 from pytest_exposed.engine.hosts import resolve
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.round import Answer
-from pytest_exposed.errors import EngineError, ExposedError, GoneError, ObservationError
+from pytest_exposed.errors import (
+    EngineError,
+    ExposedError,
+    GoneError,
+    ObservationError,
+    UnassertedWarning,
+)
 from pytest_exposed.model import Container
 from pytest_exposed.ports import PortsLike
 from pytest_exposed.report.text import table
@@ -86,12 +92,24 @@ class Checker:
         self.engine = engine
         self.grace = grace
         self._looked: dict[str, Container] = {}
+        self._checks: list[Check] = []
         self._round: dict[str, Answer] = {}
         self._failure: EngineError | None = None
 
     def forget(self) -> None:
         """Forget what was looked at: another test begins."""
         self._looked.clear()
+        self._checks.clear()
+
+    def warn_of_what_is_not_asserted(self, item: pytest.Item) -> None:
+        """Warn of the checks of a test whose answers it did not look at."""
+        for check in self._checks:
+            if check.was_read:
+                continue
+            try:
+                item.warn(UnassertedWarning(f"a check is not asserted, write `assert`: {check}"))
+            except UnassertedWarning as error:  # where warnings are errors
+                raise pytest.fail.Exception(str(error), pytrace=False) from None
 
     def sections(self) -> list[tuple[str, str]]:
         """Return a titled table of ports for each container that was looked at."""
@@ -153,6 +171,8 @@ class Checker:
         except ExposedError as error:
             raise error.with_traceback(None) from None
         self._looked.update((x.id, x) for x in check.containers)
+        check.was_read = False  # by ourselves
+        self._checks.append(check)
         return check
 
 

@@ -135,6 +135,52 @@ def test_a_failure_says_why_and_shows_the_ports(
     result.stdout.fnmatch_lines([f"E * {said}", f"*- Ports of {web.name} -*", *TABLE])
 
 
+class TestACheckThatIsNotAsserted:
+    SOURCE = """
+        def test_of_a_container(container_listens_on):
+            container_listens_on(WEB, 80)
+
+        def test_of_an_image(image_exposes):
+            image_exposes(IMAGE, 443)
+    """
+
+    def test_is_warned_of(self, suite: Suite, web: Staged) -> None:
+        result = suite(self.SOURCE, "-W", "default::pytest_exposed.UnassertedWarning")
+        result.assert_outcomes(passed=2, warnings=2)
+        why = "*UnassertedWarning: a check is not asserted, write `assert`: "
+        result.stdout.fnmatch_lines(
+            [
+                "test_*.py:*",
+                f"{why}{web.name} listens on 0.0.0.0:80/tcp*",
+                f"{why}{web.image} does not EXPOSE 443/tcp: it exposes 80-81/tcp",
+            ]
+        )
+
+    def test_fails_where_warnings_are_errors(self, suite: Suite) -> None:
+        result = suite(self.SOURCE, "-W", "error::pytest_exposed.UnassertedWarning")
+        result.assert_outcomes(failed=2)
+        result.stdout.fnmatch_lines(["a check is not asserted, write `assert`: * listens on *"])
+        result.stdout.no_fnmatch_line("During handling of*")
+
+    def test_is_fine_where_its_answer_is_looked_at(self, suite: Suite) -> None:
+        result = suite(
+            """
+            def test_of_some(container_listens_on):
+                assert not container_listens_on(WEB, 22)
+                found = [container_listens_on(WEB, x) for x in (80, 8080)]
+                assert all(found)
+
+            def test_that_prints(container_listens_on):
+                print(container_listens_on(WEB, 80))
+
+            def test_that_fails_before(container_listens_on):
+                found = container_listens_on(WEB, 80)
+                raise ValueError
+            """
+        )
+        result.assert_outcomes(passed=2, failed=1, warnings=0)
+
+
 def test_an_image_has_no_table(suite: Suite, web: Staged) -> None:
     result = suite("def test_x(image_exposes):\n    assert image_exposes(IMAGE, 53)")
     result.assert_outcomes(failed=1)

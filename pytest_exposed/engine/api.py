@@ -102,9 +102,10 @@ class Api:
         return self.object(f"GET /images/{name}/json", lambda: inspect(name), named=True)
 
     def inspections(self, kind: str, names: Collection[str]) -> dict[str, Record]:
-        """Return what container or image does of many, as far as that comes at once.
+        """Return the inspections of many, which takes less time than one by one.
 
-        kind is "containers" or "images". The rest is to be asked for one by one, which tells why.
+        kind is "containers" or "images". Those that are missing have to be asked for alone, which
+        tells why.
         """
         answers = self.client.read(f"/{kind}/{{0}}/json", names)
         next_one = partial(next, answers, None)

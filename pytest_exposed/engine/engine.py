@@ -209,7 +209,7 @@ class Engine:
             raise GoneError(f"{printable(container.name)} is gone since the run began") from None
 
     def inspections(self, containers: Iterable[Listed]) -> dict[str, Inspected]:
-        """Return what inspect does of many containers by their ids, but not of all of them."""
+        """Return by their ids what inspect does; those that are missing are left to it."""
         records = self._api.inspections("containers", [x.id for x in containers])
         return {key: Inspected.from_record(x) for key, x in records.items()}
 

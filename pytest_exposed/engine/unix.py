@@ -63,9 +63,9 @@ def read(pool: Any, wanted: Iterable[Plain], bounds: Bounds, timeout: float) -> 
     taken: who asks for it alone learns why. Raises TimeoutError.
     """
     asked: deque[Any] = deque()
-    bounds.wait = timeout
 
     def receive() -> Any:
+        bounds.wait = timeout
         bounds.deadline = time.monotonic() + timeout
         connection = asked.popleft()
         return _json(pool, connection) if connection is not None else None

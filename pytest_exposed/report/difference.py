@@ -17,7 +17,7 @@ def difference(op: str, left: object, right: object) -> list[str] | None:
             missing = asked - right
             return [first, f"not among them: {missing}" if missing else "all of it is among them"]
         if not isinstance(left, AbstractSet) or not isinstance(right, AbstractSet):
-            return None
+            return [f"{left!r} {op} {right!r}", _as_set(right if isinstance(left, Ports) else left)]
         one, other = Ports.parse(left), Ports.parse(right)
     except PortError:
         return None
@@ -29,3 +29,9 @@ def difference(op: str, left: object, right: object) -> list[str] | None:
     if one == other:
         lines.append("both are the same")
     return lines
+
+
+def _as_set(other: object) -> str:
+    """Return how something that is no set is to be written; raises PortError for what can't be."""
+    forms = ", ".join(f'"{x}"' for x in Ports.parse(other).ranges())  # type: ignore[arg-type]
+    return f"ports are compared with sets: write {f'{{{forms}}}' if forms else 'set()'}"

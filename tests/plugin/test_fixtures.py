@@ -307,6 +307,12 @@ class TestComparingPorts:
         ("expression", "lines"),
         [
             ("== {80, 8080, 53}", ["only right: 53/tcp"]),
+            ("== '80/tcp'", ['ports are compared with sets: write {"80/tcp"}']),
+            (
+                "== [8080, '80-81']",
+                ['ports are compared with sets: write {"80-81/tcp", "8080/tcp"}'],
+            ),
+            ("== ()", ["ports are compared with sets: write set()"]),
             ("<= {80}", ["only left:  8080/tcp"]),
             (">= {80, 81}", ["only left:  8080/tcp", "only right: 81/tcp"]),
             ("!= {80, 8080}", ["both are the same"]),

@@ -1,11 +1,12 @@
 """Containers with and without port drift, and what ``pytest --exposed`` says about them.
 
 Run ``python -m demo`` in the examples folder. The exit status is 0 when the audit found exactly
-the drift that was put there.
+the drift that was put there. With ``--stay`` the containers run until Ctrl-C.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shlex
@@ -13,6 +14,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Show the demo and return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__.partition("\n")[0])
+    parser.add_argument("--stay", action="store_true", help="let the containers run until Ctrl-C")
+    stay = parser.parse_args().stay
     if not entry_points(group="pytest11", name="exposed"):
         print(
             f"pytest-exposed is not installed for {sys.executable}. "
@@ -40,7 +46,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _leave)
     try:
         with engine() as host, tempfile.TemporaryDirectory(prefix="demo-") as folder:
-            return _show(host, Path(folder))
+            return _show(host, Path(folder), stay=stay)
     except (DemoError, EngineMissing, NotInstalled, DockerException, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -53,12 +59,15 @@ def _leave(number: int, _frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-def _show(host: str, folder: Path) -> int:
+def _show(host: str, folder: Path, *, stay: bool) -> int:
     client = connect(host)
     try:
         with story(client) as run_id:
             _docker_ps(host, run_id)
-            return _audit(host, run_id, folder)
+            status = _audit(host, run_id, folder)
+            if stay:
+                _stay(host)
+            return status
     finally:
         client.close()
 
@@ -100,6 +109,15 @@ def _audit(host: str, run_id: str, folder: Path) -> int:
     if not problems:
         say("demo: the audit found exactly the drift that is there")
     return 1 if problems else 0
+
+
+def _stay(host: str) -> None:
+    """Tell what can be run by hand, and wait for Ctrl-C."""
+    say(f"\ndemo: the containers run until Ctrl-C. In another terminal, in {Path.cwd()}:\n")
+    for arguments in ("--exposed", "suite/test_services.py", "suite/test_drift.py"):
+        say(f"DOCKER_HOST={host} {shlex.quote(sys.executable)} -m pytest {arguments}")
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
 
 
 def _differences(document: dict[str, Any]) -> Iterable[str]:

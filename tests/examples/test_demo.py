@@ -1,0 +1,43 @@
+"""The demo that stays: what it says can be run can be, and nothing is left of it."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import subprocess
+import sys
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from demo.story import ACTORS
+from examples.common import EXAMPLES, Command
+
+if TYPE_CHECKING:
+    import docker
+
+
+def test_it_stays_until_it_is_interrupted(
+    environment: dict[str, str], command: Command, client: docker.DockerClient
+) -> None:
+    words = [sys.executable, "-m", "demo", "--stay"]
+    with subprocess.Popen(
+        words, cwd=EXAMPLES, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as demo:
+        assert demo.stdout is not None
+        try:
+            lines = iter(demo.stdout.readline, "")
+            shown = list(takewhile(lambda x: "until Ctrl-C" not in x, lines))
+            assert "demo: the audit found exactly the drift that is there\n" in shown
+            told = [shlex.split(next(lines)) for _ in range(4)][1:]
+            audit, passes, fails = (
+                command("env", *x, "-p", "no:cacheprovider", cwd=EXAMPLES) for x in told
+            )
+        finally:
+            demo.send_signal(signal.SIGINT)
+            demo.stdout.read()
+    assert "= 3 failed, 2 passed in " in audit.stdout
+    assert "= 9 passed in " in passes.stdout
+    assert "= 6 failed in " in fails.stdout
+    assert demo.returncode == 0
+    names = {x.name for x in client.containers.list(all=True)}
+    assert names.isdisjoint(x.name for x in ACTORS)

@@ -24,22 +24,18 @@ MOST = 236
 class Check:
     """The result of a check: true or false, and why in one line."""
 
-    __slots__ = ("_holds", "_why", "containers", "was_read")
+    __slots__ = ("_holds", "_why", "containers")
 
     def __init__(self, holds: bool, why: str, *containers: Container) -> None:
         """Keep the answer, the reason, and the containers that were looked at."""
         self._holds = holds
         self._why = printable(why, MOST)
         self.containers = containers
-        self.was_read = False
-        """Whether anybody asked for the answer or the reason."""
 
     def __bool__(self) -> bool:
-        self.was_read = True
         return self._holds
 
     def __repr__(self) -> str:
-        self.was_read = True
         return self._why
 
 

@@ -10,7 +10,7 @@ class ExposedError(Exception):
 
 
 class UnassertedWarning(UserWarning):
-    """A check whose answer a test never looked at: it asserts nothing."""
+    """A check that stands alone, without `assert`: it asserts nothing."""
 
 
 class PortError(ExposedError, ValueError):

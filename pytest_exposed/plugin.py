@@ -178,13 +178,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         checker.forget()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_call(item: pytest.Item) -> None:
-    """Warn of a check that a test, which has passed, makes and does not assert."""
-    for checker in item.config.stash.get(_CHECKERS, ()):
-        checker.warn_of_what_is_not_asserted(item)
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

@@ -59,6 +59,8 @@ class Client(docker.APIClient):
         self._bounds = Bounds()
         self._carrier = carrier
         self._settings: dict[str, Any] | None = None
+        self._plain_headers: tuple[Mapping[str, str] | None, Mapping[str, Any]] | None = None
+        self._one_by_one = False
         try:
             super().__init__(**settings)
         except BaseException:
@@ -81,8 +83,8 @@ class Client(docker.APIClient):
         Raises AnswerError for one that is not taken, and whatever requests does.
         """
         prepared: Any
-        if self._is_unix and not stream and not any(content.values()):
-            prepared = self._plain(method, url, headers)
+        if self._is_unix and method == "GET" and not stream and not any(content.values()):
+            prepared = self._plain(url, headers)
         else:
             sent = self._sent(headers)
             prepared = requests.Request(method, url, sent, **content).prepare()
@@ -112,17 +114,21 @@ class Client(docker.APIClient):
     def read(self, path: str, names: Iterable[str]) -> Iterator[Any]:
         """Yield the JSON of the GET of each name, or None where it has to be asked for alone.
 
-        path has {0} for the name. Over a unix socket they come sooner than one by one; else there
-        are none. Raises TimeoutError.
+        path has {0} for the name. Over a unix socket they come sooner than one by one. It ends
+        where the rest has to be asked for alone.
         """
-        if not self._is_unix:
-            return iter(())
+        if not self._is_unix or self._one_by_one:
+            return
         sdk: Any = self
         headers = sdk._general_configs.get("HttpHeaders")  # noqa: SLF001
         urls = (sdk._url(path, x) for x in names)  # noqa: SLF001
-        wanted = (self._plain("GET", x, headers) for x in urls)
-        pool = getattr(self._adapter(self.base_url), FIND)()
-        return unix.read(pool, wanted, self._bounds, self.timeout)
+        wanted = [self._plain(x, headers) for x in urls]
+        left = len(wanted)
+        for found in unix.read(self._pool(), wanted, self._bounds, self.timeout):
+            left -= 1
+            yield found
+        # There are proxies that serve one connection at a time.
+        self._one_by_one = left > 0
 
     def agree_by_ping(self) -> bool:
         """Speak the newest version of the API that the engine tells with a ping; false for none.
@@ -154,8 +160,15 @@ class Client(docker.APIClient):
     def _sent(self, headers: Mapping[str, str] | None) -> dict[str, Any]:
         return {**self.headers, "Accept-Encoding": "identity", **(headers or {})}
 
-    def _plain(self, method: str, url: str, headers: Mapping[str, str] | None) -> unix.Plain:
-        return unix.Plain(method, url, url.removeprefix(self.base_url), self._sent(headers))
+    def _plain(self, url: str, headers: Mapping[str, str] | None) -> unix.Plain:
+        if self._plain_headers is None or self._plain_headers[0] != headers:
+            prepared = requests.Request("GET", self.base_url, self._sent(headers)).prepare()
+            self._plain_headers = (headers, prepared.headers)
+        return unix.Plain("GET", url, url.removeprefix(self.base_url), self._plain_headers[1])
+
+    def _pool(self) -> Any:
+        """Return the connections to a unix socket."""
+        return getattr(self._adapter(self.base_url), FIND)()
 
     @property
     def _is_unix(self) -> bool:
@@ -166,10 +179,10 @@ class Client(docker.APIClient):
 
         That is one at rest, which the engine, or a proxy before it, was about to end.
         """
-        adapter = self._adapter(str(prepared.url))
         if self._is_unix and not stream:
-            send = partial(unix.send, getattr(adapter, FIND)())
+            send = partial(unix.send, self._pool())
         else:
+            adapter = self._adapter(str(prepared.url))
             send = partial(adapter.send, **self._settings_of(str(prepared.url)))
         while True:
             self._bounds.is_new = False

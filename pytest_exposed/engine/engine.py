@@ -211,7 +211,7 @@ class Engine:
     def inspections(self, containers: Iterable[Listed]) -> dict[str, Inspected]:
         """Return by their ids what inspect does; those that are missing are left to it."""
         records = self._api.inspections("containers", [x.id for x in containers])
-        return {key: Inspected.from_record(x) for key, x in records.items()}
+        return {key: Inspected.from_record(x) for key, x in records}
 
     def observe(
         self, wanted: Sequence[Listed], everyone: Sequence[Listed], *, owners: bool = False

@@ -56,7 +56,7 @@ class Images:
     def learn(self, containers: Iterable[Listed]) -> None:
         """Ask for the images of containers together, which takes less time than for each."""
         names = {x.image_id: x.image for x in containers if x.image_id not in self._known}
-        for identity, record in self._api.inspections("images", names).items():
+        for identity, record in self._api.inspections("images", names):
             self._known[identity] = image_from_record(record, names[identity])
 
     def documented(self, image_id: str, name: str) -> Image:

@@ -76,7 +76,8 @@ class Round:
         self._inspected |= self._engine.inspections(
             x for x in silent if x.id not in self._inspected
         )
-        self._engine.images.learn(self._company.values())
+        seen = (x for x in self._company.values() if isinstance(self._readings.get(x.id), Reading))
+        self._engine.images.learn(seen)
         self._alone: dict[str, Answer] = {}
         for identity, listed in self._company.items():
             try:
@@ -165,7 +166,7 @@ class Round:
             )
         if not self._is_silent(reading):
             return reading
-        # True of an idle container, and of one whose kernel is another.
+        # No socket at all: true of an idle container, and of one whose kernel is another.
         runtime = self._inspect(listed).runtime
         if runtime == "oci":  # what podman says of every one
             runtime = self._engine.default_runtime()

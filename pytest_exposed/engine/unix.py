@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from http.client import HTTPConnection
+from itertools import islice
 from typing import Any, NamedTuple
 
 import requests
@@ -60,31 +61,36 @@ def read(pool: Any, wanted: Iterable[Plain], bounds: Bounds, timeout: float) -> 
     """Yield the JSON of each answer; a request is sent before those before it are answered.
 
     To wait for each takes as long as the engine needs to answer. None stands for one that is not
-    taken: who asks for it alone learns why. Raises TimeoutError.
+    taken: who asks for it alone learns why. Ends with the first that doesn't come in time.
     """
     asked: deque[Any] = deque()
-
-    def receive() -> Any:
-        bounds.wait = timeout
-        bounds.deadline = time.monotonic() + timeout
-        connection = asked.popleft()
-        return _json(pool, connection) if connection is not None else None
-
+    wanted = iter(wanted)
     try:
-        for one in wanted:
-            if len(asked) == _AT_ONCE:
-                yield receive()
+        while True:
+            for one in islice(wanted, _AT_ONCE - len(asked)):
+                asked.append(_asked(pool, one, timeout))
+            if not asked:
+                return
+            bounds.wait, bounds.deadline = timeout, time.monotonic() + timeout
+            connection = asked.popleft()
             try:
-                asked.append(_ask(pool, one, timeout))
-            except ConnectionError:
-                asked.append(None)
-        while asked:
-            yield receive()
+                found = _json(pool, connection) if connection is not None else None
+            except TimeoutError:
+                return
+            yield found
     finally:
         bounds.answer = None
         for connection in asked:
             if connection is not None:
                 connection.close()
+
+
+def _asked(pool: Any, one: Plain, timeout: float) -> Any:
+    """Return a connection on which an answer is to be received, or None."""
+    try:
+        return _ask(pool, one, timeout)
+    except OSError:  # one that was at rest has ended, or there are too many of them
+        return None
 
 
 def _ask(pool: Any, prepared: requests.PreparedRequest | Plain, timeout: float) -> Any:
@@ -105,22 +111,24 @@ def _ask(pool: Any, prepared: requests.PreparedRequest | Plain, timeout: float) 
 
 def _json(pool: Any, connection: Any) -> Any:
     """Return the JSON of the answer on a connection; None where it is not taken."""
-    found = None
+    is_whole = False
     try:
         answer: Any = HTTPConnection.getresponse(connection)
-        is_plain = answer.status == 200 and "Content-Encoding" not in answer.headers
-        body = answer.read() if is_plain else b""
-        if body and not answer.length and body.count(b",") <= MOST_VALUES:
-            found = json.loads(body)
+        body = answer.read()
+        is_whole = not answer.length
+        coding = answer.headers.get("Content-Encoding", "identity")
+        if answer.status == 200 and coding == "identity" and body.count(b",") <= MOST_VALUES:
+            return json.loads(body.decode()) if is_whole else None
     except TimeoutError:
         raise
     except Exception:  # noqa: BLE001, S110  # http.client's, json's, OSError, AnswerError
         pass
     finally:
-        if found is None:
+        if is_whole:
+            pool._put_conn(connection)  # noqa: SLF001
+        else:
             connection.close()
-        pool._put_conn(connection)  # noqa: SLF001
-    return found
+    return None
 
 
 def _release(pool: Any, connection: Any, raw: Any) -> None:

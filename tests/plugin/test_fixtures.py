@@ -137,48 +137,89 @@ def test_a_failure_says_why_and_shows_the_ports(
 
 class TestACheckThatIsNotAsserted:
     SOURCE = """
+        import pytest, unittest
+
         def test_of_a_container(container_listens_on):
+            assert container_listens_on(WEB, 80)
             container_listens_on(WEB, 80)
 
         def test_of_an_image(image_exposes):
-            image_exposes(IMAGE, 443)
+            image_exposes(
+                IMAGE,
+                443,
+            )
+
+        @pytest.fixture
+        def late(container_publishes):
+            yield
+            container_publishes(WEB, 80)
+
+        def test_at_the_end(late): pass
+
+        class TestOfClass(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def _match(self, container_matches_image): self.matches = container_matches_image
+            def test_matching(self): self.matches(GOOD)
     """
 
-    def test_is_warned_of(self, suite: Suite, web: Staged) -> None:
+    def test_is_warned_of_where_it_is(self, suite: Suite, web: Staged, good: Staged) -> None:
         result = suite(self.SOURCE, "-W", "default::pytest_exposed.UnassertedWarning")
-        result.assert_outcomes(passed=2, warnings=2)
-        why = "*UnassertedWarning: a check is not asserted, write `assert`: "
+        result.assert_outcomes(passed=4, warnings=4)
+        line = "  */test_*.py:{}: UnassertedWarning: a check is not asserted, write `assert`: "
         result.stdout.fnmatch_lines(
             [
-                "test_*.py:*",
-                f"{why}{web.name} listens on 0.0.0.0:80/tcp*",
-                f"{why}{web.image} does not EXPOSE 443/tcp: it exposes 80-81/tcp",
-            ]
+                line.format(10) + f"{web.name} listens on 0.0.0.0:80/tcp*",
+                "    container_listens_on(WEB, 80)",
+                line.format(13) + f"{web.image} does not EXPOSE 443/tcp: it exposes 80-81/tcp",
+                line.format(21) + f"{web.name} publishes *",
+                line.format(28) + f"{good.name} matches *",
+            ],
         )
 
     def test_fails_where_warnings_are_errors(self, suite: Suite) -> None:
         result = suite(self.SOURCE, "-W", "error::pytest_exposed.UnassertedWarning")
-        result.assert_outcomes(failed=2)
-        result.stdout.fnmatch_lines(["a check is not asserted, write `assert`: * listens on *"])
-        result.stdout.no_fnmatch_line("During handling of*")
+        result.assert_outcomes(passed=1, failed=3, errors=1)
+        result.stdout.fnmatch_lines(
+            [
+                ">       container_listens_on(WEB, 80)",
+                "E *UnassertedWarning: a check is not asserted, write `assert`: * listens on *",
+            ]
+        )
 
-    def test_is_fine_where_its_answer_is_looked_at(self, suite: Suite) -> None:
+    def test_is_fine_where_something_is_done_with_it(self, suite: Suite) -> None:
         result = suite(
             """
-            def test_of_some(container_listens_on):
-                assert not container_listens_on(WEB, 22)
-                found = [container_listens_on(WEB, x) for x in (80, 8080)]
+            import pytest
+
+            @pytest.fixture
+            def verify():
+                found = []
+                yield found.append
                 assert all(found)
 
-            def test_that_prints(container_listens_on):
+            @pytest.fixture(scope="module")
+            def is_up(container_listens_on):
+                return container_listens_on(WEB, 80)
+
+            @pytest.mark.usefixtures("is_up")
+            def test_before(): pass
+
+            def test_of_one(is_up): assert is_up
+
+            def test_of_some(container_listens_on, verify):
+                assert not container_listens_on(WEB, 22)
+                assert any([container_listens_on(WEB, x) for x in (80, 22)])
+                verify(container_listens_on(WEB, 8080))
+                first, second = container_listens_on(WEB, 80), container_listens_on(WEB, 81)
+                assert first or second
                 print(container_listens_on(WEB, 80))
 
-            def test_that_fails_before(container_listens_on):
-                found = container_listens_on(WEB, 80)
-                raise ValueError
+            def test_that_can_not_be(container_listens_on):
+                with pytest.raises(ValueError):
+                    container_listens_on(WEB, "http")
             """
         )
-        result.assert_outcomes(passed=2, failed=1, warnings=0)
+        result.assert_outcomes(passed=4, warnings=0)
 
 
 def test_an_image_has_no_table(suite: Suite, web: Staged) -> None:

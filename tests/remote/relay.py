@@ -41,6 +41,8 @@ class Relay:
         self.accepted = 0
         """How many connections were made so far."""
         self.meddle: Callable[[str], Meddle | None] = lambda _: None
+        self.serial = False
+        """Whether it serves one connection at a time, as simple proxies do."""
         self.gathering = 0.0
         """For how many seconds what the engine says is held back, to be passed on at once."""
         self._listener = socket.socket(socket.AF_UNIX)
@@ -113,7 +115,9 @@ class Relay:
             except OSError:
                 return
             self.accepted += 1
-            self._start(self._serve, client)
+            thread = self._start(self._serve, client)
+            if self.serial:
+                thread.join()
 
     def _serve(self, client: socket.socket) -> None:
         with client, socket.socket(socket.AF_UNIX) as engine:

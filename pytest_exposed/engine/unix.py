@@ -73,11 +73,9 @@ def read(pool: Any, wanted: Iterable[Plain], bounds: Bounds, timeout: float) -> 
                 return
             bounds.wait, bounds.deadline = timeout, time.monotonic() + timeout
             connection = asked.popleft()
-            try:
-                found = _json(pool, connection) if connection is not None else None
-            except TimeoutError:
-                return
-            yield found
+            yield _json(pool, connection) if connection is not None else None
+    except TimeoutError:
+        return
     finally:
         bounds.answer = None
         for connection in asked:
@@ -89,6 +87,8 @@ def _asked(pool: Any, one: Plain, timeout: float) -> Any:
     """Return a connection on which an answer is to be received, or None."""
     try:
         return _ask(pool, one, timeout)
+    except TimeoutError:
+        raise
     except OSError:  # one that was at rest has ended, or there are too many of them
         return None
 

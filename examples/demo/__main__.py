@@ -66,7 +66,7 @@ def _show(host: str, folder: Path, *, stay: bool) -> int:
             _docker_ps(host, run_id)
             status = _audit(host, run_id, folder)
             if stay:
-                _stay(host)
+                _stay(host, run_id)
             return status
     finally:
         client.close()
@@ -111,10 +111,11 @@ def _audit(host: str, run_id: str, folder: Path) -> int:
     return 1 if problems else 0
 
 
-def _stay(host: str) -> None:
+def _stay(host: str, run_id: str) -> None:
     """Tell what can be run by hand, and wait for Ctrl-C."""
     say(f"\ndemo: the containers run until Ctrl-C. In another terminal, in {Path.cwd()}:\n")
-    for arguments in ("--exposed", "suite/test_services.py", "suite/test_drift.py"):
+    audit = f"--exposed --exposed-filter label={LABEL}={run_id}"
+    for arguments in (audit, "suite/test_services.py", "suite/test_drift.py"):
         say(f"DOCKER_HOST={host} {shlex.quote(sys.executable)} -m pytest {arguments}")
     with suppress(KeyboardInterrupt):
         threading.Event().wait()

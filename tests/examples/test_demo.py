@@ -36,7 +36,7 @@ def test_it_stays_until_it_is_ended(
             demo.terminate()  # a job in the background ignores Ctrl-C
             demo.communicate(timeout=60)
     assert "= 3 failed, 2 passed in " in audit.stdout
-    assert "= 9 passed in " in passes.stdout
+    assert passes.returncode == 0, passes.stdout  # one test is for each container that runs
     assert "= 6 failed in " in fails.stdout
     assert demo.returncode == 128 + signal.SIGTERM
     names = {x.name for x in client.containers.list(all=True)}

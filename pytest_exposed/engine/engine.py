@@ -211,7 +211,8 @@ class Engine:
     def inspections(self, containers: Iterable[Listed]) -> dict[str, Inspected]:
         """Return by their ids what inspect does; those that are missing are left to it."""
         records = self._api.inspections("containers", [x.id for x in containers])
-        return {key: Inspected.from_record(x) for key, x in records}
+        # Another's would look right.
+        return {key: Inspected.from_record(x) for key, x in records if x.get("Id") == key}
 
     def observe(
         self, wanted: Sequence[Listed], everyone: Sequence[Listed], *, owners: bool = False

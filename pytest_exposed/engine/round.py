@@ -276,7 +276,7 @@ class Round:
         """Return a container with what it runs instead of its image's command.
 
         The exact words are asked for only where the list's line is not that of the image's command.
-        Podman's list leaves out entrypoints, but its containers have been inspected: see _complete.
+        Podman's list leaves out entrypoints, but its containers have been inspected: see Unlisted.
         """
         if listed.id not in self._inspected and is_own(listed.command, container.image):
             return container

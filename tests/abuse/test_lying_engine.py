@@ -212,6 +212,13 @@ class TestManyInspections:
             assert again.items() <= truth.items()
             assert {x.id: engine.inspect(x) for x in listed} == truth
 
+    def test_that_of_another_is_not_taken(self, relay: Relay, idle: list[str]) -> None:
+        another = lies.says(lies.whole(b'{"Id": "%s"}' % idle[0].encode()))
+        with Engine(relay.url, timeout=TIMEOUT) as engine:
+            listed = [x for x in engine.running() if x.id in idle]
+            relay.meddle = lambda x: another if idle[2] in x else None
+            assert set(engine.inspections(listed)) == {x for x in idle if x != idle[2]}
+
     def test_connections_that_ended_are_made_anew(self, relay: Relay, idle: list[str]) -> None:
         with Engine(relay.url, timeout=TIMEOUT) as engine:
             listed = [x for x in engine.running() if x.id in idle]

@@ -20,7 +20,7 @@ from pytest_exposed.checks import Check
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.hosts import resolve
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.engine.round import Answer
+from pytest_exposed.engine.verdicts import Answer
 from pytest_exposed.errors import (
     EngineError,
     ExposedError,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.engine.round import Answer
+from pytest_exposed.engine.verdicts import Answer
 from pytest_exposed.errors import EngineError, GoneError, ObservationError, UntoldError
 from pytest_exposed.model import Container
 

@@ -13,7 +13,7 @@ from typing import Any
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.hosts import Given, from_plain, plain
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.engine.round import Answer
+from pytest_exposed.engine.verdicts import Answer
 from pytest_exposed.errors import EngineError
 from pytest_exposed.grace import settle
 from pytest_exposed.settings import Settings

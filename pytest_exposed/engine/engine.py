@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -30,8 +29,10 @@ from pytest_exposed.engine.records import (
     when,
 )
 from pytest_exposed.engine.remote import EngineRemote, is_helper
-from pytest_exposed.engine.round import Answer, Round
+from pytest_exposed.engine.round import Round
+from pytest_exposed.engine.services import services_of
 from pytest_exposed.engine.swarm import joined, service_of
+from pytest_exposed.engine.verdicts import Answer
 from pytest_exposed.errors import (
     ConfigurationError,
     EngineError,
@@ -163,32 +164,9 @@ class Engine:
         Those of tasks of Swarm services have what these publish.
         """
         records = self._api.containers(filters)
-        return joined(records, self._services()) if any(map(service_of, records)) else records
-
-    def _services(self) -> Sequence[Mapping[str, object]] | str:
-        """Return the services of the engine's swarm, or why nobody tells them.
-
-        On an engine that is in no swarm there are none, whatever the labels of its containers say.
-        """
-        manager = self._api.host.manager
-        try:
-            if manager is None:
-                return self._api.services()
-            with closing(Api(manager, self._timeout)) as api:
-                return api.services()
-        except EngineError as error:
-            if manager is None and isinstance(error, LostError):
-                raise
-            return [] if manager is None and self._is_in_no_swarm() else str(error)
-
-    def _is_in_no_swarm(self) -> bool:
-        try:
-            swarm = self._api.info().get("Swarm")
-        except LostError:
-            raise
-        except EngineError:  # a proxy that refuses to tell
-            return False
-        return isinstance(swarm, dict) and swarm.get("LocalNodeState") == "inactive"
+        if not any(map(service_of, records)):
+            return records
+        return joined(records, services_of(self._api, self._timeout))
 
     def parse(self, records: Sequence[Mapping[str, object]]) -> list[Listed]:
         """Return the containers of such records; EngineError where an engine sends no such ones."""

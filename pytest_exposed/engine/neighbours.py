@@ -37,7 +37,7 @@ class Places:
         return place not in (None, "host") and place not in self._known
 
 
-def company(wanted: Sequence[Listed], everyone: Sequence[Listed]) -> list[Listed]:
+def with_neighbours(wanted: Sequence[Listed], everyone: Sequence[Listed]) -> list[Listed]:
     """Return the wanted containers and all that may be in one of their network namespaces."""
     running = {x.id for x in everyone}
     everyone = [*everyone, *(x for x in wanted if x.id not in running)]

@@ -114,6 +114,12 @@ class TestWhatIsFound:
     def test_by_default(self, engine: Engine, service: str, findings: list[list[str]]) -> None:
         assert found(engine, service) == findings
 
+    def test_a_port_of_the_range_of_clients_that_is_published_is_a_server_s(
+        self, engine: Engine
+    ) -> None:
+        ((listener,),) = [x.listeners for x in tasks(engine, "high")]
+        assert (listener.port, listener.kind) == (Port(40000, "udp"), "reachable")
+
     def test_in_one_task_of_two(self, engine: Engine) -> None:
         both = {
             x.listening == {"80/tcp"}: [y.rule for y in x.findings] for x in tasks(engine, "half")

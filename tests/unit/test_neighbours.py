@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from make import reading
 
-from pytest_exposed.engine.neighbours import Neighbours, Places, company
+from pytest_exposed.engine.neighbours import Neighbours, Places, with_neighbours
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
 
@@ -46,24 +46,28 @@ def test_a_container_called_like_the_id_of_another_is_not_taken_for_it() -> None
 
 def test_the_company_are_those_who_may_share_a_namespace() -> None:
     # Whose place is unknown may be anywhere.
-    assert company([BY_NAME], EVERYONE) == [OWNER, UNKNOWN, BY_ID, BY_NAME, STRAY]
-    assert company([HOST], EVERYONE) == [HOST, UNKNOWN, STRAY]
-    assert company([UNKNOWN], EVERYONE) == EVERYONE
-    assert company([STRAY], EVERYONE) == EVERYONE
-    assert company([OWNER], []) == [OWNER]
+    assert with_neighbours([BY_NAME], EVERYONE) == [OWNER, UNKNOWN, BY_ID, BY_NAME, STRAY]
+    assert with_neighbours([HOST], EVERYONE) == [HOST, UNKNOWN, STRAY]
+    assert with_neighbours([UNKNOWN], EVERYONE) == EVERYONE
+    assert with_neighbours([STRAY], EVERYONE) == EVERYONE
+    assert with_neighbours([OWNER], []) == [OWNER]
 
 
 def test_who_joins_one_that_has_joined_another_is_in_the_network_of_that() -> None:
     everyone = [OWNER, HOST, BY_ID, THIRD, ON_HOST]
     places = Places(everyone)
     assert [places.of(x) for x in (THIRD, ON_HOST)] == [OWNER.id, "host"]
-    assert company([OWNER], everyone) == company([THIRD], everyone) == [OWNER, BY_ID, THIRD]
-    assert company([ON_HOST], everyone) == [HOST, ON_HOST]
+    assert (
+        with_neighbours([OWNER], everyone)
+        == with_neighbours([THIRD], everyone)
+        == [OWNER, BY_ID, THIRD]
+    )
+    assert with_neighbours([ON_HOST], everyone) == [HOST, ON_HOST]
 
 
 def test_containers_that_are_said_to_have_joined_each_other_end() -> None:
     one, other = listed(1, f"container:{2:064x}"), listed(2, f"container:{1:064x}")
-    assert one in company([one], [one, other])
+    assert one in with_neighbours([one], [one, other])
 
 
 def test_those_in_one_namespace_are_neighbours() -> None:

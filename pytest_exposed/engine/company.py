@@ -1,0 +1,111 @@
+"""The containers of one look, and what an engine tells of them beyond its list."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from pytest_exposed.command import is_own, substitute
+from pytest_exposed.engine.ended import RUNS
+from pytest_exposed.engine.neighbours import Places, with_neighbours
+from pytest_exposed.engine.records import Inspected, Listed
+from pytest_exposed.engine.unlisted import Unlisted
+from pytest_exposed.errors import EngineError, ObservationError
+from pytest_exposed.model import Container, Substitute
+from pytest_exposed.sockets.reading import Target
+
+if TYPE_CHECKING:
+    from pytest_exposed.engine.engine import Engine
+
+
+class Company:
+    """Some containers of an engine and those whose network they may share; each inspected once."""
+
+    def __init__(
+        self, engine: Engine, wanted: Sequence[Listed], everyone: Sequence[Listed]
+    ) -> None:
+        """Take the containers that are wanted, and all that run."""
+        self._engine = engine
+        self._inspected: dict[str, Inspected] = {}
+        unlisted = Unlisted(engine, self.inspect)
+        near = with_neighbours(wanted, everyone)
+        self.learn(x for x in near if unlisted.may_lack_ports_of(x))
+        self._members = {x.id: unlisted.complete(x) for x in near}
+        places = Places(self._members.get(x.id, x) for x in everyone)
+        self.places = {x: places.of(y) or x for x, y in self._members.items()}
+        """Whose network namespace each is said to be in, by their ids; or "host"."""
+        self._at_place = Counter(self.places.values())
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __getitem__(self, identity: str) -> Listed:
+        """Return a container by its id, with what its list entry lacked."""
+        return self._members[identity]
+
+    @property
+    def members(self) -> Iterable[Listed]:
+        """All of them."""
+        return self._members.values()
+
+    def targets(self) -> list[Target]:
+        """Return those that have processes, to be looked at."""
+        return [self.target(x) for x in self.members if x.state in RUNS]
+
+    def target(self, listed: Listed) -> Target:
+        """Return a container to be looked at."""
+        place = self.places[listed.id]
+        shares = place == "host" or self._at_place[place] > 1
+        return Target(
+            listed.id,
+            listed.addresses,
+            place,
+            shares,
+            lambda: self.inspect(listed).pid,
+            lambda: self._sandbox(place),
+            lambda: self._engine.inspect(listed).addresses,
+        )
+
+    def _sandbox(self, place: str) -> str:
+        """Return the file of a network namespace by whose it is; empty where that isn't told."""
+        listed = self._members.get(place)
+        return self.inspect(listed).sandbox if listed is not None else ""
+
+    def runs(self, target: Target) -> bool:
+        """Return whether a container has processes now."""
+        try:
+            return self._engine.inspect(self[target.id]).state in RUNS
+        except ObservationError:  # removed
+            return False
+
+    def learn(self, containers: Iterable[Listed]) -> None:
+        """Inspect containers together, which takes less time than each."""
+        self._inspected |= self._engine.inspections(
+            x for x in containers if x.id not in self._inspected
+        )
+
+    def inspect(self, listed: Listed) -> Inspected:
+        """Return what the list leaves out; raises as the engine's inspect does."""
+        if listed.id not in self._inspected:
+            self._inspected[listed.id] = self._engine.inspect(listed)
+        return self._inspected[listed.id]
+
+    def inspected(self, identity: str) -> Inspected | None:
+        """Return what was learned of a container, if it was."""
+        return self._inspected.get(identity)
+
+    def substitute(self, container: Container) -> Substitute | None:
+        """Return what a container runs instead of its image's command.
+
+        The exact words are asked for only where the list's line is not that of the image's command.
+        Podman's list leaves out entrypoints, but its containers have been inspected: see Unlisted.
+        """
+        listed = self[container.id]
+        if listed.id not in self._inspected and is_own(listed.command, container.image):
+            return container.substitute
+        try:
+            command = self.inspect(listed).command
+        except (EngineError, ObservationError):  # no more than a hint hangs on it
+            return container.substitute
+        return substitute(command, container.image, container.labels)

@@ -1,0 +1,115 @@
+"""What is to be said of snapshots: who their neighbours are, and what rules find wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from pytest_exposed.engine.company import Company
+from pytest_exposed.engine.neighbours import Neighbours
+from pytest_exposed.engine.swarm import not_to_be_judged
+from pytest_exposed.errors import GoneError, NotRunningError, ObservationError
+from pytest_exposed.judge import findings, glance
+from pytest_exposed.model import Container, Finding, Listener
+from pytest_exposed.sockets import Look
+from pytest_exposed.text import printable
+
+if TYPE_CHECKING:
+    from pytest_exposed.engine.engine import Engine
+
+Answer = Container | ObservationError
+"""What looking at a container gives: a snapshot of it, or why there is none."""
+
+Verdict = tuple[Finding, ...] | ObservationError
+"""What is wrong with a container, or why nobody can tell."""
+
+
+class Verdicts:
+    """Judges snapshots that were made in one look; what a verdict needs is looked up only then."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        company: Company,
+        neighbours: Neighbours,
+        look: Look,
+        seen: Mapping[str, Answer],
+    ) -> None:
+        """Take the snapshots of a whole company by their ids, each as if it were alone."""
+        self._engine = engine
+        self._company = company
+        self._neighbours = neighbours
+        self._look = look
+        self._seen = seen
+        self._owned: dict[str, tuple[Listener, ...]] = {}
+
+    def of(self, identity: str, *, owners: bool) -> Answer:
+        """Return a snapshot with its neighbours and findings, and with the owners of listeners."""
+        answer = self._seen[identity]
+        if not isinstance(answer, Container):
+            return answer
+        neighbours = [self._seen[x] for x in self._neighbours.of(identity)]
+        container = replace(
+            answer, neighbours=tuple(x for x in neighbours if isinstance(x, Container))
+        )
+        rules = self._engine.rules
+        asks_for_names = any(x.name == "ssh" for x in rules)
+        wrong, broken = glance(container, rules)
+        if owners or asks_for_names or wrong:
+            container = replace(
+                self._with_owners(container),
+                neighbours=tuple(self._with_owners(x) for x in container.neighbours),
+            )
+        if "silent" in broken:
+            container = replace(container, image=self._engine.images.with_history(container.image))
+        if broken & {"silent", "published-silent"}:
+            container = replace(container, substitute=self._company.substitute(container))
+        verdict = self._findings(container) if wrong or asks_for_names else ()
+        verdict = self._certain(container, verdict)
+        why = self._company[identity].untold
+        untold = not_to_be_judged(container, rules, why) if why else None
+        if untold is not None and not isinstance(verdict, ObservationError):
+            # What is found is shown; where that is nothing, or accepted, the rest is unknown.
+            verdict = verdict if any(x.waived is None for x in verdict) else untold
+        return replace(container, verdict=verdict, untold=untold)
+
+    def _findings(self, container: Container) -> Verdict:
+        try:
+            found = findings(container, self._engine.rules)
+        except ObservationError as error:
+            return error
+        today = date.today()  # noqa: DTZ011  # the user's day
+        return self._engine.acceptance.applied(container, found, today)
+
+    def _certain(self, container: Container, verdict: Verdict) -> Verdict:
+        """Return the verdict, unless a neighbour that was not seen may answer a publication."""
+        published = {x.port for x in container.published}
+        if isinstance(verdict, ObservationError) or not any(x.port in published for x in verdict):
+            return verdict
+        places = self._company.places
+        for identity, answer in self._seen.items():
+            unseen = isinstance(answer, ObservationError) and not isinstance(
+                answer, (GoneError, NotRunningError)
+            )
+            if unseen and places[identity] == places[container.id]:
+                return ObservationError(
+                    f"{container} shares its network namespace with "
+                    f"{printable(self._company[identity].name)}, which may answer what it "
+                    f"publishes, and which can't be seen:\n{answer}"
+                )
+        return verdict
+
+    def _with_owners(self, container: Container) -> Container:
+        # One of many that share a network is the neighbour of each of the others.
+        if container.id not in self._owned:
+            inodes = {x for listener in container.listeners for x in listener.inodes}
+            found = self._look.owners(container.id, inodes)
+
+            def named(listener: Listener) -> Listener:
+                owners = {x for inode in listener.inodes for x in found.get(inode, ())}
+                return replace(listener, owners=tuple(sorted(owners)))
+
+            self._owned[container.id] = tuple(map(named, container.listeners))
+        return replace(container, listeners=self._owned[container.id])

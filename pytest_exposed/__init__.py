@@ -9,8 +9,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_exposed.check import Check
     from pytest_exposed.checks import (
-        Check,
         container_listens_on,
         container_matches_image,
         container_publishes,
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "check": ("Check",),
     "checks": (
-        "Check",
         "container_listens_on",
         "container_matches_image",
         "container_publishes",
@@ -97,6 +97,10 @@ __all__ = [
     "container_publishes",
     "image_exposes",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, "__version__"})
 
 
 def __getattr__(name: str) -> object:

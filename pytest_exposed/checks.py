@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-from pytest_exposed import rules
+from pytest_exposed import rules, selection
+from pytest_exposed.check import Check
 from pytest_exposed.endpoints import BoundPort, PublishedPort
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.ended import not_running
@@ -13,30 +15,10 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.swarm import REMEDY
 from pytest_exposed.errors import ConfigurationError, ExposedError, ObservationError, PortError
 from pytest_exposed.grace import moments, settle
+from pytest_exposed.judge import brief, unattributed
 from pytest_exposed.model import Container, Finding, Listener
 from pytest_exposed.ports import Port, Ports, PortsLike
 from pytest_exposed.text import printable
-
-MOST = 236
-"""pytest cuts the repr in a failed assertion at 240 characters."""
-
-
-class Check:
-    """The result of a check: true or false, and why in one line."""
-
-    __slots__ = ("_holds", "_why", "containers")
-
-    def __init__(self, holds: bool, why: str, *containers: Container) -> None:
-        """Keep the answer, the reason, and the containers that were looked at."""
-        self._holds = holds
-        self._why = printable(why, MOST)
-        self.containers = containers
-
-    def __bool__(self) -> bool:
-        return self._holds
-
-    def __repr__(self) -> str:
-        return self._why
 
 
 def container_listens_on(
@@ -57,6 +39,7 @@ def container_listens_on(
     NotRunningError for one that doesn't run, or ends while it is waited for, ObservationError where
     its sockets, or whose they are, can't be seen.
     """
+    _expect_engine(engine)
     wanted = [x for form in ports for x in BoundPort.parse(form)]
     if not wanted and not only:
         raise _no_ports()
@@ -94,21 +77,17 @@ def _all_listen_on(tasks: Sequence[Container], wanted: Sequence[BoundPort], *, o
 
 def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool) -> Check:
     missing = [x for x in wanted if not any(x.is_met_by(y) for y in container.listeners)]
-    surplus = container.listening - {x.port for x in wanted} if only else Ports()
+    surplus = [x for x in container.listeners if only and _is_surplus(x, wanted)]
     doubtful = [x for x in container.listeners if any(y.may_be_met_by(x) for y in missing)]
     if only and not missing:
-        named = {x.port for x in wanted}
-        doubtful += [
-            x
+        presumed = [
+            (x, replace(x, kind=x.presumed))
             for x in container.listeners
-            if x.kind == "unattributed" and x.presumed == "reachable" and x.port not in named
+            if x.kind == "unattributed" and x.presumed is not None
         ]
+        doubtful += [x for x, its_own in presumed if _is_surplus(its_own, wanted)]
     if doubtful and not surplus:
-        raise ObservationError(
-            f"whose {printable(', '.join(map(str, doubtful)), 160)} is can't be told: {container} "
-            "shares its network namespace, and the sockets of its processes are hidden from this "
-            "user: run as root on the engine's host"
-        )
+        raise unattributed(container, doubtful)
     if missing:
         return Check(
             False,
@@ -116,14 +95,22 @@ def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool
             container,
         )
     if surplus:
-        listeners = [x for x in container.listeners if x.port in surplus]
+        too = " too" if wanted else ", and was to listen on nothing"
+        ports = Ports(x.port for x in surplus)
         return Check(
-            False, f"{container} listens on {surplus} too: {_list(map(_who, listeners))}", container
+            False, f"{container} listens on {ports}{too}: {_list(map(_who, surplus))}", container
         )
     if not wanted:
         return Check(True, f"{container} listens on nothing", container)
     met = [x for x in container.listeners if any(y.is_met_by(x) for y in wanted)]
     return Check(True, f"{container} listens on {_list(map(_who, met))}", container)
+
+
+def _is_surplus(listener: Listener, wanted: Iterable[BoundPort]) -> bool:
+    """Return whether something outside can reach a listener that is none of those wanted."""
+    return listener.kind == "reachable" and not any(
+        x.port == listener.port and x.address in (None, listener.address) for x in wanted
+    )
 
 
 def _is_duration(value: object) -> bool:
@@ -143,7 +130,7 @@ def _heard(container: Container, asked: Sequence[BoundPort]) -> str:
     What is on the ports that were asked about stands first: a long list is cut.
     """
     ports = {x.port for x in asked}
-    shown = [x for x in container.listeners if x.kind != "ephemeral"]
+    shown = [x for x in container.listeners if x.kind != "ephemeral" or x.port in ports]
     shown.sort(key=lambda x: x.port not in ports)
     return f"it listens on {_list(map(_who, shown))}" if shown else "it listens on nothing"
 
@@ -165,6 +152,7 @@ def container_publishes(engine: Engine, container: object, *ports: PortsLike) ->
     that address of it. What a Swarm service publishes by ingress, each of its tasks does. Raises as
     container_listens_on does; sockets need not be seen.
     """
+    _expect_engine(engine)
     wanted = [x for form in ports for x in PublishedPort.parse(form)]
     if not wanted:
         raise _no_ports()
@@ -206,10 +194,16 @@ def container_matches_image(
 
     ignore are rules and groups not to judge by; allow are rules and ports whose findings are
     accepted: "silent", 9000, "8000-8003/udp". A container younger than grace seconds is looked at
-    again until it matches. Raises ConfigurationError for an unknown rule, and as
-    container_listens_on does.
+    again until it matches. Raises ConfigurationError for an unknown rule, and where all that the
+    engine judges by are ignored, else as container_listens_on does.
     """
+    _expect_engine(engine)
     ignored = _ignored(ignore)
+    if ignored.issuperset(x.name for x in engine.rules):
+        raise ConfigurationError(
+            f"no rule is left to judge by: ignore={ignore!r} leaves out each of "
+            f"{', '.join(x.name for x in engine.rules)}"
+        )
     accepts = _allowance(allow)
     listed, everyone = engine.find(container)
     answer = engine.observe([listed], everyone, owners=True)[listed.id]
@@ -222,8 +216,11 @@ def container_matches_image(
     if not found and untold is not None and not untold.rules <= ignored:
         raise untold
     if not found:
-        return Check(True, f"{answer} matches {answer.image}", answer)
-    return Check(False, f"{answer} does not match {answer.image}: {_list(found)}", answer)
+        left_out = [x.name for x in engine.rules if x.name in ignored]
+        without = f", {_list(left_out)} ignored" if left_out else ""
+        return Check(True, f"{answer} matches {answer.image}{without}", answer)
+    why = f"{answer} does not match {answer.image}: {brief(found)}"
+    return Check(False, why, answer, findings=found)
 
 
 def _ignored(ignore: object) -> set[str]:
@@ -236,10 +233,12 @@ def _ignored(ignore: object) -> set[str]:
             f"ignore={ignore!r} names no rules: give a name or a list of names; ports are allowed "
             "with allow="
         )
-    return rules.expand(rules.split(texts))
+    return selection.expand(selection.split(texts))
 
 
 def _allowance(allow: PortsLike) -> Callable[[Finding], bool]:
+    if not isinstance(allow, (str, int, Port, Iterable)):
+        raise PortError(f"allow={allow!r} is neither ports nor rules")
     forms = [allow] if isinstance(allow, (str, int, Port)) else list(allow)
     names = {x for x in forms if isinstance(x, str) and x in rules.RULES}
     for form in forms:
@@ -254,6 +253,7 @@ def image_exposes(engine: Engine, image: object, *ports: PortsLike, only: bool =
 
     Raises PortError for what is no port, NotFoundError for an unknown image.
     """
+    _expect_engine(engine)
     wanted = Ports.parse(*ports)
     if not wanted and not only:
         raise _no_ports()
@@ -262,8 +262,17 @@ def image_exposes(engine: Engine, image: object, *ports: PortsLike, only: bool =
     if missing:
         return Check(False, f"{found} does not EXPOSE {missing}: it exposes {found.documented}")
     if only and surplus:
-        return Check(False, f"{found} exposes {surplus} too")
+        too = " too" if wanted else ", and was to expose nothing"
+        return Check(False, f"{found} exposes {surplus}{too}")
     return Check(True, f"{found} exposes {found.documented}")
+
+
+def _expect_engine(engine: object) -> None:
+    if not isinstance(engine, Engine):
+        raise ConfigurationError(
+            f"{printable(repr(engine), 60)} is not an Engine, which these functions take first: "
+            "give one, such as Engine(), or take the fixture of that name, which has one"
+        )
 
 
 def _no_ports() -> ConfigurationError:

@@ -12,7 +12,7 @@ from pytest_exposed.baseline import REASON, Entry
 from pytest_exposed.outcome import Outcome
 from pytest_exposed.ports import Port
 from pytest_exposed.report import suite
-from pytest_exposed.rules import select
+from pytest_exposed.selection import select
 from pytest_exposed.text import plural, printable
 from pytest_exposed.waivers import stale
 
@@ -76,6 +76,8 @@ def _accepted(audit: Audit, outcome: Outcome, judged: _Judged) -> tuple[set[Entr
     before = baseline.read(settings.baseline) if settings.baseline is not None else frozenset()
     kept = {x for x in before if not judged.all_of(x)} - entries
     line = f"{plural(len(entries | kept), 'accepted finding')} written to {settings.new_baseline}"
+    if gone := len(before - kept - entries):
+        line += f"; {gone} of {settings.baseline} left out, as not found any more"
     if kept:
         line += f"; {len(kept)} of them kept from {settings.baseline}, as not all was judged"
     if outcome.unseen():

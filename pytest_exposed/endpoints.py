@@ -68,12 +68,15 @@ class PublishedPort:
     port: Port
     host_ip: str | None = None
     host_port: int | None = None
+    highest: int | None = None
+    """The last port of the host where any of a range will do, the first of which is host_port."""
 
     @classmethod
     def parse(cls, form: PortsLike) -> list[PublishedPort]:
         """Return what a form of `docker run -p` means: "80", "8080:80", "127.0.0.1:8080:80/tcp".
 
-        Ranges pair up: "8000-8001:80-81". Raises PortError (a ValueError) that names the form.
+        Ranges pair up: "8000-8001:80-81"; of "8000-8010:80" any port of the host will do. Raises
+        PortError (a ValueError) that names the form.
         """
         if not isinstance(form, str) or ":" not in form:
             return [cls(x) for x in Ports.parse(form)]
@@ -96,6 +99,9 @@ class PublishedPort:
         if "/" in match["host"]:
             raise PortError(f"{form!r} is not a publication: the protocol stands at its end")
         hosts = _ports(match["host"], form)
+        if len(ports) == 1:
+            highest = hosts[-1].number if len(hosts) > 1 else None
+            return [cls(ports[0], address, hosts[0].number, highest)]
         if len(hosts) != len(ports):
             raise PortError(
                 f"{form!r} is not a publication: it has {len(hosts)} ports for {len(ports)}"
@@ -106,15 +112,21 @@ class PublishedPort:
         """Return whether a publication is this."""
         return (
             publication.port == self.port
-            and self.host_port in (None, publication.host_port)
+            and (
+                self.host_port is None
+                or self.host_port <= publication.host_port <= (self.highest or self.host_port)
+            )
             # Podman leaves out the address that means all.
             and self.host_ip in (None, publication.host_ip or "0.0.0.0")  # noqa: S104
         )
 
     def __str__(self) -> str:
-        if self.host_ip is not None:
-            return f"{endpoint(self.host_ip, self.host_port or 0)}->{self.port}"
-        return str(self.port) if self.host_port is None else f"{self.host_port}->{self.port}"
+        if self.host_ip is None and self.host_port is None:
+            return str(self.port)
+        host = "*" if self.host_port is None else str(self.host_port)
+        if self.highest is not None:
+            host = f"{host}-{self.highest}"
+        return f"{endpoint(self.host_ip, host) if self.host_ip is not None else host}->{self.port}"
 
 
 def _is_address(text: str) -> bool:
@@ -137,4 +149,4 @@ def _ports(text: str, form: str) -> list[Port]:
     try:
         return list(Ports.parse(text))
     except PortError as error:
-        raise PortError(f"{form!r} is not a port: {error}") from None
+        raise PortError(f"{form!r} can't be read: {error}") from None

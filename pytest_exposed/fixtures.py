@@ -16,7 +16,7 @@ import pytest
 
 from pytest_exposed import checks
 from pytest_exposed.audit import Audit, labels_of
-from pytest_exposed.checks import Check
+from pytest_exposed.check import Check
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.hosts import resolve
 from pytest_exposed.engine.records import Listed
@@ -30,7 +30,7 @@ from pytest_exposed.errors import (
 )
 from pytest_exposed.model import Container
 from pytest_exposed.ports import PortsLike
-from pytest_exposed.report.text import table
+from pytest_exposed.report.text import findings_lines, table
 from pytest_exposed.settings import Settings
 from pytest_exposed.sockets import REMOTE
 from pytest_exposed.text import printable
@@ -95,32 +95,21 @@ class Checker:
         self.engine = engine
         self.grace = grace
         self._looked: dict[str, Container] = {}
+        self._findings: dict[str, list[str]] = {}
         self._round: dict[str, Answer] = {}
         self._failure: EngineError | None = None
 
     def forget(self) -> None:
         """Forget what was looked at: another test begins."""
         self._looked.clear()
+        self._findings.clear()
 
     def sections(self) -> list[tuple[str, str]]:
-        """Return a titled table of ports for each container that was looked at."""
-        return [(f"Ports of {x}", "\n".join(table(x))) for x in self._looked.values()]
-
-    @staticmethod
-    def leave_out_own_frames(error: pytest.ExceptionInfo[BaseException]) -> None:
-        """Let an error that is raised on purpose end where a test calls into this package."""
-        if not isinstance(error.value, ExposedError):
-            return
-        kept: list[TracebackType] = []
-        entry: TracebackType | None = error.tb
-        while entry is not None and not entry.tb_frame.f_code.co_filename.startswith(_OWN):
-            kept.append(entry)
-            entry = entry.tb_next
-        shown: TracebackType | None = None
-        for x in reversed(kept):
-            shown = TracebackType(shown, x.tb_frame, x.tb_lasti, x.tb_lineno)
-        if shown is not None:
-            error.traceback = type(error.traceback)(shown)
+        """Return for each container that was looked at, its title, findings and table of ports."""
+        return [
+            (f"Ports of {x}", "\n".join([*self._findings.get(key, ()), *table(x)]))
+            for key, x in self._looked.items()
+        ]
 
     def look(self, listed: Listed, together: Sequence[Listed]) -> Container:
         """Return a snapshot of one of the containers listed before; skip the test if it is gone.
@@ -162,11 +151,29 @@ class Checker:
         except ExposedError as error:
             raise error.with_traceback(None) from None
         self._looked.update((x.id, x) for x in check.containers)
+        if check.findings:
+            self._findings[check.containers[0].id] = [*findings_lines(check.findings), ""]
         if _is_dropped(sys._getframe(2)):  # noqa: SLF001  # whoever called the fixture
             warnings.warn(
                 UnassertedWarning(f"a check is not asserted, write `assert`: {check}"), stacklevel=3
             )
         return check
+
+
+def leave_out_own_frames(error: pytest.ExceptionInfo[BaseException]) -> None:
+    """Let an error that this package raises on purpose end where a test calls into it."""
+    if not isinstance(error.value, ExposedError):
+        return
+    kept: list[TracebackType] = []
+    entry: TracebackType | None = error.tb
+    while entry is not None and not entry.tb_frame.f_code.co_filename.startswith(_OWN):
+        kept.append(entry)
+        entry = entry.tb_next
+    shown: TracebackType | None = None
+    for x in reversed(kept):
+        shown = TracebackType(shown, x.tb_frame, x.tb_lasti, x.tb_lineno)
+    if shown is not None:
+        error.traceback = type(error.traceback)(shown)
 
 
 def _is_dropped(caller: FrameType) -> bool:

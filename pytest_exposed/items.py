@@ -13,9 +13,9 @@ from pytest_exposed.baseline import key
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, ExposedError, GoneError, ObservationError
 from pytest_exposed.host import HostAudit
+from pytest_exposed.judge import brief
 from pytest_exposed.model import Container
 from pytest_exposed.report import record
-from pytest_exposed.report.causes import neighbours
 from pytest_exposed.report.text import failure_text, table
 from pytest_exposed.text import printable
 
@@ -70,20 +70,25 @@ class AuditItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Any, None, str]:
         """Return what the heading of a failure says; there is no file."""
-        return self.config.rootpath, None, self.name
+        # What stands for a file, as in the test's id: pytest tells a place where they differ.
+        return self.config.rootpath / self.nodeid.partition("::")[0], None, self.name
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Return the text of an expected failure; a traceback only for what is a fault of ours."""
         if isinstance(excinfo.value, MismatchError):
-            return FailureText(excinfo.value.headline, str(excinfo.value))
+            return self._text(excinfo.value.headline, str(excinfo.value))
         if isinstance(excinfo.value, ExposedError):
             text = str(excinfo.value)
             first, *rest = text.splitlines()
-            # The first line of several reasons ends with a colon: it says nothing by itself.
-            return FailureText(
-                f"{first} {'; '.join(map(str.strip, rest))}" if first.endswith(":") else first, text
-            )
+            # The first line of several reasons says which container it is, as the test's name does.
+            if first.endswith(":"):
+                first = f"not observed: {'; '.join(map(str.strip, rest))}"
+            return self._text(first, text)
         return super().repr_failure(excinfo, style)
+
+    def _text(self, headline: str, text: str) -> FailureText:
+        in_a_line = self.config.getoption("tbstyle", "auto") == "line"
+        return FailureText(headline, text, f"{self.nodeid}: {headline}" if in_a_line else None)
 
 
 class HostItem(AuditItem):
@@ -157,24 +162,25 @@ class ContainerItem(AuditItem):
         """Raise what is wrong with a container that was seen."""
         findings = [x for x in container.findings if x.waived is None]
         if findings:
-            headline = ", ".join(
-                f"{x.first.rule} {x.span}".removesuffix(" -") for x in neighbours(findings)
-            )
-            raise MismatchError(printable(headline), failure_text(container, findings))
+            raise MismatchError(printable(brief(findings)), failure_text(container, findings))
 
 
 class FailureText:
     """What pytest prints of a failure, and the line that its summary quotes."""
 
-    def __init__(self, headline: str, text: str) -> None:
+    def __init__(self, headline: str, text: str, line: str | None = None) -> None:
+        """Keep both; line is all that is printed with --tb=line, and pytest prints that itself."""
         self.text = text
-        self.reprcrash = _Headline(headline)
+        self.reprcrash = _Headline(headline, line or headline)
+        self._is_a_line = line is not None
 
     def __str__(self) -> str:
         return self.text
 
     def toterminal(self, tw: Any) -> None:
         """Write the text; the first line as pytest marks errors."""
+        if self._is_a_line:
+            return
         first, _, rest = self.text.partition("\n")
         tw.line(first, red=True, bold=True)
         if rest:
@@ -184,6 +190,7 @@ class FailureText:
 @dataclass(frozen=True, slots=True)
 class _Headline:
     message: str
+    line: str
 
     def __str__(self) -> str:
-        return self.message
+        return self.line

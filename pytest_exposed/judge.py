@@ -10,6 +10,7 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication
 from pytest_exposed.ports import HIGHEST, PROTOCOLS, Port, Ports, order
 from pytest_exposed.rules import Case, Rule
+from pytest_exposed.text import printable
 
 Listeners = tuple[Listener, ...]
 
@@ -17,6 +18,14 @@ Listeners = tuple[Listener, ...]
 def findings(container: Container, rules: Sequence[Rule]) -> tuple[Finding, ...]:
     """Return what rules find wrong with a container, sorted by port; raises as search does."""
     return tuple(search(container, rules))
+
+
+def brief(findings: Iterable[Finding]) -> str:
+    """Return which rules are broken by which ports: "silent 80-82/tcp, undocumented 9000/tcp"."""
+    ports: dict[str, list[Port]] = {}
+    for x in findings:
+        ports.setdefault(x.rule, []).extend([x.port] if x.port is not None else [])
+    return ", ".join(f"{rule} {Ports(found)}" if found else rule for rule, found in ports.items())
 
 
 def glance(container: Container, rules: Sequence[Rule]) -> tuple[bool, set[str]]:
@@ -52,16 +61,21 @@ def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
             mine = tuple(map(_presumed, assumed))
             verdict = _judge(scene.case(port, own + mine, doubtful, publications), rules)
             if [x.rule for x in verdict] != [x.rule for x in certain]:
-                raise ObservationError(
-                    f"whose {', '.join(map(str, assumed))} is can't be told: {container} shares "
-                    "its network namespace, and the sockets of its processes are hidden from this "
-                    "user: run as root on the engine's host"
-                )
+                raise unattributed(container, assumed)
         yield from certain
     for rule in rules:
         broken = rule.judge_container(container) if rule.judge_container else None
         if broken is not None:
             yield Finding(rule.name, None, *broken)
+
+
+def unattributed(container: Container, listeners: Iterable[Listener]) -> ObservationError:
+    """Return the error of an answer that hangs on listeners which nothing can attribute."""
+    return ObservationError(
+        f"whose {printable(', '.join(map(str, listeners)), 160)} is can't be told: {container} "
+        f"shares its network namespace, and {container.source} doesn't show which processes hold "
+        "its sockets: run as root on the engine's host, with the source auto"
+    )
 
 
 def hanging_on_publications(container: Container, rules: Sequence[Rule]) -> tuple[str, ...]:
@@ -84,8 +98,15 @@ def hanging_on_publications(container: Container, rules: Sequence[Rule]) -> tupl
         ingress = Publication(port, "0.0.0.0", 1, ingress=True)  # noqa: S104
         known = scene.case(port, own, doubtful, published)
         assumed = scene.case(port, own, doubtful, (*published, ingress))
-        broken |= {x.name for x in rules if x.judge and x.judge(assumed) and not x.judge(known)}
+        broken |= {x.name for x in rules if _may_break(x, assumed) and not _may_break(x, known)}
     return tuple(x.name for x in rules if x.name in broken)
+
+
+def _may_break(rule: Rule, case: Case) -> bool:
+    try:
+        return rule.judge is not None and rule.judge(case) is not None
+    except ObservationError:
+        return True
 
 
 def _attributed(listeners: Listeners) -> tuple[Listeners, Listeners]:

@@ -31,13 +31,14 @@ def listeners(
     ports for clients.
     """
     dns = _dns_pair(reading.sockets, local_ports)
+    ipv4 = reading.addresses is None or any(":" not in x for x in reading.addresses)
     merged: dict[tuple[Port, str, bool, Kind, bool], set[int]] = {}
     for socket in reading.sockets:
         mine = belongs(socket, reading, held, dns)
         if mine is False:
             continue
         port = Port(socket.port, socket.protocol)
-        kind = _kind(socket, port, reading, named, local_ports)
+        kind = _kind(socket, port, reading, named, local_ports, ipv4=ipv4)
         key = (port, socket.address, bool(mine), kind, bool(socket.v6only))
         # SO_REUSEPORT gives several sockets of one port and address: one listener.
         merged.setdefault(key, set()).add(socket.inode)
@@ -104,6 +105,8 @@ def _kind(
     reading: Reading,
     named: Collection[Port],
     local_ports: tuple[int, int],
+    *,
+    ipv4: bool,
 ) -> Kind:
     if (
         port.protocol == "udp"
@@ -114,13 +117,19 @@ def _kind(
     address = _address(socket.address)
     if address.is_loopback or socket.device == LOOPBACK_DEVICE:
         return "loopback"
-    if isinstance(address, IPv6Address):
-        needs_ipv6 = socket.v6only or not address.is_unspecified
-        if needs_ipv6 and not reading.ipv6:
-            return "unreachable"
-    if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255":
-        return "reachable"
-    # Bound to an address that its namespace does not have (any more).
-    if reading.addresses is not None and str(address) not in reading.addresses:
-        return "unreachable"
-    return "reachable"
+    return "reachable" if _is_at_an_address(address, socket, reading, ipv4=ipv4) else "unreachable"
+
+
+def _is_at_an_address(
+    address: IPv4Address | IPv6Address, socket: Socket, reading: Reading, *, ipv4: bool
+) -> bool:
+    """Return whether the namespace has an address that a socket is bound to."""
+    is_ipv6 = isinstance(address, IPv6Address)
+    if is_ipv6 and not reading.ipv6 and (socket.v6only or not address.is_unspecified):
+        return False
+    if address.is_unspecified:
+        return ipv4 or (is_ipv6 and reading.ipv6)
+    if address.is_multicast or str(address) == "255.255.255.255":
+        return True
+    # It may have been taken away since.
+    return reading.addresses is None or str(address) in reading.addresses

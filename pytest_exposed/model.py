@@ -64,8 +64,13 @@ class Listener:
     def __str__(self) -> str:
         return f"{self.endpoint}/{self.port.protocol}"
 
+    def __repr__(self) -> str:
+        """Return a short text: pytest shows it beside every failed assertion."""
+        told = ", ".join([self.kind, *map(str, self.owners)])
+        return f"<listener {self}: {told}>"
 
-def endpoint(address: str, number: int) -> str:
+
+def endpoint(address: str, number: int | str) -> str:
     """Return "0.0.0.0:80" or "[::]:80"; an address that the engine left out reads as any."""
     if ":" in address:
         return f"[{address}]:{number}"
@@ -89,6 +94,18 @@ class Publication:
 
     def __str__(self) -> str:
         return f"{self.endpoint}->{self.port}"
+
+    def __repr__(self) -> str:
+        """Return a short text: pytest shows it beside every failed assertion."""
+        return f"<publication {self}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A container's addresses in one of its networks; empty where it has none of a kind."""
+
+    ipv4: str
+    ipv6: str
 
 
 # https://docs.docker.com/reference/compose-file/services/#labels and `docker service create`
@@ -158,6 +175,11 @@ class Finding:
     def __str__(self) -> str:
         return f"{self.rule} {self.port}" if self.port else self.rule
 
+    def __repr__(self) -> str:
+        """Return a short text: pytest shows it beside every failed assertion."""
+        waived = "" if self.waived is None else ", waived"
+        return f"<finding {self}{waived}: {self.message}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Substitute:
@@ -188,6 +210,8 @@ class Container:
     """Whether its network namespace is that of the engine's host, as far as it is told or seen."""
     neighbours: tuple[Container, ...] = field(default=(), repr=False)
     """The other containers in its network namespace, without neighbours of their own."""
+    endpoints: tuple[Endpoint, ...] = field(default=(), compare=False, repr=False)
+    """To which of its addresses what it publishes may lead; none where that is not known."""
     notes: tuple[str, ...] = ()
     """What is worth a line and breaks no rule, such as a publication without effect."""
     verdict: tuple[Finding, ...] | ObservationError = field(default=(), compare=False, repr=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,8 @@ def add(parser: pytest.Parser) -> None:
         "--exposed-helper-image",
         metavar="IMAGE",
         help="image with sh and cat for the one helper container that an engine out of reach of "
-        "netlink and procfs is looked at with; pulled if missing (default: a busybox it has)",
+        "netlink and procfs is looked at with; pulled if missing (default: a busybox or alpine "
+        "that it has)",
     )
     option(
         "--exposed-report",
@@ -181,8 +183,11 @@ def _own_id(config: pytest.Config, argument: str) -> str | None:
     path = os.path.normpath(os.path.join(config.invocation_params.dir, argument))
     below = path.removeprefix(f"{config.rootpath}{os.sep}")
     own = below if below.startswith("exposed::") else argument
+    # A socket, written as its address is.
+    own = re.sub(r"^exposed\[([a-z+]+)://(?=/)", r"exposed[\1:", own)
     is_own = own.startswith(("exposed::", "exposed["))
-    return own if is_own and not os.path.exists(argument.partition("::")[0]) else None
+    # A folder has no tests of its own, whatever it is called.
+    return own if is_own and not os.path.isfile(argument.partition("::")[0]) else None
 
 
 def haste(config: pytest.Config, chosen: Sequence[str]) -> dict[str, bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import gettempdir
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 _AUDIT: pytest.StashKey[Audit] = pytest.StashKey()
-_CHECKERS: pytest.StashKey[list[Checker]] = pytest.StashKey()
+_CHECKERS: pytest.StashKey[dict[int, Checker]] = pytest.StashKey()
 _FILE: pytest.StashKey[Path] = pytest.StashKey()
 _EXPANDED: pytest.StashKey[Settings | ValueError] = pytest.StashKey()
 _CHOSEN: pytest.StashKey[Sequence[str]] = pytest.StashKey()
@@ -174,7 +174,7 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Forget what the test before looked at."""
-    for checker in item.config.stash.get(_CHECKERS, ()):
+    for checker in item.config.stash.get(_CHECKERS, {}).values():
         checker.forget()
 
 
@@ -182,13 +182,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the port tables of the containers that a failed test looked at."""
-    checkers = item.config.stash.get(_CHECKERS, ())
-    if checkers and call.excinfo is not None and not item.config.option.fulltrace:
-        checkers[0].leave_out_own_frames(call.excinfo)
+    """Show of an error of ours the test's own frames, and the tables of what the test looked at."""
+    if "pytest_exposed.errors" in sys.modules and call.excinfo and not item.config.option.fulltrace:
+        from pytest_exposed.fixtures import leave_out_own_frames  # noqa: PLC0415
+
+        leave_out_own_frames(call.excinfo)
     report = yield
     if report.failed:
-        for checker in checkers:
+        for checker in item.config.stash.get(_CHECKERS, {}).values():
             report.sections += checker.sections()
     return report
 
@@ -230,27 +231,28 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def _exposed_checker(request: pytest.FixtureRequest) -> Iterator[Checker]:
-    from pytest_exposed.errors import ExposedError  # noqa: PLC0415
+def _exposed_checker(request: pytest.FixtureRequest) -> Checker:
+    from pytest_exposed.errors import ConfigurationError, ExposedError  # noqa: PLC0415
     from pytest_exposed.fixtures import Checker  # noqa: PLC0415
 
+    config = request.config
+    # pytest makes a fixture anew for each parameter, and each running container is one.
+    checkers = config.stash.setdefault(_CHECKERS, {})
+    place = getattr(request, "param", 0)
+    if place in checkers:
+        return checkers[place]
     try:
-        settings = _expanded(request.config)
+        settings = _expanded(config)
         if len(settings.hosts) > 1 and not hasattr(request, "param"):
-            pytest.fail(
+            raise ConfigurationError(
                 "several docker hosts are given, and a fixture asked for by getfixturevalue can't "
-                "run once for each: name it among the arguments of the test",
-                pytrace=False,
+                "run once for each: name it among the arguments of the test"
             )
-        engine = settings.connect(settings.hosts[getattr(request, "param", 0)])
+        engine = settings.connect(settings.hosts[place])
     except ExposedError as error:
         raise pytest.fail.Exception(f"pytest-exposed: {error}", pytrace=False) from None
-    checker = Checker(engine, settings.grace)
-    checkers = request.config.stash.setdefault(_CHECKERS, [])
-    checkers.append(checker)
-    with engine:
-        yield checker
-    checkers.remove(checker)
+    config.add_cleanup(engine.close)
+    return checkers.setdefault(place, Checker(engine, settings.grace))
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,16 @@ class Port:
             raise PortError(f"{text!r} is a range of ports where one port is needed")
         return ports[0]
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Port):
+            return self.number == other.number and self.protocol == other.protocol
+        if isinstance(other, (int, str)) and not isinstance(other, bool):
+            try:
+                return self == Port.parse(other)
+            except PortError:
+                return False
+        return NotImplemented
+
     def __hash__(self) -> int:
         # Few ports differ by the protocol alone, and to hash both takes twice as long.
         return self.number
@@ -172,6 +182,9 @@ class Ports(AbstractSet[Any]):
     # is written out, on the other side's ports.
 
     def __eq__(self, other: object) -> bool:
+        # Whatever means ports: to be unequal to all but sets would let `!=` pass.
+        if isinstance(other, (str, int, Port, list, tuple)) and not isinstance(other, bool):
+            return self._ports == Ports.parse(other)._ports
         ports = _members(other)
         return NotImplemented if ports is None else self._ports == ports
 

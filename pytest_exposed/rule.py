@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from pytest_exposed.forwarding import destinations, takes
 from pytest_exposed.model import Container, Listener, Publication
 from pytest_exposed.ports import Port, Ports
 
@@ -50,6 +51,26 @@ class Case:
         service = self.container.service
         return f" by service {service}" if service is not None and service.id else ""
 
+    @property
+    def is_reached(self) -> bool | None:
+        """Whether a listener takes what a publication leads to, of any; None where it may.
+
+        A port that is published for IPv4 and IPv6 alike is reached where it is reached by one.
+        """
+        told = {
+            takes(listener, publication, self.container.endpoints)
+            for listener in self.answering
+            if listener.kind in ("reachable", "ephemeral")
+            for publication in self.published
+        }
+        return True if True in told else None if None in told else False
+
+    @property
+    def destinations(self) -> str:
+        """Where the publications lead."""
+        ends = self.container.endpoints
+        return " or ".join(dict.fromkeys(y for x in self.published for y in destinations(x, ends)))
+
     def listening_elsewhere(self) -> str:
         """Return the container's other listening ports, to choose the right one from."""
         ports = self.listening - {self.port}
@@ -60,6 +81,9 @@ def where(published: Iterable[Publication]) -> str:
     """Return where the host answers, and which of it is the ingress of a swarm's nodes."""
     return ", ".join(f"{x.endpoint} (ingress)" if x.ingress else x.endpoint for x in published)
 
+
+LAYER = " (layer: "
+"""Where a message ends with the words of an image's layer."""
 
 Verdict = tuple[str, str] | None
 """Message and fix, or None where the rule isn't broken."""

@@ -7,16 +7,16 @@ group are tried in the order written, and a port breaks one of them at most.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Iterable
 
-from pytest_exposed.errors import ConfigurationError
+from pytest_exposed import layers
+from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Listener
-from pytest_exposed.ports import PROTOCOLS, Port, Ports
-from pytest_exposed.rule import RULES, Case, Rule, Verdict, rule, rule_of_container, where
+from pytest_exposed.ports import PROTOCOLS, Port
+from pytest_exposed.rule import LAYER, RULES, Case, Rule, Verdict, rule, rule_of_container, where
 from pytest_exposed.text import printable
 
-__all__ = ["CIS", "RULES", "Case", "Rule", "expand", "exposed_by", "select", "split"]
+__all__ = ["CIS", "RULES", "Case", "Rule"]
 
 CIS = "CIS Docker Benchmark 1.6.0"
 """The edition that is cited: the numbers of its controls moved between editions."""
@@ -27,23 +27,53 @@ def _unreachable(case: Case) -> Verdict:
     """It is documented or published, and nothing outside can reach its listeners.
 
     A server that binds 127.0.0.1 in a container answers only the container itself; one on IPv6
-    alone, nobody in a network without IPv6. Bind 0.0.0.0 or ::, or document and publish nothing.
+    alone, nobody in a network without IPv6; and a publication leads to one address alone. Bind
+    0.0.0.0 or ::, or document and publish nothing.
     """
     listeners = case.answering if case.published else case.own
     expected = case.documented or case.published
-    if not (expected and listeners) or any(_answers(x) for x in listeners):
+    if not (expected and listeners):
         return None
+    if any(_answers(x) for x in listeners):
+        return _led_elsewhere(case) if case.published and not case.is_reached else None
     why = case.published_as if case.published else f"{case.image} documents it"
     only = ", ".join(_who(x) for x in listeners)
+    one = len(listeners) == 1
     if all(x.kind == "unreachable" for x in listeners):
-        message = f"{why}, and its only listener can't be reached from outside: {only}"
+        those = "its only listener can't" if one else "none of its listeners can"
+        message = f"{why}, and {those} be reached from outside: {only}"
         if all(x.v6only and x.address == "::" for x in listeners):
             message += ", IPv6-only in a container without an IPv6 address"
+        elif any(x.address in ("0.0.0.0", "::") and not x.v6only for x in listeners):  # noqa: S104
+            kind = "an address" if any(x.address == "::" for x in listeners) else "an IPv4 address"
+            message += f", in a container without {kind}"
+            return message, "give the container a network in which it has an address"
         return message, "bind 0.0.0.0, or give the container a network with that address"
+    where_bound = f"its only {'listener is' if one else 'listeners are'} on loopback"
+    if any(x.kind == "unreachable" for x in listeners):
+        where_bound = "none of its listeners can be reached from outside"
     return (
-        f"{why}, and its only listener is on loopback: {only}",
+        f"{why}, and {where_bound}: {only}",
         f"bind 0.0.0.0:{case.port.number} in {case.container.role}"
         + ("" if case.published else f", or remove EXPOSE {case.port}"),
+    )
+
+
+def _led_elsewhere(case: Case) -> Verdict:
+    """Return what is wrong with publications that lead to where no listener is bound."""
+    only = ", ".join(_who(x) for x in case.answering)
+    if case.is_reached is None:
+        raise ObservationError(
+            f"to which address of {case.container} {case.where} leads can't be told by "
+            f"{case.container.source}, {case.destinations}, and it listens on {only}: run as root "
+            "on the engine's host, with the source auto"
+        )
+    those = "its only listener is" if len(case.answering) == 1 else "its listeners are"
+    every = "[::]" if ":" in case.destinations else "0.0.0.0"  # noqa: S104
+    why = f"{case.published_as}, which leads to {case.destinations}"
+    return (
+        f"{why}, and {those} bound elsewhere: {only}",
+        f"bind {every}:{case.port.number} in {case.container.role}, or that address",
     )
 
 
@@ -86,7 +116,7 @@ def _silent(case: Case) -> Verdict:
     if fix is not None:
         return message + runs, fix
     message += runs
-    origin = exposed_by(case.container.image.history, case.port)
+    origin = layers.exposed_by(case.container.image.history, case.port)
     if origin is not None:
         # Of several parents, one upon the other, the one whose Dockerfile wrote it.
         bases = [x for x in case.container.image.parents.items() if x[0] <= origin]
@@ -96,7 +126,7 @@ def _silent(case: Case) -> Verdict:
                 "an inherited EXPOSE can't be taken back: start its service, or waive it",
             )
         assert case.container.image.history is not None
-        message += f" (layer: {_layer(case.container.image.history[origin])})"
+        message += f"{LAYER}{layers.shown(case.container.image.history[origin])})"
     return message, f"start its service, or remove EXPOSE {case.port} from its Dockerfile"
 
 
@@ -175,12 +205,16 @@ def _ssh(case: Case) -> Verdict:
     Keys, users and patches of an SSH server are managed beside those of the engine. Use
     `docker exec` on the host.
     """
-    reachable = [x for x in case.own if x.kind == "reachable"]
-    daemon = any(owner.name == "sshd" for x in reachable for owner in x.owners)
-    if not reachable or not (case.port == Port(22) or daemon):
+    servers = [
+        x
+        for x in case.own
+        if (case.port == Port(22) and x.kind == "reachable")
+        or any(owner.name == "sshd" for owner in x.owners)
+    ]
+    if not servers:
         return None
     return (
-        f"an SSH server listens on {', '.join(map(_who, reachable))} ({CIS}, 5.7)",
+        f"an SSH server listens on {', '.join(map(_who, servers))} ({CIS}, 5.7)",
         "use `docker exec` instead of SSH",
     )
 
@@ -232,64 +266,3 @@ def _processes(listeners: Iterable[Listener]) -> str:
 def _who(listener: Listener) -> str:
     processes = _processes([listener])
     return f"{listener.endpoint} ({processes})" if processes else listener.endpoint
-
-
-def exposed_by(history: Sequence[str] | None, port: Port) -> int | None:
-    """Return the place in an image's history of the layer that exposed a port; newest first."""
-    return _places(tuple(history or ())).get(port)
-
-
-@lru_cache(maxsize=64)
-def _places(history: tuple[str, ...]) -> dict[Port, int]:
-    """Return the place of the newest layer that exposed each port.
-
-    The classic builder writes `/bin/sh -c #(nop)  EXPOSE 80/tcp 443/tcp`, BuildKit
-    `EXPOSE [80/tcp 443/tcp]` or `EXPOSE map[80/tcp:{}]`.
-    """
-    places: dict[Port, int] = {}
-    for place, command in enumerate(history):
-        before, _, written = command.partition("EXPOSE ")
-        if before.rstrip() not in ("", "/bin/sh -c #(nop)", "cmd /S /C #(nop)"):
-            continue
-        words = written.replace("map[", " ").replace("[", " ").replace("]", " ").replace(":{}", " ")
-        for port in Ports.from_exposed(words.split())[0]:
-            places.setdefault(port, place)
-    return places
-
-
-def _layer(command: str) -> str:
-    return printable(command.removeprefix("/bin/sh -c #(nop)").strip(), 60)
-
-
-def split(texts: str | Iterable[str]) -> tuple[str, ...]:
-    """Return the names in comma-separated texts."""
-    lines = [texts] if isinstance(texts, str) else texts
-    return tuple(x.strip() for line in lines for x in line.split(",") if x.strip())
-
-
-def expand(names: Iterable[str]) -> set[str]:
-    """Return the names of the rules that names of rules and groups mean.
-
-    Raises ConfigurationError for a name that is neither.
-    """
-    groups = [*sorted({x for rule in RULES.values() for x in rule.groups}), "all"]
-    found: set[str] = set()
-    for name in names:
-        members = {x.name for x in RULES.values() if name in ("all", x.name) or name in x.groups}
-        if not members:
-            raise ConfigurationError(
-                f"{name!r} is not a rule or a group of rules: rules are {', '.join(RULES)}; "
-                f"groups are {', '.join(groups)}"
-            )
-        found |= members
-    return found
-
-
-def select(chosen: Iterable[str] = (), ignored: Iterable[str] = ()) -> tuple[Rule, ...]:
-    """Return the rules of chosen names and groups, the default group for none, but ignored ones.
-
-    Raises ConfigurationError for a name that is neither a rule nor a group.
-    """
-    wanted = expand(chosen) or expand(["default"])
-    unwanted = expand(ignored)
-    return tuple(x for x in RULES.values() if x.name in wanted and x.name not in unwanted)

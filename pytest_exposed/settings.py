@@ -1,12 +1,13 @@
-"""The settings of a run, checked: the same strictness for options, ini lines and the API."""
+"""The settings of a run, checked: the same strictness for options and lines of ini files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pytest_exposed import report, rules
+from pytest_exposed import report, selection
 from pytest_exposed.baseline import read
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.expansion import expand
@@ -75,25 +76,31 @@ class Settings:
         ansible_inventory: str = "",
     ) -> Settings:
         """Return the settings that the texts mean; ConfigurationError names a wrong one."""
-        chosen, ignored = rules.split(select), rules.split(ignore)
-        if not rules.select(chosen, ignored):
-            raise ConfigurationError(
-                f"no rule is left to judge by: {', '.join(chosen) or 'default'} is selected, and "
-                f"{', '.join(ignored)} ignored"
-            )
-        if source and source not in SOURCES:
-            raise ConfigurationError(
-                f"{source!r} is not a source of sockets: choose one of {', '.join(SOURCES)}"
-            )
+        chosen, ignored = selection.split(select), selection.split(ignore)
+        for place, names in (("select", chosen), ("ignore", ignored)):
+            with _at(place):
+                selection.expand(names)
+        selection.select(chosen, ignored)
+        with _at("source"):
+            if source and source not in SOURCES:
+                raise ConfigurationError(
+                    f"{source!r} is not a source of sockets: choose one of {', '.join(SOURCES)}"
+                )
+        with _at("filter"):
+            chosen_by = _filters(filters)
+        with _at("grace"):
+            seconds = _grace(grace)
+        with _at("allow"):
+            waivers = tuple(map(Waiver.parse, allow))
         return cls(
             hosts=tuple(dict.fromkeys(x.strip() for x in hosts)) or (None,),
-            filters=_filters(filters),
+            filters=chosen_by,
             select=chosen,
             ignore=ignored,
-            grace=_grace(grace),
+            grace=seconds,
             source=source or "auto",
             helper_image=helper_image or None,
-            waivers=tuple(map(Waiver.parse, allow)),
+            waivers=waivers,
             allow_labels=allow_labels,
             baseline=_baseline(baseline),
             new_baseline=_in_folder(new_baseline),
@@ -125,6 +132,16 @@ class Settings:
             allow_labels=self.allow_labels,
             baseline=self.baseline,
         )
+
+
+@contextmanager
+def _at(setting: str) -> Iterator[None]:
+    """Name the setting in an error: which of the texts that were given it is about."""
+    try:
+        yield
+    except ConfigurationError as error:
+        option = f"--exposed-{setting}, " if setting != "allow" else ""  # which is no option
+        raise ConfigurationError(f"{option}exposed_{setting}: {error}") from None
 
 
 def _baseline(name: str) -> Path | None:

@@ -45,11 +45,12 @@ class Waiver:
                 continue
             try:
                 ports |= Ports.parse(word.strip())
-            except PortError:
-                raise ConfigurationError(
-                    f"{line!r} is not a waiver: {word.strip()!r} is neither a port nor a rule "
-                    f"({', '.join(RULES)})"
-                ) from None
+            except PortError as error:
+                told = word.strip()
+                why = f"{told!r} is neither a port nor a rule ({', '.join(RULES)})"
+                if told[:1].isdecimal():
+                    why = str(error)
+                raise ConfigurationError(f"{line!r} is not a waiver: {why}") from None
         until = None
         if match["until"] is not None:
             try:

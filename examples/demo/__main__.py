@@ -113,9 +113,11 @@ def _audit(host: str, run_id: str, folder: Path) -> int:
 
 def _stay(host: str, run_id: str) -> None:
     """Tell what can be run by hand, and wait for Ctrl-C."""
-    say(f"\ndemo: the containers run until Ctrl-C. In another terminal, in {Path.cwd()}:\n")
+    say("\ndemo: the containers run until Ctrl-C. In another terminal:\n")
     audit = f"--exposed --exposed-filter label={LABEL}={run_id}"
-    for arguments in (audit, "suite/test_services.py", "suite/test_drift.py"):
+    suite = Path(__file__).parents[1] / "suite"
+    tests = (shlex.quote(str(suite / f"test_{x}.py")) for x in ("services", "drift"))
+    for arguments in (audit, *tests):
         say(f"DOCKER_HOST={host} {shlex.quote(sys.executable)} -m pytest {arguments}")
     with suppress(KeyboardInterrupt):
         threading.Event().wait()

@@ -17,7 +17,8 @@ _CLOSED = (
     "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)?"
 )
 _ADVICE = {
-    errno.ENOENT: "there is no such socket: is the engine running, and is this its address?",
+    errno.ENOENT: "there is no such socket: is the engine running, and is this its address? "
+    "(DOCKER_HOST, --docker-host)",
     errno.ECONNREFUSED: "nothing answers there: is the engine running?",
     errno.EACCES: "permission denied: run as root, or as a member of the socket's group (docker)",
     errno.EPERM: "permission denied: run as root, or as a member of the socket's group (docker)",

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -200,6 +201,8 @@ class Client(docker.APIClient):
         if self._settings is None:
             found: Any = self.merge_environment_settings(url, {}, True, None, None)
             self._settings = {**found}
+            if _is_here(urlsplit(url).hostname or ""):  # as the docker command, and Go's own client
+                self._settings["proxies"] = {}
             if self.verify is not True:
                 # REQUESTS_CA_BUNDLE, which is for the web, must not replace the engine's own CA.
                 self._settings["verify"] = self.verify
@@ -254,6 +257,14 @@ def _with_ssh_port(host: Host) -> str:
         port = paramiko.SSHConfig.from_path(path).lookup(parts.hostname or "").get("port")
         return f"{host.url.rstrip('/')}:{port}" if port else host.url
     return host.url
+
+
+def _is_here(host: str) -> bool:
+    """Return whether a host is this machine's loopback, to which no proxy leads."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _tls_of_environment(host: Host) -> dict[str, Any]:

@@ -42,7 +42,8 @@ from pytest_exposed.errors import (
 )
 from pytest_exposed.model import Container, Image
 from pytest_exposed.rules import Rule
-from pytest_exposed.rules import select as rules_of
+from pytest_exposed.selection import select as rules_of
+from pytest_exposed.selection import split
 from pytest_exposed.sockets import SOURCES
 from pytest_exposed.text import printable
 from pytest_exposed.waivers import Waiver
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self  # typing's came with Python 3.11
 
 _LOG_LINES = 5
+_DAY = 86400.0
 
 
 class Engine:
@@ -59,10 +61,11 @@ class Engine:
     host is an address (unix://, tcp://, ssh://, npipe://, http(s)://) or the name of a docker
     context; None is the default one, in the docker CLI's order. source is auto,
     netlink, procfs, helper or exec; helper_image the image of the helper container.
-    select and ignore are the names of the rules and groups that snapshots are judged by; allow are
-    waivers, `CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason`; allow_labels lets
-    images and containers have waivers of their own; baseline is a file of accepted findings. Raises
-    ConfigurationError for what can't be one of these, EngineError where no engine answers.
+    select and ignore are rules and groups that snapshots are judged by, names or comma-separated
+    ones; allow are waivers, `CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason`, or
+    lines of them; allow_labels lets images and containers have waivers of their own; baseline is a
+    file of accepted findings. Raises ConfigurationError for what can't be one of these, EngineError
+    where no engine answers.
     """
 
     def __init__(
@@ -70,10 +73,10 @@ class Engine:
         host: Given = None,
         *,
         source: str = "auto",
-        select: Sequence[str] = (),
-        ignore: Sequence[str] = (),
+        select: str | Sequence[str] = (),
+        ignore: str | Sequence[str] = (),
         helper_image: str | None = None,
-        allow: Sequence[str] = (),
+        allow: str | Sequence[str] = (),
         allow_labels: bool = False,
         baseline: str | Path | None = None,
         timeout: float | None = None,
@@ -91,13 +94,14 @@ class Engine:
                 f"{source!r} is not a source of sockets: choose one of {', '.join(SOURCES)}"
             )
         self.source = source
-        self.rules: tuple[Rule, ...] = rules_of(select, ignore)
+        self.rules: tuple[Rule, ...] = rules_of(split(select), split(ignore))
+        waivers = allow.splitlines() if isinstance(allow, str) else allow
         self.acceptance = Acceptance(
-            tuple(map(Waiver.parse, allow)),
+            tuple(Waiver.parse(x) for x in waivers if x.strip()),
             allow_labels,
             read(Path(baseline)) if baseline is not None else frozenset(),
         )
-        self._timeout = default_timeout() if timeout is None else timeout
+        self._timeout = default_timeout() if timeout is None else _seconds(timeout)
         self._api = Api(where, self._timeout)
         self.remote = EngineRemote(self._api, helper_image)
         self.images = Images(self._api)
@@ -249,7 +253,7 @@ class Engine:
         For example `containers(label="tier=front", name=["web", "db"])`. Raises ObservationError
         where the sockets of one can't be seen.
         """
-        wanted = {k: [v] if isinstance(v, str) else list(v) for k, v in filters.items()}
+        wanted = {k: _values(k, v) for k, v in filters.items()}
         everyone = self.running()
         chosen = {x.id for x in self.running(wanted)} if wanted else {x.id for x in everyone}
         return self._snapshots([x for x in everyone if x.id in chosen], everyone)
@@ -276,3 +280,17 @@ class Engine:
         except (EngineError, NotFoundError):  # some logging drivers can't be read
             return ""
         return "\n".join(f"  {printable(x)}" for x in text.splitlines()[-_LOG_LINES:])
+
+
+def _seconds(timeout: object) -> float:
+    if not isinstance(timeout, (int, float)) or not 0 < timeout <= _DAY:
+        raise ConfigurationError(f"timeout={timeout!r} is not a number of seconds")
+    return timeout
+
+
+def _values(name: str, given: object) -> list[str]:
+    values = list(given) if isinstance(given, (list, tuple, set, frozenset)) else [given]
+    texts = [x for x in values if isinstance(x, str)]
+    if not texts or len(texts) < len(values):
+        raise ConfigurationError(f"{name}={given!r} is not a filter: give a text or several")
+    return texts

@@ -21,10 +21,10 @@ DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """An engine's address. Its texts hold no user and no password, and are safe to show."""
+    """An engine's address. Only what its repr has is safe to show."""
 
     url: str = field(repr=False)
-    """What the SDK is given; empty for the platform's own socket."""
+    """What the SDK is given, with its user info; empty for the platform's own socket."""
     shown: str
     """The address without its user info."""
     label: str
@@ -77,6 +77,8 @@ def resolve(host: Given, environment: Mapping[str, str] = os.environ) -> Host:
     without "://" is the name of a context. Raises ConfigurationError for one that can't be one.
     """
     if isinstance(host, Member):
+        if host.address is None and host.trouble is not None:
+            return Host("", printable(host.name), host.name, trouble=host.trouble)
         try:
             found = resolve(host.address, environment)
         except ConfigurationError as error:
@@ -97,6 +99,10 @@ def resolve(host: Given, environment: Mapping[str, str] = os.environ) -> Host:
         raise ConfigurationError("an empty text is not a docker host")
     if host is None:
         return _context(environment.get("DOCKER_CONTEXT") or None)
+    if not isinstance(host, str):
+        raise ConfigurationError(f"{printable(repr(host), 60)} is not a docker host: give a text")
+    if "://" not in host and ":" in host:  # no name of a context; the docker command's short form
+        host = f"tcp://{host}"
     if "://" not in host:
         return _context(host)
     return _address(host)
@@ -104,6 +110,11 @@ def resolve(host: Given, environment: Mapping[str, str] = os.environ) -> Host:
 
 def _address(url: str) -> Host:
     scheme, _, rest = url.partition("://")
+    if scheme in ("ansible", "swarm"):
+        raise ConfigurationError(
+            f"{without_user(url)!r} is a list of engines, and one is asked for: give it with "
+            "--docker-host or exposed_docker_host, or one of its engines here"
+        )
     if scheme in SCHEMES and not rest:
         raise ConfigurationError(
             f"{url!r} is not a docker host: an address stands after {scheme}://"
@@ -111,15 +122,16 @@ def _address(url: str) -> Host:
     if scheme not in SCHEMES or not url.isprintable() or " " in url:
         known = ", ".join(f"{x}://" for x in SCHEMES[:-1])
         raise ConfigurationError(
-            f"{_without_user(url)!r} is not a docker host: one begins with {known}, "
+            f"{without_user(url)!r} is not a docker host: one begins with {known}, "
             "ansible:// or swarm://, or is the name of a docker context"
         )
     if scheme in ("unix", "http+unix", "npipe"):
         if not rest.startswith(("/", ".")):
             raise ConfigurationError(
-                f"{_without_user(url)!r} is not a docker host: a socket's path is absolute"
+                f"{without_user(url)!r} is not a docker host: a socket's path is absolute"
             )
-        return Host(url, url, url)
+        # As pytest shows it where it stands for a file, whose names have no double slash.
+        return Host(url, url, f"{scheme}:{rest}")
     try:
         parts = urlsplit(url)
         name, _ = parts.hostname, parts.port
@@ -131,9 +143,9 @@ def _address(url: str) -> Host:
         name, early = None, True
     if not name or early:
         raise ConfigurationError(
-            f"{_without_user(url)!r} is not a docker host: write {scheme}://HOST:PORT"
+            f"{without_user(url)!r} is not a docker host: write {scheme}://HOST:PORT"
         )
-    shown = _without_user(url)
+    shown = without_user(url)
     why = _unusable(scheme, parts)
     return Host(url, shown, name, trouble=f"{shown}: {why}" if why else None)
 
@@ -157,7 +169,7 @@ def _unusable(scheme: str, parts: SplitResult) -> str | None:
     return None
 
 
-def _without_user(url: str) -> str:
+def without_user(url: str) -> str:
     """Return an address to show: without user info, of whatever form, query or fragment."""
     scheme, separator, rest = url.rpartition("://") if "://" in url else ("", "", url)
     return printable(re.split(r"[?#]", scheme + separator + rest.rpartition("@")[2])[0])
@@ -177,14 +189,14 @@ def _context(name: str | None) -> Host:
         given = True
     if name == "default":
         shown = "npipe:////./pipe/docker_engine" if os.name == "nt" else DEFAULT_SOCKET
-        return Host(shown, shown, shown)
+        return _address(shown)
     identity = sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
     contexts = os.path.join(folder, "contexts")
     what = f"the docker context {printable(name)!r}"
     meta = _read(os.path.join(contexts, "meta", identity, "meta.json"), what)
     if meta is None:
         raise ConfigurationError(
-            f"there is no docker context {_without_user(name)!r}: `docker context ls` shows those "
+            f"there is no docker context {without_user(name)!r}: `docker context ls` shows those "
             "there are; an address has a scheme, such as unix://, tcp:// or ssh://"
             if given
             else f"the current docker context does not exist: {printable(name)!r}; `docker context "

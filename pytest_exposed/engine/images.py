@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pytest_exposed.engine.api import Api, RefusedError
+from pytest_exposed.engine.image_records import image_from_record, layers, tags
 from pytest_exposed.engine.names import unknown
-from pytest_exposed.engine.records import Listed, image_from_record, layers, tags
+from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import (
     ConfigurationError,
     EngineError,

@@ -21,6 +21,7 @@ from threading import Event, Timer
 from typing import Any
 
 from pytest_exposed.engine.hosts import Member
+from pytest_exposed.engine.untyped import as_dict, as_texts
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.text import printable
 
@@ -45,7 +46,7 @@ def members(written: str, inventory: str | None) -> list[Member]:
         raise ConfigurationError(f"{printable(written)!r} names no group: write ansible://GROUP")
     tree, said = _inventory(inventory)
     groups = {x: y for x, y in tree.items() if x != "_meta" and isinstance(y, dict)}
-    named = {x for y in groups.values() for x in _texts(y.get("children"))}  # those without hosts
+    named = {x for y in groups.values() for x in as_texts(y.get("children"))}  # those without hosts
     hosts = _hosts(group, groups)
     if not hosts and group in _hosts("all", groups):
         hosts = [group]
@@ -60,8 +61,8 @@ def members(written: str, inventory: str | None) -> list[Member]:
         raise ConfigurationError(
             f"{printable(written)}: Ansible's inventory{where} has no such group{hint}"
         )
-    variables = _dict(_dict(tree.get("_meta")).get("hostvars"))
-    return [_member(x, _dict(variables.get(x))) for x in hosts]
+    variables = as_dict(as_dict(tree.get("_meta")).get("hostvars"))
+    return [_member(x, as_dict(variables.get(x))) for x in hosts]
 
 
 def _hosts(group: str, groups: Mapping[str, Any]) -> list[str]:
@@ -73,9 +74,9 @@ def _hosts(group: str, groups: Mapping[str, Any]) -> list[str]:
         name = ahead.pop()
         if name not in seen:
             seen.add(name)
-            record = _dict(groups.get(name))
-            found |= dict.fromkeys(_texts(record.get("hosts")))
-            ahead += reversed(_texts(record.get("children")))
+            record = as_dict(groups.get(name))
+            found |= dict.fromkeys(as_texts(record.get("hosts")))
+            ahead += reversed(as_texts(record.get("children")))
     return list(found)
 
 
@@ -191,11 +192,3 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     """End a program and what it started: an inventory can be a script."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def _dict(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _texts(value: object) -> list[str]:
-    return [x for x in value if isinstance(x, str)] if isinstance(value, list) else []

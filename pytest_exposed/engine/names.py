@@ -129,8 +129,9 @@ def _service_names(listed: Listed) -> set[str]:
 
 def unknown(name: str, what: str, known: Iterable[str], host: str) -> NotFoundError:
     """Return the error of a name that nothing has, with the nearest that something has."""
-    near = get_close_matches(name, sorted(set(known)), n=3, cutoff=0.5)
-    hint = f": did you mean {' or '.join(map(printable, near))}?" if near else ""
+    near = [printable(x) for x in get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)]
+    *first, last = near or [""]
+    hint = f": did you mean {', '.join(first)}{' or ' if first else ''}{last}?" if near else ""
     return NotFoundError(f"{host} has no {what} {printable(name)!r}{hint}")
 
 

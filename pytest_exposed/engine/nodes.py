@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from pytest_exposed.engine.api import Api, default_timeout
 from pytest_exposed.engine.hosts import Host, Member, resolve
+from pytest_exposed.engine.untyped import Record, as_dict
 from pytest_exposed.errors import ConfigurationError, EngineError
 from pytest_exposed.text import printable
 
 SCHEME = "swarm://"
-
-Record = Mapping[str, Any]
 
 
 def members(written: str) -> tuple[list[Member], list[str]]:
@@ -57,22 +54,22 @@ def _nodes(host: Host) -> tuple[list[_Node], str]:
     api = Api(host, default_timeout())
     try:
         found = [_node(x) for x in api.nodes()]
-        own = _dict(api.info().get("Swarm")).get("NodeID")
+        own = as_dict(api.info().get("Swarm")).get("NodeID")
     finally:
         api.close()
     return sorted(found, key=lambda x: (x.name, x.id)), str(own)
 
 
 def _node(record: Record) -> _Node:
-    status, manager = _dict(record.get("Status")), _dict(record.get("ManagerStatus"))
+    status, manager = as_dict(record.get("Status")), as_dict(record.get("ManagerStatus"))
     address = str(status.get("Addr") or "")
     if address in ("", "0.0.0.0", "::"):  # noqa: S104  # a manager that listens on all
         address = str(manager.get("Addr") or "").rpartition(":")[0].strip("[]")
     state = str(status.get("State") or "unknown")
-    drained = _dict(record.get("Spec")).get("Availability") == "drain"
+    drained = as_dict(record.get("Spec")).get("Availability") == "drain"
     return _Node(
         id=str(record.get("ID")),
-        name=str(_dict(record.get("Description")).get("Hostname") or record.get("ID")),
+        name=str(as_dict(record.get("Description")).get("Hostname") or record.get("ID")),
         address=address,
         absent=state if state != "ready" else "drained" if drained else "",
     )
@@ -95,7 +92,3 @@ def _member(name: str, address: str, manager: str | None, host: Host) -> Member:
         trouble=f"{printable(name)}, a node at {printable(address)}, can't be reached through "
         f"{host.shown}: give its manager's address as ssh:// or tcp://",
     )
-
-
-def _dict(value: object) -> Record:
-    return value if isinstance(value, dict) else {}

@@ -6,17 +6,24 @@ Every field can be missing, null or of another type: engines differ, and an engi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from ipaddress import ip_address
 
+from pytest_exposed.engine.untyped import (
+    Record,
+    as_dict,
+    as_labels,
+    as_list,
+    as_number,
+    as_text,
+    as_words,
+)
 from pytest_exposed.errors import PortError
-from pytest_exposed.model import Image, Publication, Service
+from pytest_exposed.model import Endpoint, Publication, Service
 from pytest_exposed.ports import HIGHEST, Port, Ports
 from pytest_exposed.text import printable
-
-Record = Mapping[str, Any]
 
 # What is added to an engine's records of the tasks of Swarm services: see swarm.py.
 INGRESS = "pytest-exposed.ingress"
@@ -47,7 +54,8 @@ class Listed:
     """None where the list doesn't tell (podman)."""
     declared: Ports
     published: tuple[Publication, ...]
-    addresses: frozenset[str]
+    endpoints: tuple[Endpoint, ...]
+    """Its addresses, those in each of its networks together."""
     labels: Mapping[str, str] = field(compare=False)
     untold: str | None = None
     """Why what its Swarm service publishes is unknown; None where it is known."""
@@ -63,24 +71,30 @@ class Listed:
         if not isinstance(identity, str) or not _ID.fullmatch(identity):
             raise RecordError(f"it lists a container with the id {str(identity)[:80]!r}")
         declared, published = _ports(record.get("Ports"))
-        mode = _dict(record.get("HostConfig")).get("NetworkMode")
-        networks = _dict(record.get("NetworkSettings")).get("Networks")
+        mode = as_dict(record.get("HostConfig")).get("NetworkMode")
+        networks = as_dict(record.get("NetworkSettings")).get("Networks")
         return cls(
             id=identity,
             name=_name(record.get("Names"), identity),
-            image=_text(record.get("Image")) or identity[:12],
-            image_id=_text(record.get("ImageID")),
-            state=_text(record.get("State")).lower(),
-            status=_text(record.get("Status")),
+            image=as_text(record.get("Image")) or identity[:12],
+            image_id=as_text(record.get("ImageID")),
+            state=as_text(record.get("State")).lower(),
+            status=as_text(record.get("Status")),
             network_mode=mode if isinstance(mode, str) and mode else None,
             declared=declared,
             published=published,
-            addresses=_addresses(networks),
-            labels=_labels(record.get("Labels")),
-            untold=printable(_text(record.get(UNTOLD)), 1024) or None,  # an engine may send it, too
-            command=_text(record.get("Command")),
-            networks=frozenset(map(_text, _dict(networks))),
+            endpoints=_endpoints(networks),
+            labels=as_labels(record.get("Labels")),
+            untold=printable(as_text(record.get(UNTOLD)), 1024)
+            or None,  # an engine may send it, too
+            command=as_text(record.get("Command")),
+            networks=frozenset(map(as_text, as_dict(networks))),
         )
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Its IPv4 addresses in its networks."""
+        return frozenset(x.ipv4 for x in self.endpoints if x.ipv4)
 
     @property
     def service(self) -> Service | None:
@@ -110,53 +124,48 @@ class Listed:
         return "(health: starting)" in self.status
 
 
-def _text(value: object) -> str:
-    """Return a text without halves of characters, which JSON can hold and nothing can write."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else ""
-
-
-def _dict(value: object) -> Record:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _number(value: object) -> int | None:
-    return value if type(value) is int else None  # JSON's true is an int to Python
-
-
-def _labels(value: object) -> dict[str, str]:
-    return {_text(str(k)): _text(str(v)) for k, v in _dict(value).items()}
-
-
 def _name(names: object, identity: str) -> str:
     """Return the container's own name: a linked one has others, such as "/web/db"."""
-    own = [x[1:] for x in _list(names) if isinstance(x, str) and x.rfind("/") == 0 and len(x) > 1]
-    return _text(own[0]) if own else identity[:12]
+    own = [x[1:] for x in as_list(names) if isinstance(x, str) and x.rfind("/") == 0 and len(x) > 1]
+    return as_text(own[0]) if own else identity[:12]
 
 
 def _addresses(networks: object) -> frozenset[str]:
-    found = [_text(_dict(x).get("IPAddress")) for x in _dict(networks).values()]
+    found = [as_text(as_dict(x).get("IPAddress")) for x in as_dict(networks).values()]
     return frozenset(x for x in found if x)
+
+
+def _endpoints(networks: object) -> tuple[Endpoint, ...]:
+    found = [
+        Endpoint(*(_address(network.get(x)) for x in ("IPAddress", "GlobalIPv6Address")))
+        for network in map(as_dict, as_dict(networks).values())
+    ]
+    return tuple(x for x in found if x.ipv4 or x.ipv6)
+
+
+def _address(value: object) -> str:
+    """Return an address as it is written shortest; empty where it is none."""
+    try:
+        return str(ip_address(as_text(value)))
+    except ValueError:
+        return ""
 
 
 def _ports(entries: object) -> tuple[Ports, tuple[Publication, ...]]:
     """Return the declared ports and the publications of the list's `Ports`."""
     declared = set()
     published = set()
-    for entry in map(_dict, _list(entries)):
+    for entry in map(as_dict, as_list(entries)):
         try:
-            port = Port(entry.get("PrivatePort"), _text(entry.get("Type")) or "tcp")  # type: ignore[arg-type]  # checked by Port
+            port = Port(entry.get("PrivatePort"), as_text(entry.get("Type")) or "tcp")  # type: ignore[arg-type]  # checked by Port
         except PortError:
             continue
         ingress = entry.get(INGRESS) is True
         if not ingress:
             declared.add(port)
-        public = _number(entry.get("PublicPort"))
+        public = as_number(entry.get("PublicPort"))
         if public is not None and 1 <= public <= HIGHEST:
-            address = printable(_text(entry.get("IP")), 64)
+            address = printable(as_text(entry.get("IP")), 64)
             published.add(Publication(port, address, public, ingress))
     return Ports(declared), tuple(sorted(published))
 
@@ -168,41 +177,6 @@ def publishes(network: Record) -> bool:
     (getEndpointPortMapInfo of moby's daemon).
     """
     return network.get("Driver") == "bridge" and network.get("Internal") is False
-
-
-def image_from_record(record: Record, name: str) -> Image:
-    """Return the image of an inspection, called name."""
-    config = _dict(record.get("Config"))
-    documented, invalid = Ports.from_exposed(map(str, _dict(config.get("ExposedPorts"))))
-    return Image(
-        id=_text(record.get("Id")),
-        name=name,
-        documented=documented,
-        invalid=invalid,
-        labels=_labels(config.get("Labels")),
-        entrypoint=_words(config.get("Entrypoint")),
-        command=_words(config.get("Cmd")),
-    )
-
-
-def _words(value: object) -> tuple[str, ...]:
-    return tuple(_text(str(x)) for x in _list(value))
-
-
-def tags(record: Record) -> list[str]:
-    """Return the names that an image has: "httpd:2.4"."""
-    return sorted(x for x in _list(record.get("RepoTags")) if isinstance(x, str))
-
-
-def layers(image: Image, history: Sequence[Record]) -> Image:
-    """Return the image with its layers' commands, and the images that these are the tops of."""
-    parents = {}
-    for place, layer in enumerate(history):
-        tags = [x for x in _list(layer.get("Tags")) if isinstance(x, str)]
-        if place and tags:
-            parents[place] = min(tags)
-    commands = tuple(_text(x.get("CreatedBy")) for x in history)
-    return replace(image, history=commands, parents=parents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,29 +204,29 @@ class Inspected:
     @classmethod
     def from_record(cls, record: Record) -> Inspected:
         """Return what an inspection tells; of a field that is missing, the emptiest value."""
-        state = _dict(record.get("State"))
-        settings = _dict(record.get("HostConfig"))
-        config = _dict(record.get("Config"))
-        declared, _ = Ports.from_exposed(map(str, _dict(config.get("ExposedPorts"))))
-        network = _dict(record.get("NetworkSettings"))
+        state = as_dict(record.get("State"))
+        settings = as_dict(record.get("HostConfig"))
+        config = as_dict(record.get("Config"))
+        declared, _ = Ports.from_exposed(map(str, as_dict(config.get("ExposedPorts"))))
+        network = as_dict(record.get("NetworkSettings"))
         return cls(
             state=_state(state),
-            exit_code=_number(state.get("ExitCode")),
-            error=_text(state.get("Error")),
-            pid=_number(state.get("Pid")) or 0,
+            exit_code=as_number(state.get("ExitCode")),
+            error=as_text(state.get("Error")),
+            pid=as_number(state.get("Pid")) or 0,
             started=when(state.get("StartedAt")),
-            restarts=_number(record.get("RestartCount")) or 0,
-            starting=_dict(state.get("Health")).get("Status") == "starting",
-            network_mode=_text(settings.get("NetworkMode")),
-            runtime=_text(settings.get("Runtime")),
+            restarts=as_number(record.get("RestartCount")) or 0,
+            starting=as_dict(state.get("Health")).get("Status") == "starting",
+            network_mode=as_text(settings.get("NetworkMode")),
+            runtime=as_text(settings.get("Runtime")),
             declared=declared,
             wished=tuple(
-                sorted(str(k) for k, v in _dict(settings.get("PortBindings")).items() if v)
+                sorted(str(k) for k, v in as_dict(settings.get("PortBindings")).items() if v)
             ),
-            sysctls=_labels(settings.get("Sysctls")),
-            command=_words([record.get("Path") or "", *_list(record.get("Args"))]),
-            sandbox=_text(network.get("SandboxKey")),
-            addresses=_addresses(network.get("Networks")),
+            sysctls=as_labels(settings.get("Sysctls")),
+            command=as_words([record.get("Path") or "", *as_list(record.get("Args"))]),
+            sandbox=as_text(network.get("SandboxKey")),
+            addresses=frozenset(x.ipv4 for x in _endpoints(network.get("Networks")) if x.ipv4),
         )
 
 
@@ -262,13 +236,13 @@ def _state(state: Record) -> str:
         return "restarting"
     if state.get("Paused") is True:
         return "paused"
-    return _text(state.get("Status")).lower() or ("running" if state.get("Running") else "exited")
+    return as_text(state.get("Status")).lower() or ("running" if state.get("Running") else "exited")
 
 
 def when(value: object) -> datetime | None:
     """Return a time as the engine writes it, RFC 3339 with up to nine digits of a second."""
     match = re.fullmatch(
-        r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", _text(value), re.ASCII
+        r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", as_text(value), re.ASCII
     )
     if match is None:
         return None

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from pytest_exposed.engine import frames
 from pytest_exposed.engine.api import LostError
+from pytest_exposed.engine.image_records import tags
 from pytest_exposed.engine.records import Listed, RecordError, when
 from pytest_exposed.errors import EngineError, ExposedError, NotFoundError, ObservationError
 from pytest_exposed.sockets.remote import LIMIT
@@ -37,8 +38,10 @@ EXEC_SECONDS = 10.0
 _NO_COMMAND = (126, 127)
 """Exit codes of shells and runtimes for a command that can't be run."""
 
-# The names of the official image; anybody's own "name/busybox" is not taken for it.
-_BUSYBOX = ("busybox", "library/busybox", "docker.io/library/busybox", "localhost/busybox")
+# Official images that have sh and cat, the first one first, and what these can be called: anybody's
+# own "name/busybox" is not taken for one.
+_OFFICIAL = ("busybox", "alpine")
+_PLACES = ("", "library/", "docker.io/library/", "localhost/")
 
 # Machines that write the words of /proc's addresses the other way round (GOARCH, uname -m).
 _BIG_ENDIAN = ("s390x", "ppc64", "mips", "mips64", "sparc64")
@@ -58,7 +61,7 @@ class EngineRemote:
     """The engine's side of the sources helper and exec."""
 
     def __init__(self, api: Api, image: str | None) -> None:
-        """Take the calls of an engine; image is the helper's, None for a busybox that is there."""
+        """Take the calls of an engine; image is the helper's, None for one that is there."""
         self._api = api
         self._image = image
         self._byteorder: str | None = None
@@ -148,7 +151,7 @@ class EngineRemote:
             raise ObservationError(f"its container is left: {error}; {advice}") from None
 
     def _helper_image(self) -> str:
-        """Return the helper's image: the one that is named, pulled if missing, or a busybox."""
+        """Return the helper's image: that which is named, pulled if missing, or one of Docker's."""
         if self._image is not None:
             try:
                 self._api.image(self._image)
@@ -159,14 +162,16 @@ class EngineRemote:
             except EngineError as error:
                 raise ObservationError(f"its image can't be used: {error}") from None
             return self._image
-        names = [x for record in self._api.images() for x in record.get("RepoTags") or ()]
-        found = sorted(x for x in names if isinstance(x, str) and x.rpartition(":")[0] in _BUSYBOX)
-        if not found:
-            raise ObservationError(
-                "it needs an image with sh and cat: there is no busybox on the engine, and "
-                "--exposed-helper-image names none"
-            )
-        return next((x for x in found if x.endswith(":latest")), found[-1])
+        names = [x for record in self._api.images() for x in tags(record)]
+        for official in _OFFICIAL:
+            own = {place + official for place in _PLACES}
+            found = sorted(x for x in names if x.rpartition(":")[0] in own)
+            if found:
+                return next((x for x in found if x.endswith(":latest")), found[-1])
+        raise ObservationError(
+            f"it needs an image with sh and cat: there is no {' or '.join(_OFFICIAL)} on the "
+            "engine, and --exposed-helper-image names none"
+        )
 
     def _remove_leftovers(self) -> None:
         """Remove helpers of runs that were killed: those older than any helper gets."""

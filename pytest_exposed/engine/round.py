@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from pytest_exposed.command import made_by_molecule
@@ -15,7 +16,7 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.verdicts import Answer, Verdicts
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.listeners import LOCAL_PORTS, belongs, listeners
-from pytest_exposed.model import Container
+from pytest_exposed.model import Container, Endpoint
 from pytest_exposed.ports import Port
 from pytest_exposed.sockets import Look
 from pytest_exposed.sockets.reading import DNS, Reading
@@ -89,6 +90,7 @@ class Round:
             host=self._engine.host,
             labels=listed.labels,
             at_host=reading.at_host or self._company.places[listed.id] == "host",
+            endpoints=_endpoints(listed, reading),
             notes=tuple(self._notes(listed, image.invalid, reading)),
         )
         notes = self._engine.acceptance.notes(container)
@@ -169,3 +171,15 @@ class Round:
         if reading.addresses == frozenset() and not reading.ipv6:
             notes.append("its network has no address but loopback: nothing outside can reach it")
         return notes
+
+
+def _endpoints(listed: Listed, reading: Reading) -> tuple[Endpoint, ...]:
+    """Return to which of a container's addresses its publications may lead, where that is known."""
+    found = listed.endpoints
+    if reading.addresses is not None:  # the list may be older
+        found = tuple(x for x in found if reading.addresses.intersection((x.ipv4, x.ipv6)))
+    network = reading.default_network
+    if network is None:
+        return found
+    # A swarm's networks lead to no host: what does is not listed, and then nothing is known.
+    return tuple(x for x in found if x.ipv4 and IPv4Address(x.ipv4) in network)

@@ -6,17 +6,16 @@ routing mesh on all nodes, only the service knows, and only a manager tells serv
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pytest_exposed.engine.records import INGRESS, UNTOLD
+from pytest_exposed.engine.untyped import Record, as_dict
 from pytest_exposed.errors import UntoldError
 from pytest_exposed.judge import hanging_on_publications
 from pytest_exposed.model import Container, Service
 from pytest_exposed.rules import Rule
 from pytest_exposed.text import printable
-
-Record = Mapping[str, Any]
 
 REMEDY = "audit the swarm through a manager that answers, with --docker-host swarm://MANAGER"
 """What to do where what services publish is unknown."""
@@ -40,7 +39,7 @@ def not_to_be_judged(container: Container, rules: Sequence[Rule], why: str) -> U
 def service_of(container: Record) -> Service | None:
     """Return the Swarm service whose task a container of the engine's list is, or None."""
     labels = container.get("Labels")
-    service = Service.of({str(k): str(v) for k, v in _dict(labels).items()})
+    service = Service.of({str(k): str(v) for k, v in as_dict(labels).items()})
     return service if service is not None and service.id is not None else None
 
 
@@ -73,7 +72,7 @@ def _untold(service: Service, why: str) -> str:
 
 def _ports(service: Record) -> list[Record]:
     """Return what a service publishes by ingress, in the form of the list's Ports."""
-    entries = _dict(service.get("Endpoint")).get("Ports")
+    entries = as_dict(service.get("Endpoint")).get("Ports")
     return [
         {
             "IP": "0.0.0.0",  # noqa: S104  # the mesh is IPv4's, on every interface of every node
@@ -82,10 +81,6 @@ def _ports(service: Record) -> list[Record]:
             "Type": entry.get("Protocol"),
             INGRESS: True,
         }
-        for entry in map(_dict, entries if isinstance(entries, list) else ())
+        for entry in map(as_dict, entries if isinstance(entries, list) else ())
         if entry.get("PublishMode") != "host"
     ]
-
-
-def _dict(value: object) -> Record:
-    return value if isinstance(value, dict) else {}

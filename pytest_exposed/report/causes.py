@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pytest_exposed.model import Finding
 from pytest_exposed.ports import Port
 from pytest_exposed.report.record import Record
+from pytest_exposed.rule import LAYER
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +90,10 @@ def findings_of(container: Record) -> list[Finding]:
 def _with(numbers: str, port: Port, text: str) -> str:
     """Return a text with other numbers in the place of a port's own."""
     own = str(port.number)
-    return re.sub("[0-9]+", lambda x: numbers if x[0] == own else x[0], text)
+    ours, layer, quoted = text.partition(LAYER)
+    # The words of a layer are the same whichever of its ports is told of.
+    if set(re.findall("[0-9]+", quoted)) != {own}:
+        text, rest = ours, layer + quoted
+    else:
+        rest = ""
+    return re.sub("[0-9]+", lambda x: numbers if x[0] == own else x[0], text) + rest

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
-
 from pytest_exposed.errors import PortError
 from pytest_exposed.ports import Ports
 
@@ -16,9 +14,7 @@ def difference(op: str, left: object, right: object) -> list[str] | None:
             first = f"{asked} {op} {right!r}"
             missing = asked - right
             return [first, f"not among them: {missing}" if missing else "all of it is among them"]
-        if not isinstance(left, AbstractSet) or not isinstance(right, AbstractSet):
-            return [f"{left!r} {op} {right!r}", _as_set(right if isinstance(left, Ports) else left)]
-        one, other = Ports.parse(left), Ports.parse(right)
+        one, other = Ports.parse(left), Ports.parse(right)  # type: ignore[arg-type]  # as compared
     except PortError:
         return None
     lines = [f"{one!r} {op} {other!r}"]
@@ -29,9 +25,3 @@ def difference(op: str, left: object, right: object) -> list[str] | None:
     if one == other:
         lines.append("both are the same")
     return lines
-
-
-def _as_set(other: object) -> str:
-    """Return how something that is no set is to be written; raises PortError for what can't be."""
-    forms = ", ".join(f'"{x}"' for x in Ports.parse(other).ranges())  # type: ignore[arg-type]
-    return f"ports are compared with sets: write {f'{{{forms}}}' if forms else 'set()'}"

@@ -47,6 +47,7 @@ def write(path: Path, hosts: Sequence[Record]) -> None:
     """Write the map of all hosts' containers; raises OSError."""
     style, script, frame = (_asset(f"portmap.{x}") for x in ("css", "js", "html"))
     verdicts = [_verdicts(x) for host in hosts for x in host["containers"]]
+    verdicts += [["unseen"] for host in hosts if host["error"] is not None]
     counts = Counter(x for words in verdicts for x in words)
     page = Template(frame).substitute(
         # The page is full of strangers' texts: it may run and load what stands here and no more.

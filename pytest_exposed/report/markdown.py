@@ -61,5 +61,9 @@ def _row(*cells: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return text that Markdown, and HTML in it, shows as it is."""
-    return re.sub(r"([\\`*_{}\[\]<>()#!|~&@:])", r"\\\1", printable(text, 400))
+    """Return text that Markdown, and HTML in it, shows as it is.
+
+    Whoever reads the source reads it too: no more is escaped than can mean something, a colon of an
+    address on the web or an emoji among it.
+    """
+    return re.sub(r"([\\`*_\[\]<>#|~&@]|:(?=//|[a-z0-9_+-]+:))", r"\\\1", printable(text, 400))

@@ -82,7 +82,9 @@
           here += 1;
           for (const x of row.columns) used.add(x);
         }
-        const failed = host.failed && FAILED.includes(verdict) && terms.every((x) => x(NONE, host));
+        const found = host.failed && terms.every((x) => x(NONE, host));
+        if (found) for (const x of FAILED) counts[x] += 1;
+        const failed = found && FAILED.includes(verdict);
         const visible = !active || here > 0 || failed;
         host.element.classList.toggle("out", !visible);
         if (active && visible) host.element.open = true;

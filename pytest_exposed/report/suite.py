@@ -11,6 +11,9 @@ from pytest_exposed.ports import Ports
 from pytest_exposed.report.record import Record
 from pytest_exposed.text import printable
 
+_FIRST_OF_ITS_CHOICE = 32768
+"""Where host ports begin that an engine chooses, anew at each start: ip_local_port_range, ip(7)."""
+
 
 def write(path: Path, hosts: Sequence[Record], today: date) -> None:
     """Write a test for each container, to keep and edit; raises FileExistsError."""
@@ -69,4 +72,6 @@ def _publication(published: Record) -> str:
     address = published["host_ip"]
     everywhere = address in ("", "0.0.0.0", "::")  # noqa: S104
     prefix = "" if everywhere else f"[{address}]:" if ":" in address else f"{address}:"
+    if published["host_port"] >= _FIRST_OF_ITS_CHOICE:
+        return f"{prefix}:{published['port']}" if prefix else str(published["port"])
     return f"{prefix}{published['host_port']}:{published['port']}"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication, endpoint
-from pytest_exposed.ports import Port
+from pytest_exposed.ports import Port, Ports
 from pytest_exposed.report.causes import neighbours
-from pytest_exposed.text import printable
+from pytest_exposed.text import plural, printable
 
 _HEADINGS = ("PORT", "DOCUMENTED", "PUBLISHED", "LISTENING", "PROCESS")
 _MOST_OF_A_RULE = 10
@@ -43,7 +43,10 @@ def findings_lines(findings: Sequence[Finding]) -> list[str]:
         lines.append(f"  {rule:{rule_width}}  {cause.span:{port_width}}  {cause.message}")
         lines.append(" " * (rule_width + port_width + 6) + cause.fix)
     for rule, ports in cut.items():
-        lines.append(f"  {rule:{rule_width}}  and {len(ports)} more ports")
+        lines.append(
+            f"  {rule:{rule_width}}  and {plural(len(ports), 'more port')}: "
+            + printable(str(Ports(ports)))
+        )
     return lines
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from pytest_exposed.errors import ObservationError
@@ -26,11 +26,13 @@ from pytest_exposed.sockets.reading import (
 from pytest_exposed.sockets.remote import LIMIT, Remote, reading, split_lines
 from pytest_exposed.sockets.table import (
     TableError,
+    parse_default_network,
     parse_ipv4_addresses,
     parse_ipv6_addresses,
 )
 
-_TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", "if_inet6", "fib_trie")
+_TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", "if_inet6", "fib_trie", "route")
+_OF_ADDRESSES = _TABLES[-3:]
 
 # Needs sh and cat. Only processes of the containers named in the arguments are printed, and of each
 # container one for every network namespace that it has processes in: test's -ef compares device and
@@ -58,7 +60,7 @@ show() {
     echo "@namespace ${2#/proc/}"
     echo "@before"
     cat "$1/cgroup"
-    for table in tcp tcp6 udp udp6 sctp/eps if_inet6 fib_trie; do
+    for table in tcp tcp6 udp udp6 sctp/eps if_inet6 fib_trie route; do
         echo "@table $table"
         case $table in
             udp*) cat "$1/net/$table" "$1/net/$table" "$1/net/$table" "$1/net/$table" ;;
@@ -188,8 +190,7 @@ def _reading(processes: Sequence[_Seen], host: bytes, remote: Remote, target: Ta
         )
     found = []
     for process in processes:
-        routes = b"\n".join([*process.tables.get("fib_trie", []), b""])
-        addresses = frozenset(parse_ipv4_addresses(routes))
+        addresses = _ipv4_addresses(process)
         at_host = process.namespaces[0] == host if host else None
         if not has_left(target, addresses, at_host=at_host):
             found.append((process, addresses))
@@ -200,16 +201,27 @@ def _reading(processes: Sequence[_Seen], host: bytes, remote: Remote, target: Ta
     process, addresses = found[0]
     namespace = process.namespaces[0]
     ipv6 = parse_ipv6_addresses(process.tables.get("if_inet6", []))
-    return reading(
+    found_reading = reading(
         "helper",
         namespace,
-        {k: v for k, v in process.tables.items() if k not in ("if_inet6", "fib_trie")},
+        {k: v for k, v in process.tables.items() if k not in _OF_ADDRESSES},
         remote.byteorder,
         ipv6=bool(ipv6),
-        addresses=addresses.union(ipv6),
+        addresses=addresses.union(ipv6) if addresses is not None else None,
         shared=target.shares or namespace == host,
         at_host=namespace == host,
     )
+    if len(target.addresses) < 2:
+        return found_reading
+    routes = process.tables.get("route", [])
+    return replace(found_reading, default_network=parse_default_network(routes, remote.byteorder))
+
+
+def _ipv4_addresses(process: _Seen) -> frozenset[str] | None:
+    lines = process.tables.get("fib_trie")
+    if lines is None:
+        return None
+    return frozenset(parse_ipv4_addresses(b"\n".join([*lines, b""])))
 
 
 def parse(text: bytes) -> tuple[list[_Seen], dict[int, int], bytes]:

@@ -6,16 +6,24 @@ Both ask one proven process of each container, and prove it again after they hav
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
 from pytest_exposed.sockets.members import Member, Members
 from pytest_exposed.sockets.process import ContainerProcess, GoneProcessError
 from pytest_exposed.sockets.reading import DNS, Answer, Reading, Target, with_shared
-from pytest_exposed.sockets.table import Socket, lines_of, parse_endpoints, parse_ipv6_addresses
+from pytest_exposed.sockets.table import (
+    Socket,
+    lines_of,
+    parse_default_network,
+    parse_endpoints,
+    parse_ipv6_addresses,
+)
 
 Read = Callable[[ContainerProcess], Answer]
 
@@ -94,6 +102,7 @@ class Local:
             held=None,
             shared=found.target.shares or at_host,
             at_host=at_host,
+            default_network=_default_network(found),
         )
         process.prove()
         return reading
@@ -182,6 +191,17 @@ def _sctp_endpoints(process: ContainerProcess) -> list[Socket]:
         return []
     except OSError as error:
         raise ObservationError(f"net/sctp/eps can't be read: {error.strerror}") from None
+
+
+def _default_network(found: Member) -> IPv4Network | None:
+    """Return the network of the default route of a container that is in several networks."""
+    if len(found.target.addresses) < 2:
+        return None
+    try:
+        lines = lines_of(found.process.chunks("net/route"), "route")
+        return parse_default_network(lines, sys.byteorder)
+    except OSError as error:
+        raise ObservationError(f"net/route can't be read: {error.strerror}") from None
 
 
 def _ipv6_addresses(process: ContainerProcess) -> list[str]:

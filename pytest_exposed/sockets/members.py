@@ -89,6 +89,9 @@ class Members:
             at_host = None if self.host is None else process.namespace == self.host
             addresses = None if at_host else _ipv4_addresses(process)
             if has_left(target, addresses, at_host=at_host):
+                # One that changed its own addresses is where it was.
+                if not at_host and self._is_the_engines(target, process):
+                    return Member(target, process, addresses)
                 continue
             own = None if at_host else self._is_its_own(target, process, alone=len(candidates) == 1)
             if own:
@@ -111,6 +114,11 @@ class Members:
         users = process.identity("ns/user")
         if users is None or (alone and users == self._users):
             return None
+        return self._is_the_engines(target, process)
+
+    @staticmethod
+    def _is_the_engines(target: Target, process: ContainerProcess) -> bool | None:
+        """Return whether a process is in the namespace that the engine has a file of."""
         own, made = process.identity("ns/net"), identity_of(target.sandbox())
         # Where the engine's files are not this mount namespace's, that is another kind of file.
         if own is None or made is None or own[0] != made[0]:

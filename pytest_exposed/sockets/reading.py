@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Network
 from typing import TypeVar
 
 from pytest_exposed.errors import ObservationError
@@ -67,6 +68,8 @@ class Reading:
     """Whether the namespace is the engine's host's, or another container's too."""
     at_host: bool = False
     """Whether it is the host's; false too where that can't be seen."""
+    default_network: IPv4Network | None = None
+    """The network of its default route; None where it has none, or it was not looked up."""
 
 
 def has_left(target: Target, addresses: frozenset[str] | None, *, at_host: bool | None) -> bool:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from itertools import islice
 from socket import AF_INET, inet_pton
 from typing import Literal
@@ -215,6 +216,36 @@ def parse_ipv4_addresses(text: bytes) -> list[str]:
         if not address.startswith("127."):
             found.append(address)
     return sorted(found)
+
+
+_MOST_ROUTES = 4096
+_ROUTE = re.compile(
+    rb"(?P<device>[^\t ]+) *\t(?P<to>[0-9A-F]{8})\t(?P<via>[0-9A-F]{8})\t[0-9A-F]{4}\t[0-9]+"
+    rb"\t[0-9]+\t(?P<metric>[0-9]{1,10})\t(?P<mask>[0-9A-F]{8})\t"
+)
+
+
+def parse_default_network(lines: Iterable[bytes], byteorder: str) -> IPv4Network | None:
+    """Return the network that the default route leads through, of a table route; None for none.
+
+    Words are written as numbers of the machine. Format: fib_route_seq_show in net/ipv4/fib_trie.c.
+    """
+    defaults: list[tuple[int, bytes, IPv4Address]] = []
+    networks: list[tuple[bytes, IPv4Network]] = []
+    for line in islice(lines, 1, _MOST_ROUTES):
+        match = _ROUTE.match(line)
+        if match is None:
+            raise TableError("route has a line that is not a route")
+        words = (bytes.fromhex(match[x].decode()) for x in ("to", "via", "mask"))
+        to, via, mask = (IPv4Address(x[::-1] if byteorder == "little" else x) for x in words)
+        if int(mask) == 0:
+            defaults.append((int(match["metric"]), match["device"], via))
+        elif int(via) == 0:
+            with suppress(ValueError):  # a mask with holes
+                networks.append((match["device"], IPv4Network((int(to), str(mask)), strict=False)))
+    for _, device, via in sorted(defaults)[:1]:
+        return next((x for name, x in networks if name == device and via in x), None)
+    return None
 
 
 def lines_of(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:

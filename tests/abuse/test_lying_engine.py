@@ -236,6 +236,7 @@ class TestManyInspections:
                 everyone = engine.running()
                 listed = [x for x in everyone if x.id in idle]
                 answers = engine.observe(listed, everyone)
+                assert answers.keys() == set(idle)
                 assert all(isinstance(x, Container) for x in answers.values()), answers
         assert len([x for x in relay.requests if re.search(r"/containers/\w{64}/json", x)]) >= 12
 
@@ -245,6 +246,7 @@ class TestManyInspections:
             everyone = engine.running()
             fill_up(relay, stack)
             answers = engine.observe([x for x in everyone if x.id in idle], everyone)
+            assert answers.keys() == set(idle)
             assert all(isinstance(x, Container) for x in answers.values()), answers
 
 

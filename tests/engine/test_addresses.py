@@ -12,6 +12,8 @@ import pytest
 from docker.types import IPAMConfig, IPAMPool
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from docker.models.networks import Network
     from stage import Stage
 
@@ -173,6 +175,105 @@ class TestTwoNetworks:
         seen = look.container(container.name)
         assert kinds(seen)[f"{two}:81/tcp"] == "unreachable"
         assert found(seen) == {"unreachable 81/tcp"}
+
+
+class TestPublishedToOneAddress:
+    """A publication leads to one address: that of the network of the default route."""
+
+    @pytest.fixture
+    def prefixes(self) -> list[str]:
+        return [f"10.{x}.{secrets.randbelow(256)}" for x in (215, 216)]
+
+    @pytest.fixture
+    def run(self, stage: Stage, prefixes: list[str]) -> Callable[[str], str]:
+        """Run a listener in two networks, published through the first of their names."""
+
+        def run(address: str) -> str:
+            networks = [stage.network(ipam=pool(f"{x}.0/24")) for x in prefixes]
+            one, two = (f"{x}.9" for x in prefixes)
+            endpoint = stage.client.api.create_endpoint_config(ipv4_address=one)
+            container = stage.create(
+                f"tcp:{address}:80",
+                "ready",
+                exposes=("80",),
+                network=networks[0].name,
+                networking_config={networks[0].name: endpoint},
+                ports={"80/tcp": ("127.0.0.1",)},
+            )
+            networks[1].connect(container.sdk, ipv4_address=two)
+            container.start()
+            return container.name
+
+        return run
+
+    @pytest.mark.parametrize("place", [0, 1])
+    def test_a_listener_in_one_of_two_networks(
+        self, place: int, look: Engine, run: Callable[[str], str], prefixes: list[str]
+    ) -> None:
+        seen = look.container(run(f"{prefixes[place]}.9"))
+        (published,) = seen.published
+        is_served = served(published.host_port)
+        assert is_served is (place == 0)  # what the engine does; or this proves nothing
+        assert found(seen) == (set() if is_served else {"unreachable 80/tcp"})
+        if not is_served:
+            assert f"which leads to {prefixes[0]}.9, and " in seen.findings[0].message
+
+    def test_a_listener_in_both(self, look: Engine, run: Callable[[str], str]) -> None:
+        seen = look.container(run("0.0.0.0"))  # noqa: S104  # in a container
+        assert served(seen.published[0].host_port)
+        assert found(seen) == set()
+
+    def test_an_address_of_the_container_s_own_making(self, look: Engine, stage: Stage) -> None:
+        network = stage.network()
+        container = stage.script(
+            "ip address add 10.217.0.1/16 dev eth0; exec /bin/listener tcp:10.217.0.1:80 ready",
+            exposes=("80",),
+            network=network.name,
+            cap_add=["NET_ADMIN"],
+            ports={"80/tcp": ("127.0.0.1",)},
+        )
+        seen = look.container(container.name)
+        assert not served(seen.published[0].host_port)
+        assert found(seen) == {"unreachable 80/tcp"}
+
+    @pytest.mark.parametrize(
+        ("word", "host", "right"),
+        [
+            ("tcp:0.0.0.0:80", "::1", False),
+            ("tcp:0.0.0.0:80", "127.0.0.1", True),
+            ("tcp6only:[::]:80", "127.0.0.1", False),
+            ("tcp6only:[::]:80", "::1", True),
+            ("tcp:[::]:80", "::1", True),
+            ("tcp:[::]:80", "127.0.0.1", True),
+        ],
+    )
+    def test_of_ipv4_and_ipv6(
+        self, word: str, host: str, right: bool, look: Engine, stage: Stage
+    ) -> None:
+        subnet = f"fd00:{secrets.randbelow(65536):x}:{secrets.randbelow(65536):x}::/64"
+        network = stage.network(enable_ipv6=True, ipam=pool(subnet))
+        container = stage.run(
+            word, exposes=("80",), network=network.name, ports={"80/tcp": (host,)}
+        )
+        seen = look.container(container.name)
+        # That a socket is of IPv6 alone is what only netlink tells.
+        is_right = right or (word.startswith("tcp6only") and look.source != "netlink")
+        assert found(seen) == (set() if is_right else {"unreachable 80/tcp"})
+
+
+def served(port: int) -> bool:
+    """Return whether a listener keeps a connection to a port of this machine.
+
+    The engine's proxy takes it in any case, and ends it where nothing is behind.
+    """
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.settimeout(1)
+        try:
+            return connection.recv(1) != b""
+        except TimeoutError:
+            return True
+        except ConnectionResetError:
+            return False
 
 
 class TestEphemeral:

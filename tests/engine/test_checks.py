@@ -230,7 +230,7 @@ class TestWhatIsNoPort:
             container_listens_on(engine, scene.web.name, form)
 
     @pytest.mark.parametrize(
-        "form", ["8080:80:90:1", "http:80", "8080/tcp:80", "8080-8081:80", "1.2.3:80:80", ":80"]
+        "form", ["8080:80:90:1", "http:80", "8080/tcp:80", "8080-8081:80-82", "1.2.3:80:80", ":80"]
     )
     def test_publications(self, form: str, engine: Engine, scene: Scene) -> None:
         with pytest.raises(PortError, match=re.escape(repr(form))):
@@ -441,3 +441,98 @@ class TestNames:
         stopped.sdk.kill()
         stopped.sdk.wait()
         assert engine.container(f"{stage.name}old").name == running.name
+
+
+@pytest.fixture(scope="module")
+def both(shared_stage: Stage) -> str:
+    """A container with a port on loopback and on its own address, and one on loopback alone."""
+    script = "exec listener tcp:127.0.0.1:9000 tcp:$(hostname -i):9000 tcp:127.0.0.1:9001 ready"
+    return shared_stage.script(script, name="both").name
+
+
+class TestOnlyThere:
+    """With only, a port that carries an address is that address alone."""
+
+    def test_another_address_of_the_port_is_another(self, engine: Engine, both: str) -> None:
+        check = container_listens_on(engine, both, "127.0.0.1:9000", only=True)
+        assert not check
+        assert "listens on 9000/tcp too" in str(check)
+
+    def test_without_an_address_all_of_the_port_are_meant(self, engine: Engine, both: str) -> None:
+        assert container_listens_on(engine, both, 9000, only=True)
+        assert container_listens_on(engine, both, 9000, "127.0.0.1:9001", only=True)
+
+
+def test_a_client_s_socket_on_the_port_that_is_asked_for_is_told(
+    engine: Engine, stage: Stage
+) -> None:
+    name = stage.run("udp:0.0.0.0:40000").name
+    check = container_listens_on(engine, name, "40000/udp")
+    assert not check
+    assert "it listens on 0.0.0.0:40000/udp (" in str(check)
+    assert "ephemeral)" in str(check)
+    assert str(container_listens_on(engine, name, 80)).endswith("it listens on nothing")
+
+
+def test_an_answer_compares_as_true_and_false_do(engine: Engine, scene: Scene) -> None:
+    yes, no = (container_listens_on(engine, scene.web.name, x) for x in (80, 81))
+    assert (yes == True, no == False, yes != True, no != False) == (True, True, False, False)  # noqa: E712
+    assert False in [yes, no]
+    assert yes != no
+    assert yes != 1.5
+
+
+def test_text_is_whole_and_its_repr_as_long_as_pytest_shows(engine: Engine, scene: Scene) -> None:
+    check = container_listens_on(engine, scene.many.name, 80)
+    assert len(repr(check)) <= 240
+    assert "1199/tcp" in str(check)
+
+
+class TestNoEngine:
+    """The functions take an engine first, the fixtures of the same names have one."""
+
+    @pytest.mark.parametrize(
+        "function",
+        [container_listens_on, container_publishes, container_matches_image, image_exposes],
+    )
+    @pytest.mark.parametrize("first", ["web", None, Engine])
+    def test_is_told(self, function: Any, first: Any) -> None:
+        with pytest.raises(ConfigurationError, match="is not an Engine, which"):
+            function(first, 80)
+
+
+class TestNoRuleLeft:
+    def test_for_the_check(self, engine: Engine, scene: Scene) -> None:
+        with pytest.raises(ConfigurationError, match="no rule is left"):
+            container_matches_image(engine, scene.web.name, ignore="all")
+        ignored = container_matches_image(engine, scene.web.name, ignore="undocumented")
+        assert str(ignored).endswith(", undocumented ignored")
+
+    def test_for_the_engine(self, engine_url: str) -> None:
+        with pytest.raises(ConfigurationError, match="no rule is left"):
+            Engine(engine_url, ignore="default")
+
+
+class TestTextsForSeveral:
+    """A list may be written as a text, as in the ini file."""
+
+    def test_of_rules_and_waivers(self, engine_url: str) -> None:
+        waivers = "web: 80  # one\n\n db: silent  # two"
+        with Engine(engine_url, select="cis, silent", ignore="ssh", allow=waivers) as engine:
+            assert [x.name for x in engine.rules] == [
+                *("silent", "undocumented", "published-everywhere", "published-privileged"),
+                "host-network",
+            ]
+            assert [x.glob for x in engine.acceptance.waivers] == ["web", "db"]
+
+
+@pytest.mark.parametrize("timeout", ["x", 0, -1, float("nan"), float("inf"), 1e9])
+def test_what_is_no_timeout(engine_url: str, timeout: Any) -> None:
+    with pytest.raises(ConfigurationError, match="is not a number of seconds"):
+        Engine(engine_url, timeout=timeout)
+
+
+@pytest.mark.parametrize("value", [True, None, 3, [], ["web", 3]])
+def test_what_is_no_filter(engine: Engine, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="is not a filter"):
+        engine.containers(name=value)

@@ -81,6 +81,16 @@ def test_pids_are_those_that_the_container_has(look: Engine, stage: Stage) -> No
 class TestLeavingTheNetwork:
     """What a process does in a namespace of its own can't be reached at the container's address."""
 
+    def test_one_that_changes_its_own_address_has_not_left(
+        self, look: Engine, stage: Stage
+    ) -> None:
+        container = stage.script(
+            "ip address flush dev eth0; ip address add 10.218.0.7/16 dev eth0; "
+            "exec listener tcp:0.0.0.0:80 ready",
+            cap_add=["NET_ADMIN"],
+        )
+        assert heard(look.container(container.name)) == {"0.0.0.0:80/tcp listener"}
+
     def test_a_child_leaves(self, look: Engine, stage: Stage) -> None:
         container = stage.script(
             "unshare -n listener tcp:0.0.0.0:81 ready & exec listener tcp:0.0.0.0:80",

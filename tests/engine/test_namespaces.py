@@ -211,16 +211,19 @@ class TestOwnerThatRestarted:
         after = look.container(owner.name)
         assert found(after) == {"published-silent 81/tcp"}
         assert after.neighbours == ()
-        assert heard(look.container(joiner.name)) == {"0.0.0.0:81/tcp reachable"}
-        assert found(look.container(joiner.name)) == set()
+        # The old one has no address any more.
+        assert heard(look.container(joiner.name)) == {"0.0.0.0:81/tcp unreachable"}
+        assert found(look.container(joiner.name)) == {"unreachable 81/tcp"}
 
 
 class TestNoNetwork:
     def test_is_seen(self, look: Engine, stage: Stage) -> None:
         matching = stage.run("tcp:0.0.0.0:80", exposes=("80",), network_mode="none")
         loopback = stage.run("tcp:127.0.0.1:80", name="l", exposes=("80",), network_mode="none")
-        assert heard(look.container(matching.name)) == {"0.0.0.0:80/tcp reachable"}
-        assert found(look.container(matching.name)) == set()
+        seen = look.container(matching.name)
+        assert heard(seen) == {"0.0.0.0:80/tcp unreachable"}
+        assert found(seen) == {"unreachable 80/tcp"}
+        assert "without an IPv4 address" in seen.findings[0].message
         assert found(look.container(loopback.name)) == {"unreachable 80/tcp"}
 
 
@@ -271,8 +274,8 @@ class TestDockersDns:
         )
         network.disconnect(container.sdk)
         seen = look.container(container.name)
-        assert heard(seen) == {"0.0.0.0:80/tcp reachable", "0.0.0.0:53/udp reachable"}
-        assert found(seen) == set()
+        assert heard(seen) == {"0.0.0.0:80/tcp unreachable", "0.0.0.0:53/udp unreachable"}
+        assert found(seen) == {"unreachable 80/tcp", "unreachable 53/udp"}
 
     def test_nor_after_a_restart(self, look: Engine, stage: Stage) -> None:
         container = stage.run("tcp:0.0.0.0:80", exposes=("80",), network=stage.network().name)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
+from stage import wait_until
 
 from pytest_exposed.sockets.table import READINGS, TableError, lines_of, parse_table, steady
 
@@ -68,11 +69,20 @@ def there() -> Iterator[set[int]]:
 
 def test_has_all_of_them_or_is_refused(there: set[int]) -> None:
     """A single reading lacks some in most of these rounds."""
+    whole = 0
     with churn():
         for _ in range(300):
             with suppress(TableError):
                 assert there <= ports()
+                whole += 1
+    assert whole > 0
 
 
 def test_is_had_where_nothing_changes(there: set[int]) -> None:
-    assert there <= ports()
+    def had() -> bool:
+        try:
+            return there <= ports()
+        except TableError:  # something else on this machine opens sockets
+            return False
+
+    wait_until(had, "the table is had")

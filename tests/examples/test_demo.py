@@ -13,11 +13,13 @@ from demo.story import ACTORS
 from examples.common import EXAMPLES, Command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import docker
 
 
 def test_it_stays_until_it_is_ended(
-    environment: dict[str, str], command: Command, client: docker.DockerClient
+    environment: dict[str, str], command: Command, client: docker.DockerClient, tmp_path: Path
 ) -> None:
     words = [sys.executable, "-m", "demo", "--stay"]
     with subprocess.Popen(
@@ -30,7 +32,7 @@ def test_it_stays_until_it_is_ended(
             assert "demo: the audit found exactly the drift that is there\n" in shown
             told = [shlex.split(next(lines)) for _ in range(4)][1:]
             audit, passes, fails = (
-                command("env", *x, "-p", "no:cacheprovider", cwd=EXAMPLES) for x in told
+                command("env", *x, "-p", "no:cacheprovider", cwd=tmp_path) for x in told
             )
         finally:
             demo.terminate()  # a job in the background ignores Ctrl-C

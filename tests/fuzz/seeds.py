@@ -67,6 +67,7 @@ SEEDS: dict[str, list[bytes]] = {
         b"(null) (null) 2 10 0 65535 4294967295 18446744073709551615 0.0.0.0\n",
     ],
     "if_inet6": [_real("if_inet6"), b"fe800000000000000000000000000001 02 40 20 80 eth0\n"],
+    "route": [b"eth0\t00000000\t01001DAC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"],
     "fib_trie": [_real("fib_trie")[6:], b"  |-- 127.0.0.1\n     /32 host LOCAL\n"],
     "cgroup": [
         b"0::/docker/" + ID.encode(),

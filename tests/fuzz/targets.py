@@ -33,15 +33,9 @@ from pytest_exposed.endpoints import BoundPort, PublishedPort
 from pytest_exposed.engine import inventory
 from pytest_exposed.engine.frames import output
 from pytest_exposed.engine.hosts import Host, Member, resolve
+from pytest_exposed.engine.image_records import image_from_record, layers
 from pytest_exposed.engine.nodes import _member, _node
-from pytest_exposed.engine.records import (
-    Inspected,
-    Listed,
-    RecordError,
-    image_from_record,
-    layers,
-    when,
-)
+from pytest_exposed.engine.records import Inspected, Listed, RecordError, when
 from pytest_exposed.engine.swarm import joined
 from pytest_exposed.errors import ExposedError, ObservationError
 from pytest_exposed.judge import findings
@@ -49,7 +43,7 @@ from pytest_exposed.listeners import LOCAL_PORTS, listeners
 from pytest_exposed.model import Container, Image
 from pytest_exposed.ports import Ports
 from pytest_exposed.report.causes import neighbours
-from pytest_exposed.rules import expand, select, split
+from pytest_exposed.selection import expand, select, split
 from pytest_exposed.sockets import exec as exec_
 from pytest_exposed.sockets import helper
 from pytest_exposed.sockets.netlink import _rows, parse_row
@@ -58,6 +52,7 @@ from pytest_exposed.sockets.reading import Reading, Target
 from pytest_exposed.sockets.table import (
     Socket,
     lines_of,
+    parse_default_network,
     parse_endpoints,
     parse_ipv4_addresses,
     parse_ipv6_addresses,
@@ -242,6 +237,7 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "sctp": lambda data: parse_endpoints(lines_of([b"ENDPT SOCK STY SST\n", data], "eps")),
     "if_inet6": lambda data: parse_ipv6_addresses(lines_of([data], "if_inet6")),
     "fib_trie": lambda data: parse_ipv4_addresses(b"Main:\n" + data),
+    "route": lambda data: parse_default_network(lines_of([b"\n" + data], "route"), "little"),
     "cgroup": lambda data: owner_of(data, {ID.encode()}),
     "netlink": _netlink,
     "helper": lambda data: _judged(

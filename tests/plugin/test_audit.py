@@ -180,6 +180,12 @@ class TestChoosing:
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(["collected 1 item"])
 
+    def test_an_id_beside_a_folder_of_that_name(
+        self, audit: Audit, scene: Scene, pytester: pytest.Pytester
+    ) -> None:
+        pytester.mkdir("exposed")
+        audit(scene.stage, f"exposed::{scene.good.name}").assert_outcomes(passed=1)
+
     def test_several_ids(self, audit: Audit, scene: Scene) -> None:
         result = audit(scene.stage, f"exposed::{scene.drift.name}", f"exposed::{scene.good.name}")
         result.assert_outcomes(passed=1, failed=1)

@@ -100,7 +100,8 @@ def test_nothing_matches_but_the_suite_has_tests(
 @pytest.mark.parametrize("text", ["name", "=web", "name=", ""])
 def test_what_is_no_filter(text: str, audit: Run, place: Stage) -> None:
     assert refusal(audit(place, f"--exposed-filter={text}")) == (
-        f"{text!r} is not a filter: write KEY=VALUE, such as name=web or label=tier=front"
+        f"--exposed-filter, exposed_filter: {text!r} is not a filter: "
+        "write KEY=VALUE, such as name=web or label=tier=front"
     )
 
 

@@ -8,6 +8,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING
 
 import pytest
+from remote.relay import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -328,6 +329,51 @@ class TestErrors:
         assert "During handling" not in result.stdout.str()
 
 
+def test_each_running_container_is_looked_at_by_one_engine(suite: Suite) -> None:
+    result = suite(
+        """
+        engines = set()
+
+        def test_each(running_container, exposed, container_listens_on):
+            engines.add(exposed)
+
+        def test_once(exposed):
+            assert engines == {exposed}
+        """
+    )
+    passed = result.parseoutcomes()["passed"]
+    assert passed >= 3  # two containers at least, and test_once
+    result.assert_outcomes(passed=passed)
+
+
+def test_a_failed_match_shows_its_findings_with_what_to_do(suite: Suite) -> None:
+    result = suite("def test_it(container_matches_image): assert container_matches_image(WEB)")
+    result.stdout.fnmatch_lines(
+        [
+            "E *assert * does not match *: silent 81/tcp, undocumented 8080/tcp*",
+            "* Ports of * *",
+            "  silent        81/tcp    * documents it, and nothing in *",
+            "                          start its service, or remove EXPOSE 81/tcp *",
+            "PORT *DOCUMENTED *",
+        ]
+    )
+
+
+def test_a_function_s_error_ends_where_the_test_calls_it(suite: Suite, engine_url: str) -> None:
+    result = suite(
+        f"""
+        from pytest_exposed import Engine, container_listens_on
+
+        def test_it():
+            with Engine({engine_url!r}) as engine:
+                container_listens_on(engine, "nosuch", 80)
+        """
+    )
+    result.assert_outcomes(failed=1)
+    assert "checks.py" not in result.stdout.str()
+    result.stdout.fnmatch_lines(["E * has no container 'nosuch'*"])
+
+
 class TestComparingPorts:
     def test_differences_are_told_line_by_line(self, suite: Suite) -> None:
         result = suite(
@@ -348,12 +394,10 @@ class TestComparingPorts:
         ("expression", "lines"),
         [
             ("== {80, 8080, 53}", ["only right: 53/tcp"]),
-            ("== '80/tcp'", ['ports are compared with sets: write {"80/tcp"}']),
-            (
-                "== [8080, '80-81']",
-                ['ports are compared with sets: write {"80-81/tcp", "8080/tcp"}'],
-            ),
-            ("== ()", ["ports are compared with sets: write set()"]),
+            ("== '80/tcp'", ["only left:  8080/tcp"]),
+            ("== [8080, '80-81']", ["only right: 81/tcp"]),
+            ("== ()", ["only left:  80/tcp, 8080/tcp"]),
+            ("!= [80, 8080]", ["both are the same"]),
             ("<= {80}", ["only left:  8080/tcp"]),
             (">= {80, 81}", ["only left:  8080/tcp", "only right: 81/tcp"]),
             ("!= {80, 8080}", ["both are the same"]),
@@ -491,7 +535,7 @@ class TestSeveralHosts:
         result = suite(self.SOURCE, "-v", "--docker-host", second)
         result.assert_outcomes(passed=3)
         result.stdout.fnmatch_lines_random(
-            [f"*::test_listens[[]{x}[]] PASSED *" for x in (engine_url, second)]
+            [f"*::test_listens[[]{shown(x)}[]] PASSED *" for x in (engine_url, second)]
         )
 
     def test_one_that_is_dead(self, suite: Suite) -> None:
@@ -506,7 +550,7 @@ class TestSeveralHosts:
         result = suite("def test_each(running_container): pass", "-v", *options)
         result.assert_outcomes(passed=4)
         result.stdout.fnmatch_lines_random(
-            [f"*::test_each[[]{x}-{web.name}[]] PASSED *" for x in (engine_url, second)]
+            [f"*::test_each[[]{shown(x)}-{web.name}[]] PASSED *" for x in (engine_url, second)]
         )
 
     def test_by_getfixturevalue_they_cannot(self, suite: Suite, second: str) -> None:
@@ -514,7 +558,7 @@ class TestSeveralHosts:
             "def test_x(request): request.getfixturevalue('exposed')", "--docker-host", second
         )
         result.assert_outcomes(failed=1)
-        result.stdout.fnmatch_lines(["several docker hosts are given, *"])
+        result.stdout.fnmatch_lines(["pytest-exposed: several docker hosts are given, *"])
 
 
 def test_a_session_fixture_of_a_suite(suite: Suite) -> None:

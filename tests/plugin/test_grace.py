@@ -90,4 +90,7 @@ def test_those_whose_health_checks_are_starting_are_waited_for_together(
 @pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf", "1e9", "1 s"])
 def test_what_is_no_grace(text: str, run: Run) -> None:
     said = refusal(run(f"--exposed-grace={text}"))
-    assert said == f"{text!r} is not a grace: a number of seconds from 0 to 86400"
+    assert said == (
+        f"--exposed-grace, exposed_grace: {text!r} is not a grace: "
+        "a number of seconds from 0 to 86400"
+    )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from refusal import refusal
+from remote.relay import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     Run = Callable[..., pytest.RunResult]
 
+WRONG = ("ftp://x", "nosuch", "tcp://me:s3cr3t@")
 NO_SOCKET = "unix:///nonexistent/docker.sock"
 
 
@@ -131,7 +133,7 @@ class TestOneThatCannotBeReached:
     def test_no_socket(self, refused: Callable[..., str]) -> None:
         assert refused(NO_SOCKET) == (
             f"{NO_SOCKET}: GET /_ping: there is no such socket: is the engine running, and is "
-            "this its address?"
+            "this its address? (DOCKER_HOST, --docker-host)"
         )
 
     def test_nothing_answers(self, refused: Callable[..., str], closed_port: int) -> None:
@@ -176,8 +178,8 @@ class TestSeveral:
         result.assert_outcomes(passed=2)
         ids = [x.partition(" ")[0] for x in result.outlines if " PASSED " in x]
         assert [x.partition("::")[0] for x in ids] == [
-            f"exposed[{engine_url}]",
-            f"exposed[{second_url}]",
+            f"exposed[{shown(engine_url)}]",
+            f"exposed[{shown(second_url)}]",
         ]
         result.stdout.fnmatch_lines(["exposed: 2 containers on 2 hosts, 2 match"])
 
@@ -185,16 +187,17 @@ class TestSeveral:
         self, run: Run, engine_url: str
     ) -> None:
         result = run(NO_SOCKET, engine_url)
+        dead = shown(NO_SOCKET)
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         result.assert_outcomes(passed=1, failed=1)
         result.stdout.re_match_lines(
             [
                 r"collecting \.\.\. collected 2 items",
-                rf"exposed\[{NO_SOCKET}\] FAILED ",
-                rf"exposed\[{engine_url}\]::\S+ PASSED ",
+                rf"exposed\[{dead}\] FAILED ",
+                rf"exposed\[{shown(engine_url)}\]::\S+ PASSED ",
                 rf"{NO_SOCKET}: GET /_ping: there is no such socket: ",
                 r"exposed: 1 container on 2 hosts, 1 match, 1 host not reached$",
-                rf"FAILED exposed\[{NO_SOCKET}\] - unix://",
+                rf"FAILED exposed\[{dead}\] - unix://",
             ]
         )
 
@@ -206,14 +209,24 @@ class TestSeveral:
     def test_one_given_twice_is_one(self, run: Run, engine_url: str) -> None:
         run(engine_url, engine_url).assert_outcomes(passed=1)
 
-    def test_one_that_is_no_address_is_a_bad_option(self, run: Run, engine_url: str) -> None:
-        assert "'ftp://x' is not a docker host" in refusal(run(engine_url, "ftp://x"))
+    @pytest.mark.parametrize("wrong", WRONG)
+    def test_one_that_is_no_address_fails_and_the_others_are_audited(
+        self, wrong: str, run: Run, engine_url: str
+    ) -> None:
+        result = run(wrong, engine_url)
+        result.assert_outcomes(passed=1, failed=1)
+        assert "s3cr3t" not in result.stdout.str()
+        name = wrong.replace("://", ":").replace("me:s3cr3t@", "")
+        result.stdout.fnmatch_lines(
+            [f"exposed[[]{name}[]] FAILED *", "exposed: 1 container on 2 hosts, *"]
+        )
 
 
 @pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep tcp:// from a proxy of the web, which requests would ask."""
-    monkeypatch.setenv("NO_PROXY", "*")
+def _proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a proxy of the web, where nothing answers: this machine itself is reached without."""
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
 
 
 class TestSecrets:

@@ -77,7 +77,10 @@ def test_settings(audit: Run, place: Stage, pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize("text", ["nosuch", "silent,nosuch", "Silent"])
 def test_an_unknown_rule(option: str, text: str, audit: Run, place: Stage) -> None:
     said = refusal(audit(place, f"{option}={text}"))
-    assert said.startswith(f"{text.rpartition(',')[2]!r} is not a rule or a group of rules: ")
+    place = f"{option}, {option.strip('-').replace('-', '_')}"
+    assert said.startswith(
+        f"{place}: {text.rpartition(',')[2]!r} is not a rule or a group of rules: "
+    )
     for name in (*DEFAULT, "default", "all"):
         assert name in said
 

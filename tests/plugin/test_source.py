@@ -47,7 +47,8 @@ def test_the_setting(audit: Run, place: Stage, pytester: pytest.Pytester) -> Non
 def test_an_unknown_one(audit: Run, place: Stage) -> None:
     said = refusal(audit(place, "--exposed-source=ebpf"))
     assert said == (
-        "'ebpf' is not a source of sockets: choose one of auto, netlink, procfs, helper, exec"
+        "--exposed-source, exposed_source: 'ebpf' is not a source of sockets: "
+        "choose one of auto, netlink, procfs, helper, exec"
     )
 
 
@@ -63,11 +64,11 @@ def test_exec_where_the_image_has_no_cat(
             f"no source can see the sockets of {container.name}:",
             "exec: there is no cat in the image*",
             "exposed: 1 container on 1 host, 0 match, 1 could not be observed",
-            "FAILED * - no source can see the sockets of *",
+            "FAILED * - not observed: exec: there is no cat in *",
         ]
     )
     junit = (pytester.path / "junit.xml").read_text(encoding="utf-8")
-    assert f"sockets of {container.name}: exec: there is no cat in the image" in junit
+    assert "not observed: exec: there is no cat in the image" in junit
 
 
 def test_helper_without_its_image(audit: Run, place: Stage) -> None:

@@ -165,3 +165,8 @@ class Relay:
 def _shut(connection: socket.socket) -> None:
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
+
+
+def shown(url: str) -> str:
+    """Return the address of a socket as it stands in the ids of tests."""
+    return url.replace("//", "")

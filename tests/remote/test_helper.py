@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from demo.images import busybox
+from engine.test_addresses import TestPublishedToOneAddress
 from engine.test_findings import SETUPS, Setup
 from engine.test_identity import IN_CGROUP, POWERS
 from remote.common import (
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     import docker
     from remote.private import PrivateEngine
     from stage import Images, Staged
+
+__all__ = ["TestPublishedToOneAddress"]  # the same, by this source
 
 HANGS = "exec /bin/busybox sleep 1000"
 REAL = '/bin/busybox sh "$@"'

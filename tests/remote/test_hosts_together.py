@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from remote.common import helper_of, helpers, listener_with_cat, pytest_process, running_helper
+from remote.relay import shown
 from stage import STAGE
 
 from pytest_exposed import Engine, EngineError
@@ -60,8 +61,8 @@ class Both:
     def ids(self) -> tuple[str, str]:
         """The ids of the two tests, as patterns."""
         return (
-            f"exposed[[]{self.relay.url}]::{self.near.name}-web",
-            f"exposed[[]{self.private.url}]::{self.far.name}-web",
+            f"exposed[[]{shown(self.relay.url)}]::{self.near.name}-web",
+            f"exposed[[]{shown(self.private.url)}]::{self.far.name}-web",
         )
 
 
@@ -83,7 +84,7 @@ class TestBothWork:
                 "collecting ... collected 3 items",
                 f"{near} PASSED *",
                 f"{far} PASSED *",
-                f"exposed[[]{both.private.url}]::{both.far.name}-d FAILED *",
+                f"exposed[[]{shown(both.private.url)}]::{both.far.name}-d FAILED *",
                 f"*- ports on {both.relay.url} -*",
                 f"*- ports on {both.private.url} -*",
                 "exposed: 3 containers on 2 hosts, 2 match, 1 do not (silent 1)",
@@ -129,7 +130,10 @@ class TestBothWork:
         result = pytester.runpytest("-W", "error", "-v", *both.options[:4])
         result.assert_outcomes(passed=2)
         result.stdout.fnmatch_lines_random(
-            [f"*::test_of_the_suite[[]{x}] PASSED *" for x in (both.relay.url, both.private.url)]
+            [
+                f"*::test_of_the_suite[[]{shown(x)}] PASSED *"
+                for x in (both.relay.url, both.private.url)
+            ]
         )
 
 
@@ -142,7 +146,7 @@ class TestOneFails:
         result.stdout.fnmatch_lines_random(
             [
                 f"exposed: {both.relay.url}, not reached",
-                f"exposed[[]{both.relay.url}] FAILED *",
+                f"exposed[[]{shown(both.relay.url)}] FAILED *",
                 f"{both.ids[1]} PASSED *",
                 f"{both.relay.url}: GET /_ping: there is no such socket: is the engine *",
                 "exposed: 1 container on 2 hosts, 1 match, 1 host not reached",
@@ -198,7 +202,7 @@ class TestOneFails:
         result.assert_outcomes(passed=1, failed=1)
         result.stdout.fnmatch_lines_random(
             [
-                f"exposed[[]{both.relay.url}]* FAILED *",
+                f"exposed[[]{shown(both.relay.url)}]* FAILED *",
                 f"{both.ids[1]} PASSED *",
                 f"{both.relay.url}: GET {call}*: no answer in time: is the engine busy, *",
                 f"exposed: * on 2 hosts, 1 match, 1 {'host not reached' if when else 'could not*'}",
@@ -213,7 +217,7 @@ class TestOneFails:
         result.stdout.fnmatch_lines_random(
             [
                 f"{both.ids[0]} PASSED *",
-                f"exposed[[]{both.private.url}] FAILED *",
+                f"exposed[[]{shown(both.private.url)}] FAILED *",
                 f"{both.private.url}: GET /_ping: no answer in time: *",
             ]
         )

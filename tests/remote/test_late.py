@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from remote.common import pytest_process
-from remote.relay import Relay
+from remote.relay import Relay, shown
 from stage import wait_until
 
 from pytest_exposed import audit
@@ -109,7 +109,7 @@ def test_tests_of_the_others_run_before_it_answers_and_its_own_after(
     assert fleet.came_in_time == [True]
     result.assert_outcomes(passed=3, failed=3)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    late = f"exposed[{fleet.late.url}]::"
+    late = f"exposed[{shown(fleet.late.url)}]::"
     *_, drift, good = fleet.told()
     assert drift.startswith(f"failed {late}")
     assert good.startswith(f"passed {late}")
@@ -138,7 +138,7 @@ def test_one_that_never_answers_is_a_failing_test_after_those_of_the_others(
     fleet.never_answers()
     result = run_pytest(*options, *workers)
     result.assert_outcomes(passed=2, failed=3)
-    assert fleet.told()[4:] == [f"failed exposed[{fleet.late.url}]"]
+    assert fleet.told()[4:] == [f"failed exposed[{shown(fleet.late.url)}]"]
     result.stdout.fnmatch_lines(
         [
             f"{fleet.late.url}: GET /_ping: no answer in time: *",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from make import ANY, container, listener
+from make import ANY, container, image, listener
 
 from pytest_exposed.judge import findings
 from pytest_exposed.model import Container, Finding, Process
 from pytest_exposed.ports import Port, Ports
 from pytest_exposed.report.causes import Cause, causes, findings_of, neighbours
 from pytest_exposed.report.record import of_container
-from pytest_exposed.rules import select
+from pytest_exposed.selection import select
 
 RULES = select(["all"])
 
@@ -37,6 +38,17 @@ def test_findings_alike_but_for_the_port_are_one_cause() -> None:
     (cause,) = causes(found_in(container(documented=["1-2000", 8080], image_name="app")))
     assert str(cause.first) == "silent 1/tcp"
     assert spans([cause]) == [["1-2000/tcp", "8080/tcp"]]
+
+
+@pytest.mark.parametrize("history", [("EXPOSE 81 82 83",), ("EXPOSE 83", "EXPOSE 82", "EXPOSE 81")])
+def test_ports_are_one_cause_whether_one_layer_exposed_them_or_each_its_own(
+    history: tuple[str, ...],
+) -> None:
+    documents = image(81, 82, 83, history=history)
+    (cause,) = neighbours(found_in(container(image=documents, documented=())))
+    assert cause.span == "81-83/tcp"
+    written = history[0] if len(history) == 1 else "EXPOSE 81-83"
+    assert cause.message.endswith(f"(layer: {written})")
 
 
 def test_findings_of_other_rules_protocols_processes_and_waivers_are_others() -> None:

@@ -198,6 +198,12 @@ def test_a_container_is_found_by_its_verdict(
     assert counts == {"all": "1"} | expected
 
 
+def test_a_host_that_was_not_reached_is_counted(render: Render) -> None:
+    page = render(host(record()), host(name="b", error="gone"))
+    counts = [x.one("b").text for x in page.by_id("filters").all("label")]
+    assert counts == ["2", "0", "1", "0", "1"]
+
+
 def test_verdicts_are_counted_as_the_summary_does(render: Render) -> None:
     hosts = [host(*fleet(100)), host(*fleet(50, seed=2), name="prod-2")]
     page = render(*hosts)

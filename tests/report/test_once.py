@@ -84,7 +84,7 @@ def test_markdown_is_grouped_by_host_and_service(tmp_path: Path) -> None:
         x.split(" | ")[0] for x in lines if x.startswith(("## ", "| ")) and "rule" not in x
     ] == [
         "## prod-1",
-        "| service web \\(2 tasks\\)",
+        "| service web (2 tasks)",
         "| c",
         "## prod-3",
         "| d",

@@ -22,7 +22,7 @@ from pytest_exposed.report.portmap import (
     label,
 )
 from pytest_exposed.report.record import Record, of_container
-from pytest_exposed.rules import select
+from pytest_exposed.selection import select
 
 
 def record(*listeners: Any, judged: bool = True, **rest: Any) -> Record:

@@ -70,7 +70,7 @@ class TestNoManager:
     def test_that_is_no_address(self, run_pytest: Run) -> None:
         result = run_pytest("--docker-host", "swarm://ansible://web")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["*'ansible://web' is not a docker host*"])
+        result.stderr.fnmatch_lines(["*'ansible://web' is a list of engines*"])
 
 
 @pytest.fixture(scope="module")

@@ -178,7 +178,7 @@ class TestAnAudit:
         assert all(len(x["findings"]) == 1 for x in of_wrong)
         rows = [x for x in reports[1].read_text().splitlines() if "published-silent | 81/tcp" in x]
         assert len(rows) == 1
-        assert rows[0].startswith("| service wrong \\(2 tasks\\) |")
+        assert rows[0].startswith("| service wrong (2 tasks) |")
         (run,) = json.loads(reports[2].read_text())["runs"]
         results = [x for x in run["results"] if "service wrong (2 tasks)" in x["message"]["text"]]
         assert len(results) == 1

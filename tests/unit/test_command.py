@@ -12,7 +12,7 @@ from make import container, image, publication
 from pytest_exposed.command import is_own, substitute
 from pytest_exposed.judge import findings
 from pytest_exposed.model import Publication, Substitute
-from pytest_exposed.rules import select
+from pytest_exposed.selection import select
 
 LOOP = ("bash", "-c", "while true; do sleep 10000; done")
 MOLECULE = {"owner": "molecule"}

@@ -49,9 +49,9 @@ def use(config: Path, name: object) -> None:
 @pytest.mark.parametrize(
     ("host", "shown", "label"),
     [
-        ("unix:///var/run/docker.sock", None, "unix:///var/run/docker.sock"),
-        ("unix:///run/user/1000/podman.sock", None, "unix:///run/user/1000/podman.sock"),
-        ("npipe:////./pipe/docker_engine", None, "npipe:////./pipe/docker_engine"),
+        ("unix:///var/run/docker.sock", None, "unix:/var/run/docker.sock"),
+        ("unix:///run/user/1000/podman.sock", None, "unix:/run/user/1000/podman.sock"),
+        ("npipe:////./pipe/docker_engine", None, "npipe://./pipe/docker_engine"),
         ("tcp://10.0.0.1:2376", None, "10.0.0.1"),
         ("tcp://engine", None, "engine"),
         ("tcp://[2001:db8::1]:2375", None, "2001:db8::1"),
@@ -130,8 +130,6 @@ def test_a_scheme_alone_is_told_that_its_address_is_missing() -> None:
         f"tcp://me:1#{SECRET}@engine",
         f"tcp://me:{SECRET}/2@engine",
         f"tcp://me:{SECRET}?2@engine",
-        # Without a scheme it would be the name of a context.
-        f"me:{SECRET}@engine:2376",
     ],
 )
 def test_no_error_shows_a_password(host: str, config: Path) -> None:
@@ -231,9 +229,36 @@ def test_docker_host_may_be_the_name_of_a_context(config: Path) -> None:
     assert resolve(None, {"DOCKER_HOST": "prod"}).url == "tcp://prod:1"
 
 
+@pytest.mark.parametrize("short", ["10.0.0.1:2375", "engine:2375", "[2001:db8::1]:2375"])
+@pytest.mark.usefixtures("config")
+def test_an_address_without_a_scheme_is_of_tcp(short: str) -> None:
+    """As the docker command reads DOCKER_HOST and -H; no name of a context has a colon."""
+    assert resolve(short, {}) == resolve(None, {"DOCKER_HOST": short}) == resolve(f"tcp://{short}")
+    with pytest.raises(ConfigurationError, match="no docker context"):
+        resolve(None, {"DOCKER_CONTEXT": short})
+
+
+def test_a_password_in_an_address_without_a_scheme_is_not_shown() -> None:
+    found = resolve(f"me:{SECRET}@engine:2376", {})
+    assert found.trouble is not None
+    assert SECRET not in f"{found!r} {found.trouble}"
+
+
+@pytest.mark.parametrize("several", ["ansible://web", "swarm://manager"])
+def test_a_list_of_engines_is_not_one(several: str) -> None:
+    with pytest.raises(ConfigurationError, match="is a list of engines"):
+        resolve(several, {})
+
+
+def test_what_is_no_text_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="3 is not a docker host"):
+        resolve(3, {})  # type: ignore[arg-type]
+
+
 def test_without_anything_it_is_the_platform_s_socket(config: Path) -> None:
     (config / "config.json").unlink()
-    expected = Host("unix:///var/run/docker.sock", *["unix:///var/run/docker.sock"] * 2)
+    socket = "unix:///var/run/docker.sock"
+    expected = Host(socket, socket, "unix:/var/run/docker.sock")
     assert resolve(None, {}) == expected
     assert resolve("default", {}) == expected
     assert resolve(None, {"DOCKER_CONTEXT": "default"}) == expected
@@ -288,7 +313,7 @@ def test_a_certificate_without_its_key_is_none(config: Path) -> None:
     assert found.tls.cert is None
 
 
-@pytest.mark.parametrize("name", ["nosuch", "prod-1.example", "10.0.0.1:2375", "/run/docker.sock"])
+@pytest.mark.parametrize("name", ["nosuch", "prod-1.example", "/run/docker.sock"])
 def test_an_unknown_context_is_refused_by_name(config: Path, name: str) -> None:
     context(config, "prod", "tcp://prod:1")
     for host, environment in (
@@ -305,7 +330,7 @@ def test_a_current_context_that_is_gone_is_refused(config: Path) -> None:
     use(config, "gone")
     with pytest.raises(ConfigurationError, match="current docker context does not exist"):
         resolve(None, {})
-    assert resolve(None, {"DOCKER_CONTEXT": "default"}).label == "unix:///var/run/docker.sock"
+    assert resolve(None, {"DOCKER_CONTEXT": "default"}).label == "unix:/var/run/docker.sock"
     assert resolve(None, {"DOCKER_HOST": "tcp://engine"}).label == "engine"
 
 

@@ -297,11 +297,41 @@ def test_ranges_are_sorted_by_number_and_keep_protocols_apart() -> None:
     assert repr(Ports.parse(80)) == "Ports('80/tcp')"
 
 
+@pytest.mark.parametrize("other", [None, True, {80: 80}, object()])
+def test_what_means_no_ports_is_unequal(other: object) -> None:
+    assert Ports.parse(80) != other
+    assert not Ports.parse(80) == other  # noqa: SIM201  # another operator
+
+
+@pytest.mark.parametrize("other", [80, "80/tcp", ["80/tcp"], ("80/tcp",), Port(80)])
+def test_what_means_the_same_ports_is_equal_whatever_its_form(other: Any) -> None:
+    assert Ports.parse(80) == other
+    assert not Ports.parse(80) != other  # noqa: SIM202  # another operator
+    assert Ports.parse(81) != other
+
+
+@pytest.mark.parametrize("other", ["http", "80/icmp", [0], (80, "x")])
+def test_a_comparison_with_what_is_no_port_is_an_error(other: Any) -> None:
+    with pytest.raises(PortError):
+        Ports.parse(80) == other  # noqa: B015  # it raises
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        *((x, True) for x in (80, "80", "80/tcp")),
+        *((x, False) for x in (81, "80/udp", "80-81", "http", True, None)),
+    ],
+)
+def test_a_port_is_equal_to_what_means_it(other: Any, same: bool) -> None:
+    assert (Port(80) == other) is (other == Port(80)) is same
+    assert (Port(80) != other) is not same
+    assert (other in [Port(22), Port(80)]) is same
+
+
 @pytest.mark.parametrize("other", [None, 80, "80/tcp", ["80/tcp"], ("80/tcp",), Port(80), object()])
-def test_what_is_no_set_is_unequal_and_does_not_mix(other: Any) -> None:
+def test_what_is_no_set_does_not_mix(other: Any) -> None:
     ports = Ports.parse(80)
-    assert ports != other
-    assert not ports == other  # noqa: SIM201  # another operator
     for combine in (*ALGEBRA, operator.le, operator.lt, operator.ge, operator.gt):
         with pytest.raises(TypeError):
             combine(ports, other)

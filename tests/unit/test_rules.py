@@ -16,9 +16,11 @@ from make import ANY, OTHER_ID, container, image, listener, publication
 from pytest_exposed import judge
 from pytest_exposed.errors import ConfigurationError, ObservationError
 from pytest_exposed.judge import findings, hanging_on_publications
+from pytest_exposed.layers import exposed_by
 from pytest_exposed.model import Container, Finding, Kind, Listener, Process, Publication
 from pytest_exposed.ports import Port, Ports
-from pytest_exposed.rules import RULES, exposed_by, select
+from pytest_exposed.rules import RULES
+from pytest_exposed.selection import select
 
 PRECEDENCE = [
     "unreachable",
@@ -175,7 +177,7 @@ def test_a_privileged_port_of_the_host_is_one_below_1024(host_port: int, privile
         ),
         (container(*reaching("22/udp", "22/sctp", 222, 2222)), []),
         (container(*reaching(22, kind="loopback")), []),
-        (container(listener(2222, "127.0.0.1", "loopback", Process(9, "sshd"))), []),
+        (container(listener(2222, "127.0.0.1", "loopback", Process(9, "sshd"))), ["ssh 2222/tcp"]),
         (container(listener(2222, ANY, "reachable", Process(9, "sshd-keygen"))), []),
         (container(documented=[22], published=[publication(22)]), []),
     ],
@@ -322,6 +324,7 @@ def test_a_published_silent_port_tells_where_and_what_answers_instead() -> None:
     assert only(answers).fix.endswith("it listens on 8000-8001/tcp")
 
 
+NO_ADDRESS = ", in a container without an address"
 IPV6_ONLY = ", IPv6-only in a container without an IPv6 address"
 
 
@@ -329,7 +332,11 @@ IPV6_ONLY = ", IPv6-only in a container without an IPv6 address"
     ("kind", "rest", "message"),
     [
         ("loopback", {}, "its only listener is on loopback: 127.0.0.1:80"),
-        ("unreachable", {}, "its only listener can't be reached from outside: [::]:80"),
+        (
+            "unreachable",
+            {},
+            f"its only listener can't be reached from outside: [::]:80{NO_ADDRESS}",
+        ),
         (
             "unreachable",
             {"v6only": True},
@@ -344,7 +351,8 @@ def test_an_unreachable_port_tells_its_address(
     assert only(documented).message == f"webapp:1 documents it, and {message}"
     published = container(*reaching(80, kind=kind, **rest), published=[publication(80, 8080)])
     assert only(published).message == f"published as 0.0.0.0:8080, and {message}"
-    assert "bind 0.0.0.0" in only(documented).fix
+    todo = "bind 0.0.0.0" if kind == "loopback" or rest else "give the container a network"
+    assert todo in only(documented).fix
     assert "remove EXPOSE" not in only(published).fix
 
 
@@ -668,7 +676,7 @@ def test_what_is_judged_by_the_other_rules_is_right_whatever_is_published(
     other = container(*reaching(port, kind=neighbour) if neighbour else (), id=OTHER_ID)
     one = container(*listeners, documented=[port] * documents, neighbours=(other,))
     unknown = hanging_on_publications(one, select(chosen))
-    others = [x.name for x in select(chosen, unknown)]
+    others = chosen.difference(unknown)
     told = replace(one, published=(publication(*published),))
     found = {str(x) for name in others for x in findings(one, select([name]))}
     assert {str(x) for name in others for x in findings(told, select([name]))} <= found
@@ -691,9 +699,13 @@ def test_rules_are_chosen_by_name_and_group() -> None:
 
 def test_rules_are_ignored_by_name_and_group() -> None:
     assert names(ignored=["silent"]) == [x for x in PRECEDENCE if x != "silent"]
-    assert names(ignored=["default"]) == []
-    assert names("silent", ignored=["all"]) == []
     assert names("all", ignored=["default"]) == [x for x in RULES if x not in PRECEDENCE]
+
+
+@pytest.mark.parametrize(("chosen", "ignored"), [((), "default"), (("silent",), "all")])
+def test_no_rule_at_all_would_find_nothing_wrong(chosen: tuple[str, ...], ignored: str) -> None:
+    with pytest.raises(ConfigurationError, match="no rule is left to judge by"):
+        select(chosen, [ignored])
     assert names("silent", ignored=["unreachable"]) == ["silent"]
 
 

@@ -20,6 +20,7 @@ from pytest_exposed.sockets.table import (
     Socket,
     TableError,
     lines_of,
+    parse_default_network,
     parse_endpoints,
     parse_ipv4_addresses,
     parse_ipv6_addresses,
@@ -594,6 +595,44 @@ def test_ipv4_addresses_of_a_real_table() -> None:
         "198.51.100.1",
         "198.51.100.3",
     ]
+
+
+ROUTES = b"""\
+Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth1\t00000000\t01001EAC\t0003\t0\t0\t100\t00000000\t0\t0\t0
+eth0\t00000000\t01001DAC\t0003\t0\t0\t0\t00000000\t0\t0\t0
+eth0\t00001DAC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
+eth0\t00000A0A\t01001DAC\t0003\t0\t0\t0\t0000FFFF\t0\t0\t0
+eth1\t00001EAC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
+"""
+
+
+def default_network(text: bytes, byteorder: str = "little") -> str:
+    return str(parse_default_network(lines_of([text], "route"), byteorder))
+
+
+def test_the_network_of_the_default_route() -> None:
+    assert default_network(ROUTES) == "172.29.0.0/16"
+    assert default_network(ROUTES.replace(b"\t0\t00000000", b"\t200\t00000000")) == "172.30.0.0/16"
+    swapped = re.sub(rb"\b[0-9A-F]{8}\b", lambda x: word_swapped(x[0]), ROUTES)
+    assert default_network(swapped, "big") == "172.29.0.0/16"
+
+
+def word_swapped(word: bytes) -> bytes:
+    return bytes.fromhex(word.decode())[::-1].hex().upper().encode()
+
+
+def test_no_default_route_is_none() -> None:
+    heading, *rest = ROUTES.splitlines(keepends=True)
+    assert default_network(heading) == default_network(b"") == "None"
+    assert default_network(heading + b"".join(rest[2:])) == "None"
+    assert default_network(heading + b"".join(rest[:2])) == "None"
+
+
+@pytest.mark.parametrize("line", [b"x\n", b"\n", b"eth0\t0\t0\t0003\t0\t0\t0\t0\t0\t0\t0\n"])
+def test_what_is_no_route_is_no_table(line: bytes) -> None:
+    with pytest.raises(TableError, match="route has a line"):
+        default_network(ROUTES + line)
 
 
 def test_ipv4_addresses_with_routes_of_a_policy() -> None:

@@ -154,7 +154,7 @@ def test_a_long_list_of_one_rule_is_cut_and_counted() -> None:
     assert "message 19" in lines[18]
     assert not any("message 21" in x for x in lines)
     assert any("message 22" in x for x in lines)
-    assert lines[-1] == "  silent  and 3 more ports"
+    assert lines[-1] == "  silent  and 3 more ports: 21/tcp, 23/tcp, 25/tcp"
     assert "more" not in "".join(findings_lines(found[:10]))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -34,6 +35,9 @@ from pytest_exposed.report.text import findings_lines, table
 from pytest_exposed.settings import Settings
 from pytest_exposed.sockets import REMOTE
 from pytest_exposed.text import printable
+
+_FRESH = 5.0
+"""How many seconds what a helper container saw of all containers is true enough for their tests."""
 
 _OWN = os.path.dirname(__file__) + os.sep
 """The folder of this package's files."""
@@ -97,6 +101,7 @@ class Checker:
         self._looked: dict[str, Container] = {}
         self._findings: dict[str, list[str]] = {}
         self._round: dict[str, Answer] = {}
+        self._looked_at = 0.0
         self._failure: EngineError | None = None
 
     def forget(self) -> None:
@@ -115,7 +120,7 @@ class Checker:
         """Return a snapshot of one of the containers listed before; skip the test if it is gone.
 
         All are looked at in one round, the first time: a source that needs a helper container
-        starts one. Where the kernel itself is asked, each is looked at again.
+        starts one, which does for some seconds. Where the kernel is asked, each is looked at again.
         """
         __tracebackhide__ = True
         if self._failure is not None:  # it would be waited for once more in each test
@@ -133,15 +138,16 @@ class Checker:
         return answer
 
     def _look(self, listed: Listed, together: Sequence[Listed]) -> Answer:
-        first = listed.id not in self._round
-        if first:
-            everyone = self.engine.running()
-            self._round = self.engine.observe([listed, *together], everyone, owners=True)
-        answer = self._round[listed.id]
-        if not first and not (isinstance(answer, Container) and answer.source in REMOTE):
-            everyone = self.engine.running()
-            answer = self.engine.observe([listed], everyone, owners=True)[listed.id]
-        return answer
+        known = self._round.get(listed.id)
+        is_remote = isinstance(known, Container) and known.source in REMOTE
+        if known is not None and is_remote and time.monotonic() - self._looked_at < _FRESH:
+            return known
+        everyone = self.engine.running()
+        if known is not None and not is_remote:
+            return self.engine.observe([listed], everyone, owners=True)[listed.id]
+        self._round = self.engine.observe([listed, *together], everyone, owners=True)
+        self._looked_at = time.monotonic()
+        return self._round[listed.id]
 
     def ask(self, question: Callable[[], Check]) -> Check:
         """Return the answer to a question; an error of ours is raised without its inner frames."""

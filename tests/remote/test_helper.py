@@ -26,7 +26,7 @@ from remote.common import (
 from remote.registry import registry
 from stage import Stage, wait_until
 
-from pytest_exposed import Container, Engine, ObservationError
+from pytest_exposed import Container, Engine, ObservationError, fixtures
 from pytest_exposed.engine import remote
 from pytest_exposed.sockets.helper import SCRIPT
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     import docker
     from remote.private import PrivateEngine
+    from remote.relay import Relay
     from stage import Images, Staged
 
 __all__ = ["TestPublishedToOneAddress"]  # the same, by this source
@@ -209,6 +210,27 @@ class TestItsContainer:
             "die",
             "destroy",
         ]
+
+    def test_is_one_for_tests_of_all_running_containers(
+        self,
+        relay: Relay,
+        stage: Stage,
+        helper_image: str,
+        monkeypatch: pytest.MonkeyPatch,
+        pytester: pytest.Pytester,
+    ) -> None:
+        for number in range(3):
+            stage.run(name=f"c{number}")
+        pytester.makepyfile(
+            "def test_one(running_container): pass\ndef test_other(running_container): pass"
+        )
+        options = ["--docker-host", relay.url, "--exposed-filter", stage.filter]
+        options += ["--exposed-source=helper", f"--exposed-helper-image={helper_image}"]
+        for seconds, made in ((3600, 1), (0, 6)):
+            monkeypatch.setattr(fixtures, "_FRESH", seconds)
+            relay.requests.clear()
+            pytester.runpytest("-p", "no:hypothesispytest", *options).assert_outcomes(passed=6)
+            assert sum("/containers/create" in x for x in relay.requests) == made
 
     def test_may_read_and_nothing_else(
         self, engine_url: str, client: docker.DockerClient, images: Images, web: Staged

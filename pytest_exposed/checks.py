@@ -270,8 +270,8 @@ def image_exposes(engine: Engine, image: object, *ports: PortsLike, only: bool =
 def _expect_engine(engine: object) -> None:
     if not isinstance(engine, Engine):
         raise ConfigurationError(
-            f"{printable(repr(engine), 60)} is not an Engine, which these functions take first: "
-            "give one, such as Engine(), or take the fixture of that name, which has one"
+            f"{type(engine).__name__} is not an Engine, which these functions take first: give "
+            "one, such as Engine(), or take the fixture of that name, which has one"
         )
 
 

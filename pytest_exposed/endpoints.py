@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
 from pytest_exposed.errors import PortError
-from pytest_exposed.model import Listener, Publication, endpoint
+from pytest_exposed.model import Listener, Publication, endpoint, written
 from pytest_exposed.ports import Port, Ports, PortsLike
 
 # 127.0.0.1:9000/tcp, [::1]:9000
@@ -142,7 +142,7 @@ def _address(text: str, form: str, *, needs_v6: bool) -> str:
         raise PortError(f"{form!r} is not a port: {text!r} is not an address") from None
     if isinstance(address, IPv6Address) != needs_v6:
         raise PortError(f"{form!r} is not a port: only an IPv6 address stands in brackets")
-    return str(address)
+    return written(address)
 
 
 def _ports(text: str, form: str) -> list[Port]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 from pytest_exposed.errors import ObservationError, UntoldError
@@ -260,6 +260,12 @@ class Container:
     def __repr__(self) -> str:
         """Return a short text: pytest shows it beside every failed assertion."""
         return f"<container {self} of {self.image}>"
+
+
+def written(address: IPv4Address | IPv6Address) -> str:
+    """Return an address as `ss` writes it: ::ffff:127.0.0.1, which Python does since 3.13."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return f"::ffff:{mapped}" if mapped else str(address)
 
 
 def unmapped(address: str) -> str:

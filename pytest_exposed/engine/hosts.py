@@ -100,7 +100,8 @@ def resolve(host: Given, environment: Mapping[str, str] = os.environ) -> Host:
     if host is None:
         return _context(environment.get("DOCKER_CONTEXT") or None)
     if not isinstance(host, str):
-        raise ConfigurationError(f"{printable(repr(host), 60)} is not a docker host: give a text")
+        kind = type(host).__name__  # which shows no password
+        raise ConfigurationError(f"a docker host is given as a text, and not as {kind}")
     if "://" not in host and ":" in host:  # no name of a context; the docker command's short form
         host = f"tcp://{host}"
     if "://" not in host:

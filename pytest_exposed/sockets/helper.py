@@ -221,7 +221,8 @@ def _ipv4_addresses(process: _Seen) -> frozenset[str] | None:
     lines = process.tables.get("fib_trie")
     if lines is None:
         return None
-    return frozenset(parse_ipv4_addresses(b"\n".join([*lines, b""])))
+    found = parse_ipv4_addresses(b"\n".join([*lines, b""]))
+    return frozenset(found) if found is not None else None
 
 
 def parse(text: bytes) -> tuple[list[_Seen], dict[int, int], bytes]:

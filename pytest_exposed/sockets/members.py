@@ -156,6 +156,7 @@ class Members:
 
 def _ipv4_addresses(process: ContainerProcess) -> frozenset[str] | None:
     try:
-        return frozenset(parse_ipv4_addresses(process.read("net/fib_trie", _ADDRESSES_LIMIT)))
+        found = parse_ipv4_addresses(process.read("net/fib_trie", _ADDRESSES_LIMIT))
+        return frozenset(found) if found is not None else None
     except ObservationError:  # a host with a routing table of megabytes: not worth the look
         return None

@@ -19,6 +19,7 @@ from socket import AF_INET, inet_pton
 from typing import Literal
 
 from pytest_exposed.errors import ObservationError
+from pytest_exposed.model import written
 
 # include/net/tcp_states.h: a request socket (NEW_SYN_RECV) is shown as SYN_RECV among the
 # listeners; an unconnected UDP socket is in state CLOSE.
@@ -146,7 +147,7 @@ def _address(digits: str, byteorder: str) -> str:
 @lru_cache(maxsize=256)  # thousands of sockets have a few addresses
 def address_of(raw: bytes) -> str:
     """Return the text of an address, of 4 or 16 bytes in network order."""
-    return str(IPv4Address(raw) if len(raw) == 4 else IPv6Address(raw))
+    return written(IPv4Address(raw) if len(raw) == 4 else IPv6Address(raw))
 
 
 def _port(number: int, name: str) -> int:
@@ -199,14 +200,23 @@ def parse_ipv6_addresses(lines: Iterable[bytes]) -> list[str]:
 _LOCAL = re.compile(rb"\|-- ([0-9.]+)\n +/32 (?:host LOCAL|link BROADCAST)\n")
 
 
-def parse_ipv4_addresses(text: bytes) -> list[str]:
+# A route of type local may be of a whole range (ip-route(8)), as that of loopback's is.
+_LOCAL_RANGE = re.compile(
+    rb"\|-- (?!127\.)[0-9.]+\n(?: +/[0-9]+ [^\n]*\n)*? +/(?:[0-9]|[12][0-9]|3[01]) host LOCAL\n"
+)
+
+
+def parse_ipv4_addresses(text: bytes) -> list[str] | None:
     """Return the IPv4 addresses that a table fib_trie makes a host answer to, loopback's left out.
 
-    Broadcast addresses are among them. Format: fib_trie_seq_show in net/ipv4/fib_trie.c.
+    Broadcast addresses are among them. None where these are whole ranges. Format:
+    fib_trie_seq_show in net/ipv4/fib_trie.c.
     """
     # Empty where there are no routes, not even to loopback.
     if text and not (text.startswith((b"Main:\n", b"Local:\n", b"Id ")) and text.endswith(b"\n")):
         raise TableError("fib_trie does not begin or end as a table of routes")
+    if _LOCAL_RANGE.search(text):
+        return None
     found = []
     for address in {x.decode() for x in _LOCAL.findall(text)}:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from docker.types import Ulimit
+from engine.test_addresses import pool
 from engine.test_identity import POWERS
 from workload import listener
 
@@ -108,6 +110,36 @@ ELSEWHERE = (
     "address=$(hostname -i || echo 192.0.2.1) && "
     'exec unshare -U -r -n sh -ec "ip addr add $address/32 dev lo;'
 )
+
+
+class TestAddressesOfItsOwnMaking:
+    """With CAP_NET_ADMIN a container changes the addresses and routes that its network shows."""
+
+    def test_a_range_in_the_place_of_its_address_hides_nothing(
+        self, look: Engine, stage: Stage
+    ) -> None:
+        container = stage.script(
+            "ip address flush dev eth0; ip route add local 172.0.0.0/8 dev lo; "
+            "exec listener tcp:0.0.0.0:9999 ready",
+            cap_add=["NET_ADMIN"],
+        )
+        seen = look.container(container.name)
+        assert {str(x) for x in seen.findings} == {"undocumented 9999/tcp"}
+
+    def test_its_default_route_is_believed(self, look: Engine, stage: Stage) -> None:
+        prefixes = [f"10.{x}.{secrets.randbelow(256)}" for x in (219, 220)]
+        networks = [stage.network(ipam=pool(f"{x}.0/24")) for x in prefixes]
+        container = stage.create(
+            f"ip route replace default via {prefixes[1]}.1; "
+            f"exec listener tcp:{prefixes[1]}.9:80 ready",
+            image=stage.images.with_shell(("80",)),
+            network=networks[0].name,
+            cap_add=["NET_ADMIN"],
+            ports={"80/tcp": ("127.0.0.1",)},
+        )
+        networks[1].connect(container.sdk, ipv4_address=f"{prefixes[1]}.9")
+        container.start()
+        assert look.container(container.name).findings == ()
 
 
 class TestANetworkOfItsOwnMaking:

@@ -6,7 +6,10 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pytest_exposed import Engine
+import pytest
+from abuse.lies import says, whole
+
+from pytest_exposed import Engine, ObservationError
 
 if TYPE_CHECKING:
     from remote.relay import Relay
@@ -52,3 +55,15 @@ def test_one_that_holds_no_socket_is_inspected(relay: Relay, stage: Stage) -> No
     for number in range(3):
         stage.run(name=f"c{number}")
     assert asked(relay, stage) == {IMAGE: 1, INSPECT: 3}
+
+
+def test_an_image_that_the_engine_does_not_find_is_said(relay: Relay, stage: Stage) -> None:
+    """As stores of podman and containerd may where an image has lost its name."""
+    container = stage.run("tcp:0.0.0.0:80", exposes=("80",))
+    missing = says(whole(b'{"message": "No such image"}', b"404 Not Found"))
+    relay.meddle = lambda line: missing if "/images/" in line else None
+    with (
+        Engine(relay.url) as engine,
+        pytest.raises(ObservationError, match="the engine has no image sha256:"),
+    ):
+        engine.container(container.name)

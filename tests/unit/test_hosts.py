@@ -251,8 +251,8 @@ def test_a_list_of_engines_is_not_one(several: str) -> None:
 
 
 def test_what_is_no_text_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="3 is not a docker host"):
-        resolve(3, {})  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="given as a text, and not as bytes"):
+        resolve(f"tcp://me:{SECRET}@engine:1".encode(), {})  # type: ignore[arg-type]
 
 
 def test_without_anything_it_is_the_platform_s_socket(config: Path) -> None:

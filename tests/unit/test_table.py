@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from make import ANY, DATA, IPV4, IPV6, same_address, socket
+from make import ANY, DATA, IPV4, IPV6, socket
 
+from pytest_exposed.model import written
 from pytest_exposed.sockets import table
 from pytest_exposed.sockets.table import (
     Socket,
@@ -38,7 +39,7 @@ def read(name: str, text: bytes | None = None) -> list[Socket]:
 
 
 def shown(sockets: Iterable[Socket]) -> set[tuple[str, int]]:
-    return {(str(ip_address(x.address)), x.port) for x in sockets}
+    return {(x.address, x.port) for x in sockets}
 
 
 def word(raw: bytes, byteorder: Any) -> str:
@@ -66,7 +67,7 @@ def sockets(draw: st.DrawFn, name: str) -> Socket:
     address = draw(edges.map(ip_address) | (IPV6 | mapped if six else IPV4))
     return socket(
         draw(st.integers(1, 65535)),
-        str(address),
+        written(address),
         inode=draw(st.integers(0, 2**64 - 1)),
         uid=draw(st.integers(0, 2**32 - 1)),
         protocol=name[:3],
@@ -98,9 +99,9 @@ def test_listeners_of_a_real_tcp6_table() -> None:
     assert shown(found) == {
         ("::", 8080),
         ("::", 8081),
-        (str(IPv6Address("::ffff:0.0.0.0")), 8082),
+        ("::ffff:0.0.0.0", 8082),
         ("::1", 8083),
-        (str(IPv6Address("::ffff:127.0.0.1")), 8084),
+        ("::ffff:127.0.0.1", 8084),
         ("2001:db8::10", 8085),
     }
     # IPv6-only sockets look like the others in /proc.
@@ -186,7 +187,7 @@ def test_the_forms_of_ipv6_addresses(text: str, address: str) -> None:
     line = (DATA / "tcp6").read_bytes().splitlines()[1]
     line = re.sub(rb" [0-9A-F]{32}:", f" {text}:".encode(), line, count=1)
     (found,) = parse_table([HEADINGS["tcp6"], line], "tcp6", "little")
-    assert same_address(found.address, address)
+    assert found.address == address
 
 
 # Stopping early
@@ -646,14 +647,21 @@ Main:
 Local:
   +-- 0.0.0.0/1 2 0 2
      +-- 10.0.0.0/15 2 0 2
-        |-- 10.0.0.0
-           /8 host LOCAL
         |-- 10.1.1.1
            /32 host LOCAL
+     |-- 127.0.0.0
+        /8 host LOCAL
      |-- 127.0.0.1
         /32 host LOCAL
 """
     assert parse_ipv4_addresses(text) == ["10.1.1.1"]
+
+
+@pytest.mark.parametrize("leaf", ["/8 host LOCAL", "/32 link BROADCAST\n     /31 host LOCAL"])
+def test_who_answers_to_a_range_has_no_addresses_to_list(leaf: str) -> None:
+    text = f"Local:\n  |-- 10.1.1.1\n     /32 host LOCAL\n  |-- 10.0.0.0\n     {leaf}\n"
+    assert parse_ipv4_addresses(text.encode()) is None
+    assert parse_ipv4_addresses(text.replace("10.0.0.0", "127.0.0.0").encode()) == ["10.1.1.1"]
 
 
 def test_a_namespace_without_routes_has_no_ipv4_address() -> None:
@@ -686,4 +694,4 @@ def test_hostile_routes_are_refused_or_ipv4_addresses(place: int, inserted: str)
         found = parse_ipv4_addresses(text)
     except TableError:
         return
-    assert all(IPv4Address(x) for x in found)
+    assert found is None or all(IPv4Address(x) for x in found)

@@ -96,7 +96,7 @@ class TestByName:
         else:
             assert refusal("--docker-host", "default") == (
                 "unix:///var/run/docker.sock: GET /_ping: there is no such socket: is the engine "
-                "running, and is this its address?"
+                "running, and is this its address? (DOCKER_HOST, --docker-host)"
             )
         assert not relay.requests
 

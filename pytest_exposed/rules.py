@@ -35,7 +35,7 @@ def _unreachable(case: Case) -> Verdict:
     if not (expected and listeners):
         return None
     if any(_answers(x) for x in listeners):
-        return _led_elsewhere(case) if case.published and not case.is_reached else None
+        return _led_elsewhere(case) if case.published else None
     why = case.published_as if case.published else f"{case.image} documents it"
     only = ", ".join(_who(x) for x in listeners)
     one = len(listeners) == 1
@@ -60,13 +60,16 @@ def _unreachable(case: Case) -> Verdict:
 
 
 def _led_elsewhere(case: Case) -> Verdict:
-    """Return what is wrong with publications that lead to where no listener is bound."""
+    """Return what is wrong with publications that lead to where no listener is bound, if so."""
+    reached = case.is_reached
+    if reached:
+        return None
     only = ", ".join(_who(x) for x in case.answering)
-    if case.is_reached is None:
+    if reached is None:
         raise ObservationError(
-            f"to which address of {case.container} {case.where} leads can't be told by "
-            f"{case.container.source}, {case.destinations}, and it listens on {only}: run as root "
-            "on the engine's host, with the source auto"
+            f"{case.where} leads to {case.destinations} of {case.container}, which of them "
+            f"{case.container.source} can't tell, and it listens on {only}: run as root on the "
+            "engine's host, with the source auto"
         )
     those = "its only listener is" if len(case.answering) == 1 else "its listeners are"
     every = "[::]" if ":" in case.destinations else "0.0.0.0"  # noqa: S104

@@ -15,12 +15,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from difflib import get_close_matches
 from tempfile import TemporaryFile
 from threading import Event, Timer
 from typing import Any
 
 from pytest_exposed.engine.hosts import Member
+from pytest_exposed.engine.names import did_you_mean
 from pytest_exposed.engine.untyped import as_dict, as_texts
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.text import printable
@@ -53,8 +53,7 @@ def members(written: str, inventory: str | None) -> list[Member]:
     if not hosts and (group in groups or group in named):
         raise ConfigurationError(f"{printable(written)}: the group has no hosts in the inventory")
     if not hosts:
-        near = get_close_matches(group, sorted({*groups, *named}), n=3, cutoff=0.5)
-        hint = f": did you mean {' or '.join(map(printable, near))}?" if near else ""
+        hint = did_you_mean(group, {*groups, *named})
         if said and not _hosts("all", groups):
             hint = f", and no host at all; ansible-inventory says: {said}"
         where = f" {printable(inventory)}" if inventory else " (ANSIBLE_INVENTORY, --inventory)"

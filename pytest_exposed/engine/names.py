@@ -129,10 +129,14 @@ def _service_names(listed: Listed) -> set[str]:
 
 def unknown(name: str, what: str, known: Iterable[str], host: str) -> NotFoundError:
     """Return the error of a name that nothing has, with the nearest that something has."""
+    return NotFoundError(f"{host} has no {what} {printable(name)!r}{did_you_mean(name, known)}")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return, behind a colon, the nearest of the known names; empty where none is near."""
     near = [printable(x) for x in get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)]
     *first, last = near or [""]
-    hint = f": did you mean {', '.join(first)}{' or ' if first else ''}{last}?" if near else ""
-    return NotFoundError(f"{host} has no {what} {printable(name)!r}{hint}")
+    return f": did you mean {', '.join(first)}{' or ' if first else ''}{last}?" if near else ""
 
 
 def names_to_suggest(containers: Iterable[Listed]) -> set[str]:

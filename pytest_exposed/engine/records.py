@@ -6,7 +6,7 @@ Every field can be missing, null or of another type: engines differ, and an engi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from ipaddress import ip_address
@@ -94,7 +94,7 @@ class Listed:
     @property
     def addresses(self) -> frozenset[str]:
         """Its IPv4 addresses in its networks."""
-        return frozenset(x.ipv4 for x in self.endpoints if x.ipv4)
+        return _ipv4(self.endpoints)
 
     @property
     def service(self) -> Service | None:
@@ -130,9 +130,8 @@ def _name(names: object, identity: str) -> str:
     return as_text(own[0]) if own else identity[:12]
 
 
-def _addresses(networks: object) -> frozenset[str]:
-    found = [as_text(as_dict(x).get("IPAddress")) for x in as_dict(networks).values()]
-    return frozenset(x for x in found if x)
+def _ipv4(endpoints: Iterable[Endpoint]) -> frozenset[str]:
+    return frozenset(x.ipv4 for x in endpoints if x.ipv4)
 
 
 def _endpoints(networks: object) -> tuple[Endpoint, ...]:
@@ -199,7 +198,13 @@ class Inspected:
     command: tuple[str, ...]
     sandbox: str
     """The file on the engine's host that is its network namespace; empty where it has none."""
-    addresses: frozenset[str] = frozenset()
+    endpoints: tuple[Endpoint, ...] = ()
+    """As of Listed."""
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Its IPv4 addresses in its networks."""
+        return _ipv4(self.endpoints)
 
     @classmethod
     def from_record(cls, record: Record) -> Inspected:
@@ -226,7 +231,7 @@ class Inspected:
             sysctls=as_labels(settings.get("Sysctls")),
             command=as_words([record.get("Path") or "", *as_list(record.get("Args"))]),
             sandbox=as_text(network.get("SandboxKey")),
-            addresses=frozenset(x.ipv4 for x in _endpoints(network.get("Networks")) if x.ipv4),
+            endpoints=_endpoints(network.get("Networks")),
         )
 
 

@@ -90,7 +90,7 @@ class Round:
             host=self._engine.host,
             labels=listed.labels,
             at_host=reading.at_host or self._company.places[listed.id] == "host",
-            endpoints=_endpoints(listed, reading),
+            endpoints=self._endpoints(listed, reading),
             notes=tuple(self._notes(listed, image.invalid, reading)),
         )
         notes = self._engine.acceptance.notes(container)
@@ -154,6 +154,20 @@ class Round:
                 return int(low), int(high)
         return LOCAL_PORTS
 
+    def _endpoints(self, listed: Listed, reading: Reading) -> tuple[Endpoint, ...]:
+        """Return to which of a container's addresses its publications may lead."""
+        if not listed.published:
+            return ()
+        found = listed.endpoints
+        listing = {y for x in found for y in (x.ipv4, x.ipv6) if y}
+        if reading.addresses is not None and not listing <= reading.addresses:
+            found = self._engine.inspect(listed).endpoints  # the list may be older
+        network = reading.default_network
+        if network is None:
+            return found
+        # A swarm's networks lead to no host: what does is not listed, and then nothing is known.
+        return tuple(x for x in found if x.ipv4 and IPv4Address(x.ipv4) in network)
+
     def _notes(self, listed: Listed, invalid: Sequence[str], reading: Reading) -> list[str]:
         notes = [
             f"its image documents {printable(repr(x))}, which is not a port"
@@ -171,15 +185,3 @@ class Round:
         if reading.addresses == frozenset() and not reading.ipv6:
             notes.append("its network has no address but loopback: nothing outside can reach it")
         return notes
-
-
-def _endpoints(listed: Listed, reading: Reading) -> tuple[Endpoint, ...]:
-    """Return to which of a container's addresses its publications may lead, where that is known."""
-    found = listed.endpoints
-    if reading.addresses is not None:  # the list may be older
-        found = tuple(x for x in found if reading.addresses.intersection((x.ipv4, x.ipv6)))
-    network = reading.default_network
-    if network is None:
-        return found
-    # A swarm's networks lead to no host: what does is not listed, and then nothing is known.
-    return tuple(x for x in found if x.ipv4 and IPv4Address(x.ipv4) in network)

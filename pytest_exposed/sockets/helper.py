@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from pytest_exposed.errors import ObservationError
@@ -201,7 +201,8 @@ def _reading(processes: Sequence[_Seen], host: bytes, remote: Remote, target: Ta
     process, addresses = found[0]
     namespace = process.namespaces[0]
     ipv6 = parse_ipv6_addresses(process.tables.get("if_inet6", []))
-    found_reading = reading(
+    routes = process.tables.get("route", []) if len(target.addresses) > 1 else []
+    return reading(
         "helper",
         namespace,
         {k: v for k, v in process.tables.items() if k not in _OF_ADDRESSES},
@@ -210,19 +211,15 @@ def _reading(processes: Sequence[_Seen], host: bytes, remote: Remote, target: Ta
         addresses=addresses.union(ipv6) if addresses is not None else None,
         shared=target.shares or namespace == host,
         at_host=namespace == host,
+        default_network=parse_default_network(routes, remote.byteorder),
     )
-    if len(target.addresses) < 2:
-        return found_reading
-    routes = process.tables.get("route", [])
-    return replace(found_reading, default_network=parse_default_network(routes, remote.byteorder))
 
 
 def _ipv4_addresses(process: _Seen) -> frozenset[str] | None:
     lines = process.tables.get("fib_trie")
     if lines is None:
         return None
-    found = parse_ipv4_addresses(b"\n".join([*lines, b""]))
-    return frozenset(found) if found is not None else None
+    return parse_ipv4_addresses(b"\n".join([*lines, b""]))
 
 
 def parse(text: bytes) -> tuple[list[_Seen], dict[int, int], bytes]:

@@ -156,7 +156,6 @@ class Members:
 
 def _ipv4_addresses(process: ContainerProcess) -> frozenset[str] | None:
     try:
-        found = parse_ipv4_addresses(process.read("net/fib_trie", _ADDRESSES_LIMIT))
-        return frozenset(found) if found is not None else None
+        return parse_ipv4_addresses(process.read("net/fib_trie", _ADDRESSES_LIMIT))
     except ObservationError:  # a host with a routing table of megabytes: not worth the look
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Network
 from typing import Protocol
 
 from pytest_exposed.sockets.reading import Reading
@@ -45,6 +46,7 @@ def reading(
     addresses: frozenset[str] | None,
     shared: bool,
     at_host: bool = False,
+    default_network: IPv4Network | None = None,
 ) -> Reading:
     """Return the reading of a container from the lines of its tables; TableError if one is none.
 
@@ -76,6 +78,7 @@ def reading(
         held=None,
         shared=shared,
         at_host=at_host,
+        default_network=default_network,
     )
 
 

@@ -206,7 +206,7 @@ _LOCAL_RANGE = re.compile(
 )
 
 
-def parse_ipv4_addresses(text: bytes) -> list[str] | None:
+def parse_ipv4_addresses(text: bytes) -> frozenset[str] | None:
     """Return the IPv4 addresses that a table fib_trie makes a host answer to, loopback's left out.
 
     Broadcast addresses are among them. None where these are whole ranges. Format:
@@ -225,10 +225,11 @@ def parse_ipv4_addresses(text: bytes) -> list[str] | None:
             raise TableError("fib_trie has a line that is not an address") from None
         if not address.startswith("127."):
             found.append(address)
-    return sorted(found)
+    return frozenset(found)
 
 
 _MOST_ROUTES = 4096
+"""Default routes come first, and then the networks, lowest first (fib_trie.c)."""
 _ROUTE = re.compile(
     rb"(?P<device>[^\t ]+) *\t(?P<to>[0-9A-F]{8})\t(?P<via>[0-9A-F]{8})\t[0-9A-F]{4}\t[0-9]+"
     rb"\t[0-9]+\t(?P<metric>[0-9]{1,10})\t(?P<mask>[0-9A-F]{8})\t"

@@ -91,6 +91,18 @@ class TestLeavingTheNetwork:
         )
         assert heard(look.container(container.name)) == {"0.0.0.0:80/tcp listener"}
 
+    def test_what_it_publishes_leads_to_the_address_that_the_engine_gave(
+        self, look: Engine, stage: Stage
+    ) -> None:
+        container = stage.script(
+            "ip address flush dev eth0; ip address add 10.218.0.7/16 dev eth0; "
+            "exec listener tcp:10.218.0.7:80 ready",
+            exposes=("80",),
+            cap_add=["NET_ADMIN"],
+            ports={"80/tcp": ("127.0.0.1",)},
+        )
+        assert [str(x) for x in look.container(container.name).findings] == ["unreachable 80/tcp"]
+
     def test_a_child_leaves(self, look: Engine, stage: Stage) -> None:
         container = stage.script(
             "unshare -n listener tcp:0.0.0.0:81 ready & exec listener tcp:0.0.0.0:80",

@@ -590,12 +590,12 @@ def test_hostile_lines_are_refused_or_ipv6_addresses(lines: list[bytes]) -> None
 
 
 def test_ipv4_addresses_of_a_real_table() -> None:
-    assert parse_ipv4_addresses((DATA / "fib_trie").read_bytes()) == [
+    assert parse_ipv4_addresses((DATA / "fib_trie").read_bytes()) == {
         "192.0.2.10",
         "192.0.2.255",
         "198.51.100.1",
         "198.51.100.3",
-    ]
+    }
 
 
 ROUTES = b"""\
@@ -654,18 +654,18 @@ Local:
      |-- 127.0.0.1
         /32 host LOCAL
 """
-    assert parse_ipv4_addresses(text) == ["10.1.1.1"]
+    assert parse_ipv4_addresses(text) == {"10.1.1.1"}
 
 
 @pytest.mark.parametrize("leaf", ["/8 host LOCAL", "/32 link BROADCAST\n     /31 host LOCAL"])
 def test_who_answers_to_a_range_has_no_addresses_to_list(leaf: str) -> None:
     text = f"Local:\n  |-- 10.1.1.1\n     /32 host LOCAL\n  |-- 10.0.0.0\n     {leaf}\n"
     assert parse_ipv4_addresses(text.encode()) is None
-    assert parse_ipv4_addresses(text.replace("10.0.0.0", "127.0.0.0").encode()) == ["10.1.1.1"]
+    assert parse_ipv4_addresses(text.replace("10.0.0.0", "127.0.0.0").encode()) == {"10.1.1.1"}
 
 
 def test_a_namespace_without_routes_has_no_ipv4_address() -> None:
-    assert parse_ipv4_addresses(b"") == []
+    assert parse_ipv4_addresses(b"") == set()
 
 
 @pytest.mark.parametrize(

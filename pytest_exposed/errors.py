@@ -13,6 +13,10 @@ class UnassertedWarning(UserWarning):
     """A check that stands alone, without `assert`: it asserts nothing."""
 
 
+class HelperLeftWarning(UserWarning):
+    """A helper container that may be left on an engine, as that was lost before it was removed."""
+
+
 class PortError(ExposedError, ValueError):
     """A text or value that is not a port, a range of ports or a publication."""
 

@@ -37,7 +37,7 @@ from pytest_exposed.sockets import REMOTE
 from pytest_exposed.text import printable
 
 _FRESH = 5.0
-"""How many seconds what a helper container saw of all containers is true enough for their tests."""
+"""How many seconds what was seen of all containers far away is true enough for their tests."""
 
 _OWN = os.path.dirname(__file__) + os.sep
 """The folder of this package's files."""
@@ -119,8 +119,8 @@ class Checker:
     def look(self, listed: Listed, together: Sequence[Listed]) -> Container:
         """Return a snapshot of one of the containers listed before; skip the test if it is gone.
 
-        All are looked at in one round, the first time: a source that needs a helper container
-        starts one, which does for some seconds. Where the kernel is asked, each is looked at again.
+        All are looked at in one round, the first time: what a helper container or `cat` tells takes
+        long, and does for some seconds. Where the kernel is asked, each is looked at again.
         """
         __tracebackhide__ = True
         if self._failure is not None:  # it would be waited for once more in each test

@@ -59,6 +59,11 @@ class Answer(HTTPResponse):
         self._wire.left = LIMIT
         return self.fp.read1()
 
+    def send(self, data: bytes, seconds: float) -> None:
+        """Send to the other end of an answer that became a stream; raises OSError."""
+        self._wire.connection.settimeout(seconds)
+        self._wire.connection.sendall(data)
+
     def shut_down(self) -> None:
         """Let whoever receives in another thread come to the end."""
         with suppress(OSError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_exposed.acceptance import Acceptance
 from pytest_exposed.baseline import read
 from pytest_exposed.engine.api import Api, LostError, default_timeout
+from pytest_exposed.engine.helper import is_helper
 from pytest_exposed.engine.hosts import Given, resolve
 from pytest_exposed.engine.images import Images
 from pytest_exposed.engine.names import (
@@ -28,7 +29,7 @@ from pytest_exposed.engine.records import (
     publishes,
     when,
 )
-from pytest_exposed.engine.remote import EngineRemote, is_helper
+from pytest_exposed.engine.remote import EngineRemote
 from pytest_exposed.engine.round import Round
 from pytest_exposed.engine.services import services_of
 from pytest_exposed.engine.swarm import joined, service_of
@@ -121,8 +122,11 @@ class Engine:
         return f"Engine({self.host!r})"
 
     def close(self) -> None:
-        """Close the connections to the engine."""
-        self._api.close()
+        """Remove the helper container, if there is one, and close the connections to the engine."""
+        try:
+            self.remote.close()
+        finally:
+            self._api.close()
 
     @property
     def host(self) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from pytest_exposed.errors import ObservationError
+from pytest_exposed.sockets.remote import LIMIT
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 _HEADER = struct.Struct(">BxxxL")
@@ -36,6 +37,7 @@ class EngineStream:
         """Take the answer with which it begins, of our client."""
         self._response = response
         self.receive: Callable[[float], bytes] = response.answer.receive
+        self.send: Callable[[bytes, float], None] = response.answer.send
         self.end: Callable[[], None] = response.answer.shut_down
 
     def close(self) -> None:
@@ -43,14 +45,16 @@ class EngineStream:
         self._response.close()
 
 
-def output(stream: Stream, deadline: float) -> Iterator[bytes]:
+def output(stream: Stream, deadline: float, ahead: bytearray | None = None) -> Iterator[bytes]:
     """Yield what a command writes to its standard output until its stream ends.
+
+    ahead is for a stream that is read on later: what has come of the next frames is kept in it.
 
     The SDK's own timeouts don't cover such streams, and one for each read would let a slow drip
     last for ever: the deadline, of time.monotonic(), is for all of it. Raises LateError where it
     passes, ObservationError for what are no frames.
     """
-    buffer = bytearray()
+    buffer = bytearray() if ahead is None else ahead
     while True:
         while len(buffer) >= _HEADER.size:
             kind, length = _HEADER.unpack_from(buffer)
@@ -58,9 +62,10 @@ def output(stream: Stream, deadline: float) -> Iterator[bytes]:
                 raise ObservationError("the engine's stream of its output is broken")
             if len(buffer) < _HEADER.size + length:
                 break
+            body = bytes(buffer[_HEADER.size : _HEADER.size + length])
+            del buffer[: _HEADER.size + length]  # first: nobody may come back for more
             if kind == STDOUT:
-                yield bytes(buffer[_HEADER.size : _HEADER.size + length])
-            del buffer[: _HEADER.size + length]
+                yield body
         received = _receive(stream, deadline)
         if not received:
             break
@@ -79,3 +84,20 @@ def _receive(stream: Stream, deadline: float) -> bytes:
     except OSError as error:
         raise ObservationError(f"the stream of its output broke off: {error}") from None
     raise LateError("it took too long")
+
+
+def gather(chunks: Iterator[bytes], deadline: float, who: str, end: bytes = b"") -> bytes:
+    """Return all chunks as one text, or those up to its end mark, if one is given.
+
+    Raises ObservationError for more than LIMIT bytes, LateError after the deadline.
+    """
+    text = bytearray()
+    for chunk in chunks:
+        text += chunk
+        if len(text) > LIMIT:
+            raise ObservationError(f"{who} wrote over {LIMIT} bytes")
+        if time.monotonic() > deadline:
+            raise LateError(f"{who} took too long")
+        if end and text.endswith(end):
+            break
+    return bytes(text)

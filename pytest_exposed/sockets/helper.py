@@ -34,13 +34,14 @@ from pytest_exposed.sockets.table import (
 _TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", "if_inet6", "fib_trie", "route")
 _OF_ADDRESSES = _TABLES[-3:]
 
-# Needs sh and cat. Only processes of the containers named in the arguments are printed, and of each
-# container one for every network namespace that it has processes in: test's -ef compares device and
-# inode of net/tcp, which are a namespace's own. A namespace is called by its first process.
-# Tables of UDP are written READINGS times: see table.steady.
+# Needs sh and cat. It looks once, and again for each line that it reads; half a minute without one
+# is its end, and so is a shell whose read knows no -t. Only processes of the containers that are
+# named in the arguments, or the line, are printed, and of each container one for every network
+# namespace that it has processes in: test's -ef compares device and inode of net/tcp, which are a
+# namespace's own. A namespace is called by its first process. Tables of UDP are written READINGS
+# times: see table.steady.
 SCRIPT = r"""
-cat /dev/null || exit 127
-ids=" $* "
+cat /dev/null || { echo "@no cat"; exit 127; }
 whose() {
     own=
     while IFS= read -r line; do
@@ -72,35 +73,43 @@ show() {
     [ /proc/self/fd/9 -ef "$1/net/tcp" ] && echo "@namespace ${2#/proc/}"
     echo "@end"
 }
-shown=
-spaces=
-host=
-for p in /proc/[0-9]*; do
-    # Where the first thread of a process has ended, another may live.
-    [ -e "$p/net/tcp" ] || for t in "$p"/task/[0-9]*; do
-        [ -e "$t/net/tcp" ] && p=/proc/${t##*/} && break
+look() {
+    ids=" $* "
+    shown=
+    spaces=
+    host=
+    for p in /proc/[0-9]*; do
+        # Where the first thread of a process has ended, another may live.
+        [ -e "$p/net/tcp" ] || for t in "$p"/task/[0-9]*; do
+            [ -e "$t/net/tcp" ] && p=/proc/${t##*/} && break
+        done
+        [ -e "$p/net/tcp" ] && whose "$p" || continue
+        alike=
+        for rep in $shown; do
+            case $rep in "$own:"*) ;; *) continue ;; esac
+            [ "$p/net/tcp" -ef "${rep#*:}/net/tcp" ] && alike=${rep#*:}
+        done
+        if [ -n "$alike" ]; then
+            echo "@alike ${p#/proc/} ${alike#/proc/}"
+            continue
+        fi
+        space=
+        for first in $spaces; do
+            [ "$p/net/tcp" -ef "$first/net/tcp" ] && space=$first && break
+        done
+        [ -n "$space" ] || { space=$p; spaces="$spaces $p"; }
+        [ "$p/net/tcp" -ef /proc/1/net/tcp ] && host=${space#/proc/}
+        shown="$shown $own:$p"
+        show "$p" "$space"
     done
-    [ -e "$p/net/tcp" ] && whose "$p" || continue
-    alike=
-    for rep in $shown; do
-        case $rep in "$own:"*) [ "$p/net/tcp" -ef "${rep#*:}/net/tcp" ] && alike=${rep#*:} ;; esac
-    done
-    if [ -n "$alike" ]; then
-        echo "@alike ${p#/proc/} ${alike#/proc/}"
-        continue
-    fi
-    space=
-    for first in $spaces; do
-        [ "$p/net/tcp" -ef "$first/net/tcp" ] && space=$first && break
-    done
-    [ -n "$space" ] || { space=$p; spaces="$spaces $p"; }
-    [ "$p/net/tcp" -ef /proc/1/net/tcp ] && host=${space#/proc/}
-    shown="$shown $own:$p"
-    show "$p" "$space"
-done
-echo "@host $host"
-echo "@done"
+    echo "@host $host"
+    echo "@done"
+}
+look "$@"
+while IFS= read -r -t 30 line; do look $line; done
 """
+
+_END = b"\n@done\n"
 
 
 @dataclass(slots=True)
@@ -147,7 +156,7 @@ def observe(
     ids are all running containers: a process that names two of them is nobody's.
     """
     try:
-        text = remote.run_helper(SCRIPT, [x.id for x in targets])
+        text = remote.run_helper(SCRIPT, [x.id for x in targets], _END)
         seen, alike, host = parse(text)
     except ObservationError as error:
         return {x.id: error for x in targets}
@@ -231,7 +240,7 @@ def parse(text: bytes) -> tuple[list[_Seen], dict[int, int], bytes]:
     if len(text) > LIMIT:
         raise TableError(f"the helper wrote over {LIMIT} bytes")
     lines = split_lines(text)
-    if not lines or lines[-1] != b"@done":
+    if not lines or lines.pop() != b"@done":
         raise TableError(f"the helper did not come to its end; it wrote {text[-200:]!r}")
     found: list[_Seen] = []
     alike: dict[int, int] = {}
@@ -245,7 +254,7 @@ def parse(text: bytes) -> tuple[list[_Seen], dict[int, int], bytes]:
             alike[_pid(pid)] = _pid(other)
         elif word == b"@host":
             host = value.split(b" ")[0]
-        elif word != b"@done" and not (found and found[-1].take(word, value, rest)):
+        elif not (found and found[-1].take(word, value, rest)):
             raise TableError(f"the helper wrote {mark[:80]!r}")
     return found, alike, host
 
@@ -267,9 +276,9 @@ def _parts(lines: list[bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
         if _MARK.fullmatch(line):
             if mark is not None:
                 yield mark, rest
-            elif rest:
-                raise TableError("the helper wrote something before its first mark")
             mark, rest = line, []
+        elif mark is None:
+            raise TableError("the helper wrote something before its first mark")
         else:
             rest.append(line)
     if mark is not None:

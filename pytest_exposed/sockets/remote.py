@@ -29,8 +29,12 @@ class Remote(Protocol):
     def byteorder(self) -> str:
         """That of the engine's machine: /proc writes addresses as words of that machine."""
 
-    def run_helper(self, script: str, arguments: Sequence[str]) -> bytes:
-        """Return what a shell script writes that runs in the one helper container."""
+    def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
+        """Return what a shell script writes that runs in the one helper container.
+
+        It is given the arguments, or, where it runs already, reads a line of them from its input;
+        its answer ends with the end mark.
+        """
 
     def execute(self, container: str, command: Sequence[str]) -> bytes:
         """Return what a command writes that runs in a container."""

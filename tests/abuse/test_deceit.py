@@ -19,8 +19,8 @@ from engine.test_identity import POWERS
 from workload import listener
 
 from pytest_exposed import Container, Engine, NotFoundError, ObservationError
-from pytest_exposed.engine import remote
-from pytest_exposed.engine.remote import LABEL
+from pytest_exposed.engine import helper
+from pytest_exposed.engine.helper import LABEL
 
 if TYPE_CHECKING:
     from stage import Images, Stage, Staged
@@ -267,7 +267,7 @@ class TestTheHelpersLabel:
     def test_nor_does_it_get_one_removed(
         self, engine_url: str, helper_image: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(remote, "SECONDS", -60.0)  # so that all are older than any gets
+        monkeypatch.setattr(helper, "SECONDS", -60.0)  # so that all are older than any gets
         labelled = stage.run("tcp:0.0.0.0:80", labels={LABEL: "x"})
         look = Engine(engine_url, source="helper", helper_image=helper_image)
         with look, suppress(ObservationError):

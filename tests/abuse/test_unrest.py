@@ -23,7 +23,7 @@ from engines import started
 from remote.common import in_background, listener_with_cat
 from stage import STAGE, Images, Stage
 
-from pytest_exposed import Engine, EngineError, Ports
+from pytest_exposed import Engine, EngineError, HelperLeftWarning, Ports
 
 if TYPE_CHECKING:
     from docker.models.containers import Container as SdkContainer
@@ -161,7 +161,7 @@ def test_an_engine_that_dies_and_comes_back(source: str, mortal: MortalEngine) -
                     ) as engine:
                         verdicts.look(engine, filters)
                         verdicts.look(engine, filters)
-                except EngineError as error:
+                except (EngineError, HelperLeftWarning) as error:
                     verdicts.errors.append(str(error))
 
         with in_background(look) as came_to:

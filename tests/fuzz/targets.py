@@ -110,7 +110,7 @@ class _Remote:
     def __init__(self, data: bytes) -> None:
         self._data = data
 
-    def run_helper(self, script: str, arguments: Sequence[str]) -> bytes:  # noqa: ARG002  # of the protocol
+    def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:  # noqa: ARG002  # of the protocol
         return self._data
 
     def execute(self, container: str, command: Sequence[str]) -> bytes:  # noqa: ARG002  # of the protocol

@@ -15,8 +15,8 @@ from demo.images import busybox
 from stage import wait_until
 from workload import listener
 
+from pytest_exposed.engine.helper import LABEL
 from pytest_exposed.engine.records import when
-from pytest_exposed.engine.remote import LABEL
 
 if TYPE_CHECKING:
     import docker

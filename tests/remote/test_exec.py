@@ -17,7 +17,7 @@ from remote.common import in_background, listener_with_cat
 from stage import wait_until
 
 from pytest_exposed import Container, Engine, NotRunningError, ObservationError
-from pytest_exposed.engine import remote
+from pytest_exposed.engine import frames, remote
 from pytest_exposed.sockets.process import pids_of
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def put_cat(container: Staged, *lines: str) -> None:
 class TestHostileCats:
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(remote, "LIMIT", 1 << 20)
+        monkeypatch.setattr(frames, "LIMIT", 1 << 20)
         monkeypatch.setattr(remote, "EXEC_SECONDS", 1.5)
 
     @pytest.mark.parametrize(

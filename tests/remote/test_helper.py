@@ -5,12 +5,15 @@ from __future__ import annotations
 import shlex
 import signal
 import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from demo.images import busybox
+from docker.errors import NotFound
 from engine.test_addresses import TestPublishedToOneAddress
 from engine.test_findings import SETUPS, Setup
 from engine.test_identity import IN_CGROUP, POWERS
@@ -26,8 +29,9 @@ from remote.common import (
 from remote.registry import registry
 from stage import Stage, wait_until
 
-from pytest_exposed import Container, Engine, ObservationError, fixtures
-from pytest_exposed.engine import remote
+from pytest_exposed import Container, Engine, ObservationError, container_listens_on, fixtures
+from pytest_exposed.engine import frames, helper
+from pytest_exposed.engine.helper import LABEL, is_helper
 from pytest_exposed.sockets.helper import SCRIPT
 
 if TYPE_CHECKING:
@@ -41,8 +45,8 @@ if TYPE_CHECKING:
 __all__ = ["TestPublishedToOneAddress"]  # the same, by this source
 
 HANGS = "exec /bin/busybox sleep 1000"
-REAL = '/bin/busybox sh "$@"'
-"""What a helper's sh would have printed."""
+REAL = '/bin/busybox sh "$@" </dev/null'
+"""What a helper's sh would have printed that is asked once."""
 
 
 @pytest.fixture(scope="module")
@@ -203,13 +207,9 @@ class TestItsContainer:
             filters={"type": "container", "image": image},
             decode=True,
         )
-        assert [x["Action"] for x in events] == [
-            "create",
-            "attach",
-            "start",
-            "die",
-            "destroy",
-        ]
+        # It is killed where it has not ended by itself yet.
+        actions = [x["Action"] for x in events if x["Action"] != "kill"]
+        assert actions == ["create", "attach", "start", "die", "destroy"]
 
     def test_is_one_for_tests_of_all_running_containers(
         self,
@@ -226,11 +226,14 @@ class TestItsContainer:
         )
         options = ["--docker-host", relay.url, "--exposed-filter", stage.filter]
         options += ["--exposed-source=helper", f"--exposed-helper-image={helper_image}"]
-        for seconds, made in ((3600, 1), (0, 6)):
+        lists = []
+        for seconds in (3600, 0):
             monkeypatch.setattr(fixtures, "_FRESH", seconds)
             relay.requests.clear()
             pytester.runpytest("-p", "no:hypothesispytest", *options).assert_outcomes(passed=6)
-            assert sum("/containers/create" in x for x in relay.requests) == made
+            assert made(relay) == 1
+            lists.append(sum("/containers/json?" in x for x in relay.requests))
+        assert lists[1] == lists[0] + 5  # one for each further look
 
     def test_may_read_and_nothing_else(
         self, engine_url: str, client: docker.DockerClient, images: Images, web: Staged
@@ -251,10 +254,11 @@ class TestItsContainer:
         assert not helpers(client, image)
 
         config, host = found["Config"], found["HostConfig"]
-        assert found["Name"] == f"/{config['Labels'][remote.LABEL]}"
+        assert found["Name"] == f"/{config['Labels'][LABEL]}"
         assert config["Cmd"] == [SCRIPT, "sh", web.id]
         assert config["User"] == "65534:65534"
-        assert (config["OpenStdin"], config["Tty"]) == (False, False)
+        assert (config["OpenStdin"], config["StdinOnce"], config["Tty"]) == (True, True, False)
+        assert host["AutoRemove"] is True
         assert (host["PidMode"], host["NetworkMode"]) == ("host", "none")
         assert (host["ReadonlyRootfs"], host["Privileged"]) == (True, False)
         assert (host["CapDrop"], host["CapAdd"]) == (["ALL"], None)
@@ -263,6 +267,114 @@ class TestItsContainer:
         assert (host["Memory"], host["PidsLimit"]) == (64 << 20, 16)
         assert (host["Binds"], found["Mounts"], host["Devices"]) == (None, [], None)
         assert found["NetworkSettings"]["Networks"].keys() <= {"none"}
+
+
+def made(relay: Relay) -> int:
+    """Return how many containers were created through a relay."""
+    return sum("/containers/create" in x for x in relay.requests)
+
+
+@pytest.fixture
+def through(relay: Relay, helper_image: str) -> Iterator[Engine]:
+    """The engine, by a helper and through a relay that counts."""
+    with Engine(relay.url, source="helper", helper_image=helper_image) as engine:
+        yield engine
+
+
+class TestItStays:
+    """One that has answered is asked again: to start another takes longer than to look."""
+
+    def test_and_sees_what_is_new(self, relay: Relay, through: Engine, stage: Stage) -> None:
+        web = stage.run("tcp:0.0.0.0:80", name="web")
+        assert through.container(web.name).listening == {80}
+        for number in range(3):
+            other = stage.run(f"tcp:0.0.0.0:{1000 + number}", name=f"other-{number}")
+            assert through.container(other.name).listening == {1000 + number}
+            web.sdk.restart(timeout=0)
+            assert through.container(web.name).listening == {80}
+        assert made(relay) == 1
+
+    def test_until_the_engine_is_closed(
+        self, relay: Relay, client: docker.DockerClient, helper_image: str, web: Staged
+    ) -> None:
+        with Engine(relay.url, source="helper", helper_image=helper_image) as engine:
+            engine.container(web.name)
+            assert helper_made(relay, client)["State"]["Running"] is True
+            assert [x for x in engine.running() if is_helper(x)] == []
+        with pytest.raises(NotFound):
+            helper_made(relay, client)
+
+    def test_while_a_check_waits(self, relay: Relay, through: Engine, stage: Stage) -> None:
+        slow = stage.script("echo ready; sleep 1; exec listener tcp:0.0.0.0:80", name="slow")
+        assert container_listens_on(through, slow.name, 80, within=30)
+        assert made(relay) == 1
+
+    @pytest.mark.parametrize("end", ["kill", "remove"])
+    def test_and_is_replaced_where_it_was_ended(
+        self,
+        end: str,
+        relay: Relay,
+        through: Engine,
+        client: docker.DockerClient,
+        web: Staged,
+    ) -> None:
+        through.container(web.name)
+        identity = helper_made(relay, client)["Id"]
+        if end == "kill":
+            client.api.kill(identity)
+        else:
+            client.api.remove_container(identity, force=True)
+        assert through.container(web.name).listening == {80}
+        assert made(relay) == 2
+
+    def test_and_is_replaced_where_it_is_old(
+        self, relay: Relay, through: Engine, web: Staged, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Other runs would take it for left behind.
+        monkeypatch.setattr(helper.Helper, "_is_young", False)
+        for number in range(1, 4):
+            assert through.container(web.name).listening == {80}
+            assert made(relay) == number
+
+    def test_not_where_its_shell_can_not_wait(
+        self, relay: Relay, images: Images, web: Staged
+    ) -> None:
+        image = helper_of(images, REAL)
+        with Engine(relay.url, source="helper", helper_image=image) as engine:
+            for number in range(1, 4):
+                assert engine.container(web.name).listening == {80}
+                assert made(relay) == number
+
+    def test_for_no_longer_than_its_run(
+        self, engine_url: str, client: docker.DockerClient, images: Images, web: Staged
+    ) -> None:
+        """That is killed, and can remove nothing: the engine does it."""
+        image = images.build(parent=helper_of(images), instructions=["LABEL only=killed"])
+        program = f"""
+            from pytest_exposed import Engine
+            engine = Engine({engine_url!r}, source="helper", helper_image={image!r})
+            print(engine.container({web.name!r}).listening, flush=True)
+            input()
+        """
+        run = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(program)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        with run:
+            assert run.stdout is not None
+            assert run.stdout.readline() == "80/tcp\n"
+            assert helpers(client, image)
+            run.kill()
+        wait_until(lambda: not helpers(client, image), "the engine has removed it")
+
+
+def helper_made(relay: Relay, client: docker.DockerClient) -> dict[str, Any]:
+    """Return what the engine tells of the last helper that was created through a relay."""
+    (*_, line) = [x for x in relay.requests if "/containers/create" in x]
+    name = line.rpartition("name=")[2].split()[0]
+    return dict(client.api.inspect_container(name))
 
 
 Why = Callable[..., str]
@@ -320,8 +432,8 @@ class TestLies:
 
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(remote, "LIMIT", 1 << 20)
-        monkeypatch.setattr(remote, "SECONDS", 2.0)
+        monkeypatch.setattr(frames, "LIMIT", 1 << 20)
+        monkeypatch.setattr(helper, "SECONDS", 2.0)
 
     @pytest.mark.parametrize(
         ("line", "found"),
@@ -392,12 +504,42 @@ class TestItsScript:
             exec {shlex.join([*command, "-c", SCRIPT, "sh", identity])}
         """
         done = subprocess.run(
-            ["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, check=False
+            ["unshare", "--mount", "sh", "-c", script],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         lines = done.stdout.splitlines()
         assert (done.returncode, lines[-1]) == (0, "@done")
         assert "@process 8" in lines
         assert lines[lines.index("@table tcp") + 1] == "the table"
+
+    @pytest.mark.parametrize("shell", SHELLS)
+    def test_looks_again_for_each_line(self, shell: str) -> None:
+        command = [str(busybox()), "sh"] if shell == "busybox" else [shell]
+        looks = 1 if shell == "dash" else 3  # its read waits for ever
+        done = subprocess.run(
+            [*command, "-c", SCRIPT, "sh", "ab" * 32],
+            input=f"{'cd' * 32} {'ef' * 32}\n\n",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.splitlines() == ["@host ", "@done"] * looks
+
+    @pytest.mark.parametrize("shell", SHELLS)
+    def test_ends_where_no_line_comes(self, shell: str) -> None:
+        command = [str(busybox()), "sh"] if shell == "busybox" else [shell]
+        script = SCRIPT.replace("-t 30", "-t 1")
+        assert script != SCRIPT
+        with subprocess.Popen(
+            [*command, "-c", script, "sh", "ab" * 32],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as run:
+            assert run.wait(20) == 0
 
     @pytest.mark.parametrize("shell", SHELLS)
     def test_says_so_where_there_is_no_cat(self, shell: str) -> None:
@@ -413,7 +555,7 @@ class TestItsScript:
             capture_output=True,
             check=False,
         )
-        assert (done.returncode, done.stdout) == (127, b"")
+        assert (done.returncode, done.stdout) == (127, b"@no cat\n")
 
 
 class TestItsEnd:
@@ -463,7 +605,7 @@ class TestItsEnd:
         with Engine(private.url, source="helper", helper_image=helper_of(images)) as look:
             assert look.container(container.name).findings == ()
             assert helpers(client, image)  # its run might still be at work
-            monkeypatch.setattr(remote, "SECONDS", 1.0)
+            monkeypatch.setattr(helper, "SECONDS", 1.0)
             wait_until(lambda: clock(client) - left["Created"] > 2, "it is older than any gets")
             assert look.container(container.name).findings == ()
             assert not helpers(client, image)

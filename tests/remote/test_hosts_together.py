@@ -167,7 +167,7 @@ class TestOneFails:
             ]
         )
 
-    @pytest.mark.parametrize("call", ["/containers/create", "/attach", "/start", "/wait"])
+    @pytest.mark.parametrize("call", ["/containers/create", "/attach", "/start"])
     def test_while_the_helper_is_at_work(
         self, call: str, both: Both, images: Images, run_pytest: RunPytest
     ) -> None:

@@ -25,7 +25,7 @@ class FarAway:
         self.failures: dict[str, Exception] = {}
         self.together = threading.Barrier(exec_._AT_ONCE)
 
-    def run_helper(self, script: str, arguments: Sequence[str]) -> bytes:  # noqa: ARG002  # of Remote
+    def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:  # noqa: ARG002  # of Remote
         raise AssertionError("exec starts no helper")
 
     def execute(self, container: str, command: Sequence[str]) -> bytes:

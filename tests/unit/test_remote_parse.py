@@ -43,8 +43,8 @@ class Says:
     def __init__(self, text: bytes) -> None:
         self._text = text
 
-    def run_helper(self, script: str, arguments: Sequence[str]) -> bytes:
-        assert script == helper.SCRIPT
+    def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
+        assert (script, end) == (helper.SCRIPT, b"\n@done\n")
         assert set(arguments) == {WEB, JOINER, IDLE}
         return self._text
 

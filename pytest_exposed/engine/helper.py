@@ -1,0 +1,197 @@
+"""The helper container of an engine: the only thing that is ever created there.
+
+It stays a while for whoever asks again, and is removed in every case: by us, or, where nobody is
+left to do it, by the engine, as its shell ends with its input, or when nothing is asked any more.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from pytest_exposed.engine import frames
+from pytest_exposed.engine.api import LostError
+from pytest_exposed.engine.records import Listed, RecordError, when
+from pytest_exposed.errors import EngineError, NotFoundError, ObservationError
+from pytest_exposed.text import printable
+
+if TYPE_CHECKING:
+    from pytest_exposed.engine.api import Api
+
+LABEL = "pytest-exposed.helper"
+"""What marks helper containers; its value is the container's name."""
+
+_NAME = re.compile(r"pytest-exposed-[0-9a-f]{32}")
+
+SECONDS = 60.0
+"""How long a helper may take to answer, and for how long after its creation it is asked."""
+
+_END = 10.0
+"""How long the removal of one that has ended may take."""
+
+NO_COMMAND = (126, 127)
+"""Exit codes of shells and runtimes for a command that can't be run."""
+
+
+def is_helper(listed: Listed) -> bool:
+    """Return whether a container is a helper, of this run or another.
+
+    Everybody can use the label, images too: the name is of our making, and what has no network
+    can't be reached by anybody. Podman's list doesn't tell the network.
+    """
+    named = listed.labels.get(LABEL) == listed.name and _NAME.fullmatch(listed.name) is not None
+    return named and listed.network_mode in ("none", None)
+
+
+class Helper:
+    """One helper container, which runs a shell script."""
+
+    def __init__(self, api: Api, image: str) -> None:
+        """Take the calls of an engine; nothing is created yet."""
+        self._api = api
+        self._image = image
+        self._name = f"pytest-exposed-{uuid4().hex}"
+        self._made = time.monotonic()
+        self._open = ExitStack()
+        self._stream: Any = None
+        self._ahead = bytearray()
+
+    @property
+    def _is_young(self) -> bool:
+        """Whether no other run may take it for left behind before it has answered once more."""
+        return time.monotonic() - self._made < SECONDS
+
+    def begin(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
+        """Create and start it; return what it writes first, up to its end mark or its own end.
+
+        Raises LateError where that takes too long, ObservationError where it can't be read or the
+        container ended with an error, EngineError and NotFoundError as the engine's calls do.
+        """
+        deadline = self._made + SECONDS
+        client, call, name = self._api.client, self._api.call, self._name
+        create: Callable[..., Any] = client.create_container_from_config
+        wanted = _configuration(self._image, name, [script, "sh", *arguments])
+        made = self._api.object("POST /containers/create", lambda: create(wanted, name))
+        for warning in made.get("Warnings") or ():
+            if "platform" in str(warning):
+                raise ObservationError(f"{printable(self._image)}: {printable(str(warning))}")
+        # Attached before it starts: all that it writes is read as it comes, and kept nowhere.
+        both = {"stdin": 1, "stdout": 1, "stream": 1}
+        stream = self._api.stream("/containers/{0}/attach", name, params=both)
+        self._stream = self._open.enter_context(stream)
+        call(f"POST /containers/{name}/start", lambda: client.start(name))
+        text = self._read(end, deadline)
+        if not text.endswith(end):
+            self._raise_for_code(deadline)
+        return text
+
+    def ask(self, arguments: Sequence[str], end: bytes) -> bytes:
+        """Return what it writes when asked again; nothing where it has ended, or is not young.
+
+        Raises LateError where that takes too long.
+        """
+        if not self._is_young or self._ahead:  # which no look would have left
+            return b""
+        deadline = time.monotonic() + SECONDS
+        try:
+            self._stream.send(" ".join(arguments).encode() + b"\n", SECONDS)
+            text = self._read(end, deadline)
+        except frames.LateError:
+            raise
+        except (ObservationError, OSError):
+            return b""
+        return text if text.endswith(end) else b""
+
+    def _read(self, end: bytes, deadline: float) -> bytes:
+        chunks = frames.output(self._stream, deadline, self._ahead)
+        return frames.gather(chunks, deadline, "the helper", end)
+
+    def _raise_for_code(self, deadline: float) -> None:
+        """Raise ObservationError where it ended with an error, if the engine still knows."""
+        client, name, left = self._api.client, self._name, max(1, int(deadline - time.monotonic()))
+        call = f"POST /containers/{name}/wait"
+        try:
+            ended = self._api.object(call, lambda: client.wait(name, timeout=left), named=True)
+        except NotFoundError:  # it has removed it
+            return
+        code = ended.get("StatusCode")
+        if code in NO_COMMAND:
+            raise ObservationError(f"there is no sh or no cat in {printable(self._image)}")
+        if code != 0:
+            raise ObservationError(f"it ended with code {code}")
+
+    def remove(self) -> None:
+        """Remove it, running or not, if there is one: its creation may have got no answer.
+
+        Raises LostError or ObservationError where it may be left.
+        """
+        self._open.close()  # first: an engine waits for what nobody reads
+        remove(self._api, self._name)
+
+
+def remove(api: Api, container: str) -> None:
+    """Remove a helper by its id or name, if there is one; raises as Helper.remove does."""
+    client: Any = api.client
+    try:
+        call = f"DELETE /containers/{container}"
+        api.call(call, lambda: client.remove_container(container, v=True, force=True), named=True)
+    except NotFoundError:
+        pass
+    except EngineError as error:
+        if "already in progress" in str(error):  # the engine itself removes it, or somebody else
+            call = f"POST /containers/{container}/wait"
+            with suppress(EngineError, NotFoundError):
+                api.call(call, lambda: client.wait(container, _END, "removed"), named=True)
+            return
+        advice = f"remove it when the engine is back: docker rm -f {container}"
+        if isinstance(error, LostError):
+            raise LostError(f"{error}; the helper may be left: {advice}") from None
+        raise ObservationError(f"its container is left: {error}; {advice}") from None
+
+
+def remove_leftovers(api: Api) -> None:
+    """Remove helpers of runs that were killed, by engines that could not: older than any gets."""
+    left = api.all_containers({"label": [LABEL]})
+    if not left:
+        return
+    now = when(api.info().get("SystemTime"))
+    for record in left:
+        made = record.get("Created")
+        old = now is not None and isinstance(made, int) and now.timestamp() - made > 2 * SECONDS
+        with suppress(ObservationError, RecordError):
+            listed = Listed.from_record(record)
+            if old and is_helper(listed):
+                remove(api, listed.id)
+
+
+def _configuration(image: str, name: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """Return that of a helper: it can read what everyone can read, and no more."""
+    return {
+        "Image": image,
+        "Entrypoint": ["sh", "-c"],
+        "Cmd": list(arguments),
+        "User": "65534:65534",
+        "Env": ["LC_ALL=C"],
+        "Labels": {LABEL: name},
+        "NetworkDisabled": True,
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "OpenStdin": True,
+        "StdinOnce": True,  # its input ends when our connection does
+        "HostConfig": {
+            "AutoRemove": True,
+            "PidMode": "host",
+            "UsernsMode": "host",  # the host's pids can't be had from another user namespace
+            "NetworkMode": "none",
+            "ReadonlyRootfs": True,
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "LogConfig": {"Type": "none"},
+            "Memory": 64 << 20,
+            "PidsLimit": 16,
+        },
+    }

@@ -199,21 +199,22 @@ def container_matches_image(
     """
     _expect_engine(engine)
     ignored = _ignored(ignore)
-    if ignored.issuperset(x.name for x in engine.rules):
+    judged_by = [x for x in engine.rules if x.name not in ignored]
+    if not judged_by:
         raise ConfigurationError(
             f"no rule is left to judge by: ignore={ignore!r} leaves out each of "
             f"{', '.join(x.name for x in engine.rules)}"
         )
     accepts = _allowance(allow)
     listed, everyone = engine.find(container)
-    answer = engine.observe([listed], everyone, owners=True)[listed.id]
-    answer = settle(engine, listed, answer, grace, owners=True)
+    answer = engine.observe([listed], everyone, owners=True, rules=judged_by)[listed.id]
+    answer = settle(engine, listed, answer, grace, owners=True, rules=judged_by)
     if isinstance(answer, ObservationError):
         raise answer
     untold = answer.untold
     known = answer.findings if untold is None or answer.verdict is not untold else ()
-    found = [x for x in known if x.waived is None and x.rule not in ignored and not accepts(x)]
-    if not found and untold is not None and not untold.rules <= ignored:
+    found = [x for x in known if x.waived is None and not accepts(x)]
+    if not found and untold is not None:
         raise untold
     if not found:
         left_out = [x.name for x in engine.rules if x.name in ignored]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 
 class ExposedError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -39,11 +37,6 @@ class ObservationError(ExposedError):
 
 class UntoldError(ObservationError):
     """A container whose Swarm service publishes what nobody tells, and on that its answer hangs."""
-
-    def __init__(self, message: str, rules: Iterable[str]) -> None:
-        """Take the rules that can't be judged by; without them the container can be."""
-        super().__init__(message)
-        self.rules = frozenset(rules)
 
 
 class NotRunningError(ObservationError):

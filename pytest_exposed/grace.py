@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.verdicts import Answer
 from pytest_exposed.errors import EngineError, GoneError, ObservationError, UntoldError
 from pytest_exposed.model import Container
+from pytest_exposed.rules import Rule
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.05, 1.0, 1.6
 
@@ -46,6 +47,7 @@ def settle(
     grace: float,
     *,
     owners: bool = False,
+    rules: Sequence[Rule] | None = None,
     waited: float = 0,
 ) -> Answer:
     """Return the answer for a container, looking again while it is too young to be judged.
@@ -64,7 +66,7 @@ def settle(
     for _ in moments(max(left, _FIRST_PAUSE)):
         everyone = engine.running()
         now = [x for x in everyone if x.id == listed.id]
-        answer = engine.observe(now or [listed], everyone, owners=owners)[listed.id]
+        answer = engine.observe(now or [listed], everyone, owners=owners, rules=rules)[listed.id]
         if _settled(answer) or not now:
             break
     return answer

@@ -201,15 +201,21 @@ class Engine:
         return {key: Inspected.from_record(x) for key, x in records if x.get("Id") == key}
 
     def observe(
-        self, wanted: Sequence[Listed], everyone: Sequence[Listed], *, owners: bool = False
+        self,
+        wanted: Sequence[Listed],
+        everyone: Sequence[Listed],
+        *,
+        owners: bool = False,
+        rules: Sequence[Rule] | None = None,
     ) -> dict[str, Answer]:
         """Return a snapshot of each wanted container by its id, or why there is none.
 
         everyone are all running containers, with whom the wanted ones may share their network.
         The processes that hold listeners are looked up where something is wrong, for all with
-        owners.
+        owners. rules are what they are judged by, those of the engine by default.
         """
-        return Round(self, wanted, everyone).answers(owners=owners)
+        rules = self.rules if rules is None else rules
+        return Round(self, wanted, everyone).answers(rules, owners=owners)
 
     def find(self, container: object) -> tuple[Listed, list[Listed]]:
         """Return the container that is meant, stopped ones included, and all running ones.

@@ -18,6 +18,7 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.listeners import LOCAL_PORTS, belongs, listeners
 from pytest_exposed.model import Container, Endpoint
 from pytest_exposed.ports import Port
+from pytest_exposed.rules import Rule
 from pytest_exposed.sockets import Look
 from pytest_exposed.sockets.reading import DNS, Reading
 from pytest_exposed.text import printable
@@ -52,8 +53,8 @@ class Round:
         self._readings = self._look.observe(self._company.targets(), runs=self._company.runs)
         self._neighbours = Neighbours(self._readings, self._company.places)
 
-    def answers(self, *, owners: bool) -> dict[str, Answer]:
-        """Return a snapshot of each wanted container by its id, or why there is none."""
+    def answers(self, rules: Sequence[Rule], *, owners: bool) -> dict[str, Answer]:
+        """Return a snapshot of each wanted container by its id, judged, or why there is none."""
         members = self._company.members
         self._company.learn(x for x in members if self._is_silent(self._readings.get(x.id)))
         self._engine.images.learn(
@@ -61,7 +62,7 @@ class Round:
         )
         alone = {x.id: self._alone(x) for x in members}
         verdicts = Verdicts(self._engine, self._company, self._neighbours, self._look, alone)
-        return {x.id: verdicts.of(x.id, owners=owners) for x in self._wanted}
+        return {x.id: verdicts.of(x.id, rules, owners=owners) for x in self._wanted}
 
     def _alone(self, listed: Listed) -> Answer:
         try:

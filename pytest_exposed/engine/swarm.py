@@ -31,8 +31,7 @@ def not_to_be_judged(container: Container, rules: Sequence[Rule], why: str) -> U
         return None
     return UntoldError(
         f"{why}\nso that it can't be judged by {', '.join(hanging)}: {REMEDY}, or add to "
-        f"--exposed-ignore, to accept not to know: {','.join(hanging)}",
-        hanging,
+        f"--exposed-ignore, to accept not to know: {','.join(hanging)}"
     )
 
 

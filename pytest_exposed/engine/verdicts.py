@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from pytest_exposed.engine.swarm import not_to_be_judged
 from pytest_exposed.errors import GoneError, NotRunningError, ObservationError
 from pytest_exposed.judge import findings, glance
 from pytest_exposed.model import Container, Finding, Listener
+from pytest_exposed.rules import Rule
 from pytest_exposed.sockets import Look
 from pytest_exposed.text import printable
 
@@ -45,7 +46,7 @@ class Verdicts:
         self._seen = seen
         self._owned: dict[str, tuple[Listener, ...]] = {}
 
-    def of(self, identity: str, *, owners: bool) -> Answer:
+    def of(self, identity: str, rules: Sequence[Rule], *, owners: bool) -> Answer:
         """Return a snapshot with its neighbours and findings, and with the owners of listeners."""
         answer = self._seen[identity]
         if not isinstance(answer, Container):
@@ -54,7 +55,6 @@ class Verdicts:
         container = replace(
             answer, neighbours=tuple(x for x in neighbours if isinstance(x, Container))
         )
-        rules = self._engine.rules
         asks_for_names = any(x.name == "ssh" for x in rules)
         wrong, broken = glance(container, rules)
         if owners or asks_for_names or wrong:
@@ -66,7 +66,7 @@ class Verdicts:
             container = replace(container, image=self._engine.images.with_history(container.image))
         if broken & {"silent", "published-silent"}:
             container = replace(container, substitute=self._company.substitute(container))
-        verdict = self._findings(container) if wrong or asks_for_names else ()
+        verdict = self._findings(container, rules) if wrong or asks_for_names else ()
         verdict = self._certain(container, verdict)
         why = self._company[identity].untold
         untold = not_to_be_judged(container, rules, why) if why else None
@@ -75,9 +75,9 @@ class Verdicts:
             verdict = verdict if any(x.waived is None for x in verdict) else untold
         return replace(container, verdict=verdict, untold=untold)
 
-    def _findings(self, container: Container) -> Verdict:
+    def _findings(self, container: Container, rules: Sequence[Rule]) -> Verdict:
         try:
-            found = findings(container, self._engine.rules)
+            found = findings(container, rules)
         except ObservationError as error:
             return error
         today = date.today()  # noqa: DTZ011  # the user's day

@@ -139,6 +139,11 @@ def test_matches_image(engine: Engine, scene: Scene, stage: Stage) -> None:
     assert not container_matches_image(engine, name, allow="8080/udp")
     with pytest.raises(PortError, match="'slient' is neither a port nor a rule "):
         container_matches_image(engine, name, allow="slient")
+    # As with the engine's own: of a port that breaks two rules, the next one speaks.
+    published = stage.run(name="published", exposes=("80",), ports={"80/tcp": None})
+    for ignore, rule in (((), "published-silent"), ("published-silent", "silent")):
+        (finding,) = container_matches_image(engine, published.name, ignore).findings
+        assert (finding.rule, finding.port) == (rule, 80)
     assert container_matches_image(engine, stage.run("tcp:0.0.0.0:80", exposes=("80",)).name)
 
 

@@ -29,7 +29,14 @@ from remote.common import (
 from remote.registry import registry
 from stage import Stage, wait_until
 
-from pytest_exposed import Container, Engine, ObservationError, container_listens_on, fixtures
+from pytest_exposed import (
+    Container,
+    Engine,
+    ObservationError,
+    container_listens_on,
+    container_matches_image,
+    fixtures,
+)
 from pytest_exposed.engine import frames, helper
 from pytest_exposed.engine.helper import LABEL, is_helper
 from pytest_exposed.sockets.helper import SCRIPT
@@ -177,6 +184,16 @@ class TestSharedNamespaces:
         for name in members.values():
             with pytest.raises(ObservationError, match=r"can't be told: .* run as root"):
                 _ = look.container(name).findings
+
+    def test_what_hangs_on_no_rule_that_is_left_is_judged(
+        self, look: Engine, members: dict[str, str]
+    ) -> None:
+        # The joiner's image documents nothing: what listens there is undocumented, if it is its.
+        assert container_matches_image(look, members["joiner"], ignore="undocumented")
+        with pytest.raises(ObservationError, match="can't be told"):
+            container_matches_image(look, members["joiner"], ignore="silent")
+        with pytest.raises(ObservationError, match="can't be told"):
+            container_matches_image(look, members["owner"], ignore="undocumented")
 
     def test_they_are_neighbours(self, look: Engine, members: dict[str, str]) -> None:
         neighbours = look.container(members["owner"]).neighbours
@@ -602,13 +619,17 @@ class TestItsEnd:
         run.kill()
         run.communicate()
         (left,) = helpers(client, image)
-        with Engine(private.url, source="helper", helper_image=helper_of(images)) as look:
-            assert look.container(container.name).findings == ()
-            assert helpers(client, image)  # its run might still be at work
-            monkeypatch.setattr(helper, "SECONDS", 1.0)
-            wait_until(lambda: clock(client) - left["Created"] > 2, "it is older than any gets")
-            assert look.container(container.name).findings == ()
-            assert not helpers(client, image)
+
+        def look() -> None:
+            with Engine(private.url, source="helper", helper_image=helper_of(images)) as engine:
+                assert engine.container(container.name).findings == ()
+
+        look()
+        assert helpers(client, image)  # its run might still be at work
+        monkeypatch.setattr(helper, "SECONDS", 1.0)
+        wait_until(lambda: clock(client) - left["Created"] > 2, "it is older than any gets")
+        look()
+        assert not helpers(client, image)
 
 
 def _by_helper(url: str, image: str, stage: Stage) -> list[str]:

@@ -59,7 +59,11 @@ def parts(fleet: list[Staged], source: str, helper_image: str, rounds: int) -> d
         wanted = [x for x in everyone if x.id in ids]
         local = source in ("netlink", "procfs")
         looked = Round(engine, wanted, everyone)
-        seen = [x for x in looked.answers(owners=False).values() if isinstance(x, Container)]
+        seen = [
+            x
+            for x in looked.answers(engine.rules, owners=False).values()
+            if isinstance(x, Container)
+        ]
         assert len(seen) == len(fleet)
 
         def report() -> None:
@@ -73,7 +77,7 @@ def parts(fleet: list[Staged], source: str, helper_image: str, rounds: int) -> d
             "list": engine.running,
             "pids": lambda: pids_of([x.id for x in everyone]) if local else None,
             "sockets": lambda: Round(engine, wanted, everyone),
-            "rules": lambda: looked.answers(owners=False),
+            "rules": lambda: looked.answers(engine.rules, owners=False),
             "reporting": report,
         }
         found = medians({k: lambda v=v: timed(v) for k, v in works.items()}, rounds)

@@ -110,5 +110,7 @@ def __getattr__(name: str) -> object:
     """Import a public name when it is first used: every run of pytest imports this package."""
     for module, names in _HOMES.items():
         if name in names:
-            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+            value: object = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+            globals()[name] = value
+            return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -30,7 +30,7 @@ class Audit:
     hosts: list[HostAudit]
     settings: Settings
     by_host: bool = False
-    """Whether this process has the tests of whole hosts, and of some alone."""
+    """Whether workers of pytest-xdist have the tests of whole hosts each (loadscope, loadfile)."""
     _reached: dict[Future[None], HostAudit] = field(default_factory=dict)
 
     @classmethod

@@ -30,9 +30,8 @@ class Check:
         return self._holds
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, (bool, Check)):
-            return self._holds == bool(other)
-        return NotImplemented
+        # With `== True` alone, which people write: two checks are two answers.
+        return self._holds == other if isinstance(other, bool) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self._holds)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pytest_exposed import rules, selection
 from pytest_exposed.check import Check
 from pytest_exposed.endpoints import BoundPort, PublishedPort
 from pytest_exposed.engine import Engine
-from pytest_exposed.engine.ended import not_running
+from pytest_exposed.engine.ended import RUNS, not_running
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.swarm import REMEDY
 from pytest_exposed.errors import ConfigurationError, ExposedError, ObservationError, PortError
@@ -165,7 +165,7 @@ def container_publishes(engine: Engine, container: object, *ports: PortsLike) ->
 
 def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) -> Check:
     name = printable(listed.name)
-    if listed.state not in ("running", "paused"):
+    if listed.state not in RUNS:
         raise not_running(name, engine.inspect(listed), engine.last_lines(listed))
     missing = [x for x in wanted if not any(x.is_met_by(y) for y in listed.published)]
     found = _list(listed.published) or "nothing"
@@ -238,15 +238,25 @@ def _ignored(ignore: object) -> set[str]:
 
 
 def _allowance(allow: PortsLike) -> Callable[[Finding], bool]:
-    if not isinstance(allow, (str, int, Port, Iterable)):
+    if isinstance(allow, bytes) or not isinstance(allow, (str, int, Port, Iterable)):
         raise PortError(f"allow={allow!r} is neither ports nor rules")
-    forms = [allow] if isinstance(allow, (str, int, Port)) else list(allow)
-    names = {x for x in forms if isinstance(x, str) and x in rules.RULES}
-    for form in forms:
-        if isinstance(form, str) and form not in names and re.fullmatch("[a-z-]+", form):
+    names: set[str] = set()
+    forms: list[PortsLike] = []
+    for form in _separate([allow] if isinstance(allow, (str, int, Port)) else allow):
+        if isinstance(form, str) and form in rules.RULES:
+            names.add(form)
+        elif isinstance(form, str) and re.fullmatch("[a-z-]+", form):
             raise PortError(f"{form!r} is neither a port nor a rule ({', '.join(rules.RULES)})")
-    ports = Ports.parse(*(x for x in forms if x not in names))
+        else:
+            forms.append(form)
+    ports = Ports.parse(*forms)
     return lambda x: x.rule in names or (x.port is not None and x.port in ports)
+
+
+def _separate(forms: Iterable[PortsLike]) -> Iterator[PortsLike]:
+    """Yield forms, those of a text with commas one by one."""
+    for form in forms:
+        yield from (selection.split(form) or [form]) if isinstance(form, str) else [form]
 
 
 def image_exposes(engine: Engine, image: object, *ports: PortsLike, only: bool = False) -> Check:

@@ -36,7 +36,7 @@ class ObservationError(ExposedError):
 
 
 class UntoldError(ObservationError):
-    """A container whose Swarm service publishes what nobody tells, and on that its answer hangs."""
+    """An answer that depends on what a Swarm service publishes, which no manager could be asked."""
 
 
 class NotRunningError(ObservationError):

@@ -37,7 +37,7 @@ from pytest_exposed.sockets import REMOTE
 from pytest_exposed.text import printable
 
 _FRESH = 5.0
-"""How many seconds what was seen of all containers far away is true enough for their tests."""
+"""For how many seconds a look by helper or exec serves further tests of its containers."""
 
 _OWN = os.path.dirname(__file__) + os.sep
 """The folder of this package's files."""
@@ -124,7 +124,7 @@ class Checker:
         """
         __tracebackhide__ = True
         if self._failure is not None:  # it would be waited for once more in each test
-            raise self._failure
+            raise self._failure.with_traceback(None)
         try:
             answer = self._look(listed, together)
         except EngineError as error:
@@ -145,7 +145,7 @@ class Checker:
         everyone = self.engine.running()
         if known is not None and not is_remote:
             return self.engine.observe([listed], everyone, owners=True)[listed.id]
-        self._round = self.engine.observe([listed, *together], everyone, owners=True)
+        self._round = self.engine.observe(together, everyone, owners=True)
         self._looked_at = time.monotonic()
         return self._round[listed.id]
 

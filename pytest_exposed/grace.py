@@ -52,9 +52,9 @@ def settle(
 ) -> Answer:
     """Return the answer for a container, looking again while it is too young to be judged.
 
-    That is until it matches, or grace seconds have passed since its start by the engine's clock;
-    for one whose health check says `starting`, since the answer was found, waited seconds ago. An
-    older one is not waited for; one whose grace has passed since the answer is looked at once more.
+    That is until it matches or its grace is over: grace seconds after its start, by the engine's
+    clock; while its health check says `starting`, after the answer, which is waited seconds old. An
+    older one is not waited for; one whose grace ran out since the answer is looked at once more.
     """
     if _settled(answer):
         return answer

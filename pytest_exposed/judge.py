@@ -28,22 +28,25 @@ def brief(findings: Iterable[Finding]) -> str:
     return ", ".join(f"{rule} {Ports(found)}" if found else rule for rule, found in ports.items())
 
 
-def glance(container: Container, rules: Sequence[Rule]) -> tuple[bool, set[str]]:
-    """Return whether anything is wrong, and which rules are broken, up to the first `silent`.
+def glance(container: Container, rules: Sequence[Rule]) -> tuple[bool, frozenset[str]]:
+    """Return whether anything is wrong, and what the rules that are broken tell: see Rule.tells.
 
-    No more is looked for: what else is to be read about the container hangs on these alone.
+    It stops as soon as both are known.
     """
-    broken: set[str] = set()
+    tells = {x.name: x.tells for x in rules}
+    most = frozenset[str]().union(*tells.values())
     expected = container.documented | {x.port for x in container.published}
-    may_be_silent = not expected <= Ports(x.port for x in container.listeners)
+    if expected <= Ports(x.port for x in container.listeners):
+        most = frozenset()  # they tell of ports that nothing listens on
+    wrong, told = False, frozenset[str]()
     try:
         for finding in search(container, rules):
-            broken.add(finding.rule)
-            if finding.rule == "silent" or not may_be_silent:
+            wrong, told = True, told | tells[finding.rule]
+            if told >= most:
                 break
     except ObservationError:
-        return True, broken
-    return bool(broken), broken
+        wrong = True
+    return wrong, told
 
 
 def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
@@ -72,18 +75,17 @@ def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
 def unattributed(container: Container, listeners: Iterable[Listener]) -> ObservationError:
     """Return the error of an answer that hangs on listeners which nothing can attribute."""
     return ObservationError(
-        f"whose {printable(', '.join(map(str, listeners)), 160)} is can't be told: {container} "
-        f"shares its network namespace, and {container.source} doesn't show which processes hold "
-        "its sockets: run as root on the engine's host, with the source auto"
+        f"which container {printable(', '.join(map(str, listeners)), 160)} belongs to can't be "
+        f"told: {container} shares its network namespace, and {container.source} doesn't show "
+        "which processes hold its sockets: run as root on the engine's host, with the source auto"
     )
 
 
 def hanging_on_publications(container: Container, rules: Sequence[Rule]) -> tuple[str, ...]:
-    """Return which rules an ingress publication that nobody tells of, of any port, would break.
+    """Return which rules an unknown ingress publication, of any port, could break.
 
-    Each is asked alone, so that a container is judged in full by all others. An ephemeral listener
-    stays one, or a client's socket that comes and goes would decide what can be judged: that such
-    a one is published is for published-undocumented to say.
+    Each is asked alone, so that a container is judged in full by all others. Ephemeral listeners
+    are left as they are: or clients' sockets that come and go would change the answer.
     """
     scene = _scene(container)
     ports = {port: (listeners, published) for port, listeners, published in _ports_of(container)}

@@ -251,7 +251,7 @@ class Container:
         where nothing is found but it hangs on what a Swarm service publishes and nobody tells.
         """
         if isinstance(self.verdict, ObservationError):
-            raise self.verdict
+            raise self.verdict.with_traceback(None)  # it may be raised many times
         return self.verdict
 
     def __str__(self) -> str:

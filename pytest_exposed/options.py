@@ -67,8 +67,8 @@ def add(parser: pytest.Parser) -> None:
     option(
         "--exposed-helper-image",
         metavar="IMAGE",
-        help="image with sh and cat for the one helper container that an engine out of reach of "
-        "netlink and procfs is looked at with; pulled if missing (default: a busybox or alpine "
+        help="image with sh and cat for the helper container, which looks where netlink and procfs "
+        "can't; pulled if missing (default: a busybox or alpine "
         "that it has)",
     )
     option(

@@ -211,23 +211,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from pytest_exposed import fixtures  # noqa: PLC0415
 
     config = metafunc.config
+    by_container = "running_container" in metafunc.fixturenames
     try:
         settings = _expanded(config)
-    except ValueError:  # the engine's fixture will say it, in a test that fails
-        if "running_container" in metafunc.fixturenames:
-            runs = [pytest.param(0, None, id="unreachable")]
-            metafunc.parametrize("_exposed_checker,running_container", runs, indirect=True)
-        return
-    if "running_container" in metafunc.fixturenames:
-        audit = config.stash.get(_AUDIT, None)
-        if audit is None:
+        if by_container and _AUDIT not in config.stash:
             file = getattr(config, "workerinput", {}).get(_LIST_FILE)
-            config.stash[_AUDIT] = audit = fixtures.running(settings, file)
-        runs = fixtures.runs_of_containers(audit)
+            config.stash[_AUDIT] = fixtures.running(settings, file)
+    except ValueError as error:  # the engine's fixture will say it, in a test that fails
+        config.stash[_EXPANDED] = error
+        runs = [pytest.param(0, None, id="unreachable")]
+    else:
+        if by_container:
+            runs = fixtures.runs_of_containers(config.stash[_AUDIT])
+        elif len(settings.hosts) > 1:
+            runs = fixtures.runs_of_engines(settings)
+            metafunc.parametrize("_exposed_checker", runs, indirect=True, scope="session")
+    if by_container:
         metafunc.parametrize("_exposed_checker,running_container", runs, indirect=True)
-    elif len(settings.hosts) > 1:
-        runs = fixtures.runs_of_engines(settings)
-        metafunc.parametrize("_exposed_checker", runs, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")

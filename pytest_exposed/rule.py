@@ -53,7 +53,7 @@ class Case:
 
     @property
     def is_reached(self) -> bool | None:
-        """Whether a listener takes what a publication leads to, of any; None where it may.
+        """Whether any listener takes what any publication leads to; None where that is unknown.
 
         A port that is published for IPv4 and IPv6 alike is reached where it is reached by one.
         """
@@ -106,14 +106,28 @@ class Rule:
     """Why it matters, and what to do."""
     judge: Judge | None = None
     judge_container: JudgeOfContainer | None = None
+    by_owners: bool = False
+    """Whether it judges by the processes that hold listeners."""
+    tells: frozenset[str] = frozenset()
+    """What its message tells that is looked up only for it: "history" of the image, "command" of
+    the container."""
 
 
 RULES: dict[str, Rule] = {}
 
 
-def rule(name: str, *groups: str) -> Callable[[Judge], Judge]:
+def rule(
+    name: str, *groups: str, by_owners: bool = False, tells: Iterable[str] = ()
+) -> Callable[[Judge], Judge]:
     def add(judge: Judge) -> Judge:
-        RULES[name] = Rule(name, groups, *_parts(judge.__doc__), judge=judge)
+        RULES[name] = Rule(
+            name,
+            groups,
+            *_parts(judge.__doc__),
+            judge,
+            by_owners=by_owners,
+            tells=frozenset(tells),
+        )
         return judge
 
     return add

@@ -80,7 +80,7 @@ def _led_elsewhere(case: Case) -> Verdict:
     )
 
 
-@rule("published-silent", "default")
+@rule("published-silent", "default", tells=["command"])
 def _published_silent(case: Case) -> Verdict:
     """It is published, and nothing listens on it.
 
@@ -97,7 +97,7 @@ def _published_silent(case: Case) -> Verdict:
     )
 
 
-@rule("silent", "default")
+@rule("silent", "default", tells=["command", "history"])
 def _silent(case: Case) -> Verdict:
     """It is documented, and nothing listens on it.
 
@@ -201,7 +201,7 @@ def _published_privileged(case: Case) -> Verdict:
     )
 
 
-@rule("ssh", "cis")
+@rule("ssh", "cis", by_owners=True)
 def _ssh(case: Case) -> Verdict:
     """It is 22/tcp and listening, or its listener is sshd.
 

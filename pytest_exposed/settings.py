@@ -118,6 +118,11 @@ class Settings:
         if told is not None:
             return replace(self, hosts=tuple(map(from_plain, told)))
         hosts, left_out = expand(self.hosts, self.ansible_inventory)
+        if self.new_tests is not None and len(hosts) > 1:
+            raise ConfigurationError(
+                "--exposed-write-tests writes the tests of one engine, as each test of a suite "
+                f"runs on all of them: give one --docker-host, and not {len(hosts)}"
+            )
         return replace(self, hosts=hosts, left_out=left_out)
 
     def connect(self, host: Given) -> Engine:

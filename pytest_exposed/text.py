@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def printable(text: str, limit: int = 256) -> str:
-    """Return text with everything that isn't printable escaped, cut at limit characters.
+    """Return text with everything that isn't printable escaped; of a longer one the first limit.
 
     Control characters, escape codes, line ends and the invisible marks that turn the direction of
     writing all become backslash escapes: what is left can neither move the cursor nor add a line.

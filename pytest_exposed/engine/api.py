@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_DAY = 86400.0
+
 Record = dict[str, Any]
 """A JSON object as the engine sent it: every field of it is checked where it is read."""
 
@@ -94,12 +96,12 @@ class Api:
     def container(self, name: str) -> Record:
         """Return the inspection of a container; NotFoundError where there is none."""
         inspect: Callable[..., Any] = self.client.inspect_container
-        return self.object(f"GET /containers/{name}/json", lambda: inspect(name), named=True)
+        return self.json_object(f"GET /containers/{name}/json", lambda: inspect(name), named=True)
 
     def image(self, name: str) -> Record:
         """Return the inspection of an image; NotFoundError where there is none."""
         inspect: Callable[..., Any] = self.client.inspect_image
-        return self.object(f"GET /images/{name}/json", lambda: inspect(name), named=True)
+        return self.json_object(f"GET /images/{name}/json", lambda: inspect(name), named=True)
 
     def inspections(self, kind: str, names: Collection[str]) -> Iterator[tuple[str, Record]]:
         """Yield the inspections of many with their names, sooner than one by one.
@@ -149,9 +151,9 @@ class Api:
 
     def info(self) -> Record:
         """Return what the engine tells of itself, its clock among it."""
-        return self.object("GET /info", self.client.info)
+        return self.json_object("GET /info", self.client.info)
 
-    def object(self, call: str, work: Callable[[], Any], *, named: bool = False) -> Record:
+    def json_object(self, call: str, work: Callable[[], Any], *, named: bool = False) -> Record:
         """Return the JSON object that a call answers."""
         answer = self.call(call, work, named=named)
         if isinstance(answer, dict):
@@ -207,9 +209,18 @@ def _connect(host: Host, timeout: float) -> Client:
     return connect(host, timeout)
 
 
+def seconds(given: object, name: str) -> float:
+    """Return a timeout as a number of seconds; raises ConfigurationError, by its name."""
+    try:
+        found = float(given) if isinstance(given, (int, float, str)) else 0
+    except ValueError:
+        found = 0
+    if not 0 < found <= _DAY:  # nan neither
+        raise ConfigurationError(f"{name}={given!r} is not a number of seconds, up to a day's")
+    return found
+
+
 def default_timeout() -> float:
     """Return the seconds that one answer may take: DOCKER_CLIENT_TIMEOUT, as of Compose, or 30."""
-    try:
-        return max(0.1, float(os.environ.get("DOCKER_CLIENT_TIMEOUT", "")))
-    except ValueError:
-        return 30.0
+    given = os.environ.get("DOCKER_CLIENT_TIMEOUT")
+    return seconds(given, "DOCKER_CLIENT_TIMEOUT") if given else 30.0

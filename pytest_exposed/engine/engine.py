@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_exposed.acceptance import Acceptance
 from pytest_exposed.baseline import read
-from pytest_exposed.engine.api import Api, LostError, default_timeout
+from pytest_exposed.engine.api import Api, LostError, default_timeout, seconds
 from pytest_exposed.engine.helper import is_helper
 from pytest_exposed.engine.hosts import Given, resolve
 from pytest_exposed.engine.images import Images
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self  # typing's came with Python 3.11
 
 _LOG_LINES = 5
-_DAY = 86400.0
 
 
 class Engine:
@@ -102,7 +101,7 @@ class Engine:
             allow_labels,
             read(Path(baseline)) if baseline is not None else frozenset(),
         )
-        self._timeout = default_timeout() if timeout is None else _seconds(timeout)
+        self._timeout = default_timeout() if timeout is None else seconds(timeout, "timeout")
         self._api = Api(where, self._timeout)
         self.remote = EngineRemote(self._api, helper_image)
         self.images = Images(self._api)
@@ -290,12 +289,6 @@ class Engine:
         except (EngineError, NotFoundError):  # some logging drivers can't be read
             return ""
         return "\n".join(f"  {printable(x)}" for x in text.splitlines()[-_LOG_LINES:])
-
-
-def _seconds(timeout: object) -> float:
-    if not isinstance(timeout, (int, float)) or not 0 < timeout <= _DAY:
-        raise ConfigurationError(f"timeout={timeout!r} is not a number of seconds")
-    return timeout
 
 
 def _values(name: str, given: object) -> list[str]:

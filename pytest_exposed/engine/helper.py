@@ -62,7 +62,7 @@ class Helper:
 
     @property
     def _is_young(self) -> bool:
-        """Whether no other run may take it for left behind before it has answered once more."""
+        """Whether it is too young for another run to remove as a leftover, while it answers."""
         return time.monotonic() - self._made < SECONDS
 
     def begin(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
@@ -75,7 +75,7 @@ class Helper:
         client, call, name = self._api.client, self._api.call, self._name
         create: Callable[..., Any] = client.create_container_from_config
         wanted = _configuration(self._image, name, [script, "sh", *arguments])
-        made = self._api.object("POST /containers/create", lambda: create(wanted, name))
+        made = self._api.json_object("POST /containers/create", lambda: create(wanted, name))
         for warning in made.get("Warnings") or ():
             if "platform" in str(warning):
                 raise ObservationError(f"{printable(self._image)}: {printable(str(warning))}")
@@ -115,7 +115,7 @@ class Helper:
         client, name, left = self._api.client, self._name, max(1, int(deadline - time.monotonic()))
         call = f"POST /containers/{name}/wait"
         try:
-            ended = self._api.object(call, lambda: client.wait(name, timeout=left), named=True)
+            ended = self._api.json_object(call, lambda: client.wait(name, timeout=left), named=True)
         except NotFoundError:  # it has removed it
             return
         code = ended.get("StatusCode")

@@ -127,7 +127,7 @@ def _address(url: str) -> Host:
             "ansible:// or swarm://, or is the name of a docker context"
         )
     if scheme in ("unix", "http+unix", "npipe"):
-        if not rest.startswith(("/", ".")):
+        if not rest.startswith("/"):
             raise ConfigurationError(
                 f"{without_user(url)!r} is not a docker host: a socket's path is absolute"
             )

@@ -38,8 +38,9 @@ _DENIED = (False, 0, "false", "False", "no", "0")
 def members(written: str, inventory: str | None) -> list[Member]:
     """Return the engines of ansible://GROUP; inventory is what Ansible's -i takes.
 
-    Raises ConfigurationError where the inventory can't be read, has no such group or host, or none
-    in it, and for a host that is reached by other means than ssh or local.
+    A host that is reached by other means than ssh or local has its error, as one of several. Raises
+    ConfigurationError where it is alone, and where the inventory can't be read, has no such group
+    or host, or none in it.
     """
     group = written.removeprefix(SCHEME)
     if not group or not group.isprintable():
@@ -61,7 +62,15 @@ def members(written: str, inventory: str | None) -> list[Member]:
             f"{printable(written)}: Ansible's inventory{where} has no such group{hint}"
         )
     variables = as_dict(as_dict(tree.get("_meta")).get("hostvars"))
-    return [_member(x, as_dict(variables.get(x))) for x in hosts]
+    found = []
+    for name in hosts:
+        try:
+            found.append(_member(name, as_dict(variables.get(name))))
+        except ConfigurationError as error:
+            if len(hosts) == 1:
+                raise
+            found.append(Member(name, None, trouble=str(error)))
+    return found
 
 
 def _hosts(group: str, groups: Mapping[str, Any]) -> list[str]:
@@ -189,5 +198,6 @@ def _inventory(inventory: str | None) -> tuple[Mapping[str, Any], str]:
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """End a program and what it started: an inventory can be a script."""
-    with suppress(ProcessLookupError):
+    # Its id is another's only where nothing of its group is left, and then almost never (pid_max).
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

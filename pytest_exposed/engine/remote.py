@@ -186,7 +186,7 @@ class EngineRemote:
 
     def _execute(self, container: str, command: list[str], deadline: float) -> tuple[bytes, int]:
         client = self._api.client
-        made = self._api.object(
+        made = self._api.json_object(
             f"POST /containers/{container}/exec",
             lambda: client.exec_create(container, command, stdin=False),
         )
@@ -196,7 +196,7 @@ class EngineRemote:
             text = frames.gather(frames.output(stream, deadline), deadline, f"{command[0]} in it")
         reading = f"GET /exec/{identity}/json"
         while True:  # its stream ends a moment before it does
-            state = self._api.object(reading, lambda: client.exec_inspect(identity))
+            state = self._api.json_object(reading, lambda: client.exec_inspect(identity))
             code = state.get("ExitCode")
             if state.get("Running") is False and isinstance(code, int):
                 return text, code

@@ -121,7 +121,11 @@ class _Connection(HTTPConnection):
         # The base class closes where no answer comes, before it is known why.
         if self._process is not None and not self._is_asked:
             self._process.terminate()
-            self._process.wait(_END)
+            try:
+                self._process.wait(_END)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
             self._told.close()
             self._process = None
 

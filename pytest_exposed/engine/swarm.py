@@ -30,8 +30,8 @@ def not_to_be_judged(container: Container, rules: Sequence[Rule], why: str) -> U
     if not hanging:
         return None
     return UntoldError(
-        f"{why}\nso that it can't be judged by {', '.join(hanging)}: {REMEDY}, or add to "
-        f"--exposed-ignore, to accept not to know: {','.join(hanging)}"
+        f"{why}\nso that {', '.join(hanging)} can't be judged: {REMEDY}, or leave that out: "
+        f"--exposed-ignore={','.join(hanging)}"
     )
 
 

@@ -55,18 +55,18 @@ class Verdicts:
         container = replace(
             answer, neighbours=tuple(x for x in neighbours if isinstance(x, Container))
         )
-        asks_for_names = any(x.name == "ssh" for x in rules)
-        wrong, broken = glance(container, rules)
-        if owners or asks_for_names or wrong:
+        by_owners = any(x.by_owners for x in rules)
+        wrong, told = glance(container, rules)
+        if owners or by_owners or wrong:
             container = replace(
                 self._with_owners(container),
                 neighbours=tuple(self._with_owners(x) for x in container.neighbours),
             )
-        if "silent" in broken:
+        if "history" in told:
             container = replace(container, image=self._engine.images.with_history(container.image))
-        if broken & {"silent", "published-silent"}:
+        if "command" in told:
             container = replace(container, substitute=self._company.substitute(container))
-        verdict = self._findings(container, rules) if wrong or asks_for_names else ()
+        verdict = self._findings(container, rules) if wrong or by_owners else ()
         verdict = self._certain(container, verdict)
         why = self._company[identity].untold
         untold = not_to_be_judged(container, rules, why) if why else None

@@ -27,5 +27,5 @@ def write(path: Path, hosts: Sequence[Record]) -> None:
     """Write a report in the form that its ending names; raises OSError."""
     from pytest_exposed.report import html, json, markdown, sarif  # noqa: PLC0415  # rarely used
 
-    writers = (html.write, json.write, markdown.write, sarif.write)
-    dict(zip(ENDINGS, writers, strict=True))[path.suffix](path, hosts)
+    forms = {".html": html, ".json": json, ".md": markdown, ".sarif": sarif}
+    forms[path.suffix].write(path, hosts)

@@ -15,7 +15,7 @@ from pathlib import Path
 from string import Template
 
 from pytest_exposed import __version__
-from pytest_exposed.ports import Port
+from pytest_exposed.ports import Port, Ports
 from pytest_exposed.report.causes import Cause, causes, findings_of
 from pytest_exposed.report.portmap import (
     HEADINGS,
@@ -26,7 +26,6 @@ from pytest_exposed.report.portmap import (
     columns_of,
     folded,
     label,
-    ranges,
 )
 from pytest_exposed.report.record import Record
 from pytest_exposed.report.summary import summary
@@ -143,7 +142,7 @@ def _row(
     found += [x["process"] for x in container["listeners"] or () if x["process"]]
     name, image = _text(container["name"]), _text(container["image"])
     return (
-        f'<tr class="{" ".join(verdicts)}" data-ports="{" ".join(ranges(cells))}" '
+        f'<tr class="{" ".join(verdicts)}" data-ports="{" ".join(Ports(cells).ranges())}" '
         f'data-find="{" ".join(map(_text, dict.fromkeys(found)))}">'
         f'<th scope="row"><details><summary title="{name}">'
         f'<b title="{_WORDS[verdicts[0]]}">{_MARKS[verdicts[0]]}</b> <bdi>{name}</bdi></summary>'
@@ -194,7 +193,7 @@ def _cell(column: Column, cells: Sequence[Cell], ports: Sequence[Port]) -> str:
     findings = Counter(x for cell in (cells if column.mixed else cells[:1]) for x in cell.findings)
     wrong = [f"{rule} (waived)" if waived else rule for rule, waived in findings]
     if column.mixed:
-        text, words = plural(len(ports), "port"), [", ".join(ranges(ports)[:20])]
+        text, words = plural(len(ports), "port"), [", ".join(Ports(ports).ranges()[:20])]
     else:
         text = cells[0].letters
         words = [f"{x} {y}" for x, y in zip(HEADINGS, cells[0].words(ports), strict=True)]
@@ -256,7 +255,7 @@ def _finding(cause: Cause) -> str:
     """
     finding, kind = cause.first, _kind(cause)
     message, fix, of = cause.message, cause.fix, ""
-    if len(ranges(cause.ports)) > 1:
+    if len(Ports(cause.ports).ranges()) > 1:
         message, fix = finding.message, finding.fix
         of = f" (the first of {len(cause.ports)} ports alike)"
     reason = ""
@@ -276,5 +275,5 @@ def _kind(cause: Cause) -> str:
 
 
 def _ports(cause: Cause) -> str:
-    spans = ranges(cause.ports)
+    spans = Ports(cause.ports).ranges()
     return ", ".join(spans[:20]) + (f" and {len(spans) - 20} more" if len(spans) > 20 else "")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_exposed.model import endpoint
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.ports import Port
 from pytest_exposed.report.record import Record
 
 _LEAST_ALIKE = 4
@@ -172,8 +172,3 @@ def columns_of(rows: Sequence[Mapping[Port, Cell]]) -> list[Column]:
     columns = [Column(label(x), x) for x in sorted(runs[:_MOST_COLUMNS])]
     columns += [Column("other ports", mixed=rare)] if rare else []
     return columns + ([Column("ephemeral", mixed=frozenset(clients))] if clients else [])
-
-
-def ranges(ports: Iterable[Port]) -> list[str]:
-    """Return ports as the fewest texts."""
-    return Ports(ports).ranges()

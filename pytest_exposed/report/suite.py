@@ -25,20 +25,28 @@ def write(path: Path, hosts: Sequence[Record], today: date) -> None:
 
 def _tests(hosts: Sequence[Record]) -> Iterator[str]:
     names: set[str] = set()
+    services: set[str] = set()
     for host in hosts:
         for container in sorted(host["containers"], key=lambda x: str(x["name"])):
-            name = re.sub(r"\W+", "_", container["name"], flags=re.ASCII).strip("_") or "container"
+            called = container["name"]
+            if container["service_id"] is not None:
+                # A task is called anew at each deployment; who is asked for its service asks all.
+                if container["service_id"] in services:
+                    continue
+                services.add(container["service_id"])
+                called = container["service"]
+            name = re.sub(r"\W+", "_", called, flags=re.ASCII).strip("_") or "container"
             while name in names:
                 name += "_2"
             names.add(name)
-            yield _test(name, container)
+            yield _test(name, called, container)
 
 
-def _test(name: str, container: Record) -> str:
-    who, image = _quoted(container["name"]), _quoted(container["image"])
+def _test(name: str, called: str, container: Record) -> str:
+    who, image = _quoted(called), _quoted(container["image"])
     if container["error"] is not None:
         reason = printable(container["error"].splitlines()[0])
-        return f"# {printable(container['name'])} could not be observed: {reason}\n"
+        return f"# {printable(called)} could not be observed: {reason}\n"
     fixtures = ["container_listens_on"]
     listens = _arguments(who, _ranges(container["listening"]))
     listening = [f"    assert container_listens_on({listens}only=True)"]

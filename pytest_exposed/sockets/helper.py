@@ -232,10 +232,10 @@ def _ipv4_addresses(process: _Seen) -> frozenset[str] | None:
 
 
 def parse(text: bytes) -> tuple[list[_Seen], dict[int, int], bytes]:
-    """Return the processes that the helper printed, who is like which, and the host's namespace.
+    """Return the processes that the helper printed, those it left out, and the host's namespace.
 
-    Others are those that are in the same container and network namespace as one that is printed:
-    its pid by theirs. Raises TableError for a text that is not all of what the script writes.
+    Of those in one container and network namespace it prints one: its pid, by those of the others.
+    Raises TableError for a text that is not all of what the script writes.
     """
     if len(text) > LIMIT:
         raise TableError(f"the helper wrote over {LIMIT} bytes")

@@ -112,8 +112,8 @@ class Local:
     ) -> None:
         """Let containers be in one namespace only where they are said to be, or are in this moment.
 
-        The kernel gives a new namespace what told one apart that is gone: a container that ended
-        since it was read, and one that was started, would look like neighbours.
+        The kernel uses what identifies a namespace again: a container that ended since it was read,
+        and one that was started, could look like neighbours.
         """
         by_namespace: dict[object, dict[Target, Reading]] = {}
         for target in targets:
@@ -147,10 +147,10 @@ class Local:
             try:
                 with self._members.process(container, pid) as process:
                     held |= process.sockets_held()
-            except PermissionError:
-                return None
-            except (GoneProcessError, OSError):
+            except (GoneProcessError, FileNotFoundError, ProcessLookupError):
                 continue
+            except (ObservationError, OSError):
+                return None
         return frozenset(held)
 
     def owners(self, container: str, inodes: Collection[int]) -> dict[int, tuple[Owner, ...]]:

@@ -10,6 +10,7 @@ import ctypes
 import os
 import socket
 import struct
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -134,11 +135,14 @@ class Reader:
         self._opened.clear()
 
 
-def _open_here() -> _Inside:
+def _open_here() -> _Inside | ObservationError:
     """Return a sock_diag socket of the calling thread's namespace, and its local port range."""
-    link = socket.socket(
-        socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG
-    )
+    try:
+        link = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG
+        )
+    except OSError as error:
+        return ObservationError(f"sock_diag can't be asked: {error.strerror}")
     return link, local_port_range()
 
 
@@ -164,8 +168,6 @@ def _open_inside(process: ContainerProcess) -> _Inside | ObservationError:
                 f"its network namespace can't be entered: {reason} (that needs CAP_SYS_ADMIN)"
             )
         return _open_here()
-    except OSError as error:
-        return ObservationError(f"sock_diag can't be asked: {error.strerror}")
     finally:
         os.close(namespace)
 
@@ -178,10 +180,9 @@ def _dump(
     body += bytes(_SOCKET_ID.size + _SOCKET_ID_REST.size)
     for sequence in range(1, _TRIES + 1):
         flags = NLM_F_REQUEST | NLM_F_DUMP
-        link.sendall(
-            _HEADER.pack(_HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, flags, sequence, 0) + body
-        )
+        header = _HEADER.pack(_HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, flags, sequence, 0)
         try:
+            link.sendall(header + body)
             return [
                 found
                 for row in _rows(lambda: link.recv(65536), sequence)
@@ -262,7 +263,7 @@ def parse_row(row: memoryview, family: int, protocol: Literal["tcp", "udp"]) -> 
         if kind == INET_DIAG_SKV6ONLY and len(value) == 1:
             v6only = bool(value[0])
         elif kind == INET_DIAG_CGROUP_ID and len(value) == 8:
-            cgroup = int.from_bytes(value, "little" if struct.pack("=H", 1)[0] else "big")
+            cgroup = int.from_bytes(value, sys.byteorder)
     address = address_of(source[:4] if family == socket.AF_INET else source)
     return Socket(protocol, address, port, inode, uid, v6only, device, cgroup)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
+
+from pytest_exposed.report import suite
 
 if TYPE_CHECKING:
     from stage import Stage
@@ -148,6 +151,29 @@ def test_a_written_suite_passes_and_is_never_overwritten(
     again = audit(pytester, engine_url, stage, "--exposed-write-tests=test_written.py")
     assert again.ret == pytest.ExitCode.USAGE_ERROR
     again.stderr.fnmatch_lines(["*'test_written.py' can't be written: it must be a new file*"])
+
+
+def test_a_suite_is_written_of_one_engine(
+    pytester: pytest.Pytester, engine_url: str, stage: Stage
+) -> None:
+    another = ("--docker-host", "unix:///nonexistent/docker.sock")
+    result = audit(pytester, engine_url, stage, "--exposed-write-tests=test_written.py", *another)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*: give one --docker-host, and not 2"])
+
+
+def test_tasks_of_a_service_have_one_test_by_its_name(tmp_path: Path) -> None:
+    task = {"image": "web:1", "error": None, "documented": [], "listening": ["80/tcp"]}
+    task |= {"published": [], "service": "web", "service_id": "abc"}
+    tasks = [{**task, "name": f"web.{x}.x1y2"} for x in (1, 2)]
+    alone = {**task, "name": "web", "service": "shop/web", "service_id": None}
+    suite.write(tmp_path / "test_written.py", [{"containers": [*tasks, alone]}], date(2026, 1, 2))
+    lines = (tmp_path / "test_written.py").read_text().splitlines()
+    assert [x for x in lines if x.startswith("def ")] == [
+        "def test_web(container_listens_on, image_exposes):",
+        "def test_web_2(container_listens_on, image_exposes):",
+    ]
+    assert lines.count('    assert container_listens_on("web", "80/tcp", only=True)') == 2
 
 
 def test_waivers_of_the_ini_file(pytester: pytest.Pytester, engine_url: str, stage: Stage) -> None:

@@ -135,6 +135,10 @@ def test_matches_image(engine: Engine, scene: Scene, stage: Stage) -> None:
     assert container_matches_image(engine, name, allow=8080)
     assert container_matches_image(engine, name, allow=("8000-9000/tcp",))
     assert container_matches_image(engine, name, allow="undocumented")
+    assert container_matches_image(engine, name, allow="silent, 8080")
+    assert container_matches_image(engine, name, allow=["silent", [8080]])
+    with pytest.raises(PortError, match="is neither ports nor rules"):
+        container_matches_image(engine, name, allow=b"P")
     assert not container_matches_image(engine, name, ignore="silent")
     assert not container_matches_image(engine, name, allow="8080/udp")
     with pytest.raises(PortError, match="'slient' is neither a port nor a rule "):
@@ -529,6 +533,15 @@ class TestTextsForSeveral:
                 "host-network",
             ]
             assert [x.glob for x in engine.acceptance.waivers] == ["web", "db"]
+
+
+@pytest.mark.parametrize("text", ["x", "0", "-1", "nan", "inf", "1e9"])
+def test_what_is_no_timeout_in_the_environment(
+    engine_url: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CLIENT_TIMEOUT", text)
+    with pytest.raises(ConfigurationError, match=f"DOCKER_CLIENT_TIMEOUT='{text}' is not a number"):
+        Engine(engine_url)
 
 
 @pytest.mark.parametrize("timeout", ["x", 0, -1, float("nan"), float("inf"), 1e9])

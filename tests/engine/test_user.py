@@ -175,7 +175,7 @@ def test_an_audit(engine_url: str, group: int, stage: Stage) -> None:
     assert status == pytest.ExitCode.TESTS_FAILED
     assert f"exposed::{good.name} PASSED" in out
     assert f"exposed::{owner.name} FAILED" in out
-    assert "whose 0.0.0.0:80/tcp is can't be told" in out
+    assert "which container 0.0.0.0:80/tcp belongs to can't be told" in out
     assert "exposed: 3 containers on 1 host, 1 match, 2 could not be observed" in out
 
 

@@ -375,3 +375,25 @@ class TestOneThatMisbehaves:
         result.assert_outcomes(passed=1, failed=1)
         result.stdout.fnmatch_lines(["exposed[[]127.0.0.1[]]::web FAILED *"])
         result.stdout.re_match_lines([rf"{url}: GET /\S+: "])
+
+
+@pytest.mark.parametrize("host", WRONG)
+def test_tests_of_running_containers_say_what_is_wrong(
+    host: str, run_pytest: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    pytester.makepyfile("def test_each(running_container): pass\ndef test_it(exposed): pass")
+    result = run_pytest()
+    result.assert_outcomes(errors=2)
+    told = [x for x in result.outlines if x.startswith("pytest-exposed: ")]
+    assert len(told) == 2
+    assert "s3cr3t" not in result.stdout.str()
+
+
+def test_tests_of_running_containers_say_what_filter_is_refused(
+    engine_url: str, run_pytest: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile("def test_each(running_container): pass")
+    result = run_pytest("--docker-host", engine_url, "--exposed-filter=colour=red")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["pytest-exposed: * refuses the filter colour=red: *"])

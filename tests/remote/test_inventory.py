@@ -240,6 +240,23 @@ class TestInFixtures:
         result.assert_outcomes(passed=1, errors=2)
         result.stdout.fnmatch_lines(["*pytest-exposed: ansible://wub: *: did you mean web?"])
 
+    @pytest.mark.usefixtures("matching")
+    def test_all_but_those_that_can_not_be(self, audit: Run, engine_url: str) -> None:
+        result = audit(
+            "web",
+            f"[web]\nweb-1 docker_host={engine_url}\nweb-2 ansible_connection=winrm\n"
+            "web-3 docker_host=ftp://x\n",
+        )
+        result.assert_outcomes(passed=1, failed=2)
+        result.stdout.fnmatch_lines_random(
+            [
+                "exposed[[]web-2[]] FAILED *",
+                "exposed[[]web-3[]] FAILED *",
+                "web-2: an engine can't be reached by its ansible_connection winrm: *",
+                "web-3: 'ftp://x' is not a docker host: *",
+            ]
+        )
+
 
 class TestRefused:
     @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from remote.common import listener_with_cat, refusing_port
 from stage import wait_until
 
 from pytest_exposed import Engine
+from pytest_exposed.engine import ssh
 
 if TYPE_CHECKING:
     from stage import Images, Stage
@@ -288,3 +290,15 @@ class TestItDoesNot:
 
 def _hint(server: Server) -> str:
     return f"`ssh {server.shown} docker version` must work without asking for anything"
+
+
+def test_an_ssh_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh, "_END", 0.2)
+    script = "trap '' TERM; echo up; while :; do sleep 1; done"
+    connection = ssh._Connection("localhost", command=["sh", "-c", script])
+    connection.connect()
+    process = connection._process
+    assert process is not None
+    assert connection.sock.recv(3) == b"up\n"
+    connection.close()
+    assert process.returncode == -signal.SIGKILL

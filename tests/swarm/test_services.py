@@ -296,9 +296,9 @@ class TestServicesThatNobodyTells:
             f"swarm tells it: {engine.host}: GET /services failed: The swarm does not have a leader"
         )
         todo = (
-            "so that it can't be judged by published-silent, published-undocumented: audit the "
-            "swarm through a manager that answers, with --docker-host swarm://MANAGER, or add to "
-            "--exposed-ignore, to accept not to know: published-silent,published-undocumented"
+            "so that published-silent, published-undocumented can't be judged: audit the swarm "
+            "through a manager that answers, with --docker-host swarm://MANAGER, or leave that "
+            "out: --exposed-ignore=published-silent,published-undocumented"
         )
         assert f"{why}.\n{todo}\n" in result.stdout.str()
         result.stdout.fnmatch_lines(["exposed: * 0 match, ? could not be observed"])
@@ -339,7 +339,7 @@ class TestServicesThatNobodyTells:
         with pytest.raises(ObservationError, match="only a manager of the swarm tells it"):
             container_matches_image(engine, "inner")
         assert container_matches_image(engine, "inner", ignore=HANGING)
-        with pytest.raises(ObservationError, match="it can't be judged by published-silent"):
+        with pytest.raises(ObservationError, match="so that published-silent can't be judged: "):
             container_matches_image(engine, "inner", ignore=HANGING[1:])
 
     def test_are_no_match_without_what_is_found(self, engine: Engine) -> None:

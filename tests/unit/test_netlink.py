@@ -391,3 +391,22 @@ def test_a_request_asks_for_listening_or_unconnected_sockets_alone(name: str) ->
 
 def test_every_family_and_protocol_is_asked_for() -> None:
     assert sorted(netlink._DUMPS) == sorted(DUMPS.values())
+
+
+class TestAKernelThatRefuses:
+    """Where the next source is to be asked, as with any other answer that is none."""
+
+    def test_a_socket(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: int) -> sockets.socket:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(netlink.socket, "socket", refuse)
+        found = netlink._open_here()
+        assert str(found) == "sock_diag can't be asked: Operation not permitted"
+        assert isinstance(found, ObservationError)
+
+    def test_a_request(self) -> None:
+        link, other = sockets.socketpair(sockets.AF_UNIX, sockets.SOCK_SEQPACKET)
+        other.close()
+        with link, pytest.raises(ObservationError, match="the kernel didn't answer sock_diag: "):
+            _dump(link, *DUMPS["tcp"])

@@ -559,14 +559,15 @@ def test_the_error_names_the_listener_the_container_and_what_would_tell() -> Non
     one = container(doubtful(80, address="::"), name="web\n")
     with pytest.raises(ObservationError) as caught:
         found(one)
-    assert str(caught.value).startswith("whose [::]:80/tcp is can't be told: web\\n shares")
+    told = "which container [::]:80/tcp belongs to can't be told: web\\n shares its network"
+    assert str(caught.value).startswith(told)
     assert "run as root" in str(caught.value)
 
 
 def test_each_unattributed_listener_may_be_the_only_one_of_the_container() -> None:
     # All together are reachable, none is no matter of this rule: one alone breaks it.
     one = container(doubtful(80, "loopback", "127.0.0.1"), doubtful(80), documented=[80])
-    with pytest.raises(ObservationError, match=r"whose 127\.0\.0\.1:80/tcp is can't be told"):
+    with pytest.raises(ObservationError, match=r"^which container 127\.0\.0\.1:80/tcp belongs"):
         found(one, "unreachable")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -160,10 +160,12 @@ class Audit:
         by_host, hosts = json.loads(text)
         return cls([HostAudit.load(x, settings) for x in hosts], settings, by_host)
 
-    def close(self) -> None:
-        """Close all connections."""
-        for host in self.hosts:
-            host.close()
+    def close(self) -> list[str]:
+        """Close all connections, side by side; return a line for each helper that may be left."""
+        left: list[str | None] = []
+        tasks = [partial(lambda host: left.append(host.close()), x) for x in self.hosts]
+        wait(together.start(tasks, _at_once(len(tasks))))
+        return [x for x in left if x is not None]
 
 
 def _at_once(hosts: int) -> int:

@@ -73,7 +73,7 @@ def _accepted(audit: Audit, outcome: Outcome, judged: _Judged) -> tuple[set[Entr
     """Return the entries of a new baseline, and the line that tells of it."""
     settings = audit.settings
     entries = {x for x, reason in _entries(outcome) if reason in (None, REASON)}
-    before = baseline.read(settings.baseline) if settings.baseline is not None else frozenset()
+    before = settings.acceptance.baseline
     kept = {x for x in before if not judged.all_of(x)} - entries
     line = f"{plural(len(entries | kept), 'accepted finding')} written to {settings.new_baseline}"
     if gone := len(before - kept - entries):
@@ -111,7 +111,7 @@ def stale_lines(audit: Audit, outcome: Outcome) -> list[str]:
     """
     judged = _Judged(audit, outcome)
     lines = stale(
-        audit.settings.waivers,
+        audit.settings.acceptance.waivers,
         [
             (x["name"], y["rule"], _port(y["port"]))
             for x in judged.containers
@@ -124,7 +124,7 @@ def stale_lines(audit: Audit, outcome: Outcome) -> list[str]:
     )
     if audit.settings.baseline is not None:
         known = {x for x, _ in _entries(outcome)}
-        before = baseline.read(audit.settings.baseline)
+        before = audit.settings.acceptance.baseline
         fixed = [x for x in before - known if judged.all_of(x)]
         lines += [
             f"not found any more, remove it from {audit.settings.baseline}: {printable(str(x))}"

@@ -31,6 +31,7 @@ from pytest_exposed.errors import (
 )
 from pytest_exposed.model import Container
 from pytest_exposed.ports import PortsLike
+from pytest_exposed.progress import tell
 from pytest_exposed.report.text import findings_lines, table
 from pytest_exposed.settings import Settings
 from pytest_exposed.sockets import REMOTE
@@ -103,6 +104,11 @@ class Checker:
         self._round: dict[str, Answer] = {}
         self._looked_at = 0.0
         self._failure: EngineError | None = None
+
+    def close(self) -> None:
+        """Close the engine, and say where its helper may be left."""
+        left = self.engine.release()
+        tell([left] if left else [])
 
     def forget(self) -> None:
         """Forget what was looked at: another test begins."""

@@ -121,12 +121,11 @@ class HostAudit:
             self._engine = self.settings.connect(self.host)
         return self._engine
 
-    def close(self) -> None:
-        """Close the connection, if there is one."""
+    def close(self) -> str | None:
+        """Close the connection, if there is one; return a line where its helper may be left."""
         self._closed = True
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
+        engine, self._engine = self._engine, None
+        return engine.release() if engine is not None else None
 
     def observe(self, chosen: Sequence[Listed]) -> dict[str, Answer]:
         """Look at all chosen containers in one round; raises EngineError."""

@@ -127,7 +127,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     from pytest_exposed.audit import Audit  # noqa: PLC0415
     from pytest_exposed.errors import ExposedError  # noqa: PLC0415
     from pytest_exposed.hooks import AuditHooks  # noqa: PLC0415
-    from pytest_exposed.progress import meanwhile  # noqa: PLC0415
+    from pytest_exposed.progress import meanwhile, tell  # noqa: PLC0415
     from pytest_exposed.text import plural  # noqa: PLC0415
 
     told = getattr(config, "workerinput", {}).get(_LIST)
@@ -140,7 +140,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
                 audit = Audit.begin(settings, **options.haste(config, config.stash[_CHOSEN]))
     except ExposedError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
-    config.add_cleanup(audit.close)
+    config.add_cleanup(lambda: tell(audit.close()))
     known = audit.ids()
     for chosen in config.stash[_CHOSEN]:
         if not any(x == chosen or x.startswith(f"{chosen}::") for x in known):
@@ -248,11 +248,11 @@ def _exposed_checker(request: pytest.FixtureRequest) -> Checker:
                 "several docker hosts are given, and a fixture asked for by getfixturevalue can't "
                 "run once for each: name it among the arguments of the test"
             )
-        engine = settings.connect(settings.hosts[place])
+        checkers[place] = Checker(settings.connect(settings.hosts[place]), settings.grace)
     except ExposedError as error:
         raise pytest.fail.Exception(f"pytest-exposed: {error}", pytrace=False) from None
-    config.add_cleanup(engine.close)
-    return checkers.setdefault(place, Checker(engine, settings.grace))
+    config.add_cleanup(checkers[place].close)
+    return checkers[place]
 
 
 @pytest.fixture(scope="session")

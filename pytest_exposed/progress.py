@@ -1,11 +1,18 @@
-"""A line in the terminal while something takes its time, gone when it is over."""
+"""Lines in the terminal: while something takes its time, and when all is over."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import pytest
+
+
+def tell(lines: Iterable[str]) -> None:
+    """Print lines where all else has been said: when the connections to engines are closed."""
+    for line in lines:
+        sys.stderr.write(f"pytest-exposed: {line}\n")
 
 
 @contextmanager

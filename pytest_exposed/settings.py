@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_exposed import report, selection
+from pytest_exposed.acceptance import Acceptance
 from pytest_exposed.baseline import read
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.expansion import expand
@@ -31,9 +32,9 @@ class Settings:
     grace: float
     source: str
     helper_image: str | None
-    waivers: tuple[Waiver, ...]
-    allow_labels: bool
+    acceptance: Acceptance
     baseline: Path | None
+    """Where the baseline of the acceptance was read."""
     new_baseline: Path | None
     new_tests: Path | None
     reports: tuple[Path, ...]
@@ -92,6 +93,7 @@ class Settings:
             seconds = _grace(grace)
         with _at("allow"):
             waivers = tuple(map(Waiver.parse, allow))
+        accepted = read(Path(baseline)) if baseline else frozenset()
         return cls(
             hosts=tuple(dict.fromkeys(x.strip() for x in hosts)) or (None,),
             filters=chosen_by,
@@ -100,9 +102,8 @@ class Settings:
             grace=seconds,
             source=source or "auto",
             helper_image=helper_image or None,
-            waivers=waivers,
-            allow_labels=allow_labels,
-            baseline=_baseline(baseline),
+            acceptance=Acceptance(waivers, allow_labels, accepted),
+            baseline=Path(baseline) if baseline else None,
             new_baseline=_in_folder(new_baseline),
             new_tests=_new_tests(new_tests),
             reports=tuple(map(report.check, reports)),
@@ -127,16 +128,15 @@ class Settings:
 
     def connect(self, host: Given) -> Engine:
         """Return the engine of a host, to be looked at as set; raises EngineError."""
-        return Engine(
+        engine = Engine(
             host,
             source=self.source,
             select=self.select,
             ignore=self.ignore,
             helper_image=self.helper_image,
-            allow=[x.line for x in self.waivers],
-            allow_labels=self.allow_labels,
-            baseline=self.baseline,
         )
+        engine.acceptance = self.acceptance
+        return engine
 
 
 @contextmanager
@@ -147,13 +147,6 @@ def _at(setting: str) -> Iterator[None]:
     except ConfigurationError as error:
         option = f"--exposed-{setting}, " if setting != "allow" else ""  # which is no option
         raise ConfigurationError(f"{option}exposed_{setting}: {error}") from None
-
-
-def _baseline(name: str) -> Path | None:
-    if not name:
-        return None
-    read(Path(name))
-    return Path(name)
 
 
 def _in_folder(name: str) -> Path | None:

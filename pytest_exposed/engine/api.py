@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DAY = 86400.0
+_LOG_LINES, _LOG_BYTES = 5, 4096
 
 Record = dict[str, Any]
 """A JSON object as the engine sent it: every field of it is checked where it is read."""
@@ -136,14 +137,18 @@ class Api:
         """Return the nodes of the swarm that the engine is a manager of."""
         return self._objects("GET /nodes", self.client.nodes)
 
-    def logs(self, container: str, lines: int) -> str:
-        """Return the last lines that a container wrote, at most 4,096 characters."""
-        text = self.call(
-            f"GET /containers/{container}/logs",
-            lambda: self.client.logs(container, tail=lines),
-            named=True,
-        )
-        return text[-4096:].decode("utf-8", "backslashreplace")
+    def last_lines(self, container: str) -> str:
+        """Return the last lines that a container wrote, escaped; empty where they can't be had."""
+        try:
+            text = self.call(
+                f"GET /containers/{container}/logs",
+                lambda: self.client.logs(container, tail=_LOG_LINES),
+                named=True,
+            )
+        except (EngineError, NotFoundError):  # some logging drivers can't be read
+            return ""
+        lines = text[-_LOG_BYTES:].decode("utf-8", "backslashreplace").splitlines()
+        return "\n".join(f"  {printable(x)}" for x in lines[-_LOG_LINES:])
 
     def ping(self) -> None:
         """Raise LostError where the engine does not answer."""
@@ -209,8 +214,16 @@ def _connect(host: Host, timeout: float) -> Client:
     return connect(host, timeout)
 
 
-def seconds(given: object, name: str) -> float:
-    """Return a timeout as a number of seconds; raises ConfigurationError, by its name."""
+def default_timeout() -> float:
+    """Return the seconds that one answer may take: DOCKER_CLIENT_TIMEOUT, as of Compose, or 30."""
+    given = os.environ.get("DOCKER_CLIENT_TIMEOUT")
+    return timeout_of(given, "DOCKER_CLIENT_TIMEOUT") if given else 30.0
+
+
+def timeout_of(given: object, name: str = "timeout") -> float:
+    """Return a number of seconds, for None the default; ConfigurationError names what is none."""
+    if given is None:
+        return default_timeout()
     try:
         found = float(given) if isinstance(given, (int, float, str)) else 0
     except ValueError:
@@ -220,7 +233,10 @@ def seconds(given: object, name: str) -> float:
     return found
 
 
-def default_timeout() -> float:
-    """Return the seconds that one answer may take: DOCKER_CLIENT_TIMEOUT, as of Compose, or 30."""
-    given = os.environ.get("DOCKER_CLIENT_TIMEOUT")
-    return seconds(given, "DOCKER_CLIENT_TIMEOUT") if given else 30.0
+def filter_values(name: str, given: object) -> list[str]:
+    """Return the values of one of Docker's filters; raises ConfigurationError for none."""
+    values = list(given) if isinstance(given, (list, tuple, set, frozenset)) else [given]
+    texts = [x for x in values if isinstance(x, str)]
+    if not texts or len(texts) < len(values):
+        raise ConfigurationError(f"{name}={given!r} is not a filter: give a text or several")
+    return texts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_exposed.acceptance import Acceptance
 from pytest_exposed.baseline import read
-from pytest_exposed.engine.api import Api, LostError, default_timeout, seconds
+from pytest_exposed.engine.api import Api, LostError, filter_values, timeout_of
 from pytest_exposed.engine.helper import is_helper
 from pytest_exposed.engine.hosts import Given, resolve
 from pytest_exposed.engine.images import Images
@@ -38,6 +39,7 @@ from pytest_exposed.errors import (
     ConfigurationError,
     EngineError,
     GoneError,
+    HelperLeftWarning,
     NotFoundError,
     ObservationError,
 )
@@ -51,8 +53,6 @@ from pytest_exposed.waivers import Waiver
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing's came with Python 3.11
-
-_LOG_LINES = 5
 
 
 class Engine:
@@ -101,7 +101,7 @@ class Engine:
             allow_labels,
             read(Path(baseline)) if baseline is not None else frozenset(),
         )
-        self._timeout = default_timeout() if timeout is None else seconds(timeout, "timeout")
+        self._timeout = timeout_of(timeout)
         self._api = Api(where, self._timeout)
         self.remote = EngineRemote(self._api, helper_image)
         self.images = Images(self._api)
@@ -115,15 +115,26 @@ class Engine:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        self.close()
+        self._close()
 
     def __repr__(self) -> str:
         return f"Engine({self.host!r})"
 
     def close(self) -> None:
-        """Remove the helper container, if there is one, and close the connections to the engine."""
+        """Remove the helper container, if there is one, and close the connections to the engine.
+
+        Warns with a HelperLeftWarning where it may be left.
+        """
+        self._close()
+
+    def _close(self) -> None:
+        if left := self.release():
+            warnings.warn(HelperLeftWarning(left), stacklevel=3)
+
+    def release(self) -> str | None:
+        """Do what close does; return a line on a helper that may be left, instead of a warning."""
         try:
-            self.remote.close()
+            return self.remote.close()
         finally:
             self._api.close()
 
@@ -262,7 +273,7 @@ class Engine:
         For example `containers(label="tier=front", name=["web", "db"])`. Raises ObservationError
         where the sockets of one can't be seen.
         """
-        wanted = {k: _values(k, v) for k, v in filters.items()}
+        wanted = {k: filter_values(k, v) for k, v in filters.items()}
         everyone = self.running()
         chosen = {x.id for x in self.running(wanted)} if wanted else {x.id for x in everyone}
         return self._snapshots([x for x in everyone if x.id in chosen], everyone)
@@ -284,16 +295,4 @@ class Engine:
 
     def last_lines(self, container: Listed | Container) -> str:
         """Return the last lines that a container logged, escaped; empty where there are none."""
-        try:
-            text = self._api.logs(container.id, _LOG_LINES)
-        except (EngineError, NotFoundError):  # some logging drivers can't be read
-            return ""
-        return "\n".join(f"  {printable(x)}" for x in text.splitlines()[-_LOG_LINES:])
-
-
-def _values(name: str, given: object) -> list[str]:
-    values = list(given) if isinstance(given, (list, tuple, set, frozenset)) else [given]
-    texts = [x for x in values if isinstance(x, str)]
-    if not texts or len(texts) < len(values):
-        raise ConfigurationError(f"{name}={given!r} is not a filter: give a text or several")
-    return texts
+        return self._api.last_lines(container.id)

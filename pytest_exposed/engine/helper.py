@@ -1,11 +1,13 @@
 """The helper container of an engine: the only thing that is ever created there.
 
-It stays a while for whoever asks again, and is removed in every case: by us, or, where nobody is
-left to do it, by the engine, as its shell ends with its input, or when nothing is asked any more.
+It stays a while for whoever asks again, and is removed in every case: by us; where nobody is left
+to do it by the engine, as its shell ends with its input, or when nothing is asked any more; and by
+a later run where it was not started, or its image does something else.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -56,9 +58,15 @@ class Helper:
         self._image = image
         self._name = f"pytest-exposed-{uuid4().hex}"
         self._made = time.monotonic()
+        self._process = os.getpid()
         self._open = ExitStack()
         self._stream: Any = None
         self._ahead = bytearray()
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process made it, and not the one that it was forked from."""
+        return self._process == os.getpid()
 
     @property
     def _is_young(self) -> bool:
@@ -90,7 +98,7 @@ class Helper:
         return text
 
     def ask(self, arguments: Sequence[str], end: bytes) -> bytes:
-        """Return what it writes when asked again; nothing where it has ended, or is not young.
+        """Return what it writes when asked again; nothing where another has to be made.
 
         Raises LateError where that takes too long.
         """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Lock
@@ -16,7 +15,6 @@ from pytest_exposed.engine.image_records import tags
 from pytest_exposed.errors import (
     EngineError,
     ExposedError,
-    HelperLeftWarning,
     NotFoundError,
     ObservationError,
 )
@@ -67,13 +65,13 @@ class EngineRemote:
         """
         with self._helping:
             text = b""
-            if self._helper is not None:
+            if self._helper is not None and self._helper.is_ours:
                 text = self._asked(self._helper, end, lambda x: x.ask(arguments, end))
             if not text:
                 helper = Helper(self._api, self._prepared())
                 text = self._asked(helper, end, lambda x: x.begin(script, arguments, end))
-        if self._closed:
-            self.close()
+        if self._closed and (left := self.close()):
+            raise ObservationError(left)
         return text
 
     def _asked(self, helper: Helper, end: bytes, ask: Callable[[Helper], bytes]) -> bytes:
@@ -104,19 +102,23 @@ class EngineRemote:
             remove_leftovers(self._api)
         return image
 
-    def close(self) -> None:
-        """Remove the helper; where a thread is at work with it, that does so."""
+    def close(self) -> str | None:
+        """Remove the helper; return a line where it may be left.
+
+        Where a thread is at work with it, that removes it.
+        """
         self._closed = True
         if not self._helping.acquire(blocking=False):
-            return
+            return None
         try:
             helper, self._helper = self._helper, None
-            if helper is not None:
+            if helper is not None and helper.is_ours:
                 helper.remove()
         except ExposedError as error:
-            warnings.warn(HelperLeftWarning(str(error)), stacklevel=3)
+            return str(error)
         finally:
             self._helping.release()
+        return None
 
     def _tell_lost(self, error: ExposedError) -> None:
         """Raise the error where the engine is lost: whatever else is asked will fail alike."""

@@ -11,6 +11,7 @@ import socket
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from http.client import HTTPException
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,8 @@ class Adapter(HTTPAdapter):
         *given, destination = host.ssh
         options = ["-o", "BatchMode=yes", *given, "-o", f"ConnectTimeout={max(1, int(timeout))}"]
         command = ["ssh", *options, "--", destination, "docker", "system", "dial-stdio"]
-        self._pool = _Pool("localhost", timeout=timeout, maxsize=10, command=command)
+        self._new_pool = partial(_Pool, "localhost", timeout=timeout, maxsize=10, command=command)
+        self._pool = self._new_pool()
 
     def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HTTPConnectionPool:
         """Return the one pool, whatever the address."""
@@ -56,6 +58,7 @@ class Adapter(HTTPAdapter):
         """End all ssh processes that are at rest."""
         super().close()
         self._pool.close()
+        self._pool = self._new_pool()  # for a thread that is still to remove what it made
 
 
 class _Connection(HTTPConnection):

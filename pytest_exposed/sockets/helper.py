@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from uuid import uuid4
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import owner_of
@@ -35,11 +36,11 @@ _TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", "if_inet6", "fib_trie", "ro
 _OF_ADDRESSES = _TABLES[-3:]
 
 # Needs sh and cat. It looks once, and again for each line that it reads; half a minute without one
-# is its end, and so is a shell whose read knows no -t. Only processes of the containers that are
-# named in the arguments, or the line, are printed, and of each container one for every network
-# namespace that it has processes in: test's -ef compares device and inode of net/tcp, which are a
-# namespace's own. A namespace is called by its first process. Tables of UDP are written READINGS
-# times: see table.steady.
+# is its end, and so is a shell whose read knows no -t. The first word of the arguments, or of the
+# line, stands at the end of the answer, the others are containers. Only processes of these are
+# printed, and of each container one for every network namespace that it has processes in: test's
+# -ef compares device and inode of net/tcp, which are a namespace's own. A namespace is called by
+# its first process. Tables of UDP are written READINGS times: see table.steady.
 SCRIPT = r"""
 cat /dev/null || { echo "@no cat"; exit 127; }
 whose() {
@@ -71,6 +72,7 @@ show() {
     echo "@after"
     cat "$1/cgroup"
     [ /proc/self/fd/9 -ef "$1/net/tcp" ] && echo "@namespace ${2#/proc/}"
+    command exec 9<&-  # or it holds the namespace of a container that ends
     echo "@end"
 }
 look() {
@@ -103,13 +105,13 @@ look() {
         show "$p" "$space"
     done
     echo "@host $host"
-    echo "@done"
+    echo "@done $asked"
 }
+asked=$1
+shift
 look "$@"
-while IFS= read -r -t 30 line; do look $line; done
+while IFS=' ' read -r -t 30 asked line; do look $line; done
 """
-
-_END = b"\n@done\n"
 
 
 @dataclass(slots=True)
@@ -156,8 +158,10 @@ def observe(
     ids are all running containers: a process that names two of them is nobody's.
     """
     try:
-        text = remote.run_helper(SCRIPT, [x.id for x in targets], _END)
-        seen, alike, host = parse(text)
+        asked = uuid4().hex  # so that no answer is taken for that to another question
+        end = f"@done {asked}\n".encode()
+        text = remote.run_helper(SCRIPT, [asked, *(x.id for x in targets)], b"\n" + end)
+        seen, alike, host = parse(text, end)
     except ObservationError as error:
         return {x.id: error for x in targets}
     known = {x.encode() for x in ids} | {x.id.encode() for x in targets}
@@ -231,16 +235,16 @@ def _ipv4_addresses(process: _Seen) -> frozenset[str] | None:
     return parse_ipv4_addresses(b"\n".join([*lines, b""]))
 
 
-def parse(text: bytes) -> tuple[list[_Seen], dict[int, int], bytes]:
+def parse(text: bytes, end: bytes) -> tuple[list[_Seen], dict[int, int], bytes]:
     """Return the processes that the helper printed, those it left out, and the host's namespace.
 
     Of those in one container and network namespace it prints one: its pid, by those of the others.
-    Raises TableError for a text that is not all of what the script writes.
+    Raises TableError for a text that is not all of what the script writes, up to its end mark.
     """
     if len(text) > LIMIT:
         raise TableError(f"the helper wrote over {LIMIT} bytes")
     lines = split_lines(text)
-    if not lines or lines.pop() != b"@done":
+    if not lines or lines.pop() + b"\n" != end:
         raise TableError(f"the helper did not come to its end; it wrote {text[-200:]!r}")
     found: list[_Seen] = []
     alike: dict[int, int] = {}

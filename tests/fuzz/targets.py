@@ -111,7 +111,7 @@ class _Remote:
         self._data = data
 
     def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:  # noqa: ARG002  # of the protocol
-        return self._data
+        return self._data + end
 
     def execute(self, container: str, command: Sequence[str]) -> bytes:  # noqa: ARG002  # of the protocol
         return self._data
@@ -240,9 +240,7 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "route": lambda data: parse_default_network(lines_of([b"\n" + data], "route"), "little"),
     "cgroup": lambda data: owner_of(data, {ID.encode()}),
     "netlink": _netlink,
-    "helper": lambda data: _judged(
-        helper.observe(_targets(), [ID], _Remote(data + b"\n@host 1\n@done\n"))
-    ),
+    "helper": lambda data: _judged(helper.observe(_targets(), [ID], _Remote(data + b"\n@host 1"))),
     "cat": lambda data: _judged(exec_.observe(_targets()[:1], _Remote(data))),
     "frames": lambda data: b"".join(output(_Stream(data), time.monotonic() + 60)),
     "listed": _listed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import subprocess
@@ -272,7 +273,8 @@ class TestItsContainer:
 
         config, host = found["Config"], found["HostConfig"]
         assert found["Name"] == f"/{config['Labels'][LABEL]}"
-        assert config["Cmd"] == [SCRIPT, "sh", web.id]
+        script, name, _, identity = config["Cmd"]
+        assert (script, name, identity) == (SCRIPT, "sh", web.id)
         assert config["User"] == "65534:65534"
         assert (config["OpenStdin"], config["StdinOnce"], config["Tty"]) == (True, True, False)
         assert host["AutoRemove"] is True
@@ -361,6 +363,35 @@ class TestItStays:
             for number in range(1, 4):
                 assert engine.container(web.name).listening == {80}
                 assert made(relay) == number
+
+    def test_not_for_a_process_that_was_forked(
+        self, relay: Relay, through: Engine, web: Staged, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It would read the answers to others."""
+        through.container(web.name)
+        here = os.getpid()
+        monkeypatch.setattr(os, "getpid", lambda: here + 1)
+        assert through.container(web.name).listening == {80}
+        assert made(relay) == 2
+        monkeypatch.undo()
+        assert through.container(web.name).listening == {80}
+        assert made(relay) == 3
+
+    def test_and_takes_no_answer_to_another_question(self, through: Engine, web: Staged) -> None:
+        through.container(web.name)
+        helper = through.remote._helper
+        assert helper is not None
+        helper._stream.send(f"0 {web.id}\n".encode(), 5)
+        with pytest.raises(ObservationError, match="the helper wrote b'@done 0'"):
+            through.container(web.name)
+
+    def test_and_holds_no_namespace(
+        self, relay: Relay, client: docker.DockerClient, through: Engine, web: Staged
+    ) -> None:
+        through.container(web.name)
+        pid = helper_made(relay, client)["State"]["Pid"]
+        held = [os.readlink(f"/proc/{pid}/fd/{x}") for x in os.listdir(f"/proc/{pid}/fd")]
+        assert not [x for x in held if "/net/" in x]
 
     def test_for_no_longer_than_its_run(
         self, engine_url: str, client: docker.DockerClient, images: Images, web: Staged
@@ -457,12 +488,12 @@ class TestLies:
         [
             (":", f"{NO_END}'"),
             ("echo hello", rf"{NO_END}hello\n'"),
-            ("echo hello; echo @done", "the helper wrote something before its first mark"),
-            ("echo @before; echo @done", "the helper wrote b'@before'"),
-            ("echo -n @done", "the text ends in the middle of a line"),
+            ("echo hello; echo @done $4", "the helper wrote something before its first mark"),
+            ("echo @before; echo @done $4", "the helper wrote b'@before'"),
+            ("echo -n @done $4", "the text ends in the middle of a line"),
             (f"{REAL} | head -c 400", "the text ends in the middle of a line"),
             (f"{REAL} | head -n 9", NO_END),
-            ("head -c 5000 /dev/urandom; echo; echo @done", "the helper wrote something before"),
+            ("head -c 5000 /dev/urandom; echo; echo @done $4", "the helper wrote something before"),
             # What it sees, but in the name of another container.
             (f"{REAL} | sed 's/[0-9a-f]\\{{64\\}}/{'ab' * 32}/'", NO_PROCESS),
             (f"{REAL} | sed '/^@after/,/^@end/d'", NO_PROCESS),
@@ -518,7 +549,7 @@ class TestItsScript:
             for x in 7 8; do echo 0::/docker/{identity} > /proc/$x/cgroup; done
             mknod /proc/7/net/tcp c 240 0
             echo the table > /proc/8/net/tcp
-            exec {shlex.join([*command, "-c", SCRIPT, "sh", identity])}
+            exec {shlex.join([*command, "-c", SCRIPT, "sh", "5", identity])}
         """
         done = subprocess.run(
             ["unshare", "--mount", "sh", "-c", script],
@@ -528,7 +559,7 @@ class TestItsScript:
             check=False,
         )
         lines = done.stdout.splitlines()
-        assert (done.returncode, lines[-1]) == (0, "@done")
+        assert (done.returncode, lines[-1]) == (0, "@done 5")
         assert "@process 8" in lines
         assert lines[lines.index("@table tcp") + 1] == "the table"
 
@@ -537,13 +568,15 @@ class TestItsScript:
         command = [str(busybox()), "sh"] if shell == "busybox" else [shell]
         looks = 1 if shell == "dash" else 3  # its read waits for ever
         done = subprocess.run(
-            [*command, "-c", SCRIPT, "sh", "ab" * 32],
-            input=f"{'cd' * 32} {'ef' * 32}\n\n",
+            [*command, "-c", SCRIPT, "sh", "0", "ab" * 32],
+            input=f"1 {'cd' * 32} {'ef' * 32}\n2\n",
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.stdout.splitlines() == ["@host ", "@done"] * looks
+        assert done.stdout.splitlines() == [
+            y for x in range(looks) for y in ("@host ", f"@done {x}")
+        ]
 
     @pytest.mark.parametrize("shell", SHELLS)
     def test_ends_where_no_line_comes(self, shell: str) -> None:
@@ -551,7 +584,7 @@ class TestItsScript:
         script = SCRIPT.replace("-t 30", "-t 1")
         assert script != SCRIPT
         with subprocess.Popen(
-            [*command, "-c", script, "sh", "ab" * 32],
+            [*command, "-c", script, "sh", "0", "ab" * 32],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -567,7 +600,7 @@ class TestItsScript:
             script, command = SCRIPT, [f"/bin/{shell}"]
         environment = {"PATH": "/nowhere"}
         done = subprocess.run(
-            [*command, "-c", script, "sh", "ab" * 32],
+            [*command, "-c", script, "sh", "0", "ab" * 32],
             env=environment,
             capture_output=True,
             check=False,
@@ -630,6 +663,33 @@ class TestItsEnd:
         wait_until(lambda: clock(client) - left["Created"] > 2, "it is older than any gets")
         look()
         assert not helpers(client, image)
+
+    @pytest.mark.parametrize("kind", ["audit", "suite"])
+    def test_that_is_not_answered_is_told_when_all_is_over(
+        self,
+        kind: str,
+        relay: Relay,
+        stage: Stage,
+        helper_image: str,
+        pytester: pytest.Pytester,
+    ) -> None:
+        web = stage.run("tcp:0.0.0.0:80", exposes=("80",))
+        relay.meddle = lambda line: (lambda _: None) if line.startswith("DELETE") else None
+        given = _by_helper(relay.url, helper_image, stage)
+        given += ["--exposed"] if kind == "audit" else []
+        if kind == "suite":
+            pytester.makepyfile(
+                f"def test_it(container_listens_on): assert container_listens_on('{web.name}', 80)"
+            )
+        result = pytester.runpytest("-W", "error", "-p", "no:hypothesispytest", *given)
+        result.assert_outcomes(passed=1)
+        assert result.ret == pytest.ExitCode.OK
+        (line,) = [x for x in result.errlines if x]
+        assert line.startswith(f"pytest-exposed: {relay.url}: DELETE /containers/")
+        name = line.rpartition("docker rm -f ")[2]
+        wait_until(  # its input has ended, and so has it
+            lambda: not stage.client.api.containers(all=True, filters={"name": name}), "its removal"
+        )
 
 
 def _by_helper(url: str, image: str, stage: Stage) -> list[str]:

@@ -44,9 +44,11 @@ class Says:
         self._text = text
 
     def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
-        assert (script, end) == (helper.SCRIPT, b"\n@done\n")
-        assert set(arguments) == {WEB, JOINER, IDLE}
-        return self._text
+        asked, *ids = arguments
+        assert script == helper.SCRIPT
+        assert end == f"\n@done {asked}\n".encode()
+        assert set(ids) == {WEB, JOINER, IDLE}
+        return self._text.replace(b"@done\n", end[1:])
 
     def execute(self, container: str, command: Sequence[str]) -> bytes:
         assert container == WEB
@@ -127,8 +129,16 @@ def test_exec_tells_ipv6_by_the_addresses_that_follow() -> None:
 def test_a_cut_text_of_the_helper_is_refused() -> None:
     for end in range(0, len(HELPER), 13):
         with pytest.raises(TableError):
-            helper.parse(HELPER[:end])
+            helper.parse(HELPER[:end], b"@done\n")
         assert {type(x) for x in by_helper(HELPER[:end]).values()} == {TableError}
+
+
+def test_the_answer_to_another_question_is_refused() -> None:
+    another = HELPER.replace(b"@done\n", b"@done 5\n")
+    for text in (another, another + HELPER):
+        assert {type(x) for x in by_helper(text).values()} == {TableError}
+        with pytest.raises(TableError):
+            helper.parse(text, b"@done\n")
 
 
 def test_a_cut_text_of_a_cat_lacks_whole_lines_at_most() -> None:

@@ -24,7 +24,7 @@ def test_without_options_the_default_engine_is_judged_by_the_default_rules() -> 
     assert settings.grace == GRACE == 10
     assert settings.source == "auto"
     assert settings.reports == ()
-    assert settings.waivers == ()
+    assert settings.acceptance.waivers == ()
     assert not settings.tables
 
 

@@ -157,7 +157,9 @@ def test_a_report_into_no_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_waivers_are_read_and_a_wrong_one_is_named() -> None:
-    (waiver,) = Settings.parse(allow=["web*: silent, 80 until 2030-01-31  # why"]).waivers
+    (waiver,) = Settings.parse(
+        allow=["web*: silent, 80 until 2030-01-31  # why"]
+    ).acceptance.waivers
     assert waiver.rules == frozenset({"silent"})
     assert waiver.ports == {80}
     assert waiver.reason == "why"

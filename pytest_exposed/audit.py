@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -163,8 +163,12 @@ class Audit:
     def close(self) -> list[str]:
         """Close all connections, side by side; return a line for each helper that may be left."""
         left: list[str | None] = []
-        tasks = [partial(lambda host: left.append(host.close()), x) for x in self.hosts]
-        wait(together.start(tasks, _at_once(len(tasks))))
+        if len(self.hosts) == 1:  # in this thread, so that an interrupt reaches it
+            left.append(self.hosts[0].close())
+        else:
+            tasks = [partial(lambda host: left.append(host.close()), x) for x in self.hosts]
+            for future in together.start(tasks, _at_once(len(tasks))):
+                future.result()
         return [x for x in left if x is not None]
 
 

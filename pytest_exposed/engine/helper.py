@@ -177,7 +177,7 @@ def remove_leftovers(api: Api) -> None:
 
 
 def _configuration(image: str, name: str, arguments: Sequence[str]) -> dict[str, Any]:
-    """Return that of a helper: it can read what everyone can read, and no more."""
+    """Return what a helper is made of: it can read what everyone can read, and no more."""
     return {
         "Image": image,
         "Entrypoint": ["sh", "-c"],

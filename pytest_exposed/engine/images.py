@@ -72,7 +72,8 @@ class Images:
                     "that is there"
                 ) from None
             self._known[image_id] = image_from_record(record, name)
-        return replace(self._known[image_id], name=name)
+        known = self._known[image_id]
+        return known if known.name == name else replace(known, name=name)
 
     def with_history(self, image: Image) -> Image:
         """Return the image with the commands of its layers; without, where they can't be had."""

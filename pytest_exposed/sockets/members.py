@@ -61,8 +61,8 @@ class Members:
         candidates = self._namespaces(target, stack)
         chosen = None
         try:
-            chosen = replace(anew(target, lambda x: self._choose(x, candidates)), target=target)
-            return chosen
+            chosen = anew(target, lambda x: self._choose(x, candidates))
+            return chosen if chosen.target is target else replace(chosen, target=target)
         finally:
             for other in candidates:
                 if chosen is None or other is not chosen.process:

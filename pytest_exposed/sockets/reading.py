@@ -121,6 +121,6 @@ def with_shared(
     """Return answers in which the readings of namespaces that occur twice are shared ones."""
     seen = Counter(x.namespace for x in answers.values() if isinstance(x, Reading))
     return {
-        key: replace(x, shared=x.shared or seen[x.namespace] > 1) if isinstance(x, Reading) else x
+        key: replace(x, shared=True) if isinstance(x, Reading) and seen[x.namespace] > 1 else x
         for key, x in answers.items()
     }

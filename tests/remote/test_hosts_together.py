@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 from remote.common import helper_of, helpers, listener_with_cat, pytest_process, running_helper
-from remote.relay import shown
+from remote.relay import Relay, shown
 from stage import STAGE
 
 from pytest_exposed import Engine, EngineError
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from remote.private import PrivateEngine
-    from remote.relay import Meddle, Relay
+    from remote.relay import Meddle
     from stage import Images, Stage
 
 RunPytest = Callable[..., pytest.RunResult]
@@ -322,3 +324,26 @@ class TestOneAlone:
             answers = engine.observe([x for x in everyone if x.id in (stuck.id, good.id)], everyone)
         assert "no answer in time" in str(answers[stuck.id])
         assert not isinstance(answers[good.id], Exception)
+
+
+def test_helpers_are_removed_side_by_side(
+    socket_url: str, helper_image: str, stage: Stage, run_pytest: RunPytest
+) -> None:
+    """At the end of the run, where each removal may take as long as an engine has to answer."""
+    stage.run("tcp:0.0.0.0:80", exposes=("80",))
+    together = threading.Barrier(3, timeout=20)
+
+    def wait_for_the_others(line: str) -> None:
+        if line.startswith("DELETE"):
+            together.wait()
+
+    with ExitStack() as stack:
+        relays = [stack.enter_context(Relay(socket_url)) for _ in range(3)]
+        for one in relays:
+            one.meddle = wait_for_the_others
+        hosts = [x for one in relays for x in ("--docker-host", one.url)]
+        given = ["--exposed-source=helper", "--exposed-helper-image", helper_image]
+        result = run_pytest(*hosts, *given, "--exposed-filter", stage.filter)
+    result.assert_outcomes(passed=3)
+    assert not together.broken
+    assert not [x for x in result.errlines if x]

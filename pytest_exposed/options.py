@@ -68,8 +68,7 @@ def add(parser: pytest.Parser) -> None:
         "--exposed-helper-image",
         metavar="IMAGE",
         help="image with sh and cat for the helper container, which looks where netlink and procfs "
-        "can't; pulled if missing (default: a busybox or alpine "
-        "that it has)",
+        "can't; pulled if missing (default: a busybox or alpine that the engine has)",
     )
     option(
         "--exposed-report",

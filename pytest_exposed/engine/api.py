@@ -229,7 +229,9 @@ def timeout_of(given: object, name: str = "timeout") -> float:
     except ValueError:
         found = 0
     if not 0 < found <= _DAY:  # nan neither
-        raise ConfigurationError(f"{name}={given!r} is not a number of seconds, up to a day's")
+        raise ConfigurationError(
+            f"{name}={given!r} is not a number of seconds, above 0 and up to 86400"
+        )
     return found
 
 

@@ -122,7 +122,7 @@ class Settings:
         if self.new_tests is not None and len(hosts) > 1:
             raise ConfigurationError(
                 "--exposed-write-tests writes the tests of one engine, as each test of a suite "
-                f"runs on all of them: give one --docker-host, and not {len(hosts)}"
+                f"runs on all of them: name one of the {len(hosts)} with --docker-host"
             )
         return replace(self, hosts=hosts, left_out=left_out)
 

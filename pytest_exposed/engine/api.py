@@ -214,19 +214,17 @@ def _connect(host: Host, timeout: float) -> Client:
     return connect(host, timeout)
 
 
-def default_timeout() -> float:
-    """Return the seconds that one answer may take: DOCKER_CLIENT_TIMEOUT, as of Compose, or 30."""
-    given = os.environ.get("DOCKER_CLIENT_TIMEOUT")
-    return timeout_of(given, "DOCKER_CLIENT_TIMEOUT") if given else 30.0
+def timeout_of(given: object = None) -> float:
+    """Return the seconds that one answer may take; ConfigurationError for what is no such number.
 
-
-def timeout_of(given: object, name: str = "timeout") -> float:
-    """Return a number of seconds, for None the default; ConfigurationError names what is none."""
+    None is DOCKER_CLIENT_TIMEOUT, which Compose has, too, or 30.
+    """
+    name = "timeout"
     if given is None:
-        return default_timeout()
+        name, given = "DOCKER_CLIENT_TIMEOUT", os.environ.get("DOCKER_CLIENT_TIMEOUT") or 30.0
     try:
         found = float(given) if isinstance(given, (int, float, str)) else 0
-    except ValueError:
+    except (ValueError, OverflowError):
         found = 0
     if not 0 < found <= _DAY:  # nan neither
         raise ConfigurationError(

@@ -15,8 +15,8 @@ def expand(
 ) -> tuple[tuple[Given, ...], tuple[str, ...]]:
     """Return the hosts, each list of them replaced by its members, and lines on what is left out.
 
-    An invalid host among several is kept, with its error: the others can be looked at. Raises
-    ConfigurationError for an invalid host alone, and a list that can't be read or has no members.
+    An invalid host is kept, with its error: others can be looked at. Raises ConfigurationError for
+    a list that can't be read or has no members.
     """
     found: list[Given] = []
     lines: list[str] = []
@@ -29,17 +29,13 @@ def expand(
             lines += absent
         else:
             found.append(host)
-    if len(found) > 1:
-        found = [_looked_up(x) for x in found]
-    elif found and isinstance(found[0], Member):
-        resolve(found[0])
     if not found:
         raise ConfigurationError(f"no node of the swarm is ready: {'; '.join(lines)}")
-    return tuple(dict.fromkeys(found)), tuple(lines)
+    return tuple(dict.fromkeys(map(_looked_up, found))), tuple(lines)
 
 
 def _looked_up(host: Given) -> Given:
-    """Return one of several hosts; for an invalid one, a host that says so."""
+    """Return a host; for an invalid one, one that says so."""
     try:
         resolve(host)
     except ConfigurationError as error:

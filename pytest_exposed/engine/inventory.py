@@ -38,9 +38,8 @@ _DENIED = (False, 0, "false", "False", "no", "0")
 def members(written: str, inventory: str | None) -> list[Member]:
     """Return the engines of ansible://GROUP; inventory is what Ansible's -i takes.
 
-    A host that is reached by other means than ssh or local has its error, as one of several. Raises
-    ConfigurationError where it is alone, and where the inventory can't be read, has no such group
-    or host, or none in it.
+    A host that is reached by other means than ssh or local has its error. Raises ConfigurationError
+    where the inventory can't be read, has no such group or host, or none in it.
     """
     group = written.removeprefix(SCHEME)
     if not group or not group.isprintable():
@@ -67,8 +66,6 @@ def members(written: str, inventory: str | None) -> list[Member]:
         try:
             found.append(_member(name, as_dict(variables.get(name))))
         except ConfigurationError as error:
-            if len(hosts) == 1:
-                raise
             found.append(Member(name, None, trouble=str(error)))
     return found
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pytest_exposed.engine.api import Api, default_timeout
+from pytest_exposed.engine.api import Api, timeout_of
 from pytest_exposed.engine.hosts import Host, Member, resolve
 from pytest_exposed.engine.untyped import Record, as_dict
 from pytest_exposed.errors import ConfigurationError, EngineError
@@ -51,7 +51,7 @@ class _Node:
 
 def _nodes(host: Host) -> tuple[list[_Node], str]:
     """Return all nodes of a manager's swarm, and the id of its own; raises EngineError."""
-    api = Api(host, default_timeout())
+    api = Api(host, timeout_of())
     try:
         found = [_node(x) for x in api.nodes()]
         own = as_dict(api.info().get("Swarm")).get("NodeID")

@@ -159,7 +159,7 @@ def test_a_suite_is_written_of_one_engine(
     another = ("--docker-host", "unix:///nonexistent/docker.sock")
     result = audit(pytester, engine_url, stage, "--exposed-write-tests=test_written.py", *another)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*: give one --docker-host, and not 2"])
+    result.stderr.fnmatch_lines(["*: name one of the 2 with --docker-host"])
 
 
 def test_tasks_of_a_service_have_one_test_by_its_name(tmp_path: Path) -> None:

@@ -506,6 +506,30 @@ class TestRunningContainer:
         result.stdout.fnmatch_lines([f"SKIPPED * {goes.name} is gone since the run began"])
         assert stays.state() == "running"
 
+    def test_one_that_was_started_again_since_it_was_listed(
+        self, suite: Suite, stage: Stage, engine_url: str
+    ) -> None:
+        """The engine chose another port of the host: the old one would be a wrong answer."""
+        for name in "ab":
+            stage.run("tcp:0.0.0.0:80", name=name, ports={"80/tcp": ("127.0.0.1",)})
+        suite(
+            f"""
+            import docker
+
+            def test_each(running_container):
+                client = docker.DockerClient(base_url={engine_url!r})
+                for other in client.containers.list(filters={{"label": {stage.label!r}}}):
+                    if other.id == running_container.id:
+                        (now,) = other.ports["80/tcp"]
+                    else:
+                        other.restart(timeout=0)
+                client.close()
+                (published,) = running_container.published
+                assert published.host_port == int(now["HostPort"])
+            """,
+            f"--exposed-filter={stage.filter}",
+        ).assert_outcomes(passed=2)
+
     def test_none(self, suite: Suite, stage: Stage) -> None:
         result = suite(self.SOURCE, "-rs", f"--exposed-filter={stage.filter}")
         result.assert_outcomes(skipped=1)

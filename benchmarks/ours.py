@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import medians, pytest_run, timed
+from pytest_exposed.audit.outcome import HostOutcome, Outcome
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.round import Round
 from pytest_exposed.model import Container
-from pytest_exposed.outcome import HostOutcome, Outcome
 from pytest_exposed.report import record, write
 from pytest_exposed.sockets.process import pids_of
 

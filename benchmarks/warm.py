@@ -2,5 +2,5 @@
 
 import docker  # noqa: F401
 
-import pytest_exposed.engine.client
+import pytest_exposed.engine.transport.client
 import pytest_exposed.hooks  # noqa: F401

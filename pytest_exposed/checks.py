@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from pytest_exposed import rules, selection
 from pytest_exposed.check import Check
 from pytest_exposed.endpoints import BoundPort, PublishedPort
 from pytest_exposed.engine import Engine
@@ -15,9 +14,10 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.swarm import REMEDY
 from pytest_exposed.errors import ConfigurationError, ExposedError, ObservationError, PortError
 from pytest_exposed.grace import moments, settle
-from pytest_exposed.judge import brief, unattributed
 from pytest_exposed.model import Container, Finding, Listener
 from pytest_exposed.ports import Port, Ports, PortsLike
+from pytest_exposed.rules import RULES, selection
+from pytest_exposed.rules.judge import brief, unattributed
 from pytest_exposed.text import printable
 
 
@@ -243,10 +243,10 @@ def _allowance(allow: PortsLike) -> Callable[[Finding], bool]:
     names: set[str] = set()
     forms: list[PortsLike] = []
     for form in _separate([allow] if isinstance(allow, (str, int, Port)) else allow):
-        if isinstance(form, str) and form in rules.RULES:
+        if isinstance(form, str) and form in RULES:
             names.add(form)
         elif isinstance(form, str) and re.fullmatch("[a-z-]+", form):
-            raise PortError(f"{form!r} is neither a port nor a rule ({', '.join(rules.RULES)})")
+            raise PortError(f"{form!r} is neither a port nor a rule ({', '.join(RULES)})")
         else:
             forms.append(form)
     ports = Ports.parse(*forms)

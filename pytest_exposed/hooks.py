@@ -8,9 +8,9 @@ from itertools import zip_longest
 
 import pytest
 
-from pytest_exposed import closing
-from pytest_exposed.audit import Audit
-from pytest_exposed.host import HostAudit
+from pytest_exposed.audit import Audit, closing
+from pytest_exposed.audit.host import HostAudit
+from pytest_exposed.audit.outcome import HostOutcome, Outcome
 from pytest_exposed.items import (
     AuditItem,
     ContainerItem,
@@ -18,7 +18,6 @@ from pytest_exposed.items import (
     HostCollector,
     told_of,
 )
-from pytest_exposed.outcome import HostOutcome, Outcome
 from pytest_exposed.progress import meanwhile
 from pytest_exposed.report import record
 from pytest_exposed.text import plural

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from pytest_exposed.audit import Audit
-from pytest_exposed.baseline import key
+from pytest_exposed.audit.host import HostAudit
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, ExposedError, GoneError, ObservationError
-from pytest_exposed.host import HostAudit
-from pytest_exposed.judge import brief
 from pytest_exposed.model import Container
 from pytest_exposed.report import record
 from pytest_exposed.report.text import failure_text, table
+from pytest_exposed.rules.baseline import key
+from pytest_exposed.rules.judge import brief
 from pytest_exposed.text import printable
 
 

@@ -7,15 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pytest_exposed import report, selection
-from pytest_exposed.acceptance import Acceptance
-from pytest_exposed.baseline import read
+from pytest_exposed import report
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.expansion import expand
 from pytest_exposed.engine.hosts import Given, from_plain
 from pytest_exposed.errors import ConfigurationError
+from pytest_exposed.rules import selection
+from pytest_exposed.rules.acceptance import Acceptance
+from pytest_exposed.rules.baseline import read
+from pytest_exposed.rules.waivers import Waiver
 from pytest_exposed.sockets import SOURCES
-from pytest_exposed.waivers import Waiver
 
 GRACE = 10.0
 """How many seconds after its start a container may take to match, unless configured."""

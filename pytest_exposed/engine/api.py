@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_exposed.engine.cause import cause
-from pytest_exposed.engine.frames import EngineStream
+from pytest_exposed.engine.transport.cause import cause
+from pytest_exposed.engine.transport.frames import EngineStream
 from pytest_exposed.errors import ConfigurationError, EngineError, NotFoundError
 from pytest_exposed.text import printable
 
 if TYPE_CHECKING:
-    from pytest_exposed.engine.client import Client
     from pytest_exposed.engine.hosts import Host
+    from pytest_exposed.engine.transport.client import Client
 
 T = TypeVar("T")
 
@@ -209,7 +209,7 @@ class RefusedError(EngineError):
 
 
 def _connect(host: Host, timeout: float) -> Client:
-    from pytest_exposed.engine.client import connect  # noqa: PLC0415  # the SDK is slow to import
+    from pytest_exposed.engine.transport.client import connect  # noqa: PLC0415  # the SDK is slow to import
 
     return connect(host, timeout)
 

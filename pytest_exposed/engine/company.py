@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_exposed.command import is_own, substitute
+from pytest_exposed.engine.command import is_own, substitute
 from pytest_exposed.engine.ended import RUNS
 from pytest_exposed.engine.neighbours import Places, with_neighbours
 from pytest_exposed.engine.records import Inspected, Listed

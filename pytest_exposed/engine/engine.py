@@ -9,8 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from pytest_exposed.acceptance import Acceptance
-from pytest_exposed.baseline import read
 from pytest_exposed.engine.api import Api, LostError, filter_values, timeout_of
 from pytest_exposed.engine.helper import is_helper
 from pytest_exposed.engine.hosts import Given, resolve
@@ -45,11 +43,13 @@ from pytest_exposed.errors import (
 )
 from pytest_exposed.model import Container, Image
 from pytest_exposed.rules import Rule
-from pytest_exposed.selection import select as rules_of
-from pytest_exposed.selection import split
+from pytest_exposed.rules.acceptance import Acceptance
+from pytest_exposed.rules.baseline import read
+from pytest_exposed.rules.selection import select as rules_of
+from pytest_exposed.rules.selection import split
+from pytest_exposed.rules.waivers import Waiver
 from pytest_exposed.sockets import SOURCES
 from pytest_exposed.text import printable
-from pytest_exposed.waivers import Waiver
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing's came with Python 3.11

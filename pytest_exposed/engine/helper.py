@@ -15,9 +15,9 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from pytest_exposed.engine import frames
 from pytest_exposed.engine.api import LostError
 from pytest_exposed.engine.records import Listed, RecordError, when
+from pytest_exposed.engine.transport import frames
 from pytest_exposed.errors import EngineError, NotFoundError, ObservationError
 from pytest_exposed.text import printable
 

@@ -8,10 +8,10 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from pytest_exposed.engine import frames
 from pytest_exposed.engine.api import LostError
 from pytest_exposed.engine.helper import NO_COMMAND, Helper, remove_leftovers
 from pytest_exposed.engine.image_records import tags
+from pytest_exposed.engine.transport import frames
 from pytest_exposed.errors import (
     EngineError,
     ExposedError,

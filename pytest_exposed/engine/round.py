@@ -8,18 +8,18 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
-from pytest_exposed.command import made_by_molecule
+from pytest_exposed.engine.command import made_by_molecule
 from pytest_exposed.engine.company import Company
 from pytest_exposed.engine.ended import why_unseen
 from pytest_exposed.engine.neighbours import Neighbours
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.verdicts import Answer, Verdicts
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.listeners import LOCAL_PORTS, belongs, listeners
 from pytest_exposed.model import Container, Endpoint
 from pytest_exposed.ports import Port
 from pytest_exposed.rules import Rule
 from pytest_exposed.sockets import Look
+from pytest_exposed.sockets.listeners import LOCAL_PORTS, belongs, listeners
 from pytest_exposed.sockets.reading import DNS, Reading
 from pytest_exposed.text import printable
 

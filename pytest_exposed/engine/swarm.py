@@ -12,9 +12,9 @@ from typing import Any
 from pytest_exposed.engine.records import INGRESS, UNTOLD
 from pytest_exposed.engine.untyped import Record, as_dict
 from pytest_exposed.errors import UntoldError
-from pytest_exposed.judge import hanging_on_publications
 from pytest_exposed.model import Container, Service
 from pytest_exposed.rules import Rule
+from pytest_exposed.rules.judge import hanging_on_publications
 from pytest_exposed.text import printable
 
 REMEDY = "audit the swarm through a manager that answers, with --docker-host swarm://MANAGER"

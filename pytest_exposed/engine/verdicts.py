@@ -11,9 +11,9 @@ from pytest_exposed.engine.company import Company
 from pytest_exposed.engine.neighbours import Neighbours
 from pytest_exposed.engine.swarm import not_to_be_judged
 from pytest_exposed.errors import GoneError, NotRunningError, ObservationError
-from pytest_exposed.judge import findings, glance
 from pytest_exposed.model import Container, Finding, Listener
 from pytest_exposed.rules import Rule
+from pytest_exposed.rules.judge import findings, glance
 from pytest_exposed.sockets import Look
 from pytest_exposed.text import printable
 

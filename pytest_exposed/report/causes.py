@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pytest_exposed.model import Finding
 from pytest_exposed.ports import Port
 from pytest_exposed.report.record import Record
-from pytest_exposed.rule import LAYER
+from pytest_exposed.rules.rule import LAYER
 
 
 @dataclass(frozen=True, slots=True)

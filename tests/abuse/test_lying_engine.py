@@ -24,9 +24,9 @@ from pytest_exposed import (
     NotRunningError,
     ObservationError,
 )
-from pytest_exposed.engine import client as sdk
 from pytest_exposed.engine import helper
-from pytest_exposed.engine.answer import LIMIT
+from pytest_exposed.engine.transport import client as sdk
+from pytest_exposed.engine.transport.answer import LIMIT
 from pytest_exposed.model import Container
 
 if TYPE_CHECKING:

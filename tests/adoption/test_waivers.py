@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_exposed import Container, Finding, Image, Port, Ports
-from pytest_exposed import baseline as baselines
-from pytest_exposed.acceptance import LABEL, Acceptance
-from pytest_exposed.baseline import Entry, key
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.rules import RULES
-from pytest_exposed.waivers import Waiver, reason_for, stale
+from pytest_exposed.rules import baseline as baselines
+from pytest_exposed.rules.acceptance import LABEL, Acceptance
+from pytest_exposed.rules.baseline import Entry, key
+from pytest_exposed.rules.waivers import Waiver, reason_for, stale
 
 TODAY = date(2026, 11, 24)
 WEB = Finding("silent", Port(80), "m", "f")

@@ -26,26 +26,27 @@ from fuzz.records import (
 )
 from fuzz.seeds import HELPER_IDS
 
-from pytest_exposed import baseline
-from pytest_exposed.acceptance import Acceptance
-from pytest_exposed.command import substitute
 from pytest_exposed.endpoints import BoundPort, PublishedPort
 from pytest_exposed.engine import inventory
-from pytest_exposed.engine.frames import output
+from pytest_exposed.engine.command import substitute
 from pytest_exposed.engine.hosts import Host, Member, resolve
 from pytest_exposed.engine.image_records import image_from_record, layers
 from pytest_exposed.engine.nodes import _member, _node
 from pytest_exposed.engine.records import Inspected, Listed, RecordError, when
 from pytest_exposed.engine.swarm import joined
+from pytest_exposed.engine.transport.frames import output
 from pytest_exposed.errors import ExposedError, ObservationError
-from pytest_exposed.judge import findings
-from pytest_exposed.listeners import LOCAL_PORTS, listeners
 from pytest_exposed.model import Container, Image
 from pytest_exposed.ports import Ports
 from pytest_exposed.report.causes import neighbours
-from pytest_exposed.selection import expand, select, split
+from pytest_exposed.rules import baseline
+from pytest_exposed.rules.acceptance import Acceptance
+from pytest_exposed.rules.judge import findings
+from pytest_exposed.rules.selection import expand, select, split
+from pytest_exposed.rules.waivers import Waiver
 from pytest_exposed.sockets import exec as exec_
 from pytest_exposed.sockets import helper
+from pytest_exposed.sockets.listeners import LOCAL_PORTS, listeners
 from pytest_exposed.sockets.netlink import _rows, parse_row
 from pytest_exposed.sockets.process import owner_of
 from pytest_exposed.sockets.reading import Reading, Target
@@ -59,7 +60,6 @@ from pytest_exposed.sockets.table import (
     parse_table,
 )
 from pytest_exposed.text import printable
-from pytest_exposed.waivers import Waiver
 
 _HEADING = (
     b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "

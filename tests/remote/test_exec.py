@@ -17,7 +17,8 @@ from remote.common import in_background, listener_with_cat
 from stage import wait_until
 
 from pytest_exposed import Container, Engine, NotRunningError, ObservationError
-from pytest_exposed.engine import frames, remote
+from pytest_exposed.engine import remote
+from pytest_exposed.engine.transport import frames
 from pytest_exposed.sockets.process import pids_of
 
 if TYPE_CHECKING:

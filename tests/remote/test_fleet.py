@@ -11,7 +11,7 @@ import pytest
 from remote.relay import Relay
 from stage import wait_until
 
-from pytest_exposed import audit, host
+from pytest_exposed.audit import audit, host
 
 if TYPE_CHECKING:
     from stage import Stage

@@ -38,8 +38,9 @@ from pytest_exposed import (
     container_matches_image,
     fixtures,
 )
-from pytest_exposed.engine import frames, helper
+from pytest_exposed.engine import helper
 from pytest_exposed.engine.helper import LABEL, is_helper
+from pytest_exposed.engine.transport import frames
 from pytest_exposed.sockets.helper import SCRIPT
 
 if TYPE_CHECKING:

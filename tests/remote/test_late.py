@@ -13,7 +13,7 @@ from remote.common import pytest_process
 from remote.relay import Relay, shown
 from stage import wait_until
 
-from pytest_exposed import audit
+from pytest_exposed.audit import audit
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -28,7 +28,7 @@ def crowd(
     request: pytest.FixtureRequest, images: Images, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Stage, list[Staged]]]:
     """Containers of two images, the parameter times: one that matches, and one that doesn't."""
-    monkeypatch.setattr("pytest_exposed.host._FRESH", 60)  # on a slow machine, too
+    monkeypatch.setattr("pytest_exposed.audit.host._FRESH", 60)  # on a slow machine, too
     with Stage(images) as stage:
         yield (
             stage,

@@ -22,7 +22,7 @@ from remote.common import listener_with_cat, refusing_port
 from stage import wait_until
 
 from pytest_exposed import Engine
-from pytest_exposed.engine import ssh
+from pytest_exposed.engine.transport import ssh
 
 if TYPE_CHECKING:
     from stage import Images, Stage

@@ -8,11 +8,11 @@ from random import Random
 from make import ANY, container, listener, publication
 
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.judge import findings
 from pytest_exposed.model import Container, Kind, Listener, Process
 from pytest_exposed.ports import Port
 from pytest_exposed.report.record import Record, of_container
-from pytest_exposed.selection import select
+from pytest_exposed.rules.judge import findings
+from pytest_exposed.rules.selection import select
 
 SERVICES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("web", "nginx:1.27", "nginx", ("80/tcp", "443/tcp")),

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import ANY, container, image, listener
 
-from pytest_exposed.judge import findings
 from pytest_exposed.model import Container, Finding, Process
 from pytest_exposed.ports import Port, Ports
 from pytest_exposed.report.causes import Cause, causes, findings_of, neighbours
 from pytest_exposed.report.record import of_container
-from pytest_exposed.selection import select
+from pytest_exposed.rules.judge import findings
+from pytest_exposed.rules.selection import select
 
 RULES = select(["all"])
 

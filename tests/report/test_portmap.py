@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import ANY, container, listener, publication
 
-from pytest_exposed.judge import findings
 from pytest_exposed.model import Container, Kind, Process
 from pytest_exposed.ports import Port, Ports
 from pytest_exposed.report.portmap import (
@@ -22,7 +21,8 @@ from pytest_exposed.report.portmap import (
     label,
 )
 from pytest_exposed.report.record import Record, of_container
-from pytest_exposed.selection import select
+from pytest_exposed.rules.judge import findings
+from pytest_exposed.rules.selection import select
 
 
 def record(*listeners: Any, judged: bool = True, **rest: Any) -> Record:

@@ -9,8 +9,8 @@ import pytest
 from requests import ConnectionError as RequestError
 from urllib3.exceptions import ProtocolError
 
-from pytest_exposed.engine.cause import cause
 from pytest_exposed.engine.hosts import resolve
+from pytest_exposed.engine.transport.cause import cause
 
 HINT = "`ssh ssh://prod-1 docker version` must work without asking for anything"
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import container, image, publication
 
-from pytest_exposed.command import is_own, substitute
-from pytest_exposed.judge import findings
+from pytest_exposed.engine.command import is_own, substitute
 from pytest_exposed.model import Publication, Substitute
-from pytest_exposed.selection import select
+from pytest_exposed.rules.judge import findings
+from pytest_exposed.rules.selection import select
 
 LOOP = ("bash", "-c", "while true; do sleep 10000; done")
 MOLECULE = {"owner": "molecule"}

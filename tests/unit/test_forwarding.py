@@ -6,11 +6,11 @@ import pytest
 from make import ANY, container, listener, publication
 
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.forwarding import destinations, takes
-from pytest_exposed.judge import findings
 from pytest_exposed.model import Endpoint, Publication
 from pytest_exposed.ports import Port
-from pytest_exposed.selection import select
+from pytest_exposed.rules.forwarding import destinations, takes
+from pytest_exposed.rules.judge import findings
+from pytest_exposed.rules.selection import select
 
 BOTH, OTHER = Endpoint("10.0.0.2", "fd00::2"), Endpoint("10.1.0.2", "")
 ONLY_6 = Endpoint("", "fd00::2")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_exposed.engine.frames import STDERR, STDIN, STDOUT, LateError, output
+from pytest_exposed.engine.transport.frames import STDERR, STDIN, STDOUT, LateError, output
 from pytest_exposed.errors import ObservationError
 
 Frames = Sequence[tuple[int, bytes]]

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import ANY, reading, same_address, socket
 
-from pytest_exposed.listeners import LOCAL_PORTS, belongs, listeners
 from pytest_exposed.model import Kind, Listener
 from pytest_exposed.ports import Ports
+from pytest_exposed.sockets.listeners import LOCAL_PORTS, belongs, listeners
 from pytest_exposed.sockets.reading import Reading
 from pytest_exposed.sockets.table import Socket
 

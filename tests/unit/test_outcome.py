@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_exposed.outcome import HostOutcome, Outcome
+from pytest_exposed.audit.outcome import HostOutcome, Outcome
 from pytest_exposed.report.record import NOT_RUN
 
 

@@ -7,7 +7,7 @@ from threading import Barrier, Event, Lock
 
 import pytest
 
-from pytest_exposed import together
+from pytest_exposed.audit import together
 
 SECONDS = 20
 

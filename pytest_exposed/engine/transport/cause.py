@@ -6,7 +6,7 @@ import errno
 import socket
 from typing import TYPE_CHECKING
 
-from pytest_exposed.engine.answer import AnswerError
+from pytest_exposed.engine.transport.answer import AnswerError
 from pytest_exposed.text import printable
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from pytest_exposed.forwarding import destinations, takes
 from pytest_exposed.model import Container, Listener, Publication
 from pytest_exposed.ports import Port, Ports
+from pytest_exposed.rules.forwarding import destinations, takes
 
 
 @dataclass(slots=True)  # not frozen, which takes five times as long: there may be 65,535 of them
@@ -82,6 +82,17 @@ def where(published: Iterable[Publication]) -> str:
     return ", ".join(f"{x.endpoint} (ingress)" if x.ingress else x.endpoint for x in published)
 
 
+def processes(listeners: Iterable[Listener]) -> str:
+    owners = sorted({x for listener in listeners for x in listener.owners})
+    shown = ", ".join(map(str, owners[:3]))
+    return f"{shown} and {len(owners) - 3} more" if len(owners) > 3 else shown
+
+
+def who(listener: Listener) -> str:
+    shown = processes([listener])
+    return f"{listener.endpoint} ({shown})" if shown else listener.endpoint
+
+
 LAYER = " (layer: "
 """Where a message ends with the words of an image's layer."""
 
@@ -113,32 +124,23 @@ class Rule:
     the container."""
 
 
-RULES: dict[str, Rule] = {}
-
-
 def rule(
     name: str, *groups: str, by_owners: bool = False, tells: Iterable[str] = ()
-) -> Callable[[Judge], Judge]:
-    def add(judge: Judge) -> Judge:
-        RULES[name] = Rule(
-            name,
-            groups,
-            *_parts(judge.__doc__),
-            judge,
-            by_owners=by_owners,
-            tells=frozenset(tells),
-        )
-        return judge
-
-    return add
+) -> Callable[[Judge], Rule]:
+    """Make a rule of a function; its docstring is what users read of the rule."""
+    return lambda judge: Rule(
+        name,
+        groups,
+        *_parts(judge.__doc__),
+        judge,
+        by_owners=by_owners,
+        tells=frozenset(tells),
+    )
 
 
-def rule_of_container(name: str, *groups: str) -> Callable[[JudgeOfContainer], JudgeOfContainer]:
-    def add(judge: JudgeOfContainer) -> JudgeOfContainer:
-        RULES[name] = Rule(name, groups, *_parts(judge.__doc__), judge_container=judge)
-        return judge
-
-    return add
+def rule_of_container(name: str, *groups: str) -> Callable[[JudgeOfContainer], Rule]:
+    """Make a rule of a function that judges a container as a whole."""
+    return lambda judge: Rule(name, groups, *_parts(judge.__doc__), judge_container=judge)
 
 
 def _parts(docstring: str | None) -> tuple[str, str]:

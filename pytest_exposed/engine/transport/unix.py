@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from pytest_exposed.engine.answer import MOST_VALUES, Bounds
+from pytest_exposed.engine.transport.answer import MOST_VALUES, Bounds
 
 _AT_ONCE = 4
 """Requests that wait for their answers together: more of them are not answered sooner."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from pytest_exposed.engine.answer import Answer, Bounds
+from pytest_exposed.engine.transport.answer import Answer, Bounds
 
 # By what requests' adapters find connections, since requests 2.32 and before.
 FIND = next(

@@ -1,25 +1,13 @@
-"""The rules: what is wrong with a port of a container, why, and what to do. Pure.
-
-A rule is a function of a Case, or of a container, that returns what is wrong, or None; the
-decorator gives its name and its groups, the docstring what users read of it. Those of the default
-group are tried in the order written, and a port breaks one of them at most.
-"""
+"""The rules of the group default: what a container and its image say of a port must agree. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from pytest_exposed import layers
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Listener
 from pytest_exposed.ports import PROTOCOLS, Port
-from pytest_exposed.rule import LAYER, RULES, Case, Rule, Verdict, rule, rule_of_container, where
+from pytest_exposed.rules import layers
+from pytest_exposed.rules.rule import LAYER, Case, Verdict, processes, rule, who
 from pytest_exposed.text import printable
-
-__all__ = ["CIS", "RULES", "Case", "Rule"]
-
-CIS = "CIS Docker Benchmark 1.6.0"
-"""The edition that is cited: the numbers of its controls moved between editions."""
 
 
 @rule("unreachable", "default")
@@ -37,7 +25,7 @@ def _unreachable(case: Case) -> Verdict:
     if any(_answers(x) for x in listeners):
         return _led_elsewhere(case) if case.published else None
     why = case.published_as if case.published else f"{case.image} documents it"
-    only = ", ".join(_who(x) for x in listeners)
+    only = ", ".join(who(x) for x in listeners)
     one = len(listeners) == 1
     if all(x.kind == "unreachable" for x in listeners):
         those = "its only listener can't" if one else "none of its listeners can"
@@ -64,7 +52,7 @@ def _led_elsewhere(case: Case) -> Verdict:
     reached = case.is_reached
     if reached:
         return None
-    only = ", ".join(_who(x) for x in case.answering)
+    only = ", ".join(who(x) for x in case.answering)
     if reached is None:
         raise ObservationError(
             f"{case.where} leads to {case.destinations} of {case.container}, which of them "
@@ -159,84 +147,12 @@ def _undocumented(case: Case) -> Verdict:
         return None
     several = len({x for listener in reachable for x in listener.owners}) > 1
     verb = "listen on" if several else "listens on"
-    who = _processes(reachable) or "something"
+    who = processes(reachable) or "something"
     endpoints = ", ".join(x.endpoint for x in reachable)
     hint = ""
     if case.port in case.container.declared:
         hint = "; --expose or -p documents it for this container only"
     return f"{who} {verb} {endpoints}, and {case.image} does not EXPOSE it{hint}", _add_expose(case)
-
-
-@rule("published-everywhere", "cis")
-def _published_everywhere(case: Case) -> Verdict:
-    """It is published on all addresses of the host instead of one.
-
-    It is reachable from every network that the host is in. Name the address: -p ADDRESS:HOST:PORT.
-    A Swarm service can't: have what serves the outside reach it through a network, or waive it.
-    """
-    everywhere = [x for x in case.published if x.host_ip in ("", "0.0.0.0", "::")]  # noqa: S104
-    if not everywhere:
-        return None
-    host = "every node of the swarm" if any(x.ingress for x in everywhere) else "the host"
-    todo = f"publish it on one: -p ADDRESS:{everywhere[0].host_port}:{case.port}"
-    if case.by_service:
-        todo = "no service can be published on one address: reach it through a network instead"
-    whole = f"every interface of {host}, as {where(everywhere)}"
-    return f"published{case.by_service} on {whole} ({CIS}, 5.14)", todo
-
-
-@rule("published-privileged", "cis")
-def _published_privileged(case: Case) -> Verdict:
-    """It is published on a port of the host below 1024.
-
-    Such ports are reserved for the host's own trusted services. Use one from 1024 on, or waive it
-    where the service is one of these, such as a public web server.
-    """
-    low = [x for x in case.published if 1 <= x.host_port < 1024]
-    if not low:
-        return None
-    return (
-        f"published on a privileged port of the host, as {where(low)} ({CIS}, 5.8)",
-        "publish it on a port from 1024 on",
-    )
-
-
-@rule("ssh", "cis", by_owners=True)
-def _ssh(case: Case) -> Verdict:
-    """It is 22/tcp and listening, or its listener is sshd.
-
-    Keys, users and patches of an SSH server are managed beside those of the engine. Use
-    `docker exec` on the host.
-    """
-    servers = [
-        x
-        for x in case.own
-        if (case.port == Port(22) and x.kind == "reachable")
-        or any(owner.name == "sshd" for owner in x.owners)
-    ]
-    if not servers:
-        return None
-    return (
-        f"an SSH server listens on {', '.join(map(_who, servers))} ({CIS}, 5.7)",
-        "use `docker exec` instead of SSH",
-    )
-
-
-@rule_of_container("host-network", "cis")
-def _host_network(container: Container) -> Verdict:
-    """The container shares the host's network; a finding of the container, with no port.
-
-    It can reach the host's loopback services, and listens on the host itself. Give it a network of
-    its own and publish what it serves.
-    """
-    # One that joined such a container stays there when that has ended.
-    shares = any(x.network_mode == "host" for x in (container, *container.neighbours))
-    if not (shares or container.at_host):
-        return None
-    return (
-        f"{container.role} shares the network of its host ({CIS}, 5.10)",
-        "give it a network of its own, and publish what it serves",
-    )
 
 
 def _instead(container: Container) -> tuple[str, str | None]:
@@ -260,12 +176,5 @@ def _answers(listener: Listener) -> bool:
     return listener.kind in ("reachable", "ephemeral")
 
 
-def _processes(listeners: Iterable[Listener]) -> str:
-    owners = sorted({x for listener in listeners for x in listener.owners})
-    shown = ", ".join(map(str, owners[:3]))
-    return f"{shown} and {len(owners) - 3} more" if len(owners) > 3 else shown
-
-
-def _who(listener: Listener) -> str:
-    processes = _processes([listener])
-    return f"{listener.endpoint} ({processes})" if processes else listener.endpoint
+RULES = (_unreachable, _published_silent, _silent, _published_undocumented, _undocumented)
+"""In the order in which they are tried: a port breaks one of them at most."""

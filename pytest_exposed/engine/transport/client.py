@@ -18,10 +18,10 @@ from docker.constants import MINIMUM_DOCKER_API_VERSION
 from docker.errors import InvalidVersion, TLSParameterError
 from docker.utils import kwargs_from_env, version_lt
 
-from pytest_exposed.engine import ssh, unix
-from pytest_exposed.engine.answer import Bounds, check_head, read_body
-from pytest_exposed.engine.cause import chain
-from pytest_exposed.engine.connections import FIND, Pool
+from pytest_exposed.engine.transport import ssh, unix
+from pytest_exposed.engine.transport.answer import Bounds, check_head, read_body
+from pytest_exposed.engine.transport.cause import chain
+from pytest_exposed.engine.transport.connections import FIND, Pool
 from pytest_exposed.errors import EngineError
 from pytest_exposed.text import printable
 

@@ -21,7 +21,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 
-from pytest_exposed.engine.cause import SshError
+from pytest_exposed.engine.transport.cause import SshError
 from pytest_exposed.text import printable
 
 if TYPE_CHECKING:

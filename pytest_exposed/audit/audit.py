@@ -8,11 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
 
-from pytest_exposed import together
+from pytest_exposed.audit import together
+from pytest_exposed.audit.host import HostAudit
 from pytest_exposed.engine.hosts import Host, resolve
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ConfigurationError, EngineError, ExposedError
-from pytest_exposed.host import HostAudit
 from pytest_exposed.settings import Settings
 from pytest_exposed.text import printable
 

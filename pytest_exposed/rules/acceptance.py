@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass, replace
 from datetime import date
 
-from pytest_exposed.baseline import REASON, Entry, key
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.model import Container, Finding
+from pytest_exposed.rules.baseline import REASON, Entry, key
+from pytest_exposed.rules.waivers import Waiver, reason_for
 from pytest_exposed.text import printable
-from pytest_exposed.waivers import Waiver, reason_for
 
 LABEL = "pytest-exposed.allow"
 """The label of an image or container with waivers of its own: the words behind the colon, a line

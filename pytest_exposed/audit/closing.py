@@ -6,15 +6,16 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from pytest_exposed import baseline, report
-from pytest_exposed.audit import Audit
-from pytest_exposed.baseline import REASON, Entry
-from pytest_exposed.outcome import Outcome
+from pytest_exposed import report
+from pytest_exposed.audit.audit import Audit
+from pytest_exposed.audit.outcome import Outcome
 from pytest_exposed.ports import Port
 from pytest_exposed.report import suite
-from pytest_exposed.selection import select
+from pytest_exposed.rules import baseline
+from pytest_exposed.rules.baseline import REASON, Entry
+from pytest_exposed.rules.selection import select
+from pytest_exposed.rules.waivers import stale
 from pytest_exposed.text import plural, printable
-from pytest_exposed.waivers import stale
 
 
 class _Judged:

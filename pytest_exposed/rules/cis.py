@@ -1,0 +1,85 @@
+"""The rules of the group cis, which a benchmark has for containers and ports. Pure."""
+
+from __future__ import annotations
+
+from pytest_exposed.model import Container
+from pytest_exposed.ports import Port
+from pytest_exposed.rules.rule import Case, Verdict, rule, rule_of_container, where, who
+
+CIS = "CIS Docker Benchmark 1.6.0"
+"""The edition that is cited: the numbers of its controls moved between editions."""
+
+
+@rule("published-everywhere", "cis")
+def _published_everywhere(case: Case) -> Verdict:
+    """It is published on all addresses of the host instead of one.
+
+    It is reachable from every network that the host is in. Name the address: -p ADDRESS:HOST:PORT.
+    A Swarm service can't: have what serves the outside reach it through a network, or waive it.
+    """
+    everywhere = [x for x in case.published if x.host_ip in ("", "0.0.0.0", "::")]  # noqa: S104
+    if not everywhere:
+        return None
+    host = "every node of the swarm" if any(x.ingress for x in everywhere) else "the host"
+    todo = f"publish it on one: -p ADDRESS:{everywhere[0].host_port}:{case.port}"
+    if case.by_service:
+        todo = "no service can be published on one address: reach it through a network instead"
+    whole = f"every interface of {host}, as {where(everywhere)}"
+    return f"published{case.by_service} on {whole} ({CIS}, 5.14)", todo
+
+
+@rule("published-privileged", "cis")
+def _published_privileged(case: Case) -> Verdict:
+    """It is published on a port of the host below 1024.
+
+    Such ports are reserved for the host's own trusted services. Use one from 1024 on, or waive it
+    where the service is one of these, such as a public web server.
+    """
+    low = [x for x in case.published if 1 <= x.host_port < 1024]
+    if not low:
+        return None
+    return (
+        f"published on a privileged port of the host, as {where(low)} ({CIS}, 5.8)",
+        "publish it on a port from 1024 on",
+    )
+
+
+@rule("ssh", "cis", by_owners=True)
+def _ssh(case: Case) -> Verdict:
+    """It is 22/tcp and listening, or its listener is sshd.
+
+    Keys, users and patches of an SSH server are managed beside those of the engine. Use
+    `docker exec` on the host.
+    """
+    servers = [
+        x
+        for x in case.own
+        if (case.port == Port(22) and x.kind == "reachable")
+        or any(owner.name == "sshd" for owner in x.owners)
+    ]
+    if not servers:
+        return None
+    return (
+        f"an SSH server listens on {', '.join(map(who, servers))} ({CIS}, 5.7)",
+        "use `docker exec` instead of SSH",
+    )
+
+
+@rule_of_container("host-network", "cis")
+def _host_network(container: Container) -> Verdict:
+    """The container shares the host's network; a finding of the container, with no port.
+
+    It can reach the host's loopback services, and listens on the host itself. Give it a network of
+    its own and publish what it serves.
+    """
+    # One that joined such a container stays there when that has ended.
+    shares = any(x.network_mode == "host" for x in (container, *container.neighbours))
+    if not (shares or container.at_host):
+        return None
+    return (
+        f"{container.role} shares the network of its host ({CIS}, 5.10)",
+        "give it a network of its own, and publish what it serves",
+    )
+
+
+RULES = (_published_everywhere, _published_privileged, _ssh, _host_network)

@@ -11,11 +11,17 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.sockets.reading import Reading, Target
-from pytest_exposed.sockets.remote import Remote, reading, split_lines
-from pytest_exposed.sockets.table import READINGS, TableError, parse_ipv6_addresses
+from pytest_exposed.sockets.reading import Reading, Target, anew, has_left, left
+from pytest_exposed.sockets.remote import (
+    OF_ADDRESSES,
+    Remote,
+    ipv4_addresses,
+    reading,
+    split_lines,
+)
+from pytest_exposed.sockets.table import READINGS, TableError
 
-_FILES = ("tcp", "tcp6", *["udp"] * READINGS, *["udp6"] * READINGS, "sctp/eps", "if_inet6")
+_FILES = ("tcp", "tcp6", *["udp"] * READINGS, *["udp6"] * READINGS, "sctp/eps", *OF_ADDRESSES)
 
 COMMAND = ("cat", *(f"/proc/self/net/{x}" for x in _FILES))
 
@@ -26,7 +32,13 @@ _HEADINGS = (
     ("udp", re.compile(rb" +sl +local_address rem_address .* inode ref pointer drops *")),
     ("udp6", re.compile(rb" +sl +local_address +remote_address .* inode ref pointer drops *")),
     ("sctp/eps", re.compile(rb" ENDPT +SOCK +STY +SST .*")),
+    ("fib_trie", re.compile(rb"(?:Main|Local|Id [0-9]+):")),
+    ("route", re.compile(rb"Iface\tDestination\tGateway.*")),
 )
+_OFTEN = ("udp", "udp6", "fib_trie")
+"""Tables that are read several times, or that consist of several."""
+_HEADS = re.compile(rb" +sl | ENDPT|[MLI]")
+"""How headings begin."""
 _IPV6_ADDRESS = re.compile(rb"[0-9a-f]{32}( [0-9a-f]{2,8}){4} +[^ ]+")
 
 
@@ -55,41 +67,39 @@ def observe(targets: Sequence[Target], remote: Remote) -> dict[str, Reading | Ob
 
 
 def _observe(target: Target, remote: Remote) -> Reading:
-    tables, addresses = parse(remote.execute(target.id, COMMAND))
-    return reading(
-        "exec",
-        target.place,
-        tables,
-        remote.byteorder,
-        ipv6=bool(addresses),
-        addresses=None,
-        shared=target.shares,
-    )
+    tables = parse(remote.execute(target.id, COMMAND))
+
+    def look(target: Target) -> Reading:
+        # It runs in the namespaces that the container's first process is in now.
+        if has_left(target, ipv4_addresses(tables), at_host=None):
+            raise left(target)
+        return reading("exec", target, target.place, tables, remote.byteorder)
+
+    return anew(target, look)
 
 
-def parse(text: bytes) -> tuple[dict[str, list[bytes]], list[str]]:
-    """Return the tables by name, and the IPv6 addresses; TableError for another text."""
+def parse(text: bytes) -> dict[str, list[bytes]]:
+    """Return the lines of the tables by their names; TableError for another text."""
     tables: dict[str, list[bytes]] = {}
-    addresses: list[bytes] = []
     current: list[bytes] | None = None
     for line in split_lines(text):
         name = _heading(line)
         if name is not None:
-            if name in tables and not name.startswith("udp"):
+            if name in tables and name not in _OFTEN:
                 raise TableError(f"the text has two tables {name}")
             current = tables.setdefault(name, [])
             current.append(line)
         elif _IPV6_ADDRESS.fullmatch(line):
-            addresses.append(line)
+            tables.setdefault("if_inet6", []).append(line)
         elif current is None:
             raise TableError(f"the text begins with {line[:80]!r}, which is no table of sockets")
         else:
             current.append(line)
-    return tables, parse_ipv6_addresses(addresses)
+    return tables
 
 
 def _heading(line: bytes) -> str | None:
     """Return the name of the table that a line is the heading of, None where it is none."""
-    if b"rem" not in line and b"ENDPT" not in line:  # as few are: a text can have a million lines
+    if not _HEADS.match(line):  # as few do: a text can have a million lines
         return None
     return next((name for name, heading in _HEADINGS if heading.fullmatch(line)), None)

@@ -24,16 +24,17 @@ from pytest_exposed.sockets.reading import (
     left,
     with_shared,
 )
-from pytest_exposed.sockets.remote import LIMIT, Remote, reading, split_lines
-from pytest_exposed.sockets.table import (
-    TableError,
-    parse_default_network,
-    parse_ipv4_addresses,
-    parse_ipv6_addresses,
+from pytest_exposed.sockets.remote import (
+    LIMIT,
+    OF_ADDRESSES,
+    Remote,
+    ipv4_addresses,
+    reading,
+    split_lines,
 )
+from pytest_exposed.sockets.table import TableError
 
-_TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", "if_inet6", "fib_trie", "route")
-_OF_ADDRESSES = _TABLES[-3:]
+_TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", *OF_ADDRESSES)
 
 # Needs sh and cat. It looks once, and again for each line that it reads; half a minute without one
 # is its end, and so is a shell whose read knows no -t. The first word of the arguments, or of the
@@ -203,36 +204,16 @@ def _reading(processes: Sequence[_Seen], host: bytes, remote: Remote, target: Ta
         )
     found = []
     for process in processes:
-        addresses = _ipv4_addresses(process)
         at_host = process.namespaces[0] == host if host else None
-        if not has_left(target, addresses, at_host=at_host):
-            found.append((process, addresses))
+        if not has_left(target, ipv4_addresses(process.tables), at_host=at_host):
+            found.append(process)
     if not found:
         raise left(target)
     if len(found) > 1 and target.addresses:
         raise ambiguous(len(found))
-    process, addresses = found[0]
-    namespace = process.namespaces[0]
-    ipv6 = parse_ipv6_addresses(process.tables.get("if_inet6", []))
-    routes = process.tables.get("route", []) if len(target.addresses) > 1 else []
-    return reading(
-        "helper",
-        namespace,
-        {k: v for k, v in process.tables.items() if k not in _OF_ADDRESSES},
-        remote.byteorder,
-        ipv6=bool(ipv6),
-        addresses=addresses.union(ipv6) if addresses is not None else None,
-        shared=target.shares or namespace == host,
-        at_host=namespace == host,
-        default_network=parse_default_network(routes, remote.byteorder),
-    )
-
-
-def _ipv4_addresses(process: _Seen) -> frozenset[str] | None:
-    lines = process.tables.get("fib_trie")
-    if lines is None:
-        return None
-    return parse_ipv4_addresses(b"\n".join([*lines, b""]))
+    namespace, tables = found[0].namespaces[0], found[0].tables
+    at_host = namespace == host
+    return reading("helper", target, namespace, tables, remote.byteorder, at_host=at_host)
 
 
 def parse(text: bytes, end: bytes) -> tuple[list[_Seen], dict[int, int], bytes]:

@@ -99,7 +99,10 @@ def left(target: Target) -> LeftError:
     """Return the error of a container whose processes have all left its network namespace."""
     host = ", that of the host" if target.place == "host" else ""
     where = f", that of {', '.join(sorted(target.addresses))}" if target.addresses else host
-    return LeftError(f"none of its processes is in its network namespace{where}: they have left it")
+    changed = ", or changed its address" if target.addresses else ""
+    return LeftError(
+        f"none of its processes is in its network namespace{where}: they have left it{changed}"
+    )
 
 
 def anew(target: Target, look: Callable[[Target], T]) -> T:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Network
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from pytest_exposed.sockets.reading import Reading
+from pytest_exposed.sockets.reading import Reading, Target
 from pytest_exposed.sockets.table import (
     Socket,
     TableError,
+    parse_default_network,
     parse_endpoints,
+    parse_ipv4_addresses,
+    parse_ipv6_addresses,
     parse_table,
     steady,
 )
@@ -20,6 +22,10 @@ LIMIT = 64 << 20
 
 MOST_LINES = 1_000_000
 """Lines of it: as Python objects empty ones take many times what they are as text."""
+
+
+OF_ADDRESSES = ("if_inet6", "fib_trie", "route")
+"""Tables that tell of a namespace's addresses, and not of its sockets."""
 
 
 class Remote(Protocol):
@@ -40,19 +46,22 @@ class Remote(Protocol):
         """Return what a command writes that runs in a container."""
 
 
+def ipv4_addresses(tables: Mapping[str, list[bytes]]) -> frozenset[str] | None:
+    """Return the IPv4 addresses of the namespace that tables are of; None where they don't tell."""
+    lines = tables.get("fib_trie")
+    return parse_ipv4_addresses(b"\n".join([*lines, b""])) if lines is not None else None
+
+
 def reading(
     source: str,
+    target: Target,
     namespace: object,
-    tables: dict[str, list[bytes]],
+    tables: Mapping[str, list[bytes]],
     byteorder: str,
     *,
-    ipv6: bool,
-    addresses: frozenset[str] | None,
-    shared: bool,
     at_host: bool = False,
-    default_network: IPv4Network | None = None,
 ) -> Reading:
-    """Return the reading of a container from the lines of its tables; TableError if one is none.
+    """Return the reading of a target from the lines of its tables; TableError if one is none.
 
     tcp and udp must be among them; tcp6 and udp6 are missing where the kernel has no IPv6, sctp/eps
     where it has no SCTP. Tables of UDP are there several times over: see table.steady.
@@ -62,6 +71,8 @@ def reading(
         if name not in tables:
             raise TableError(f"the text has no table {name}")
     for name, lines in tables.items():
+        if name in OF_ADDRESSES:
+            continue
         if name == "sctp/eps":
             found += parse_endpoints(lines)
         elif name.startswith("udp"):
@@ -71,18 +82,20 @@ def reading(
             found += parse_table(steady(readings, name), name, byteorder)
         else:
             found += parse_table(lines, name, byteorder)
+    ipv4, ipv6 = ipv4_addresses(tables), parse_ipv6_addresses(tables.get("if_inet6", []))
+    default_network = parse_default_network(tables.get("route", []), byteorder)
     return Reading(
         source=source,
         namespace=namespace,
         sockets=tuple(found),
-        ipv6=ipv6,
-        addresses=addresses,
+        ipv6=bool(ipv6),
+        addresses=ipv4.union(ipv6) if ipv4 is not None else None,
         local_ports=None,
         cgroups=None,
         held=None,
-        shared=shared,
+        shared=target.shares or at_host,
         at_host=at_host,
-        default_network=default_network,
+        default_network=default_network if len(target.addresses) > 1 else None,
     )
 
 

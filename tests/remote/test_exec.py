@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 import tarfile
 import time
 import tracemalloc
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from engine.test_addresses import pool
 from engine.test_findings import SETUPS, Setup
+from engine.test_identity import POWERS
 from remote.common import in_background, listener_with_cat
 from stage import wait_until
 
@@ -86,6 +89,53 @@ class TestWhatItFinds:
             }
             with pytest.raises(ObservationError, match="can't be told"):
                 _ = container.findings
+
+
+class TestAddresses:
+    """What the network has: `cat` reads the kernel's table of routes, too."""
+
+    def test_without_a_network_nothing_is_reachable(
+        self, look: Engine, images: Images, stage: Stage
+    ) -> None:
+        image = listener_with_cat(images, exposes=("80",))
+        container = stage.run("tcp:0.0.0.0:80", image=image, network_mode="none")
+        seen = look.container(container.name)
+        assert [(str(x), x.kind) for x in seen.listeners] == [("0.0.0.0:80/tcp", "unreachable")]
+        assert [str(x) for x in seen.findings] == ["unreachable 80/tcp"]
+        assert seen.notes == (
+            "its network has no address but loopback: nothing outside can reach it",
+        )
+
+    @pytest.mark.parametrize("place", [0, 1])
+    def test_a_publication_leads_to_one_of_two_networks(
+        self, place: int, look: Engine, images: Images, stage: Stage
+    ) -> None:
+        prefixes = [f"10.{x}.{secrets.randbelow(256)}" for x in (219, 220)]
+        networks = [stage.network(ipam=pool(f"{x}.0/24")) for x in prefixes]
+        one, two = (f"{x}.9" for x in prefixes)
+        endpoint = stage.client.api.create_endpoint_config(ipv4_address=one)
+        container = stage.create(
+            f"tcp:{(one, two)[place]}:80",
+            "ready",
+            image=listener_with_cat(images, exposes=("80",)),
+            network=networks[0].name,
+            networking_config={networks[0].name: endpoint},
+            ports={"80/tcp": ("127.0.0.1",)},
+        )
+        networks[1].connect(container.sdk, ipv4_address=two)
+        container.start()
+        found = [str(x) for x in look.container(container.name).findings]
+        assert found == ([] if place == 0 else ["unreachable 80/tcp"])
+
+    def test_a_container_that_left_its_network_is_not_taken_for_it(
+        self, look: Engine, stage: Stage
+    ) -> None:
+        container = stage.script(
+            "exec unshare -n sh -c 'ip link set lo up; exec listener tcp:0.0.0.0:80 ready'",
+            exposes=("80",),
+            **{**POWERS, "cap_add": ["SYS_ADMIN", "NET_ADMIN"]},
+        )
+        assert "they have left it, or changed its address" in reason(look, container)
 
 
 def reason(look: Engine, container: Staged) -> str:
@@ -190,7 +240,7 @@ class TestHostileCats:
             ([REAL, "kill -9 $$"], "cat in it ended with code 137"),
             (["echo nonsense"], "the text begins with b'nonsense', which is no table of sockets"),
             ([f"echo nonsense; {REAL}"], "the text begins with b'nonsense', which is no table"),
-            ([f"{REAL}; echo nonsense"], "line 2 of udp6 is not a row of a table of sockets"),
+            ([f"{REAL}; echo nonsense"], "route has a line that is not a route"),
             ([f"{REAL} | head -c 200"], "the text ends in the middle of a line"),
             ([f"{REAL} | head -n 2"], "the text has no table udp"),
             ([f"{REAL}; {REAL}"], "the text has two tables tcp"),

@@ -21,7 +21,7 @@ from pytest_exposed.check import Check
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.hosts import resolve
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.engine.verdicts import Answer
+from pytest_exposed.engine.verdicts import Observed
 from pytest_exposed.errors import (
     EngineError,
     ExposedError,
@@ -101,7 +101,7 @@ class Checker:
         self.grace = grace
         self._looked: dict[str, Container] = {}
         self._findings: dict[str, list[str]] = {}
-        self._round: dict[str, Answer] = {}
+        self._round: dict[str, Observed] = {}
         self._looked_at = 0.0
         self._failure: EngineError | None = None
 
@@ -143,7 +143,7 @@ class Checker:
         self._looked[answer.id] = answer
         return answer
 
-    def _look(self, listed: Listed, together: Sequence[Listed]) -> Answer:
+    def _look(self, listed: Listed, together: Sequence[Listed]) -> Observed:
         known = self._round.get(listed.id)
         is_remote = isinstance(known, Container) and known.source in REMOTE
         if known is not None and is_remote and time.monotonic() - self._looked_at < _FRESH:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.engine.verdicts import Answer
+from pytest_exposed.engine.verdicts import Observed
 from pytest_exposed.errors import EngineError, GoneError, ObservationError, UntoldError
 from pytest_exposed.model import Container
 from pytest_exposed.rules import Rule
@@ -25,7 +25,7 @@ def moments(seconds: float) -> Iterator[None]:
         yield
 
 
-def matches(answer: Answer) -> bool:
+def matches(answer: Observed) -> bool:
     """Return whether a container was seen, and nothing was found wrong that isn't waived."""
     return (
         isinstance(answer, Container)
@@ -34,7 +34,7 @@ def matches(answer: Answer) -> bool:
     )
 
 
-def _settled(answer: Answer) -> bool:
+def _settled(answer: Observed) -> bool:
     """Return whether looking again can't tell more: what no engine tells is not waited for."""
     told = isinstance(answer, GoneError) or matches(answer)
     return told or (isinstance(answer, Container) and isinstance(answer.verdict, UntoldError))
@@ -43,13 +43,13 @@ def _settled(answer: Answer) -> bool:
 def settle(
     engine: Engine,
     listed: Listed,
-    answer: Answer,
+    answer: Observed,
     grace: float,
     *,
     owners: bool = False,
     rules: Sequence[Rule] | None = None,
     waited: float = 0,
-) -> Answer:
+) -> Observed:
     """Return the answer for a container, looking again while it is too young to be judged.
 
     That is until it matches or its grace is over: grace seconds after its start, by the engine's

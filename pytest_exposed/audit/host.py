@@ -13,7 +13,7 @@ from typing import Any
 from pytest_exposed.engine import Engine
 from pytest_exposed.engine.hosts import Given, from_plain, plain
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.engine.verdicts import Answer
+from pytest_exposed.engine.verdicts import Observed
 from pytest_exposed.errors import EngineError
 from pytest_exposed.grace import settle
 from pytest_exposed.settings import Settings
@@ -47,7 +47,7 @@ class HostAudit:
     """The containers as they were when they were looked at, by their ids."""
     _engine: Engine | None = None
     _closed: bool = False
-    round: Future[dict[str, Answer]] | None = None
+    round: Future[dict[str, Observed]] | None = None
     """The one look at all containers whose tests run."""
 
     def begin(self) -> None:
@@ -127,7 +127,7 @@ class HostAudit:
         engine, self._engine = self._engine, None
         return engine.release() if engine is not None else None
 
-    def observe(self, chosen: Sequence[Listed]) -> dict[str, Answer]:
+    def observe(self, chosen: Sequence[Listed]) -> dict[str, Observed]:
         """Look at all chosen containers in one round; raises EngineError."""
         engine = self.engine()
         if time.monotonic() - self._listed_at > _FRESH:
@@ -137,7 +137,7 @@ class HostAudit:
         self._looked_at = time.monotonic()
         return engine.observe(fresh, self.everyone, owners=self.settings.shows_all)
 
-    def answer(self, listed: Listed, *, again: bool = False) -> Answer:
+    def answer(self, listed: Listed, *, again: bool = False) -> Observed:
         """Return what was found of a container that was among the chosen; raises EngineError.
 
         One that is too young to be judged is looked at again, until it matches or its grace is

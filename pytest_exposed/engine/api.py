@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_exposed.engine.transport.cause import cause
 from pytest_exposed.engine.transport.frames import EngineStream
+from pytest_exposed.engine.untyped import JsonObject
 from pytest_exposed.errors import ConfigurationError, EngineError, NotFoundError
 from pytest_exposed.text import printable
 
@@ -21,9 +22,6 @@ T = TypeVar("T")
 
 _DAY = 86400.0
 _LOG_LINES, _LOG_BYTES = 5, 4096
-
-Record = dict[str, Any]
-"""A JSON object as the engine sent it: every field of it is checked where it is read."""
 
 
 class Api:
@@ -66,20 +64,22 @@ class Api:
             self._streams.discard(stream)
             stream.close()
 
-    def containers(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Record]:
+    def containers(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[JsonObject]:
         """Return the running containers, paused and restarting ones included, as `docker ps` does.
 
         Raises ConfigurationError where the engine refuses a filter.
         """
         return self._containers(filters, every=False)
 
-    def all_containers(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Record]:
+    def all_containers(
+        self, filters: Mapping[str, Sequence[str]] | None = None
+    ) -> list[JsonObject]:
         """Return all containers, stopped ones included."""
         return self._containers(filters, every=True)
 
     def _containers(
         self, filters: Mapping[str, Sequence[str]] | None, *, every: bool
-    ) -> list[Record]:
+    ) -> list[JsonObject]:
         wanted = {key: list(values) for key, values in (filters or {}).items()}
         try:
             return self._objects(
@@ -94,17 +94,17 @@ class Api:
                 f"{self.host.shown} refuses the filter {printable(written)}: {error.reason}"
             ) from None
 
-    def container(self, name: str) -> Record:
+    def container(self, name: str) -> JsonObject:
         """Return the inspection of a container; NotFoundError where there is none."""
         inspect: Callable[..., Any] = self.client.inspect_container
         return self.json_object(f"GET /containers/{name}/json", lambda: inspect(name), named=True)
 
-    def image(self, name: str) -> Record:
+    def image(self, name: str) -> JsonObject:
         """Return the inspection of an image; NotFoundError where there is none."""
         inspect: Callable[..., Any] = self.client.inspect_image
         return self.json_object(f"GET /images/{name}/json", lambda: inspect(name), named=True)
 
-    def inspections(self, kind: str, names: Collection[str]) -> Iterator[tuple[str, Record]]:
+    def inspections(self, kind: str, names: Collection[str]) -> Iterator[tuple[str, JsonObject]]:
         """Yield the inspections of many with their names, sooner than one by one.
 
         kind is "containers" or "images". Those that are missing have to be asked for alone, which
@@ -116,24 +116,24 @@ class Api:
             if isinstance(found, dict):
                 yield name, found
 
-    def images(self) -> list[Record]:
+    def images(self) -> list[JsonObject]:
         """Return all images that have a name or are used."""
         return self._objects("GET /images/json", self.client.images)
 
-    def networks(self) -> list[Record]:
+    def networks(self) -> list[JsonObject]:
         """Return all networks."""
         return self._objects("GET /networks", self.client.networks)
 
-    def history(self, image: str) -> list[Record]:
+    def history(self, image: str) -> list[JsonObject]:
         """Return the layers of an image, newest first; NotFoundError where there is none."""
         history: Callable[..., Any] = self.client.history
         return self._objects(f"GET /images/{image}/history", lambda: history(image), named=True)
 
-    def services(self) -> list[Record]:
+    def services(self) -> list[JsonObject]:
         """Return the services of the swarm that the engine is a manager of."""
         return self._objects("GET /services", self.client.services)
 
-    def nodes(self) -> list[Record]:
+    def nodes(self) -> list[JsonObject]:
         """Return the nodes of the swarm that the engine is a manager of."""
         return self._objects("GET /nodes", self.client.nodes)
 
@@ -154,18 +154,20 @@ class Api:
         """Raise LostError where the engine does not answer."""
         self.call("GET /_ping", self.client.ping)
 
-    def info(self) -> Record:
+    def info(self) -> JsonObject:
         """Return what the engine tells of itself, its clock among it."""
         return self.json_object("GET /info", self.client.info)
 
-    def json_object(self, call: str, work: Callable[[], Any], *, named: bool = False) -> Record:
+    def json_object(self, call: str, work: Callable[[], Any], *, named: bool = False) -> JsonObject:
         """Return the JSON object that a call answers."""
         answer = self.call(call, work, named=named)
         if isinstance(answer, dict):
             return answer
         raise EngineError(f"{self.host.shown}: {call} answered what no engine does: no object")
 
-    def _objects(self, call: str, work: Callable[[], Any], *, named: bool = False) -> list[Record]:
+    def _objects(
+        self, call: str, work: Callable[[], Any], *, named: bool = False
+    ) -> list[JsonObject]:
         answer = self.call(call, work, named=named)
         if isinstance(answer, list) and all(isinstance(x, dict) for x in answer):
             return answer

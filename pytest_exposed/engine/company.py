@@ -31,27 +31,27 @@ class Company:
         unlisted = Unlisted(engine, self.inspect)
         near = with_neighbours(wanted, everyone)
         self.learn(x for x in near if unlisted.may_lack_ports_of(x))
-        self._members = {x.id: unlisted.complete(x) for x in near}
-        places = Places(self._members.get(x.id, x) for x in everyone)
-        self.places = {x: places.of(y) or x for x, y in self._members.items()}
+        self._containers = {x.id: unlisted.complete(x) for x in near}
+        places = Places(self._containers.get(x.id, x) for x in everyone)
+        self.places = {x: places.of(y) or x for x, y in self._containers.items()}
         """Whose network namespace each is said to be in, by their ids; or "host"."""
         self._at_place = Counter(self.places.values())
 
     def __len__(self) -> int:
-        return len(self._members)
+        return len(self._containers)
 
     def __getitem__(self, identity: str) -> Listed:
         """Return a container by its id, with what its list entry lacked."""
-        return self._members[identity]
+        return self._containers[identity]
 
     @property
-    def members(self) -> Iterable[Listed]:
+    def containers(self) -> Iterable[Listed]:
         """All of them."""
-        return self._members.values()
+        return self._containers.values()
 
     def targets(self) -> list[Target]:
         """Return those that have processes, to be looked at."""
-        return [self.target(x) for x in self.members if x.state in RUNS]
+        return [self.target(x) for x in self.containers if x.state in RUNS]
 
     def target(self, listed: Listed) -> Target:
         """Return a container to be looked at."""
@@ -69,7 +69,7 @@ class Company:
 
     def _sandbox(self, place: str) -> str:
         """Return the file of a network namespace by whose it is; empty where that isn't told."""
-        listed = self._members.get(place)
+        listed = self._containers.get(place)
         return self.inspect(listed).sandbox if listed is not None else ""
 
     def runs(self, target: Target) -> bool:

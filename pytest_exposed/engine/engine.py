@@ -32,7 +32,8 @@ from pytest_exposed.engine.remote import EngineRemote
 from pytest_exposed.engine.round import Round
 from pytest_exposed.engine.services import services_of
 from pytest_exposed.engine.swarm import joined, service_of
-from pytest_exposed.engine.verdicts import Answer
+from pytest_exposed.engine.untyped import JsonObject
+from pytest_exposed.engine.verdicts import Observed
 from pytest_exposed.errors import (
     ConfigurationError,
     EngineError,
@@ -174,9 +175,7 @@ class Engine:
         """
         return self.parse(self.records(filters))
 
-    def records(
-        self, filters: Mapping[str, Sequence[str]] | None = None
-    ) -> list[dict[str, object]]:
+    def records(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[JsonObject]:
         """Return the engine's own records of what running() returns.
 
         Those of tasks of Swarm services have what these publish.
@@ -186,7 +185,7 @@ class Engine:
             return records
         return joined(records, services_of(self._api, self._timeout))
 
-    def parse(self, records: Sequence[Mapping[str, object]]) -> list[Listed]:
+    def parse(self, records: Sequence[JsonObject]) -> list[Listed]:
         """Return the containers of such records; EngineError where an engine sends no such ones."""
         try:
             found = [Listed.from_record(x) for x in records]
@@ -217,7 +216,7 @@ class Engine:
         *,
         owners: bool = False,
         rules: Sequence[Rule] | None = None,
-    ) -> dict[str, Answer]:
+    ) -> dict[str, Observed]:
         """Return a snapshot of each wanted container by its id, or why there is none.
 
         everyone are all running containers, with whom the wanted ones may share their network.

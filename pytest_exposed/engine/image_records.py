@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_exposed.engine.untyped import Record, as_dict, as_labels, as_text, as_texts, as_words
+from pytest_exposed.engine.untyped import (
+    JsonObject,
+    as_dict,
+    as_labels,
+    as_text,
+    as_texts,
+    as_words,
+)
 from pytest_exposed.model import Image
 from pytest_exposed.ports import Ports
 
@@ -13,7 +20,7 @@ _MOST_NAMES = 3
 """Names of an image that are told: it can have any number."""
 
 
-def image_from_record(record: Record, name: str) -> Image:
+def image_from_record(record: JsonObject, name: str) -> Image:
     """Return the image of an inspection, called name."""
     config = as_dict(record.get("Config"))
     documented, invalid = Ports.from_exposed(map(str, as_dict(config.get("ExposedPorts"))))
@@ -28,12 +35,12 @@ def image_from_record(record: Record, name: str) -> Image:
     )
 
 
-def tags(record: Record) -> list[str]:
+def tags(record: JsonObject) -> list[str]:
     """Return the names that an image has: "httpd:2.4"."""
     return sorted(as_texts(record.get("RepoTags")))
 
 
-def layers(image: Image, history: Sequence[Record]) -> Image:
+def layers(image: Image, history: Sequence[JsonObject]) -> Image:
     """Return the image with its layers' commands, and the images that these are the tops of."""
     parents = {}
     for place, layer in enumerate(history):

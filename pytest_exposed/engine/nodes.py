@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pytest_exposed.engine.api import Api, timeout_of
 from pytest_exposed.engine.hosts import Host, Member, resolve
-from pytest_exposed.engine.untyped import Record, as_dict
+from pytest_exposed.engine.untyped import JsonObject, as_dict
 from pytest_exposed.errors import ConfigurationError, EngineError
 from pytest_exposed.text import printable
 
@@ -60,7 +60,7 @@ def _nodes(host: Host) -> tuple[list[_Node], str]:
     return sorted(found, key=lambda x: (x.name, x.id)), str(own)
 
 
-def _node(record: Record) -> _Node:
+def _node(record: JsonObject) -> _Node:
     status, manager = as_dict(record.get("Status")), as_dict(record.get("ManagerStatus"))
     address = str(status.get("Addr") or "")
     if address in ("", "0.0.0.0", "::"):  # noqa: S104  # a manager that listens on all

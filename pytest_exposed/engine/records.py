@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from ipaddress import ip_address
 
 from pytest_exposed.engine.untyped import (
-    Record,
+    JsonObject,
     as_dict,
     as_labels,
     as_list,
@@ -65,7 +65,7 @@ class Listed:
     """The names of its networks."""
 
     @classmethod
-    def from_record(cls, record: Record) -> Listed:
+    def from_record(cls, record: JsonObject) -> Listed:
         """Return the container of one record of the list; RecordError where it is none."""
         identity = record.get("Id")
         if not isinstance(identity, str) or not _ID.fullmatch(identity):
@@ -169,7 +169,7 @@ def _ports(entries: object) -> tuple[Ports, tuple[Publication, ...]]:
     return Ports(declared), tuple(sorted(published))
 
 
-def publishes(network: Record) -> bool:
+def publishes(network: JsonObject) -> bool:
     """Return whether the list tells the ports of containers in a network, of `GET /networks`.
 
     It tells those that the network's driver took note of: that of bridges, unless they are internal
@@ -207,7 +207,7 @@ class Inspected:
         return _ipv4(self.endpoints)
 
     @classmethod
-    def from_record(cls, record: Record) -> Inspected:
+    def from_record(cls, record: JsonObject) -> Inspected:
         """Return what an inspection tells; of a field that is missing, the emptiest value."""
         state = as_dict(record.get("State"))
         settings = as_dict(record.get("HostConfig"))
@@ -235,7 +235,7 @@ class Inspected:
         )
 
 
-def _state(state: Record) -> str:
+def _state(state: JsonObject) -> str:
     """Return created, running, paused, restarting, exited or dead."""
     if state.get("Restarting") is True:
         return "restarting"

@@ -13,7 +13,7 @@ from pytest_exposed.engine.company import Company
 from pytest_exposed.engine.ended import why_unseen
 from pytest_exposed.engine.neighbours import Neighbours
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.engine.verdicts import Answer, Verdicts
+from pytest_exposed.engine.verdicts import Observed, Verdicts
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Endpoint
 from pytest_exposed.ports import Port
@@ -53,18 +53,18 @@ class Round:
         self._readings = self._look.observe(self._company.targets(), runs=self._company.runs)
         self._neighbours = Neighbours(self._readings, self._company.places)
 
-    def answers(self, rules: Sequence[Rule], *, owners: bool) -> dict[str, Answer]:
+    def answers(self, rules: Sequence[Rule], *, owners: bool) -> dict[str, Observed]:
         """Return a snapshot of each wanted container by its id, judged, or why there is none."""
-        members = self._company.members
-        self._company.learn(x for x in members if self._is_silent(self._readings.get(x.id)))
+        containers = self._company.containers
+        self._company.learn(x for x in containers if self._is_silent(self._readings.get(x.id)))
         self._engine.images.learn(
-            x for x in members if isinstance(self._readings.get(x.id), Reading)
+            x for x in containers if isinstance(self._readings.get(x.id), Reading)
         )
-        alone = {x.id: self._alone(x) for x in members}
+        alone = {x.id: self._alone(x) for x in containers}
         verdicts = Verdicts(self._engine, self._company, self._neighbours, self._look, alone)
         return {x.id: verdicts.of(x.id, rules, owners=owners) for x in self._wanted}
 
-    def _alone(self, listed: Listed) -> Answer:
+    def _alone(self, listed: Listed) -> Observed:
         try:
             return self._snapshot(listed)
         except ObservationError as error:

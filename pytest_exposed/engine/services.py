@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 
-from pytest_exposed.engine.api import Api, LostError, Record
+from pytest_exposed.engine.api import Api, LostError
+from pytest_exposed.engine.untyped import JsonObject
 from pytest_exposed.errors import EngineError
 
 
-def services_of(api: Api, timeout: float) -> Sequence[Record] | str:
+def services_of(api: Api, timeout: float) -> Sequence[JsonObject] | str:
     """Return the services of an engine's swarm, or why nobody tells them.
 
     timeout is a manager's, in seconds an answer. On an engine that is in no swarm there are none,

@@ -7,10 +7,9 @@ routing mesh on all nodes, only the service knows, and only a manager tells serv
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from pytest_exposed.engine.records import INGRESS, UNTOLD
-from pytest_exposed.engine.untyped import Record, as_dict
+from pytest_exposed.engine.untyped import JsonObject, as_dict
 from pytest_exposed.errors import UntoldError
 from pytest_exposed.model import Container, Service
 from pytest_exposed.rules import Rule
@@ -35,14 +34,16 @@ def not_to_be_judged(container: Container, rules: Sequence[Rule], why: str) -> U
     )
 
 
-def service_of(container: Record) -> Service | None:
+def service_of(container: JsonObject) -> Service | None:
     """Return the Swarm service whose task a container of the engine's list is, or None."""
     labels = container.get("Labels")
     service = Service.of({str(k): str(v) for k, v in as_dict(labels).items()})
     return service if service is not None and service.id is not None else None
 
 
-def joined(containers: Sequence[Record], services: Sequence[Record] | str) -> list[dict[str, Any]]:
+def joined(
+    containers: Sequence[JsonObject], services: Sequence[JsonObject] | str
+) -> list[JsonObject]:
     """Return an engine's records of containers, of tasks with what their services publish.
 
     services are those that `GET /services` answers, or why it doesn't.
@@ -69,7 +70,7 @@ def _untold(service: Service, why: str) -> str:
     )
 
 
-def _ports(service: Record) -> list[Record]:
+def _ports(service: JsonObject) -> list[JsonObject]:
     """Return what a service publishes by ingress, in the form of the list's Ports."""
     entries = as_dict(service.get("Endpoint")).get("Ports")
     return [

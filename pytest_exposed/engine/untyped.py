@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-Record = Mapping[str, Any]
+JsonObject = dict[str, Any]
 """A JSON object, of which every field can be missing, null or of another type."""
 
 
@@ -14,7 +13,7 @@ def as_text(value: object) -> str:
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else ""
 
 
-def as_dict(value: object) -> Record:
+def as_dict(value: object) -> JsonObject:
     """Return an object; an empty one for what is none."""
     return value if isinstance(value, dict) else {}
 

@@ -20,7 +20,7 @@ from pytest_exposed.text import printable
 if TYPE_CHECKING:
     from pytest_exposed.engine.engine import Engine
 
-Answer = Container | ObservationError
+Observed = Container | ObservationError
 """What looking at a container gives: a snapshot of it, or why there is none."""
 
 Verdict = tuple[Finding, ...] | ObservationError
@@ -36,7 +36,7 @@ class Verdicts:
         company: Company,
         neighbours: Neighbours,
         look: Look,
-        seen: Mapping[str, Answer],
+        seen: Mapping[str, Observed],
     ) -> None:
         """Take the snapshots of a whole company by their ids, each as if it were alone."""
         self._engine = engine
@@ -46,7 +46,7 @@ class Verdicts:
         self._seen = seen
         self._owned: dict[str, tuple[Listener, ...]] = {}
 
-    def of(self, identity: str, rules: Sequence[Rule], *, owners: bool) -> Answer:
+    def of(self, identity: str, rules: Sequence[Rule], *, owners: bool) -> Observed:
         """Return a snapshot with its neighbours and findings, and with the owners of listeners."""
         answer = self._seen[identity]
         if not isinstance(answer, Container):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pytest_exposed.model import Container
 from pytest_exposed.ports import Port
-from pytest_exposed.rules.rule import Case, Verdict, rule, rule_of_container, where, who
+from pytest_exposed.rules.rule import Breach, Case, rule, rule_of_container, where, who
 
 CIS = "CIS Docker Benchmark 1.6.0"
 """The edition that is cited: the numbers of its controls moved between editions."""
 
 
 @rule("published-everywhere", "cis")
-def _published_everywhere(case: Case) -> Verdict:
+def _published_everywhere(case: Case) -> Breach | None:
     """It is published on all addresses of the host instead of one.
 
     It is reachable from every network that the host is in. Name the address: -p ADDRESS:HOST:PORT.
@@ -29,7 +29,7 @@ def _published_everywhere(case: Case) -> Verdict:
 
 
 @rule("published-privileged", "cis")
-def _published_privileged(case: Case) -> Verdict:
+def _published_privileged(case: Case) -> Breach | None:
     """It is published on a port of the host below 1024.
 
     Such ports are reserved for the host's own trusted services. Use one from 1024 on, or waive it
@@ -45,7 +45,7 @@ def _published_privileged(case: Case) -> Verdict:
 
 
 @rule("ssh", "cis", by_owners=True)
-def _ssh(case: Case) -> Verdict:
+def _ssh(case: Case) -> Breach | None:
     """It is 22/tcp and listening, or its listener is sshd.
 
     Keys, users and patches of an SSH server are managed beside those of the engine. Use
@@ -66,7 +66,7 @@ def _ssh(case: Case) -> Verdict:
 
 
 @rule_of_container("host-network", "cis")
-def _host_network(container: Container) -> Verdict:
+def _host_network(container: Container) -> Breach | None:
     """The container shares the host's network; a finding of the container, with no port.
 
     It can reach the host's loopback services, and listens on the host itself. Give it a network of

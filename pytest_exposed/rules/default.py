@@ -6,12 +6,12 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Listener
 from pytest_exposed.ports import PROTOCOLS, Port
 from pytest_exposed.rules import layers
-from pytest_exposed.rules.rule import LAYER, Case, Verdict, processes, rule, who
+from pytest_exposed.rules.rule import LAYER, Breach, Case, processes, rule, who
 from pytest_exposed.text import printable
 
 
 @rule("unreachable", "default")
-def _unreachable(case: Case) -> Verdict:
+def _unreachable(case: Case) -> Breach | None:
     """It is documented or published, and nothing outside can reach its listeners.
 
     A server that binds 127.0.0.1 in a container answers only the container itself; one on IPv6
@@ -47,7 +47,7 @@ def _unreachable(case: Case) -> Verdict:
     )
 
 
-def _led_elsewhere(case: Case) -> Verdict:
+def _led_elsewhere(case: Case) -> Breach | None:
     """Return what is wrong with publications that lead to where no listener is bound, if so."""
     reached = case.is_reached
     if reached:
@@ -69,7 +69,7 @@ def _led_elsewhere(case: Case) -> Verdict:
 
 
 @rule("published-silent", "default", tells=["command"])
-def _published_silent(case: Case) -> Verdict:
+def _published_silent(case: Case) -> Breach | None:
     """It is published, and nothing listens on it.
 
     The host accepts connections there, and they fail. Publish the port that the service listens
@@ -86,7 +86,7 @@ def _published_silent(case: Case) -> Verdict:
 
 
 @rule("silent", "default", tells=["command", "history"])
-def _silent(case: Case) -> Verdict:
+def _silent(case: Case) -> Breach | None:
     """It is documented, and nothing listens on it.
 
     Proxies route to it, `docker run -P` publishes it, CI waits for it, in vain. Remove the EXPOSE,
@@ -122,7 +122,7 @@ def _silent(case: Case) -> Verdict:
 
 
 @rule("published-undocumented", "default")
-def _published_undocumented(case: Case) -> Verdict:
+def _published_undocumented(case: Case) -> Breach | None:
     """It is published, and the image does not document it.
 
     The next one who runs the image won't know that it has to be. Add an EXPOSE to the Dockerfile.
@@ -136,7 +136,7 @@ def _published_undocumented(case: Case) -> Verdict:
 
 
 @rule("undocumented", "default", "cis")
-def _undocumented(case: Case) -> Verdict:
+def _undocumented(case: Case) -> Breach | None:
     """It is listening, and the image does not document it.
 
     Every other container in its networks can reach a port that nobody has written down. Add an

@@ -96,11 +96,11 @@ def who(listener: Listener) -> str:
 LAYER = " (layer: "
 """Where a message ends with the words of an image's layer."""
 
-Verdict = tuple[str, str] | None
-"""Message and fix, or None where the rule isn't broken."""
+Breach = tuple[str, str]
+"""Message and fix of a broken rule."""
 
-Judge = Callable[[Case], Verdict]
-JudgeOfContainer = Callable[[Container], Verdict]
+Judge = Callable[[Case], Breach | None]
+JudgeOfContainer = Callable[[Container], Breach | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pytest_exposed.sockets.local import Local
 from pytest_exposed.sockets.reading import LeftError, Reading, Target
 from pytest_exposed.sockets.remote import Remote
 
-Answers = dict[str, "Reading | ObservationError"]
+Readings = dict[str, "Reading | ObservationError"]
 
 ORDER = ("netlink", "procfs", "helper", "exec")
 """Best first: what the kernel says, what it shows to all, to a helper, what an image claims."""
@@ -39,13 +39,13 @@ class Look:
         *,
         runs: Callable[[Target], bool],
         elsewhere: Collection[str] = (),
-    ) -> Answers:
+    ) -> Readings:
         """Return a reading of each target by the first source that sees it, or why none does.
 
         runs asks the engine whether a container still runs. elsewhere are the ids of those whose
         sockets are in a kernel of their own: only exec can tell them.
         """
-        answers: Answers = {}
+        answers: Readings = {}
         missing = list(targets)
         settled: set[str] = set()
         reasons: dict[str, list[str]] = {x.id: [] for x in missing}
@@ -75,7 +75,7 @@ class Look:
                 answers[identity] = ObservationError("\n".join(told))
         return answers
 
-    def _ask(self, source: str, targets: Sequence[Target]) -> Answers:
+    def _ask(self, source: str, targets: Sequence[Target]) -> Readings:
         if source == "helper":
             return helper.observe(targets, self._ids, self._remote)
         if source == "exec":

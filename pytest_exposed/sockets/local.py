@@ -16,7 +16,7 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
 from pytest_exposed.sockets.members import Member, Members
 from pytest_exposed.sockets.process import ContainerProcess, GoneProcessError
-from pytest_exposed.sockets.reading import DNS, Answer, Reading, Target, with_shared
+from pytest_exposed.sockets.reading import DNS, Reading, Sockets, Target, with_shared
 from pytest_exposed.sockets.table import (
     Socket,
     lines_of,
@@ -25,7 +25,7 @@ from pytest_exposed.sockets.table import (
     parse_ipv6_addresses,
 )
 
-Read = Callable[[ContainerProcess], Answer]
+Read = Callable[[ContainerProcess], Sockets]
 
 _HELD_PROCESSES = 4096
 _AT_ONCE = 64
@@ -61,7 +61,7 @@ class Local:
         ahead is told of the processes that read is called with next, many at a time.
         """
         answers: dict[str, Reading | ObservationError] = {}
-        seen: dict[object, Answer] = {}
+        seen: dict[object, Sockets] = {}
         for begin in range(0, len(targets), _AT_ONCE):
             with ExitStack() as stack:
                 found: list[Member] = []
@@ -81,7 +81,7 @@ class Local:
         return self._with_holders(with_shared(answers))
 
     def _reading(
-        self, found: Member, source: str, read: Read, seen: dict[object, Answer]
+        self, found: Member, source: str, read: Read, seen: dict[object, Sockets]
     ) -> Reading:
         process, addresses = found.process, found.addresses
         if _key(found) not in seen:

@@ -20,7 +20,7 @@ from typing import Literal
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import ContainerProcess, local_port_range, namespace_of
-from pytest_exposed.sockets.reading import Answer
+from pytest_exposed.sockets.reading import Sockets
 from pytest_exposed.sockets.table import (
     CLOSE,
     LISTEN,
@@ -104,7 +104,7 @@ class Reader:
         opened = self._open(away) if away else ()
         self._opened = dict(zip((x.namespace for x in away), opened, strict=True))
 
-    def sockets(self, process: ContainerProcess) -> Answer:
+    def sockets(self, process: ContainerProcess) -> Sockets:
         """Return the listening sockets of a process's namespace, and its local port range.
 
         Raises ObservationError where it can't be entered or its answer is no answer.

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import ContainerProcess, local_port_range, namespace_of
-from pytest_exposed.sockets.reading import Answer
+from pytest_exposed.sockets.reading import Sockets
 from pytest_exposed.sockets.table import READINGS, lines_of, parse_table, steady
 
 
-def sockets(process: ContainerProcess) -> Answer:
+def sockets(process: ContainerProcess) -> Sockets:
     """Return the listening sockets of the process's network namespace, and its local port range.
 
     The range is None but in the caller's own namespace.

@@ -13,7 +13,7 @@ from pytest_exposed.sockets.table import Socket
 
 T = TypeVar("T")
 
-Answer = tuple[list[Socket], "tuple[int, int] | None"]
+Sockets = tuple[list[Socket], "tuple[int, int] | None"]
 """A namespace's listening sockets, and its range of ports for clients where it can be seen."""
 
 DNS = "127.0.0.11"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_exposed import Container, Engine, EngineError, Ports
 
 if TYPE_CHECKING:
-    from pytest_exposed.engine.verdicts import Answer
+    from pytest_exposed.engine.verdicts import Observed
 
 STARTING, UP, ENDING, GONE = "starting", "up", "ending", "gone"
 
@@ -67,7 +67,7 @@ class Verdicts:
         self._judge(engine.source, answers, began, time.monotonic())
 
     def _judge(
-        self, source: str, answers: Mapping[str, Answer], began: float, ended: float
+        self, source: str, answers: Mapping[str, Observed], began: float, ended: float
     ) -> None:
         for identity, answer in answers.items():
             if not isinstance(answer, Container):

@@ -68,14 +68,14 @@ def target(identity: str, place: str = "", *addresses: str) -> Target:
 
 TARGETS = (target(WEB, WEB, "172.19.0.2"), target(JOINER, WEB), target(IDLE))
 
-Answers = dict[str, "Reading | ObservationError"]
+Readings = dict[str, "Reading | ObservationError"]
 
 
-def by_helper(text: bytes) -> Answers:
+def by_helper(text: bytes) -> Readings:
     return helper.observe(TARGETS, [WEB, JOINER, IDLE], Says(text))
 
 
-def by_exec(text: bytes) -> Answers:
+def by_exec(text: bytes) -> Readings:
     return exec_.observe(TARGETS[:1], Says(text))
 
 

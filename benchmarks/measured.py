@@ -37,11 +37,25 @@ class Results:
     asked: int = 0
     """How many containers were asked in each of the ways."""
     audits: list[AuditCost] = field(default_factory=list)
+    answers: float | None = None
+    """Seconds that the engine takes for what an audit of the smallest fleet asks it."""
     kinds: list[KindCost] = field(default_factory=list)
     ways: list[Way] = field(default_factory=list)
     growths: list[Growth] = field(default_factory=list)
     start_ups: list[StartUp] = field(default_factory=list)
     import_seconds: float = 0
+
+    def once_and_each(self, source: str) -> tuple[float, float] | None:
+        """Return the seconds that an audit takes for any fleet, and for each container of it.
+
+        They are those of a line through the smallest and the largest; None where there is but one.
+        """
+        found = [x for x in self.audits if x.source == source]
+        if len(found) < 2:
+            return None
+        small, large = found[0], found[-1]  # fleets grow
+        each = (large.whole - small.whole) / (large.containers - small.containers)
+        return small.whole - small.containers * each, each
 
     @property
     def audit(self) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import tempfile
 from collections.abc import Callable
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,6 +87,32 @@ def parts(fleet: list[Staged], source: str, helper_image: str, rounds: int) -> d
     if not local:
         found["pids"] = 0
     return found
+
+
+def answers(stage: Stage, rounds: int) -> float | None:
+    """Return the seconds an engine takes for what an audit asks it; None where it is far away.
+
+    They are asked for over a bare connection: a ping, the list, and one image.
+    """
+    api = stage.client.api
+    path = getattr(api.get_adapter(api.base_url), "socket_path", None)
+    if path is None:
+        return None
+    (image, *_) = {x["ImageID"] for x in api.containers()}
+    calls = ("/_ping", "/containers/json", f"/images/{image}/json")
+
+    def ask() -> None:
+        with socket.socket(socket.AF_UNIX) as bare:
+            bare.connect(path)
+            connection = HTTPConnection("localhost")
+            connection.sock = bare
+            for call in calls:
+                connection.request(
+                    "GET", call if call == "/_ping" else f"/v{api.api_version}{call}"
+                )
+                assert connection.getresponse().read()
+
+    return medians({"": lambda: timed(ask)}, rounds)[""]
 
 
 def look(engine: Engine, fleet: list[Staged]) -> Callable[[], float]:

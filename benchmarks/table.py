@@ -61,6 +61,7 @@ def markdown(results: Results) -> str:
                 ],
             ),
             "",
+            *_once_and_each(results),
             "## An audit of containers of other kinds",
             "",
             _INSPECTED,
@@ -103,6 +104,21 @@ def markdown(results: Results) -> str:
             "",
         ]
     )
+
+
+def _once_and_each(results: Results) -> list[str]:
+    """Return what of an audit's cost is the same for any fleet."""
+    found = results.once_and_each("netlink")
+    if found is None:
+        return []
+    text = "So an audit by netlink takes {} ms for any fleet, and {} ms for each container of it."
+    lines = [text.format(*map(_ms, found))]
+    if results.answers is not None:
+        lines.append(
+            f"The engine alone, over a bare connection, takes {_ms(results.answers)} ms to answer "
+            f"a ping, the list of {results.audits[0].containers}, and one image."
+        )
+    return [*lines, ""]
 
 
 def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

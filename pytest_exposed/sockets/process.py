@@ -132,7 +132,7 @@ class ContainerProcess:
                 self._take_a_living_thread()
                 namespace = self._look_up_namespace()
             self._namespace = namespace
-            self.prove()
+            self._prove_owner()
         except BaseException:
             self.close()
             raise
@@ -167,11 +167,14 @@ class ContainerProcess:
         To be called again after every read: the table of a namespace whose last process has ended
         reads as an empty table.
         """
+        self._prove_owner()
+        if self._look_up_namespace() != self._namespace:
+            raise GoneProcessError(f"process {self.pid} went to another network namespace")
+
+    def _prove_owner(self) -> None:
         self._cgroup = self.read("cgroup", _CGROUP_LIMIT)
         if owner_of(self._cgroup, self.ids) != self.id:
             raise GoneProcessError(f"process {self.pid} is not, or no longer, the container's")
-        if self._look_up_namespace() != self._namespace:
-            raise GoneProcessError(f"process {self.pid} went to another network namespace")
 
     def _take_a_living_thread(self) -> None:
         """Look through another thread where the first has ended: it has no network any more."""

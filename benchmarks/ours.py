@@ -57,13 +57,13 @@ def parts(fleet: list[Staged], source: str, helper_image: str, rounds: int) -> d
         Engine(source=source, helper_image=helper_image) as engine,
         tempfile.TemporaryDirectory() as folder,
     ):
-        everyone = engine.running()
+        everyone = engine.observer.running()
         wanted = [x for x in everyone if x.id in ids]
         local = source in ("netlink", "procfs")
-        looked = Round(engine, wanted, everyone)
+        looked = Round(engine.observer, wanted, everyone)
         seen = [
             x
-            for x in looked.answers(engine.rules, owners=False).values()
+            for x in looked.answers(engine.observer.rules, owners=False).values()
             if isinstance(x, Container)
         ]
         assert len(seen) == len(fleet)
@@ -76,10 +76,10 @@ def parts(fleet: list[Staged], source: str, helper_image: str, rounds: int) -> d
             write(Path(folder, "report.json"), [x.as_record() for x in outcome.hosts.values()])
 
         works: dict[str, Callable[[], object]] = {
-            "list": engine.running,
+            "list": engine.observer.running,
             "pids": lambda: pids_of([x.id for x in everyone]) if local else None,
-            "sockets": lambda: Round(engine, wanted, everyone),
-            "rules": lambda: looked.answers(engine.rules, owners=False),
+            "sockets": lambda: Round(engine.observer, wanted, everyone),
+            "rules": lambda: looked.answers(engine.observer.rules, owners=False),
             "reporting": report,
         }
         found = medians({k: lambda v=v: timed(v) for k, v in works.items()}, rounds)
@@ -120,8 +120,8 @@ def look(engine: Engine, fleet: list[Staged]) -> Callable[[], float]:
     ids = {x.id for x in fleet}
 
     def once() -> None:
-        everyone = engine.running()
-        answers = engine.observe([x for x in everyone if x.id in ids], everyone)
+        everyone = engine.observer.running()
+        answers = engine.observer.observe([x for x in everyone if x.id in ids], everyone)
         assert all(isinstance(x, Container) for x in answers.values()), answers
 
     return lambda: timed(once)

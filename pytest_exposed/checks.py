@@ -49,12 +49,12 @@ def container_listens_on(
     check = _all_listen_on(snapshots, wanted, only=only)
     if check or not within:
         return check
-    before = [(x, engine.inspect(x)) for x in snapshots]
+    before = [(x, engine.observer.inspect(x)) for x in snapshots]
     for _ in moments(within):
         for snapshot, then in before:
-            now = engine.inspect(snapshot)
+            now = engine.observer.inspect(snapshot)
             if (now.started, now.restarts) != (then.started, then.restarts):
-                log = engine.last_lines(snapshot)
+                log = engine.observer.last_lines(snapshot)
                 raise not_running(str(snapshot), now, log, restarted=True)
         check = _all_listen_on(engine.tasks(container), wanted, only=only)
         if check:
@@ -156,7 +156,7 @@ def container_publishes(engine: Engine, container: object, *ports: PortsLike) ->
     wanted = [x for form in ports for x in PublishedPort.parse(form)]
     if not wanted:
         raise _no_ports()
-    for listed in engine.find_tasks(container)[0]:
+    for listed in engine.observer.find_tasks(container)[0]:
         check = _publishes(engine, listed, wanted)
         if not check:
             break
@@ -166,7 +166,7 @@ def container_publishes(engine: Engine, container: object, *ports: PortsLike) ->
 def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) -> Check:
     name = printable(listed.name)
     if listed.state not in RUNS:
-        raise not_running(name, engine.inspect(listed), engine.last_lines(listed))
+        raise not_running(name, engine.observer.inspect(listed), engine.observer.last_lines(listed))
     missing = [x for x in wanted if not any(x.is_met_by(y) for y in listed.published)]
     found = _list(listed.published) or "nothing"
     if missing and listed.untold:
@@ -199,16 +199,16 @@ def container_matches_image(
     """
     _expect_engine(engine)
     ignored = _ignored(ignore)
-    judged_by = [x for x in engine.rules if x.name not in ignored]
+    judged_by = [x for x in engine.observer.rules if x.name not in ignored]
     if not judged_by:
         raise ConfigurationError(
             f"no rule is left to judge by: ignore={ignore!r} leaves out each of "
-            f"{', '.join(x.name for x in engine.rules)}"
+            f"{', '.join(x.name for x in engine.observer.rules)}"
         )
     accepts = _allowance(allow)
-    listed, everyone = engine.find(container)
-    answer = engine.observe([listed], everyone, owners=True, rules=judged_by)[listed.id]
-    answer = settle(engine, listed, answer, grace, owners=True, rules=judged_by)
+    listed, everyone = engine.observer.find(container)
+    answer = engine.observer.observe([listed], everyone, owners=True, rules=judged_by)[listed.id]
+    answer = settle(engine.observer, listed, answer, grace, owners=True, rules=judged_by)
     if isinstance(answer, ObservationError):
         raise answer
     untold = answer.untold
@@ -217,7 +217,7 @@ def container_matches_image(
     if not found and untold is not None:
         raise untold
     if not found:
-        left_out = [x.name for x in engine.rules if x.name in ignored]
+        left_out = [x.name for x in engine.observer.rules if x.name in ignored]
         without = f", {_list(left_out)} ignored" if left_out else ""
         return Check(True, f"{answer} matches {answer.image}{without}", answer)
     why = f"{answer} does not match {answer.image}: {brief(found)}"

@@ -107,7 +107,7 @@ class Checker:
 
     def close(self) -> None:
         """Close the engine, and say where its helper may be left."""
-        left = self.engine.release()
+        left = self.engine.observer.close()
         tell([left] if left else [])
 
     def forget(self) -> None:
@@ -148,10 +148,10 @@ class Checker:
         is_remote = isinstance(known, Container) and known.source in REMOTE
         if known is not None and is_remote and time.monotonic() - self._looked_at < _FRESH:
             return known
-        everyone = self.engine.running()
+        everyone = self.engine.observer.running()
         if known is not None and not is_remote:
-            return self.engine.observe([listed], everyone, owners=True)[listed.id]
-        self._round = self.engine.observe(together, everyone, owners=True)
+            return self.engine.observer.observe([listed], everyone, owners=True)[listed.id]
+        self._round = self.engine.observer.observe(together, everyone, owners=True)
         self._looked_at = time.monotonic()
         return self._round[listed.id]
 

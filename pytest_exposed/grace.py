@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
-from pytest_exposed.engine import Engine
+from pytest_exposed.engine.observer import Observer
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.verdicts import Observed
 from pytest_exposed.errors import EngineError, GoneError, ObservationError, UntoldError
@@ -41,7 +41,7 @@ def _settled(answer: Observed) -> bool:
 
 
 def settle(
-    engine: Engine,
+    observer: Observer,
     listed: Listed,
     answer: Observed,
     grace: float,
@@ -60,28 +60,28 @@ def settle(
         return answer
     if not listed.starting and listed.up_for >= grace:
         return answer
-    left = _left(engine, listed, grace, waited)
+    left = _left(observer, listed, grace, waited)
     if not listed.starting and left + waited <= 0:
         return answer
     for _ in moments(max(left, _FIRST_PAUSE)):
-        everyone = engine.running()
+        everyone = observer.running()
         now = [x for x in everyone if x.id == listed.id]
-        answer = engine.observe(now or [listed], everyone, owners=owners, rules=rules)[listed.id]
+        answer = observer.observe(now or [listed], everyone, owners=owners, rules=rules)[listed.id]
         if _settled(answer) or not now:
             break
     return answer
 
 
-def _left(engine: Engine, listed: Listed, grace: float, waited: float) -> float:
+def _left(observer: Observer, listed: Listed, grace: float, waited: float) -> float:
     """Return how many seconds of the grace a container has left, by the engine's clock."""
     try:
-        inspected = engine.inspect(listed)
+        inspected = observer.inspect(listed)
     except ObservationError:
         return 0
     if inspected.starting:
         return grace - waited
     try:
-        now = engine.now()
+        now = observer.now()
     except EngineError:  # one that tells its containers, and not its clock
         now = None
     if inspected.started is None or now is None:

@@ -136,7 +136,7 @@ class Settings:
             ignore=self.ignore,
             helper_image=self.helper_image,
         )
-        engine.acceptance = self.acceptance
+        engine.observer.acceptance = self.acceptance
         return engine
 
 

@@ -57,11 +57,11 @@ class HostAudit:
         """
         began = time.monotonic()
         try:
-            engine = self.engine()
-            self._list(engine.records())
+            observer = self.engine().observer
+            self._list(observer.records())
             self.wanted = self.everyone
             if self.settings.filters:
-                chosen = {x.id for x in engine.running(self.settings.filters)}
+                chosen = {x.id for x in observer.running(self.settings.filters)}
                 self.wanted = [x for x in self.everyone if x.id in chosen]
         except EngineError as error:
             self.error = str(error)
@@ -76,7 +76,7 @@ class HostAudit:
 
     def _list(self, records: list[dict[str, Any]]) -> None:
         self._records, self._listed_at = records, time.monotonic()
-        self.everyone = self.engine().parse(records)
+        self.everyone = self.engine().observer.parse(records)
 
     def dump(self) -> str:
         """Return what a worker process needs to run the same tests."""
@@ -125,17 +125,17 @@ class HostAudit:
         """Close the connection, if there is one; return a line where its helper may be left."""
         self._closed = True
         engine, self._engine = self._engine, None
-        return engine.release() if engine is not None else None
+        return engine.observer.close() if engine is not None else None
 
     def observe(self, chosen: Sequence[Listed]) -> dict[str, Observed]:
         """Look at all chosen containers in one round; raises EngineError."""
-        engine = self.engine()
+        observer = self.engine().observer
         if time.monotonic() - self._listed_at > _FRESH:
-            self._list(engine.records())
+            self._list(observer.records())
         self._now = {x.id: x for x in self.everyone}
         fresh = [self._now.get(x.id, x) for x in chosen]
         self._looked_at = time.monotonic()
-        return engine.observe(fresh, self.everyone, owners=self.settings.shows_all)
+        return observer.observe(fresh, self.everyone, owners=self.settings.shows_all)
 
     def answer(self, listed: Listed, *, again: bool = False) -> Observed:
         """Return what was found of a container that was among the chosen; raises EngineError.
@@ -144,15 +144,15 @@ class HostAudit:
         over; so is one whose test runs again.
         """
         assert self.round is not None
-        engine, settings = self.engine(), self.settings
+        observer, settings = self.engine().observer, self.settings
         waited = 0.0
         if again:
-            everyone = engine.running()
+            everyone = observer.running()
             now = next((x for x in everyone if x.id == listed.id), listed)
-            answer = engine.observe([now], everyone, owners=settings.shows_all)[listed.id]
+            answer = observer.observe([now], everyone, owners=settings.shows_all)[listed.id]
         else:
             answer = self.round.result()[listed.id]
             now = self._now.get(listed.id, listed)
             waited = time.monotonic() - self._looked_at
         owners = settings.shows_all
-        return settle(engine, now, answer, settings.grace, owners=owners, waited=waited)
+        return settle(observer, now, answer, settings.grace, owners=owners, waited=waited)

@@ -16,19 +16,19 @@ from pytest_exposed.model import Container, Substitute
 from pytest_exposed.sockets.reading import Target
 
 if TYPE_CHECKING:
-    from pytest_exposed.engine.engine import Engine
+    from pytest_exposed.engine.observer import Observer
 
 
 class Company:
     """Some containers of an engine and those whose network they may share; each inspected once."""
 
     def __init__(
-        self, engine: Engine, wanted: Sequence[Listed], everyone: Sequence[Listed]
+        self, observer: Observer, wanted: Sequence[Listed], everyone: Sequence[Listed]
     ) -> None:
         """Take the containers that are wanted, and all that run."""
-        self._engine = engine
+        self._observer = observer
         self._inspected: dict[str, Inspected] = {}
-        unlisted = Unlisted(engine, self.inspect)
+        unlisted = Unlisted(observer, self.inspect)
         near = with_neighbours(wanted, everyone)
         self.learn(x for x in near if unlisted.may_lack_ports_of(x))
         self._containers = {x.id: unlisted.complete(x) for x in near}
@@ -64,7 +64,7 @@ class Company:
             shares,
             lambda: self.inspect(listed).pid,
             lambda: self._sandbox(place),
-            lambda: self._engine.inspect(listed).addresses,
+            lambda: self._observer.inspect(listed).addresses,
         )
 
     def _sandbox(self, place: str) -> str:
@@ -75,20 +75,20 @@ class Company:
     def runs(self, target: Target) -> bool:
         """Return whether a container has processes now."""
         try:
-            return self._engine.inspect(self[target.id]).state in RUNS
+            return self._observer.inspect(self[target.id]).state in RUNS
         except ObservationError:  # removed
             return False
 
     def learn(self, containers: Iterable[Listed]) -> None:
         """Inspect containers together, which takes less time than each."""
-        self._inspected |= self._engine.inspections(
+        self._inspected |= self._observer.inspections(
             x for x in containers if x.id not in self._inspected
         )
 
     def inspect(self, listed: Listed) -> Inspected:
         """Return what the list leaves out; raises as the engine's inspect does."""
         if listed.id not in self._inspected:
-            self._inspected[listed.id] = self._engine.inspect(listed)
+            self._inspected[listed.id] = self._observer.inspect(listed)
         return self._inspected[listed.id]
 
     def inspected(self, identity: str) -> Inspected | None:

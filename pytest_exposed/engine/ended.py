@@ -10,7 +10,7 @@ from pytest_exposed.errors import EngineError, GoneError, NotRunningError, Obser
 from pytest_exposed.text import printable
 
 if TYPE_CHECKING:
-    from pytest_exposed.engine.engine import Engine
+    from pytest_exposed.engine.observer import Observer
 
 RUNS = ("running", "paused")
 """States in which a container has processes."""
@@ -20,7 +20,7 @@ _MOMENT = 0.2
 
 
 def why_unseen(
-    engine: Engine,
+    observer: Observer,
     listed: Listed,
     told: ObservationError,
     *,
@@ -34,27 +34,27 @@ def why_unseen(
     """
     name = printable(listed.name)
     try:
-        inspected = engine.inspect(listed)
+        inspected = observer.inspect(listed)
         if inspected.state == "removing":
             return GoneError(f"{name} is gone since the run began")
         if inspected.state in RUNS and may_have_ended:
             time.sleep(_MOMENT)
             before = inspected.started
-            inspected = engine.inspect(listed)
-            if inspected.started != before or _started_since(engine, inspected, began):
-                return not_running(name, inspected, engine.last_lines(listed), restarted=True)
+            inspected = observer.inspect(listed)
+            if inspected.started != before or _started_since(observer, inspected, began):
+                return not_running(name, inspected, observer.last_lines(listed), restarted=True)
     except ObservationError as error:  # removed
         return error
     if inspected.state in RUNS:
         return ObservationError(f"no source can see the sockets of {name}:\n{told}")
-    return not_running(name, inspected, engine.last_lines(listed))
+    return not_running(name, inspected, observer.last_lines(listed))
 
 
-def _started_since(engine: Engine, inspected: Inspected, began: float) -> bool:
+def _started_since(observer: Observer, inspected: Inspected, began: float) -> bool:
     """Return whether a container was started after a look began, by the engine's clock."""
     elapsed = time.monotonic() - began  # before the engine is asked, which may take its time
     try:
-        now = engine.now()
+        now = observer.now()
     except EngineError:  # one that tells its containers, and not its clock
         return False
     if now is None or inspected.started is None:

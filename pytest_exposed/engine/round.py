@@ -24,7 +24,7 @@ from pytest_exposed.sockets.reading import DNS, Reading
 from pytest_exposed.text import printable
 
 if TYPE_CHECKING:
-    from pytest_exposed.engine.engine import Engine
+    from pytest_exposed.engine.observer import Observer
 
 # Runtimes that leave a container's sockets in the host's kernel. Others (gVisor, Kata) keep them in
 # a kernel of their own, and the host's would truthfully show none.
@@ -41,15 +41,15 @@ class Round:
     """One look at some containers of an engine, and at those whose network they share."""
 
     def __init__(
-        self, engine: Engine, wanted: Sequence[Listed], everyone: Sequence[Listed]
+        self, observer: Observer, wanted: Sequence[Listed], everyone: Sequence[Listed]
     ) -> None:
         """Look at the wanted containers' sockets; everyone are all that run."""
         self._began = time.monotonic()
-        self._engine = engine
+        self._observer = observer
         self._wanted = wanted
         self._ports: dict[str, frozenset[Port]] = {}
-        self._company = Company(engine, wanted, everyone)
-        self._look = Look(engine.source, [x.id for x in everyone], engine.remote)
+        self._company = Company(observer, wanted, everyone)
+        self._look = Look(observer.source, [x.id for x in everyone], observer.remote)
         self._readings = self._look.observe(self._company.targets(), runs=self._company.runs)
         self._neighbours = Neighbours(self._readings, self._company.places)
 
@@ -57,11 +57,11 @@ class Round:
         """Return a snapshot of each wanted container by its id, judged, or why there is none."""
         containers = self._company.containers
         self._company.learn(x for x in containers if self._is_silent(self._readings.get(x.id)))
-        self._engine.images.learn(
+        self._observer.images.learn(
             x for x in containers if isinstance(self._readings.get(x.id), Reading)
         )
         alone = {x.id: self._alone(x) for x in containers}
-        verdicts = Verdicts(self._engine, self._company, self._neighbours, self._look, alone)
+        verdicts = Verdicts(self._observer, self._company, self._neighbours, self._look, alone)
         return {x.id: verdicts.of(x.id, rules, owners=owners) for x in self._wanted}
 
     def _alone(self, listed: Listed) -> Observed:
@@ -73,7 +73,7 @@ class Round:
     def _snapshot(self, listed: Listed) -> Container:
         """Return a container as if it were alone, not yet judged."""
         reading = self._reading(listed)
-        image = self._engine.images.documented(listed.image_id, listed.image)
+        image = self._observer.images.documented(listed.image_id, listed.image)
         together = (listed.id, *self._neighbours.of(listed.id))
         named = frozenset[Port]().union(*map(self._named, together))
         held = self._neighbours.held(listed.id)
@@ -88,13 +88,13 @@ class Round:
             published=listed.published,
             listeners=found,
             source=reading.source,
-            host=self._engine.host,
+            host=self._observer.host,
             labels=listed.labels,
             at_host=reading.at_host or self._company.places[listed.id] == "host",
             endpoints=self._endpoints(listed, reading),
             notes=tuple(self._notes(listed, image.invalid, reading)),
         )
-        notes = self._engine.acceptance.notes(container)
+        notes = self._observer.acceptance.notes(container)
         if made_by_molecule(listed.labels):
             container = replace(container, substitute=self._company.substitute(container))
             if container.substitute is not None:
@@ -105,7 +105,7 @@ class Round:
         """Return the ports that a container's image documents, or that it declares or publishes."""
         if identity not in self._ports:
             listed = self._company[identity]
-            documented = self._engine.images.documented(listed.image_id, listed.image).documented
+            documented = self._observer.images.documented(listed.image_id, listed.image).documented
             published = (x.port for x in listed.published)
             self._ports[identity] = frozenset({*documented, *listed.declared, *published})
         return self._ports[identity]
@@ -118,14 +118,14 @@ class Round:
             seen = any(isinstance(x, Reading) for x in self._readings.values())
             alone = len(self._company) == 1
             raise why_unseen(
-                self._engine, listed, reading, began=self._began, may_have_ended=seen or alone
+                self._observer, listed, reading, began=self._began, may_have_ended=seen or alone
             )
         if not self._is_silent(reading):
             return reading
         # No socket at all: true of an idle container, and of one whose kernel is another.
         runtime = self._company.inspect(listed).runtime
         if runtime == "oci":  # what podman says of every one
-            runtime = self._engine.default_runtime()
+            runtime = self._observer.default_runtime()
         if runtime in KERNEL_RUNTIMES:
             return reading
         self._readings |= self._look.observe(
@@ -162,7 +162,7 @@ class Round:
         found = listed.endpoints
         listing = {y for x in found for y in (x.ipv4, x.ipv6) if y}
         if reading.addresses is not None and not listing <= reading.addresses:
-            found = self._engine.inspect(listed).endpoints  # the list may be older
+            found = self._observer.inspect(listed).endpoints  # the list may be older
         network = reading.default_network
         if network is None:
             return found

@@ -11,15 +11,15 @@ from pytest_exposed.engine.records import Inspected, Listed
 from pytest_exposed.errors import ObservationError
 
 if TYPE_CHECKING:
-    from pytest_exposed.engine.engine import Engine
+    from pytest_exposed.engine.observer import Observer
 
 
 class Unlisted:
     """Completes what an engine listed: containers are inspected only where something is missing."""
 
-    def __init__(self, engine: Engine, inspect: Callable[[Listed], Inspected]) -> None:
+    def __init__(self, observer: Observer, inspect: Callable[[Listed], Inspected]) -> None:
         """Take what asks the engine."""
-        self._engine = engine
+        self._observer = observer
         self._inspect = inspect
 
     def complete(self, listed: Listed) -> Listed:
@@ -53,4 +53,4 @@ class Unlisted:
 
     @cached_property
     def _publishing(self) -> frozenset[str]:
-        return self._engine.publishing_networks()
+        return self._observer.publishing_networks()

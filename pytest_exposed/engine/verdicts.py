@@ -18,7 +18,7 @@ from pytest_exposed.sockets import Look
 from pytest_exposed.text import printable
 
 if TYPE_CHECKING:
-    from pytest_exposed.engine.engine import Engine
+    from pytest_exposed.engine.observer import Observer
 
 Observed = Container | ObservationError
 """What looking at a container gives: a snapshot of it, or why there is none."""
@@ -32,14 +32,14 @@ class Verdicts:
 
     def __init__(
         self,
-        engine: Engine,
+        observer: Observer,
         company: Company,
         neighbours: Neighbours,
         look: Look,
         seen: Mapping[str, Observed],
     ) -> None:
         """Take the snapshots of a whole company by their ids, each as if it were alone."""
-        self._engine = engine
+        self._observer = observer
         self._company = company
         self._neighbours = neighbours
         self._look = look
@@ -63,7 +63,8 @@ class Verdicts:
                 neighbours=tuple(self._with_owners(x) for x in container.neighbours),
             )
         if "history" in told:
-            container = replace(container, image=self._engine.images.with_history(container.image))
+            image = self._observer.images.with_history(container.image)
+            container = replace(container, image=image)
         if "command" in told:
             container = replace(container, substitute=self._company.substitute(container))
         verdict = self._findings(container, rules) if wrong or by_owners else ()
@@ -81,7 +82,7 @@ class Verdicts:
         except ObservationError as error:
             return error
         today = date.today()  # noqa: DTZ011  # the user's day
-        return self._engine.acceptance.applied(container, found, today)
+        return self._observer.acceptance.applied(container, found, today)
 
     def _certain(self, container: Container, verdict: Verdict) -> Verdict:
         """Return the verdict, unless a neighbour that was not seen may answer a publication."""

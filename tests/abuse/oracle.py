@@ -57,14 +57,14 @@ class Verdicts:
         """Look at the containers once, as an audit does, and judge what is said of them."""
         began = time.monotonic()
         try:
-            everyone = engine.running()
-            chosen = {x.id for x in engine.running(filters)}
+            everyone = engine.observer.running()
+            chosen = {x.id for x in engine.observer.running(filters)}
             wanted = [x for x in everyone if x.id in chosen]
-            answers = engine.observe(wanted, everyone)
+            answers = engine.observer.observe(wanted, everyone)
         except EngineError as error:
             self.errors.append(str(error))
             return
-        self._judge(engine.source, answers, began, time.monotonic())
+        self._judge(engine.observer.source, answers, began, time.monotonic())
 
     def _judge(
         self, source: str, answers: Mapping[str, Observed], began: float, ended: float

@@ -21,7 +21,7 @@ def closes(_: socket.socket) -> None:
 def test_one_connection_is_enough_for_call_after_call(relay: Relay) -> None:
     with Engine(relay.url) as engine:
         for _ in range(3):
-            engine.running()
+            engine.observer.running()
             with pytest.raises(NotFoundError):
                 engine.image("no-such-image")
     assert len(relay.requests) > 6
@@ -37,10 +37,10 @@ def test_one_whose_answer_was_not_read_is_not_used_again(text: bytes, relay: Rel
     with Engine(relay.url, timeout=2) as engine:
         relay.meddle = lambda _: relay.answer_and_hold(text)
         with pytest.raises(EngineError, match=r"redirect|no answer in time"):
-            engine.running()
+            engine.observer.running()
         relay.meddle = lambda _: None
         assert relay.accepted == 1
-        engine.running()
+        engine.observer.running()
         assert relay.accepted == 2
 
 
@@ -55,7 +55,7 @@ def test_what_changes_nothing_is_asked_again(relay: Relay) -> None:
 
     with Engine(relay.url) as engine:
         relay.meddle = once  # type: ignore[assignment]  # a Meddle or None
-        engine.running()
+        engine.observer.running()
     assert len([x for x in relay.requests if "/containers/json" in x]) == 2
 
 
@@ -63,14 +63,14 @@ def test_on_a_new_connection_it_is_an_error(relay: Relay) -> None:
     with Engine(relay.url) as engine:
         relay.meddle = lambda x: closes if "/containers/json" in x else None
         with pytest.raises(EngineError, match="the connection was closed without an answer"):
-            engine.running()
+            engine.observer.running()
     assert len([x for x in relay.requests if "/containers/json" in x]) == 2
 
 
 def test_what_creates_something_is_asked_once(relay: Relay) -> None:
     with Engine(relay.url) as engine:
         relay.meddle = lambda x: closes if x.startswith("POST") else None
-        api = engine._api
+        api = engine.observer._api
         with pytest.raises(EngineError):
             api.json_object(
                 "POST /containers/create", lambda: api.client.create_container("nosuch")

@@ -82,7 +82,7 @@ def test_whatever_the_list_is(lie: Meddle, relay: Relay) -> None:
         # Where there is none at all, on a connection that was at rest, it is asked once more.
         assert len(relay.requests) == (3 if lie is lies.TRANSPORT["closes"] else 2)
         relay.meddle = lambda _: None
-        engine.running()  # it was the answer, and not the connection
+        engine.observer.running()  # it was the answer, and not the connection
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_no_answer_eats_the_memory(lie: str, relay: Relay) -> None:
         tracemalloc.start()
         try:
             with pytest.raises(EngineError):
-                engine.running()
+                engine.observer.running()
             _, most = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -204,38 +204,38 @@ class TestManyInspections:
 
     def test_each_gets_its_own(self, lie: Meddle, relay: Relay, idle: list[str]) -> None:
         with Engine(relay.url, timeout=TIMEOUT) as engine:
-            listed = [x for x in engine.running() if x.id in idle]
-            truth = {x.id: engine.inspect(x) for x in listed}
+            listed = [x for x in engine.observer.running() if x.id in idle]
+            truth = {x.id: engine.observer.inspect(x) for x in listed}
             assert len({x.pid for x in truth.values()}) == len(idle)
-            assert engine.inspections(listed) == truth
+            assert engine.observer.inspections(listed) == truth
 
             relay.meddle = lambda x: lie if idle[2] in x else None
             with bounded():
-                found = engine.inspections(listed)
+                found = engine.observer.inspections(listed)
             # Where one takes too long the rest is left, to be asked for one by one.
             wanted = idle[:2] if lie in TOO_SLOW else [x for x in idle if x != idle[2]]
             assert found == {x: truth[x] for x in wanted}
             relay.meddle = lambda _: None
             # A connection that ended with the lie is one whose container is asked for alone.
-            again = engine.inspections(listed)
+            again = engine.observer.inspections(listed)
             assert again == {} if lie in TOO_SLOW else len(again) >= len(idle) - 1
             assert again.items() <= truth.items()
-            assert {x.id: engine.inspect(x) for x in listed} == truth
+            assert {x.id: engine.observer.inspect(x) for x in listed} == truth
 
     def test_that_of_another_is_not_taken(self, relay: Relay, idle: list[str]) -> None:
         another = lies.says(lies.whole(b'{"Id": "%s"}' % idle[0].encode()))
         with Engine(relay.url, timeout=TIMEOUT) as engine:
-            listed = [x for x in engine.running() if x.id in idle]
+            listed = [x for x in engine.observer.running() if x.id in idle]
             relay.meddle = lambda x: another if idle[2] in x else None
-            assert set(engine.inspections(listed)) == {x for x in idle if x != idle[2]}
+            assert set(engine.observer.inspections(listed)) == {x for x in idle if x != idle[2]}
 
     def test_connections_that_ended_are_made_anew(self, relay: Relay, idle: list[str]) -> None:
         with Engine(relay.url, timeout=TIMEOUT) as engine:
-            listed = [x for x in engine.running() if x.id in idle]
-            truth = engine.inspections(listed)
+            listed = [x for x in engine.observer.running() if x.id in idle]
+            truth = engine.observer.inspections(listed)
             relay.end_connections()
-            assert truth.items() >= engine.inspections(listed).items()
-            assert engine.inspections(listed) == truth
+            assert truth.items() >= engine.observer.inspections(listed).items()
+            assert engine.observer.inspections(listed) == truth
 
     def test_a_proxy_that_serves_one_connection_at_a_time(
         self, relay: Relay, idle: list[str]
@@ -243,9 +243,9 @@ class TestManyInspections:
         relay.serial = True
         with bounded(), Engine(relay.url, timeout=TIMEOUT) as engine:
             for _ in range(2):
-                everyone = engine.running()
+                everyone = engine.observer.running()
                 listed = [x for x in everyone if x.id in idle]
-                answers = engine.observe(listed, everyone)
+                answers = engine.observer.observe(listed, everyone)
                 assert answers.keys() == set(idle)
                 assert all(isinstance(x, Container) for x in answers.values()), answers
         assert len([x for x in relay.requests if re.search(r"/containers/\w{64}/json", x)]) >= 12
@@ -253,9 +253,9 @@ class TestManyInspections:
     def test_a_proxy_that_takes_no_more_connections(self, relay: Relay, idle: list[str]) -> None:
         relay.serial = True
         with bounded(), Engine(relay.url, timeout=TIMEOUT) as engine, ExitStack() as stack:
-            everyone = engine.running()
+            everyone = engine.observer.running()
             fill_up(relay, stack)
-            answers = engine.observe([x for x in everyone if x.id in idle], everyone)
+            answers = engine.observer.observe([x for x in everyone if x.id in idle], everyone)
             assert answers.keys() == set(idle)
             assert all(isinstance(x, Container) for x in answers.values()), answers
 
@@ -323,14 +323,14 @@ class TestALongList:
         labels = {f"com.example.label-{x}": "y" * 100 for x in range(30)}
         with Engine(relay.url) as engine:
             relay.meddle = lambda _: lies.says(lies.containers(10_000, Labels=labels))
-            assert len(engine.running()) == 10_000
+            assert len(engine.observer.running()) == 10_000
 
     def test_of_a_million_is_not(self, relay: Relay) -> None:
         text = lies.containers(1_000_000)
         with Engine(relay.url) as engine:
             relay.meddle = lambda _: lies.says(text)
             with pytest.raises(EngineError, match="over 67108864 bytes, which no engine does"):
-                engine.running()
+                engine.observer.running()
 
 
 class TestAnAudit:

@@ -257,7 +257,7 @@ class TestPublishedToOneAddress:
         )
         seen = look.container(container.name)
         # That a socket is of IPv6 alone is what only netlink tells.
-        is_right = right or (word.startswith("tcp6only") and look.source != "netlink")
+        is_right = right or (word.startswith("tcp6only") and look.observer.source != "netlink")
         assert found(seen) == (set() if is_right else {"unreachable 80/tcp"})
 
 

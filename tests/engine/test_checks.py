@@ -528,11 +528,11 @@ class TestTextsForSeveral:
     def test_of_rules_and_waivers(self, engine_url: str) -> None:
         waivers = "web: 80  # one\n\n db: silent  # two"
         with Engine(engine_url, select="cis, silent", ignore="ssh", allow=waivers) as engine:
-            assert [x.name for x in engine.rules] == [
+            assert [x.name for x in engine.observer.rules] == [
                 *("silent", "undocumented", "published-everywhere", "published-privileged"),
                 "host-network",
             ]
-            assert [x.glob for x in engine.acceptance.waivers] == ["web", "db"]
+            assert [x.glob for x in engine.observer.acceptance.waivers] == ["web", "db"]
 
 
 @pytest.mark.parametrize("text", ["x", "0", "-1", "nan", "inf", "1e9"])

@@ -115,7 +115,7 @@ def names(shared_stage: Stage) -> dict[str, str]:
 def seen(look: Engine, names: dict[str, str], shared_stage: Stage) -> dict[str, Container]:
     """All of them, observed in one round."""
     by_name = {x.name: x for x in look.containers(label=shared_stage.label)}
-    assert {x.source for x in by_name.values()} == {look.source}
+    assert {x.source for x in by_name.values()} == {look.observer.source}
     return {name: by_name[full] for name, full in names.items()}
 
 

@@ -90,7 +90,7 @@ class TestHostNetwork:
     def test_also_when_that_has_ended(self, engine_url: str, look: Engine, stage: Stage) -> None:
         owner = stage.run(name="owner", network_mode="host")
         joiner = stage.run(name="joiner", network_mode=f"container:{owner.id}")
-        with Engine(engine_url, source=look.source, select=["host-network"]) as engine:
+        with Engine(engine_url, source=look.observer.source, select=["host-network"]) as engine:
             assert found(engine.container(joiner.name)) == {"host-network"}
             owner.sdk.stop()
             assert found(engine.container(joiner.name)) == {"host-network"}

@@ -82,61 +82,61 @@ def test_removed(look: Engine, stage: Stage) -> None:
 class TestBetweenListAndLook:
     def test_removed(self, look: Engine, stage: Stage) -> None:
         container = stage.run("tcp:0.0.0.0:80")
-        listed, everyone = look.find(container.name)
+        listed, everyone = look.observer.find(container.name)
         container.sdk.remove(force=True)
-        answer = look.observe([listed], everyone)[container.id]
+        answer = look.observer.observe([listed], everyone)[container.id]
         assert isinstance(answer, GoneError)
         assert str(answer) == f"{container.name} is gone since the run began"
 
     def test_ended(self, look: Engine, stage: Stage) -> None:
         container = stage.run("tcp:0.0.0.0:80")
-        listed, everyone = look.find(container.name)
+        listed, everyone = look.observer.find(container.name)
         container.sdk.kill()
         wait_until(lambda: container.state() == "exited", "its end")
-        answer = look.observe([listed], everyone)[container.id]
+        answer = look.observer.observe([listed], everyone)[container.id]
         assert isinstance(answer, NotRunningError)
         assert f"{container.name} has exited with code 137" in str(answer)
 
     def test_restarted(self, look: Engine, stage: Stage) -> None:
         container = stage.run("tcp:0.0.0.0:80", exposes=("80",))
-        listed, everyone = look.find(container.name)
+        listed, everyone = look.observer.find(container.name)
         container.sdk.restart(timeout=0)
         wait_until(lambda: container.sdk.logs().count(b"ready") == 2, "it is ready again")
-        answer = look.observe([listed], everyone)[container.id]
+        answer = look.observer.observe([listed], everyone)[container.id]
         assert not isinstance(answer, Exception)
         assert answer.listening == {"80/tcp"}
 
     def test_restarted_with_another_address(self, look: Engine, stage: Stage) -> None:
         network = stage.network()
         container = stage.run("tcp:0.0.0.0:80", exposes=("80",), network=network.name)
-        listed, everyone = look.find(container.name)
+        listed, everyone = look.observer.find(container.name)
         container.sdk.stop()
         # The first free address is given: that which it had.
         stage.run(name="other", network=network.name)
         container.sdk.start()
         wait_until(lambda: container.sdk.logs().count(b"ready") == 2, "it is ready again")
-        assert look.find(container.name)[0].addresses != listed.addresses
-        answer = look.observe([listed], everyone)[container.id]
+        assert look.observer.find(container.name)[0].addresses != listed.addresses
+        answer = look.observer.observe([listed], everyone)[container.id]
         assert not isinstance(answer, Exception)
         assert answer.listening == {"80/tcp"}
 
     def test_connected_to_another_network(self, look: Engine, stage: Stage) -> None:
         network, other = stage.network(), stage.network()
         container = stage.run("tcp:0.0.0.0:80", exposes=("80",), network=network.name)
-        listed, everyone = look.find(container.name)
+        listed, everyone = look.observer.find(container.name)
         network.disconnect(container.sdk)
         other.connect(container.sdk)
-        answer = look.observe([listed], everyone)[container.id]
+        answer = look.observer.observe([listed], everyone)[container.id]
         assert not isinstance(answer, Exception)
         assert answer.listening == {"80/tcp"}
 
     def test_the_others_are_seen_all_the_same(self, look: Engine, stage: Stage) -> None:
         going = stage.run("tcp:0.0.0.0:80", name="going")
         staying = stage.run("tcp:0.0.0.0:80", name="staying")
-        everyone = look.running()
+        everyone = look.observer.running()
         wanted = [x for x in everyone if x.id in (going.id, staying.id)]
         going.sdk.remove(force=True)
-        answers = look.observe(wanted, everyone)
+        answers = look.observer.observe(wanted, everyone)
         assert isinstance(answers[going.id], GoneError)
         seen = answers[staying.id]
         assert not isinstance(seen, Exception)
@@ -176,7 +176,9 @@ def test_the_wait_ends_with_the_grace(engine: Engine, stage: Stage) -> None:
 
 def test_a_container_older_than_the_grace_is_not_waited_for(engine: Engine, stage: Stage) -> None:
     container = starts_late(stage, 4.5)
-    wait_until(lambda: engine.find(container.name)[0].up_for >= 3, "it is three seconds old")
+    wait_until(
+        lambda: engine.observer.find(container.name)[0].up_for >= 3, "it is three seconds old"
+    )
     assert not container_matches_image(engine, container.name, grace=3)
 
 
@@ -185,5 +187,5 @@ def test_whose_health_is_not_known_yet_is_waited_for_at_any_age(
 ) -> None:
     hour = 3600 * 10**9
     container = starts_late(stage, 1.5, healthcheck={"Test": ["CMD", "/none"], "Interval": hour})
-    wait_until(lambda: engine.find(container.name)[0].up_for >= 1, "it is a second old")
+    wait_until(lambda: engine.observer.find(container.name)[0].up_for >= 1, "it is a second old")
     assert container_matches_image(engine, container.name, grace=1)

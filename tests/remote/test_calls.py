@@ -21,10 +21,10 @@ _ID = re.compile(r"[0-9a-f]{64}")
 def asked(relay: Relay, stage: Stage) -> Counter[str]:
     """Return the calls of one look at the containers of a stage, by how often they were made."""
     with Engine(relay.url, source="netlink") as engine:
-        everyone = engine.running()
-        chosen = engine.running({"label": [stage.label]})
+        everyone = engine.observer.running()
+        chosen = engine.observer.running({"label": [stage.label]})
         relay.requests.clear()
-        answers = engine.observe(chosen, everyone)
+        answers = engine.observer.observe(chosen, everyone)
     assert [x for x in answers.values() if isinstance(x, Exception)] == []
     return Counter(_ID.sub("ID", re.sub(r"/v[0-9.]+(?=/)|[?].*", "", x)) for x in relay.requests)
 

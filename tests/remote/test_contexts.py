@@ -55,7 +55,7 @@ def reached(host: str | None, relay: Relay) -> bool:
     """Return whether a look at a host goes through a relay."""
     before = len(relay.requests)
     with Engine(host) as engine:
-        engine.running()
+        engine.observer.running()
     return len(relay.requests) > before
 
 
@@ -211,7 +211,7 @@ class TestTls:
         self.create(docker, "prod", private, "ca", "cert", "key")
         with Engine("prod") as engine:
             assert (engine.label, engine.host) == ("prod", private.tls_url)
-            assert engine.running() == []
+            assert engine.observer.running() == []
 
     def test_before_those_of_the_environment(
         self,
@@ -224,7 +224,7 @@ class TestTls:
         monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
         monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path / "nowhere"))
         with Engine("prod") as engine:
-            assert engine.running() == []
+            assert engine.observer.running() == []
 
     def test_without_an_authority_where_it_is_not_to_be_verified(
         self, docker: Docker, private: PrivateEngine
@@ -235,7 +235,7 @@ class TestTls:
             pytest.warns(match="Unverified HTTPS request"),
             Engine("prod") as engine,
         ):
-            assert engine.running() == []
+            assert engine.observer.running() == []
 
     def test_without_a_certificate_the_engine_refuses(
         self, docker: Docker, private: PrivateEngine, refusal: Refusal

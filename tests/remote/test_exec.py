@@ -301,8 +301,8 @@ def test_one_that_is_late_does_not_hide_the_others(
     monkeypatch.setattr(remote, "EXEC_SECONDS", 1.5)
     late = stage.run(name="late", image=listener_with_cat(images, "exec /bin/busybox sleep 1000"))
     good = stage.run("tcp:0.0.0.0:80", name="good", image=listener_with_cat(images))
-    everyone = look.running()
-    answers = look.observe([x for x in everyone if x.id in (late.id, good.id)], everyone)
+    everyone = look.observer.running()
+    answers = look.observer.observe([x for x in everyone if x.id in (late.id, good.id)], everyone)
     seen = answers[good.id]
     assert isinstance(seen, Container)
     assert seen.listening == {"80/tcp"}

@@ -150,10 +150,10 @@ class TestWhatItFinds:
 
     def test_an_ended_container_is_no_empty_one(self, look: Engine, stage: Stage) -> None:
         container = stage.run("tcp:0.0.0.0:80")
-        listed, everyone = look.find(container.name)
+        listed, everyone = look.observer.find(container.name)
         container.sdk.kill()
         wait_until(lambda: container.state() == "exited", "its end")
-        answer = look.observe([listed], everyone)[container.id]
+        answer = look.observer.observe([listed], everyone)[container.id]
         assert isinstance(answer, ObservationError)
         assert "has exited with code 137" in str(answer)
 
@@ -320,7 +320,7 @@ class TestItStays:
         with Engine(relay.url, source="helper", helper_image=helper_image) as engine:
             engine.container(web.name)
             assert helper_made(relay, client)["State"]["Running"] is True
-            assert [x for x in engine.running() if is_helper(x)] == []
+            assert [x for x in engine.observer.running() if is_helper(x)] == []
         with pytest.raises(NotFound):
             helper_made(relay, client)
 

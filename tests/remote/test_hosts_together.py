@@ -320,8 +320,10 @@ class TestOneAlone:
         good = stage.run("tcp:0.0.0.0:80", name="good", image=image)
         with Engine(relay.url, source="exec") as engine:
             relay.meddle = at(f"{stuck.id}/exec", relay.hold)
-            everyone = engine.running()
-            answers = engine.observe([x for x in everyone if x.id in (stuck.id, good.id)], everyone)
+            everyone = engine.observer.running()
+            answers = engine.observer.observe(
+                [x for x in everyone if x.id in (stuck.id, good.id)], everyone
+            )
         assert "no answer in time" in str(answers[stuck.id])
         assert not isinstance(answers[good.id], Exception)
 

@@ -218,7 +218,7 @@ class TestInFixtures:
         inventory = write(
             f"[web]\nweb-1 docker_host={engine_url}\nweb-2 docker_host={engine_url}\n"
         )
-        pytester.makepyfile("def test_it(exposed): assert exposed.running() is not None")
+        pytester.makepyfile("def test_it(exposed): assert exposed.observer.running() is not None")
         result = pytester.runpytest(
             "--docker-host=ansible://web", f"--ansible-inventory={inventory}", "-v"
         )

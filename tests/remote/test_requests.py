@@ -69,8 +69,8 @@ def test_a_second_look_asks_for_no_image_again(
     with Engine(relay.url) as engine:
         for _ in range(2):
             asked(relay)
-            everyone = engine.running()
-            answers = engine.observe([x for x in everyone if x.id in ids], everyone)
+            everyone = engine.observer.running()
+            answers = engine.observer.observe([x for x in everyone if x.id in ids], everyone)
             assert answers.keys() == ids
         assert asked(relay) == ["/containers/json"]
 
@@ -90,5 +90,5 @@ def test_an_engine_whose_ping_tells_no_version_is_asked_for_it(answer: bytes, re
     ping = relay.answer(b"HTTP/1.1 " + answer + b"Content-Length: 2\r\n\r\nOK")
     relay.meddle = lambda line: ping if "/_ping" in line else None
     with Engine(relay.url) as engine:
-        engine.running()
+        engine.observer.running()
     assert asked(relay) == ["/_ping", "/version", "/containers/json"]

@@ -156,7 +156,7 @@ class TestItWorks:
         container = stage.run("tcp:0.0.0.0:80")
         with Engine(server.url) as engine:
             assert (engine.host, engine.label) == (server.shown, "127.0.0.1")
-            assert engine.find(container.name)[0].id == container.id
+            assert engine.observer.find(container.name)[0].id == container.id
 
     def test_by_a_name_of_the_users_configuration(
         self, ready: Path, server: Server, stage: Stage
@@ -170,7 +170,7 @@ class TestItWorks:
         container = stage.run("tcp:0.0.0.0:80")
         with Engine("ssh://prod-1") as engine:
             assert (engine.host, engine.label) == ("ssh://prod-1", "prod-1")
-            assert engine.find(container.name)[0].id == container.id
+            assert engine.observer.find(container.name)[0].id == container.id
 
     @pytest.mark.parametrize("source", ["netlink", "helper", "exec"])
     def test_with_each_source(

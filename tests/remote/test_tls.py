@@ -46,7 +46,7 @@ class TestGoodCertificates:
         url = private.tls_url.replace("tcp", scheme)
         with Engine(url) as engine:
             assert (engine.host, engine.label) == (url, "127.0.0.1")
-            assert engine.running() == []
+            assert engine.observer.running() == []
 
     def test_and_each_source_works(
         self, private: PrivateEngine, private_stage: Stage, use: Use
@@ -81,7 +81,7 @@ class TestGoodCertificates:
         use(private.certificates)
         monkeypatch.setenv("DOCKER_HOST", private.tls_url)
         with Engine() as engine:
-            assert engine.running() == []
+            assert engine.observer.running() == []
 
     def test_of_the_webs_authorities_do_not_take_their_place(
         self, private: PrivateEngine, use: Use, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -92,12 +92,12 @@ class TestGoodCertificates:
             monkeypatch.setenv(name, str(tmp_path / "web.pem"))
         use(private.certificates)
         with Engine(private.tls_url) as engine:
-            assert engine.running() == []
+            assert engine.observer.running() == []
 
     def test_do_not_keep_from_a_socket(self, private: PrivateEngine, use: Use) -> None:
         use(private.certificates)
         with Engine(private.url) as engine:
-            assert engine.running() == []
+            assert engine.observer.running() == []
 
 
 class TestBadCertificates:

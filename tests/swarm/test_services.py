@@ -235,7 +235,7 @@ class TestTheList:
         assert scene
         with Relay(manager.url) as relay, Engine(relay.url) as engine:
             relay.requests.clear()
-            assert len(engine.running()) >= 10
+            assert len(engine.observer.running()) >= 10
             calls = [x for x in relay.requests if "/services" in x]
         assert len(calls) == 1
 
@@ -246,7 +246,7 @@ class TestTheList:
         container = manager_images.client.containers.run(tag, ["ready"], detach=True)
         try:
             with Relay(manager.url) as relay, Engine(relay.url) as engine:
-                (listed,) = engine.running({"id": [str(container.id)]})
+                (listed,) = engine.observer.running({"id": [str(container.id)]})
                 assert listed.untold is None
                 assert not [x for x in relay.requests if "/services" in x]
         finally:

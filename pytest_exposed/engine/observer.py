@@ -1,0 +1,178 @@
+"""What the rest of the package asks an engine: its containers as listed, inspected and observed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from pytest_exposed.engine.api import Api, LostError
+from pytest_exposed.engine.helper import is_helper
+from pytest_exposed.engine.hosts import Host
+from pytest_exposed.engine.images import Images
+from pytest_exposed.engine.names import ambiguous, exact, find, name_of, names_to_suggest, unknown
+from pytest_exposed.engine.records import Inspected, Listed, RecordError, publishes, when
+from pytest_exposed.engine.remote import EngineRemote
+from pytest_exposed.engine.round import Round
+from pytest_exposed.engine.services import services_of
+from pytest_exposed.engine.swarm import joined, service_of
+from pytest_exposed.engine.untyped import JsonObject
+from pytest_exposed.engine.verdicts import Observed
+from pytest_exposed.errors import EngineError, GoneError, NotFoundError, ObservationError
+from pytest_exposed.model import Container
+from pytest_exposed.rules import Rule
+from pytest_exposed.rules.acceptance import Acceptance
+from pytest_exposed.text import printable
+
+
+class Observer:
+    """One engine as the rest of the package sees it; Engine is what users see of it."""
+
+    def __init__(
+        self,
+        host: Host,
+        *,
+        source: str,
+        rules: Sequence[Rule],
+        acceptance: Acceptance,
+        helper_image: str | None,
+        timeout: float,
+    ) -> None:
+        """Connect to host; source, rules and acceptance are how containers are seen and judged."""
+        self.source = source
+        self.rules = tuple(rules)
+        self.acceptance = acceptance
+        self._timeout = timeout
+        self._api = Api(host, timeout)
+        self.remote = EngineRemote(self._api, helper_image)
+        self.images = Images(self._api)
+
+    @property
+    def host(self) -> str:
+        """The engine's address, without user info."""
+        return self._api.host.shown
+
+    @property
+    def label(self) -> str:
+        """A short name of the engine, as in test ids."""
+        return self._api.host.label
+
+    def close(self) -> str | None:
+        """Remove the helper container and close the connections; return a line where it is left."""
+        try:
+            return self.remote.close()
+        finally:
+            self._api.close()
+
+    def now(self) -> datetime | None:
+        """Return the time by the engine's clock; None where it doesn't tell."""
+        return when(self._api.info().get("SystemTime"))
+
+    def default_runtime(self) -> str:
+        """Return the name of the runtime that containers get which ask for none."""
+        name = self._api.info().get("DefaultRuntime")
+        return name if isinstance(name, str) else ""
+
+    def publishing_networks(self) -> frozenset[str]:
+        """Return the names of the networks whose containers' ports the list tells."""
+        try:
+            networks = self._api.networks()
+        except LostError:
+            raise
+        except EngineError:  # a proxy that refuses to tell
+            return frozenset()
+        return frozenset(str(x.get("Name")) for x in networks if publishes(x))
+
+    def running(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Listed]:
+        """Return the running containers, those of Docker's filters only, sorted by name.
+
+        Paused and restarting ones are among them. Raises ConfigurationError for a bad filter.
+        """
+        return self.parse(self.records(filters))
+
+    def records(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[JsonObject]:
+        """Return the engine's own records of what running() returns.
+
+        Those of tasks of Swarm services have what these publish.
+        """
+        records = self._api.containers(filters)
+        if not any(map(service_of, records)):
+            return records
+        return joined(records, services_of(self._api, self._timeout))
+
+    def parse(self, records: Sequence[JsonObject]) -> list[Listed]:
+        """Return the containers of such records; EngineError where an engine sends no such ones."""
+        try:
+            found = [Listed.from_record(x) for x in records]
+            found = [x for x in found if not is_helper(x)]
+        except RecordError as error:
+            raise EngineError(
+                f"{self.host}: GET /containers/json answered what no engine does: {error}"
+            ) from None
+        return sorted(found, key=lambda x: (x.name, x.id))
+
+    def inspect(self, container: Listed | Container) -> Inspected:
+        """Return what the list leaves out; GoneError where the container has been removed."""
+        try:
+            return Inspected.from_record(self._api.container(container.id))
+        except NotFoundError:
+            raise GoneError(f"{printable(container.name)} is gone since the run began") from None
+
+    def inspections(self, containers: Iterable[Listed]) -> dict[str, Inspected]:
+        """Return by their ids what inspect does; those that are missing are left to it."""
+        records = self._api.inspections("containers", [x.id for x in containers])
+        # Another's would look right.
+        return {key: Inspected.from_record(x) for key, x in records if x.get("Id") == key}
+
+    def observe(
+        self,
+        wanted: Sequence[Listed],
+        everyone: Sequence[Listed],
+        *,
+        owners: bool = False,
+        rules: Sequence[Rule] | None = None,
+    ) -> dict[str, Observed]:
+        """Return a snapshot of each wanted container by its id, or why there is none.
+
+        everyone are all running containers, with whom the wanted ones may share their network.
+        The processes that hold listeners are looked up where something is wrong, for all with
+        owners. rules are what they are judged by, those of the engine by default.
+        """
+        rules = self.rules if rules is None else rules
+        return Round(self, wanted, everyone).answers(rules, owners=owners)
+
+    def find(self, container: object) -> tuple[Listed, list[Listed]]:
+        """Return the container that is meant, stopped ones included, and all running ones.
+
+        Raises NotFoundError where there is none, or several, ConfigurationError for what can't be
+        one.
+        """
+        found, everyone = self.find_tasks(container)
+        if len(found) > 1:
+            raise ambiguous(name_of(container), found)
+        return found[0], everyone
+
+    def find_tasks(self, container: object) -> tuple[list[Listed], list[Listed]]:
+        """Return the container that is meant, or the tasks of a Swarm service, as find does."""
+        name = name_of(container)
+        everyone = self.running()
+        found = exact(name, everyone)
+        if not found:
+            # A stopped container's own name comes before a running one's service or id.
+            every = self.parse(self._api.all_containers())
+            found = exact(name, every) or find(name, everyone) or find(name, every)
+            if not found:
+                raise unknown(name, "container", names_to_suggest(every), self.host)
+        return found, everyone
+
+    def snapshots(self, wanted: Sequence[Listed], everyone: Sequence[Listed]) -> list[Container]:
+        """Return snapshots of the wanted containers; raises what is known of one instead."""
+        snapshots = []
+        for answer in self.observe(wanted, everyone, owners=True).values():
+            if isinstance(answer, ObservationError):
+                raise answer
+            snapshots.append(answer)
+        return snapshots
+
+    def last_lines(self, container: Listed | Container) -> str:
+        """Return the last lines that a container logged, escaped; empty where there are none."""
+        return self._api.last_lines(container.id)

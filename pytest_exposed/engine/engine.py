@@ -75,6 +75,7 @@ class Engine:
             helper_image=helper_image,
             timeout=timeout_of(timeout),
         )
+        """What the rest of the package asks it; not for users."""
 
     def __enter__(self) -> Self:
         return self

@@ -102,10 +102,10 @@ def test_one_look_at_many_namespaces_ends_where_it_began(
     _, one, _ = ports
     own = [stage.run(f"tcp:0.0.0.0:{80 + x}", name=f"own-{x}") for x in range(3)]
     here = namespace_of("/proc/thread-self")
-    everyone = netlink.running()
+    everyone = netlink.observer.running()
     order = [own[0].name, on_host[0], own[1].name, own[2].name]
     wanted = sorted((x for x in everyone if x.name in order), key=lambda x: order.index(x.name))
-    answers = netlink.observe(wanted, [*wanted, *(x for x in everyone if x not in wanted)])
+    answers = netlink.observer.observe(wanted, [*wanted, *(x for x in everyone if x not in wanted)])
     heard_by_id = {x.name: heard(x) for x in answers.values() if isinstance(x, Container)}
     assert heard_by_id == {
         on_host[0]: {f"0.0.0.0:{one}/tcp reachable"},

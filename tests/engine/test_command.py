@@ -99,7 +99,9 @@ def test_only_a_silent_one_with_another_command_is_asked_for_its_words(
             assert container_listens_on(engine, name, 82 if name == other else 80, within=20)
         asked: list[str] = []
         inspect = engine.observer.inspect
-        monkeypatch.setattr(engine.observer, "inspect", lambda x: asked.append(x.name) or inspect(x))
+        monkeypatch.setattr(
+            engine.observer, "inspect", lambda x: asked.append(x.name) or inspect(x)
+        )
         seen: list[Container] = [engine.container(x) for x in (healthy, *own, other)]
     assert [[str(y) for y in x.findings] for x in seen] == [
         *([], ["silent 81/tcp"], ["silent 81/tcp"]),

@@ -380,7 +380,7 @@ class TestItStays:
 
     def test_and_takes_no_answer_to_another_question(self, through: Engine, web: Staged) -> None:
         through.container(web.name)
-        helper = through.remote._helper
+        helper = through.observer.remote._helper
         assert helper is not None
         helper._stream.send(f"0 {web.id}\n".encode(), 5)
         with pytest.raises(ObservationError, match="the helper wrote b'@done 0'"):

@@ -49,14 +49,24 @@ class AuditHooks:
         lines = [x.header() for x in self._audit.hosts]
         return [f"exposed: {x}" for x in (*lines, *self._audit.settings.left_out)]
 
-    @pytest.hookimpl(tryfirst=True)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
         self, session: pytest.Session, items: list[pytest.Item]
-    ) -> None:
-        """Add the audit's tests to those collected; the collectors report how many they have."""
-        for host in sorted(self._audit.hosts, key=lambda x: x.late):
-            if not host.awaited:
+    ) -> Generator[None, object, object]:
+        """Add the audit's tests to those collected; the collectors report how many they have.
+
+        What chooses tests, such as -k, chooses among containers. That a host was not reached comes
+        after it: left out it would be a pass.
+        """
+        hosts = sorted((x for x in self._audit.hosts if not x.awaited), key=lambda x: x.late)
+        for host in hosts:
+            if host.error is None:
                 items += self._tests(session, host)
+        result = yield
+        for host in hosts:
+            if host.error is not None:
+                items += self._tests(session, host)
+        return result
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note which tests of the audit are to run."""
@@ -69,6 +79,8 @@ class AuditHooks:
 
     def _tests(self, session: pytest.Session, host: HostAudit) -> Iterator[pytest.Item]:
         name = self._audit.id_of(host)
+        if host.error is not None and name.startswith(tuple(session.config.option.deselect or ())):
+            return iter(())
         collector = HostCollector.from_parent(
             session, name=name, nodeid=name, whole=self._audit, audit=host, chosen=self._chosen
         )
@@ -95,10 +107,11 @@ class AuditHooks:
 
     def _run(self, session: pytest.Session, host: HostAudit, items: list[pytest.Item]) -> None:
         """Run a host's tests as the loop of pytest does; what deselects tests is asked."""
-        others = session.config.pluginmanager.subset_hook_caller(
-            "pytest_collection_modifyitems", [self]
-        )
-        others(session=session, config=session.config, items=items)
+        if host.error is None:
+            others = session.config.pluginmanager.subset_hook_caller(
+                "pytest_collection_modifyitems", [self]
+            )
+            others(session=session, config=session.config, items=items)
         session.testscollected += len(items)
         self._due |= {x.nodeid for x in items if isinstance(x, ContainerItem)}
         chosen = [x.listed for x in items if isinstance(x, ContainerItem)]

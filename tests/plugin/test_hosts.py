@@ -193,12 +193,33 @@ class TestSeveral:
         result.stdout.re_match_lines(
             [
                 r"collecting \.\.\. collected 2 items",
-                rf"exposed\[{dead}\] FAILED ",
                 rf"exposed\[{shown(engine_url)}\]::\S+ PASSED ",
+                rf"exposed\[{dead}\] FAILED ",
                 rf"{NO_SOCKET}: GET /_ping: there is no such socket: ",
                 r"exposed: 1 container on 2 hosts, 1 match, 1 host not reached$",
                 rf"FAILED exposed\[{dead}\] - unix://",
             ]
+        )
+
+    @pytest.mark.parametrize("options", [["-k", "nothing"], ["-m", "slow"], ["-k", "app", "-n2"]])
+    def test_what_chooses_containers_does_not_leave_it_out(
+        self, options: list[str], run_pytest: Run, place: Stage, engine_url: str
+    ) -> None:
+        hosts = [f"--docker-host={x}" for x in (NO_SOCKET, engine_url)]
+        result = run_pytest("--exposed", "--exposed-filter", place.filter, *hosts, *options)
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.assert_outcomes(failed=1, passed=int("-n2" in options), deselected=None)
+        result.stdout.fnmatch_lines([f"FAILED exposed[[]{shown(NO_SOCKET)}[]] - unix://*"])
+
+    def test_it_is_left_out_by_its_own_id(
+        self, run_pytest: Run, place: Stage, engine_url: str
+    ) -> None:
+        hosts = [f"--docker-host={x}" for x in (NO_SOCKET, engine_url)]
+        own = f"--deselect=exposed[{shown(NO_SOCKET)}]"
+        result = run_pytest("--exposed", "--exposed-filter", place.filter, *hosts, own)
+        result.assert_outcomes(passed=1)
+        result.stdout.fnmatch_lines(
+            ["exposed: 1 container on 2 hosts, 1 match, 1 host not reached"]
         )
 
     def test_all_dead(self, run: Run, closed_port: int) -> None:

@@ -205,6 +205,8 @@ def container_matches_image(
             f"no rule is left to judge by: ignore={ignore!r} leaves out each of "
             f"{', '.join(x.name for x in engine.observer.rules)}"
         )
+    if not _is_duration(grace):
+        raise ConfigurationError(f"grace={grace!r} is not a number of seconds")
     accepts = _allowance(allow)
     listed, everyone = engine.observer.find(container)
     answer = engine.observer.observe([listed], everyone, owners=True, rules=judged_by)[listed.id]

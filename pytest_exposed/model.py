@@ -45,6 +45,8 @@ class Listener:
     """What an unattributed listener is to those outside, whoever's it may be."""
     owners: tuple[Process, ...] = ()
     inodes: frozenset[int] = field(default=frozenset(), compare=False, repr=False)
+    on_device: bool = False
+    """Whether it is bound to one network device (SO_BINDTODEVICE), as far as that is told."""
 
     @property
     def process(self) -> str | None:

@@ -183,7 +183,8 @@ class Ports(AbstractSet[Any]):
 
     def __eq__(self, other: object) -> bool:
         # Whatever means ports: to be unequal to all but sets would let `!=` pass.
-        if isinstance(other, (str, int, Port, list, tuple)) and not isinstance(other, bool):
+        means_ports = isinstance(other, (str, int, Port, list, tuple, Iterator))
+        if means_ports and not isinstance(other, bool):
             return self._ports == Ports.parse(other)._ports
         ports = _members(other)
         return NotImplemented if ports is None else self._ports == ports

@@ -42,6 +42,8 @@ class Images:
             raise ConfigurationError(
                 f"{printable(repr(image))} is a container, not an image: give its .image"
             )
+        if not {".", ".."}.isdisjoint(name.split("/")):  # engines answer with a redirect
+            raise ConfigurationError(f"{printable(name)!r} is not an image: no name has such parts")
         try:
             found = self._api.image(name)
         except RefusedError as error:

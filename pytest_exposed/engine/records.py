@@ -18,6 +18,7 @@ from pytest_exposed.engine.untyped import (
     as_list,
     as_number,
     as_text,
+    as_texts,
     as_words,
 )
 from pytest_exposed.errors import PortError
@@ -32,6 +33,9 @@ UNTOLD = "pytest-exposed.untold"
 """Key of a container: why what its service publishes is unknown."""
 
 _ID = re.compile(r"[0-9a-f]{64}")
+
+_ROUTING = {"NET_ADMIN", "CAP_NET_ADMIN", "ALL", "CAP_ALL"}
+"""What lets a process change routes (capabilities(7)), as engines and their users write it."""
 
 
 class RecordError(ValueError):
@@ -200,6 +204,8 @@ class Inspected:
     """The file on the engine's host that is its network namespace; empty where it has none."""
     endpoints: tuple[Endpoint, ...] = ()
     """As of Listed."""
+    may_route: bool = False
+    """Whether it was given the right to change the routes of its network."""
 
     @property
     def addresses(self) -> frozenset[str]:
@@ -232,6 +238,8 @@ class Inspected:
             command=as_words([record.get("Path") or "", *as_list(record.get("Args"))]),
             sandbox=as_text(network.get("SandboxKey")),
             endpoints=_endpoints(network.get("Networks")),
+            may_route=settings.get("Privileged") is True
+            or not _ROUTING.isdisjoint(x.upper() for x in as_texts(settings.get("CapAdd"))),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from pytest_exposed.engine.neighbours import Neighbours
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.verdicts import Observed, Verdicts
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.model import Container, Endpoint
+from pytest_exposed.model import Container, Endpoint, Listener
 from pytest_exposed.ports import Port
 from pytest_exposed.rules import Rule
 from pytest_exposed.sockets import Look
@@ -91,7 +91,7 @@ class Round:
             host=self._observer.host,
             labels=listed.labels,
             at_host=reading.at_host or self._company.places[listed.id] == "host",
-            endpoints=self._endpoints(listed, reading),
+            endpoints=self._endpoints(listed, reading, found),
             notes=tuple(self._notes(listed, image.invalid, reading)),
         )
         notes = self._observer.acceptance.notes(container)
@@ -150,12 +150,14 @@ class Round:
             return LOCAL_PORTS
         for identity in (listed.id, *self._neighbours.of(listed.id)):
             written = self._company.inspect(self._company[identity]).sysctls
-            low, _, high = written.get("net.ipv4.ip_local_port_range", "").strip().partition(" ")
-            if low.isdecimal() and high.strip().isdecimal():
-                return int(low), int(high)
+            words = written.get("net.ipv4.ip_local_port_range", "").split()
+            if len(words) == 2 and all(x.isdecimal() for x in words):
+                return int(words[0]), int(words[1])
         return LOCAL_PORTS
 
-    def _endpoints(self, listed: Listed, reading: Reading) -> tuple[Endpoint, ...]:
+    def _endpoints(
+        self, listed: Listed, reading: Reading, heard: Iterable[Listener]
+    ) -> tuple[Endpoint, ...]:
         """Return to which of a container's addresses its publications may lead."""
         if not listed.published:
             return ()
@@ -164,10 +166,19 @@ class Round:
         if reading.addresses is not None and not listing <= reading.addresses:
             found = self._observer.inspect(listed).endpoints  # the list may be older
         network = reading.default_network
-        if network is None:
+        # Which network's a device is, nothing tells.
+        if network is None or self._may_route(listed) or any(x.on_device for x in heard):
             return found
         # A swarm's networks lead to no host: what does is not listed, and then nothing is known.
         return tuple(x for x in found if x.ipv4 and IPv4Address(x.ipv4) in network)
+
+    def _may_route(self, listed: Listed) -> bool:
+        """Return whether a container, or one in its network, may have changed the default route.
+
+        The engine leads a publication to where that went when it made the network.
+        """
+        together = (listed.id, *self._neighbours.of(listed.id))
+        return any(self._company.inspect(self._company[x]).may_route for x in together)
 
     def _notes(self, listed: Listed, invalid: Sequence[str], reading: Reading) -> list[str]:
         notes = [

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from ipaddress import ip_address
+
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Listener
 from pytest_exposed.ports import PROTOCOLS, Port
@@ -42,9 +45,15 @@ def _unreachable(case: Case) -> Breach | None:
         where_bound = "none of its listeners can be reached from outside"
     return (
         f"{why}, and {where_bound}: {only}",
-        f"bind 0.0.0.0:{case.port.number} in {case.container.role}"
+        f"{_remedy(case, listeners)} in {case.container.role}"
         + ("" if case.published else f", or remove EXPOSE {case.port}"),
     )
+
+
+def _remedy(case: Case, listeners: Iterable[Listener]) -> str:
+    if any(x.kind == "loopback" and not ip_address(x.address).is_loopback for x in listeners):
+        return "don't bind it to the device lo"
+    return f"bind 0.0.0.0:{case.port.number}"
 
 
 def _led_elsewhere(case: Case) -> Breach | None:
@@ -55,9 +64,10 @@ def _led_elsewhere(case: Case) -> Breach | None:
     only = ", ".join(who(x) for x in case.answering)
     if reached is None:
         raise ObservationError(
-            f"{case.where} leads to {case.destinations} of {case.container}, which of them "
-            f"{case.container.source} can't tell, and it listens on {only}: run as root on the "
-            "engine's host, with the source auto"
+            f"{case.where} leads to {case.destinations} of {case.container}, and which of them "
+            "can't be told (it has no default route, or the right to change it, or a listener is "
+            f"bound to a device); it listens on {only}: bind 0.0.0.0:{case.port.number}, on no "
+            "device, and it answers at each"
         )
     those = "its only listener is" if len(case.answering) == 1 else "its listeners are"
     every = "[::]" if ":" in case.destinations else "0.0.0.0"  # noqa: S104

@@ -29,8 +29,9 @@ def takes(
     listener: Listener, publication: Publication, endpoints: Sequence[Endpoint]
 ) -> bool | None:
     """Return whether a listener takes what a publication leads to; None where it may."""
-    told = {_is_bound_to(x, listener) for x in destinations(publication, endpoints)}
-    if len(told) > 1:
+    ends = destinations(publication, endpoints)
+    told = {_is_bound_to(x, listener) for x in ends}
+    if len(told) > 1 or (listener.on_device and len(ends) > 1 and told != {False}):
         return None
     return told.pop() if told else True
 

@@ -164,8 +164,9 @@ class _Scene:
 
 
 def _scene(container: Container) -> _Scene:
-    listening = container.listening
-    return _Scene(container, listening, _by_number(listening), _neighbours(container))
+    # What listens on a number under another protocol: a server's UDP port may look like a client's.
+    heard = Ports(x.port for x in container.listeners if x.kind in ("reachable", "ephemeral"))
+    return _Scene(container, container.listening, _by_number(heard), _neighbours(container))
 
 
 def _by_number(ports: Ports) -> dict[int, list[Port]]:

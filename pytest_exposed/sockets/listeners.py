@@ -32,14 +32,14 @@ def listeners(
     """
     dns = _dns_pair(reading.sockets, local_ports)
     ipv4 = reading.addresses is None or any(":" not in x for x in reading.addresses)
-    merged: dict[tuple[Port, str, bool, Kind, bool], set[int]] = {}
+    merged: dict[tuple[Port, str, bool, Kind, bool, bool], set[int]] = {}
     for socket in reading.sockets:
         mine = belongs(socket, reading, held, dns)
         if mine is False:
             continue
         port = Port(socket.port, socket.protocol)
         kind = _kind(socket, port, reading, named, local_ports, ipv4=ipv4)
-        key = (port, socket.address, bool(mine), kind, bool(socket.v6only))
+        key = (port, socket.address, bool(mine), kind, bool(socket.v6only), bool(socket.device))
         # SO_REUSEPORT gives several sockets of one port and address: one listener.
         merged.setdefault(key, set()).add(socket.inode)
     return tuple(
@@ -50,8 +50,9 @@ def listeners(
             v6only,
             presumed=None if mine else kind,
             inodes=frozenset(inodes),
+            on_device=on_device,
         )
-        for (port, address, mine, kind, v6only), inodes in sorted(
+        for (port, address, mine, kind, v6only, on_device), inodes in sorted(
             merged.items(), key=lambda x: (*order(x[0][0]), *x[0][1:])
         )
     )

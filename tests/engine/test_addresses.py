@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from docker.types import IPAMConfig, IPAMPool
 
+from pytest_exposed import ObservationError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -218,6 +220,48 @@ class TestPublishedToOneAddress:
         if not is_served:
             assert f"which leads to {prefixes[0]}.9, and " in seen.findings[0].message
 
+    @pytest.mark.parametrize("place", [0, 1])
+    def test_where_the_route_may_be_the_containers_own_nothing_tells(
+        self, place: int, look: Engine, stage: Stage, prefixes: list[str]
+    ) -> None:
+        # The engine led the publication to the first network before the container went elsewhere.
+        networks = [stage.network(ipam=pool(f"{x}.0/24")) for x in prefixes]
+        endpoint = stage.client.api.create_endpoint_config(ipv4_address=f"{prefixes[0]}.9")
+        container = stage.create(
+            f"ip route replace default via {prefixes[1]}.1; "
+            f"exec listener tcp:{prefixes[place]}.9:80 ready",
+            image=stage.images.with_shell(["80"]),
+            network=networks[0].name,
+            networking_config={networks[0].name: endpoint},
+            ports={"80/tcp": ("127.0.0.1",)},
+            cap_add=["NET_ADMIN"],
+        )
+        networks[1].connect(container.sdk, ipv4_address=f"{prefixes[1]}.9")
+        container.start()
+        seen = look.container(container.name)
+        assert served(seen.published[0].host_port) is (place == 0)
+        with pytest.raises(ObservationError, match=r"can't be told [(]it has no default route, or"):
+            _ = seen.findings
+
+    def test_nor_where_a_listener_is_bound_to_a_device(
+        self, look: Engine, stage: Stage, prefixes: list[str]
+    ) -> None:
+        networks = [stage.network(ipam=pool(f"{x}.0/24")) for x in prefixes]
+        container = stage.create(
+            "device:eth1:tcp:0.0.0.0:80",
+            "ready",
+            exposes=("80",),
+            network=networks[0].name,
+            ports={"80/tcp": ("127.0.0.1",)},
+        )
+        networks[1].connect(container.sdk)
+        container.start()
+        seen = look.container(container.name)
+        assert not served(seen.published[0].host_port)
+        if look.observer.source == "netlink":  # the others are not told of devices
+            with pytest.raises(ObservationError, match="or a listener is bound to a device"):
+                _ = seen.findings
+
     def test_a_listener_in_both(self, look: Engine, run: Callable[[str], str]) -> None:
         seen = look.container(run("0.0.0.0"))  # noqa: S104  # in a container
         assert served(seen.published[0].host_port)
@@ -298,11 +342,12 @@ class TestEphemeral:
         }
         assert found(seen) == {f"undocumented {x}" for x in ("32767/udp", "50000/tcp", "61000/udp")}
 
-    def test_the_namespaces_own_range(self, look: Engine, stage: Stage) -> None:
+    @pytest.mark.parametrize("between", [" ", "\t"])  # as people write it, and as sysctl prints it
+    def test_the_namespaces_own_range(self, between: str, look: Engine, stage: Stage) -> None:
         container = stage.run(
             "udp:0.0.0.0:2000",
             "udp:0.0.0.0:50000",
-            sysctls={"net.ipv4.ip_local_port_range": "1024 4999"},
+            sysctls={"net.ipv4.ip_local_port_range": f"1024{between}4999"},
         )
         seen = look.container(container.name)
         assert kinds(seen) == {"0.0.0.0:2000/udp": "ephemeral", "0.0.0.0:50000/udp": "reachable"}

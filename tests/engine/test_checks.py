@@ -544,6 +544,12 @@ def test_what_is_no_timeout_in_the_environment(
         Engine(engine_url)
 
 
+@pytest.mark.parametrize("grace", ["x", None, -1, float("nan")])
+def test_what_is_no_grace(engine: Engine, grace: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"grace=.* is not a number of seconds"):
+        container_matches_image(engine, "web", grace=grace)
+
+
 @pytest.mark.parametrize("timeout", ["x", 0, -1, float("nan"), float("inf"), 1e9])
 def test_what_is_no_timeout(engine_url: str, timeout: Any) -> None:
     with pytest.raises(ConfigurationError, match="is not a number of seconds"):

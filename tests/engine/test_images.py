@@ -246,9 +246,10 @@ class TestNames:
         with pytest.raises(ConfigurationError, match="is not an image"):
             engine.image(name)
 
-    def test_of_a_name_that_no_image_can_have(self, engine: Engine) -> None:
-        with pytest.raises(ConfigurationError, match="'UPPER' is not an image: "):
-            engine.image("UPPER")
+    @pytest.mark.parametrize("name", ["UPPER", "../webapp", "shop/./web"])
+    def test_of_a_name_that_no_image_can_have(self, name: str, engine: Engine) -> None:
+        with pytest.raises(ConfigurationError, match=f"'{name}' is not an image: "):
+            engine.image(name)
 
     def test_containers_and_images_are_told_apart(self, engine: Engine, stage: Stage) -> None:
         web = stage.run("tcp:0.0.0.0:80", name="web")

@@ -108,6 +108,6 @@ def test_one_that_may_lead_elsewhere_is_no_answer() -> None:
         published=[publication(80)],
         endpoints=(BOTH, OTHER),
     )
-    with pytest.raises(ObservationError, match="which of them netlink can't tell"):
+    with pytest.raises(ObservationError, match=r"10\.0\.0\.2 or 10\.1\.0\.2 of web, and which"):
         findings(one, select())
     assert findings(one, select(["silent", "undocumented"])) == ()

@@ -300,6 +300,17 @@ def test_a_silent_port_that_listens_by_another_protocol_is_told(
     assert silent.fix == f"{fix} in its Dockerfile"
 
 
+def test_a_listener_by_another_protocol_may_be_on_a_port_of_clients() -> None:
+    one = container(listener("51820/udp", kind="ephemeral"), documented=[51820])
+    assert only(one).message.endswith(", but on 51820/udp: EXPOSE 51820 means 51820/tcp")
+    assert only(one).fix == "write EXPOSE 51820/udp in its Dockerfile"
+
+
+def test_one_that_is_bound_to_the_device_lo_is_not_told_to_bind_every_address() -> None:
+    one = container(listener(80, "0.0.0.0", kind="loopback"), documented=[80])  # noqa: S104
+    assert only(one).fix.startswith("don't bind it to the device lo in web, or remove EXPOSE")
+
+
 def test_of_a_port_documented_by_both_protocols_the_silent_one_is_no_slip() -> None:
     one = container(*reaching("443/tcp", "443/tcp"), documented=["443/tcp", "443/udp"])
     assert only(one).message == "webapp:1 documents it, and nothing in web listens on it"

@@ -89,11 +89,11 @@ def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool
     if doubtful and not surplus:
         raise unattributed(container, doubtful)
     if missing:
-        return Check(
-            False,
-            f"{container} does not listen on {_spans(missing)}: {_heard(container, missing)}",
-            container,
-        )
+        lacks = "does not listen on"
+        if {x.port for x in missing if x.address is None} & {x.port for x in container.listeners}:
+            lacks = "has no reachable listener on"
+        why = f"{container} {lacks} {_spans(missing)}: {_heard(container, missing)}"
+        return Check(False, why, container)
     if surplus:
         too = " too" if wanted else ", and was to listen on nothing"
         ports = Ports(x.port for x in surplus)

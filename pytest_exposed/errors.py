@@ -45,3 +45,11 @@ class NotRunningError(ObservationError):
 
 class GoneError(ObservationError):
     """A container that has been removed since it was listed."""
+
+
+# As users import them: pytest shows where a class is from in front of its message.
+for _kind in (
+    *(ExposedError, PortError, ConfigurationError, EngineError, NotFoundError),
+    *(ObservationError, NotRunningError, GoneError, UnassertedWarning, HelperLeftWarning),
+):
+    _kind.__module__ = "pytest_exposed"

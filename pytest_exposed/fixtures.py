@@ -220,7 +220,12 @@ class ContainerListensOn(_Bound):
     def __call__(
         self, container: object, *ports: PortsLike, within: float = 0, only: bool = False
     ) -> Check:
-        """Return whether a container listens on ports; see checks.container_listens_on."""
+        """Return whether every port has a reachable listener in the container.
+
+        A port is 80, "80/tcp", "8000-8003/udp", Ports, or has an address, "127.0.0.1:9000/tcp":
+        then a listener must be bound exactly there. within is how many seconds it may take. only
+        asks that nothing else is listening, ephemeral UDP aside.
+        """
         __tracebackhide__ = True
         engine = self._checker.engine
         return self._checker.ask(
@@ -234,7 +239,11 @@ class ContainerPublishes(_Bound):
     name = "container_publishes"
 
     def __call__(self, container: object, *ports: PortsLike) -> Check:
-        """Return whether a container publishes ports; see checks.container_publishes."""
+        """Return whether every port is published, as `docker run -p` writes it.
+
+        "80" is published on any port of the host, "8080:80" on that one, "127.0.0.1:8080:80/tcp" on
+        that address of it.
+        """
         __tracebackhide__ = True
         engine = self._checker.engine
         return self._checker.ask(lambda: checks.container_publishes(engine, container, *ports))
@@ -251,7 +260,11 @@ class ContainerMatchesImage(_Bound):
         ignore: str | Iterable[str] = (),
         allow: PortsLike = (),
     ) -> Check:
-        """Return whether a container matches its image; see checks.container_matches_image."""
+        """Return whether the rules find nothing wrong with a container.
+
+        ignore are rules and groups not to judge by; allow are rules and ports whose findings are
+        accepted: "silent", 9000, "8000-8003/udp".
+        """
         __tracebackhide__ = True
         engine, grace = self._checker.engine, self._checker.grace
         return self._checker.ask(
@@ -265,7 +278,7 @@ class ImageExposes(_Bound):
     name = "image_exposes"
 
     def __call__(self, image: object, *ports: PortsLike, only: bool = False) -> Check:
-        """Return whether an image documents ports; see checks.image_exposes."""
+        """Return whether an image documents every port; with only, no others."""
         __tracebackhide__ = True
         engine = self._checker.engine
         return self._checker.ask(lambda: checks.image_exposes(engine, image, *ports, only=only))

@@ -198,7 +198,9 @@ class AuditHooks:
         if self._outcome.told:
             colour = "green" if self._outcome.matches() else "red"
             terminalreporter.write_line(f"exposed: {self._outcome.summary()}", **{colour: True})
-            self._lines[:0] = closing.stale_lines(self._audit, self._outcome)
+            waited = self._outcome.waited()
+            stale = closing.stale_lines(self._audit, self._outcome)
+            self._lines[:0] = [*stale, *([waited] if waited else [])]
         elif terminalreporter.verbosity < 0 and not any(x.wanted for x in self._audit.hosts):
             # -q hides the header, and pytest says no more than that no tests ran.
             self._lines[:0] = [x.header() for x in self._audit.hosts]

@@ -128,7 +128,8 @@ class ContainerItem(AuditItem):
         if isinstance(answer, ObservationError):
             self._tell(record=record.of_unseen(self.listed, str(answer)))
             raise answer
-        self._tell(record=record.of_container(answer), table=self._table(answer))
+        waited = self.audit.waited.get(self.listed.id, 0)
+        self._tell(record=record.of_container(answer), table=self._table(answer), waited=waited)
         self.user_properties.append(("exposed_source", answer.source))
         self.judge(answer)
 

@@ -138,6 +138,11 @@ class Service:
         return printable(self.name)
 
 
+def names_of(name: str, service: Service | None) -> tuple[str, ...]:
+    """Return what a container is called in a waiver: its own name, and its service's."""
+    return (name, service.name) if service else (name,)
+
+
 @dataclass(frozen=True, slots=True)
 class Image:
     """An image of an engine and the ports that it documents."""

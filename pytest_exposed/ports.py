@@ -29,7 +29,10 @@ class Port:
 
     def __post_init__(self) -> None:
         if type(self.number) is not int or not 1 <= self.number <= HIGHEST:
-            raise PortError(f"{self.number!r} is not a port: a number from 1 to {HIGHEST}")
+            raise PortError(
+                f"{self.number!r} is not a port: a number from 1 to {HIGHEST}; Port.parse() reads "
+                "texts"
+            )
         if self.protocol not in PROTOCOLS:
             raise PortError(f"{self.protocol!r} is not a protocol of ports: tcp, udp or sctp")
 
@@ -122,6 +125,8 @@ class Ports(AbstractSet[Any]):
     __slots__ = ("_ports",)
 
     def __init__(self, ports: Iterable[Port] = ()) -> None:
+        if isinstance(ports, _TEXTS) or not isinstance(ports, Iterable):
+            raise PortError(f"{ports!r} is no collection of Port: Ports.parse() reads other forms")
         self._ports = frozenset(ports)
         for port in self._ports:
             if not isinstance(port, Port):
@@ -183,8 +188,9 @@ class Ports(AbstractSet[Any]):
 
     def __eq__(self, other: object) -> bool:
         # Whatever means ports: to be unequal to all but sets would let `!=` pass.
-        means_ports = isinstance(other, (str, int, Port, list, tuple, Iterator))
-        if means_ports and not isinstance(other, bool):
+        if isinstance(other, bool):
+            return NotImplemented
+        if isinstance(other, (str, int, Port, list, tuple, Iterator)):
             return self._ports == Ports.parse(other)._ports
         ports = _members(other)
         return NotImplemented if ports is None else self._ports == ports

@@ -162,10 +162,10 @@ def _in_folder(name: str) -> Path | None:
 
 def _new_tests(name: str) -> Path | None:
     path = _in_folder(name)
-    if path is not None and (path.exists() or path.suffix != ".py"):
-        raise ConfigurationError(
-            f"{name!r} can't be written: it must be a new file, called FILE.py"
-        )
+    if path is not None and path.suffix != ".py":
+        raise ConfigurationError(f"{name!r} can't be written: a suite is called FILE.py")
+    if path is not None and path.exists():
+        raise ConfigurationError(f"{name!r} can't be written: there is such a file already")
     return path
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from pytest_exposed import report
 from pytest_exposed.audit.audit import Audit
 from pytest_exposed.audit.outcome import Outcome
+from pytest_exposed.model import names_of
 from pytest_exposed.ports import Port
 from pytest_exposed.report import suite
+from pytest_exposed.report.record import Record
 from pytest_exposed.rules import baseline
 from pytest_exposed.rules.baseline import REASON, Entry
 from pytest_exposed.rules.selection import select
@@ -73,11 +75,17 @@ def write(audit: Audit, outcome: Outcome) -> tuple[list[str], bool]:
 def _accepted(audit: Audit, outcome: Outcome, judged: _Judged) -> tuple[set[Entry], str]:
     """Return the entries of a new baseline, and the line that tells of it."""
     settings = audit.settings
-    entries = {x for x, reason in _entries(outcome) if reason in (None, REASON)}
+    found = _entries(outcome)
     before = settings.acceptance.baseline
+    same = {x: x for x in before}  # with the words that people wrote behind it
+    entries = {same.get(x, x) for x, reason in found if reason in (None, REASON)}
     kept = {x for x in before if not judged.all_of(x)} - entries
     line = f"{plural(len(entries | kept), 'accepted finding')} written to {settings.new_baseline}"
-    if gone := len(before - kept - entries):
+    left_out = before - kept - entries
+    waived = left_out & {x for x, _ in found}
+    if waived:
+        line += f"; {len(waived)} of {settings.baseline} left out, as waived elsewhere"
+    if gone := len(left_out - waived):
         line += f"; {gone} of {settings.baseline} left out, as not found any more"
     if kept:
         line += f"; {len(kept)} of them kept from {settings.baseline}, as not all was judged"
@@ -100,6 +108,11 @@ def _entries(outcome: Outcome) -> list[tuple[Entry, str | None]]:
     ]
 
 
+def _names(container: Record) -> list[str]:
+    """Return what a container is called in a waiver."""
+    return [x for x in (container["name"], container["service"]) if x]
+
+
 def _port(text: str | None) -> Port | None:
     return Port.parse(text) if text is not None else None
 
@@ -114,12 +127,12 @@ def stale_lines(audit: Audit, outcome: Outcome) -> list[str]:
     lines = stale(
         audit.settings.acceptance.waivers,
         [
-            (x["name"], y["rule"], _port(y["port"]))
+            (_names(x), y["rule"], _port(y["port"]))
             for x in judged.containers
             for y in x["findings"]
         ],
-        [x["name"] for x in judged.containers],
-        missed=[x.name for x in judged.missed] if judged.reached else None,
+        [_names(x) for x in judged.containers],
+        missed=[names_of(x.name, x.service) for x in judged.missed] if judged.reached else None,
         rules=judged.rules,
         today=date.today(),  # noqa: DTZ011  # the user's day
     )
@@ -127,8 +140,8 @@ def stale_lines(audit: Audit, outcome: Outcome) -> list[str]:
         known = {x for x, _ in _entries(outcome)}
         before = audit.settings.acceptance.baseline
         fixed = [x for x in before - known if judged.all_of(x)]
-        lines += [
-            f"not found any more, remove it from {audit.settings.baseline}: {printable(str(x))}"
-            for x in sorted(fixed, key=str)
-        ]
+        running = set(outcome.keys.values())
+        for x in sorted(fixed, key=str):
+            why = "not found any more" if x.container in running else "no such container runs"
+            lines.append(f"{why}, remove it from {audit.settings.baseline}: {printable(str(x))}")
     return lines

@@ -47,6 +47,8 @@ class HostAudit:
     """The containers as they were when they were looked at, by their ids."""
     _engine: Engine | None = None
     _closed: bool = False
+    waited: dict[str, float] = field(default_factory=dict)
+    """Seconds that were waited for young containers to match, by their ids."""
     round: Future[dict[str, Observed]] | None = None
     """The one look at all containers whose tests run."""
 
@@ -155,4 +157,8 @@ class HostAudit:
             now = self._now.get(listed.id, listed)
             waited = time.monotonic() - self._looked_at
         owners = settings.shows_all
-        return settle(observer, now, answer, settings.grace, owners=owners, waited=waited)
+        began = time.monotonic()
+        try:
+            return settle(observer, now, answer, settings.grace, owners=owners, waited=waited)
+        finally:
+            self.waited[listed.id] = time.monotonic() - began

@@ -8,6 +8,10 @@ from typing import Any
 
 from pytest_exposed.report.record import Record
 from pytest_exposed.report.summary import summary
+from pytest_exposed.text import plural
+
+_LONG = 1.0
+"""Seconds that a person notices."""
 
 
 @dataclass(slots=True)
@@ -79,6 +83,22 @@ class Outcome:
         findings = [y for x in self.containers() for y in x["findings"] or ()]
         reached = all(x.error is None for x in self.hosts.values())
         return reached and not self.unseen() and all(x["waived"] is not None for x in findings)
+
+    def waited(self) -> str | None:
+        """Return a line on young containers that were waited for in vain; None where none was."""
+        told = [y for x in self.hosts.values() for y in x.told.values()]
+        failed = [
+            x["waited"]
+            for x in told
+            if x.get("waited", 0) >= _LONG
+            and any(y["waived"] is None for y in x["record"]["findings"] or ())
+        ]
+        if not failed:
+            return None
+        return (
+            f"waited {sum(failed):.0f} s for {plural(len(failed), 'container')} that had just "
+            "started: see --exposed-grace"
+        )
 
     def summary(self) -> str:
         """Return the line that ends an audit, with what is in no report: containers that went."""

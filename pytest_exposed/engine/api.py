@@ -182,7 +182,7 @@ class Api:
 
         call = printable(call)
         if self._closed and not call.startswith("DELETE "):
-            raise LostError(f"{self.host.shown}: {call}: the connection was closed meanwhile")
+            raise LostError(f"{self.host.shown}: {call}: its connections were closed")
         try:
             return work()
         except EngineError:

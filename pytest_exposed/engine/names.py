@@ -129,7 +129,8 @@ def _service_names(listed: Listed) -> set[str]:
 
 def unknown(name: str, what: str, known: Iterable[str], host: str) -> NotFoundError:
     """Return the error of a name that nothing has, with the nearest that something has."""
-    return NotFoundError(f"{host} has no {what} {printable(name)!r}{did_you_mean(name, known)}")
+    near = did_you_mean(name, known)
+    return NotFoundError(f"no {what} {printable(name)!r}{near} (on {host})")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

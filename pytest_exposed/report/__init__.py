@@ -14,7 +14,7 @@ ENDINGS = (".html", ".json", ".md", ".sarif")
 def check(name: str) -> Path:
     """Return the path of a report to be written; ConfigurationError where it can't be."""
     path = Path(name)
-    if path.suffix not in ENDINGS:
+    if path.suffix.lower() not in ENDINGS:
         raise ConfigurationError(
             f"{name!r} has no ending of a report: choose one of {', '.join(ENDINGS)}"
         )
@@ -28,4 +28,4 @@ def write(path: Path, hosts: Sequence[Record]) -> None:
     from pytest_exposed.report import html, json, markdown, sarif  # noqa: PLC0415  # rarely used
 
     forms = {".html": html, ".json": json, ".md": markdown, ".sarif": sarif}
-    forms[path.suffix].write(path, hosts)
+    forms[path.suffix.lower()].write(path, hosts)

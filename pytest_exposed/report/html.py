@@ -9,6 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
 from hashlib import sha256
 from html import escape
 from pathlib import Path
@@ -48,15 +49,18 @@ def write(path: Path, hosts: Sequence[Record]) -> None:
     verdicts = [_verdicts(x) for host in hosts for x in host["containers"]]
     verdicts += [["unseen"] for host in hosts if host["error"] is not None]
     counts = Counter(x for words in verdicts for x in words)
+    told = summary(hosts)
     page = Template(frame).substitute(
         # The page is full of strangers' texts: it may run and load what stands here and no more.
         policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'",
         style=style,
         script=script,
-        summary=_text(summary(hosts), _LONG),
+        title=_text(", ".join(told.split(", ")[:2])),
+        summary=_text(told, _LONG),
         hosts="\n".join(line for x in hosts for line in _host(x, alone=len(hosts) == 1)),
         version=_text(__version__),
+        when=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         all=len(verdicts),
         **{x: counts[x] for x in _MARKS},
     )

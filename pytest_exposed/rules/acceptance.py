@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from pytest_exposed.errors import ConfigurationError
-from pytest_exposed.model import Container, Finding
+from pytest_exposed.model import Container, Finding, names_of
 from pytest_exposed.rules.baseline import REASON, Entry, key
 from pytest_exposed.rules.waivers import Waiver, reason_for
 from pytest_exposed.text import printable
@@ -36,9 +36,10 @@ class Acceptance:
         if not (own or self.waivers or self.baseline):
             return findings
         name = key(container.name, container.labels)
+        names = names_of(container.name, container.service)
 
         def reason(finding: Finding) -> str | None:
-            words = container.name, finding.rule, finding.port, today
+            words = names, finding.rule, finding.port, today
             if (found := reason_for(self.waivers, *words)) is not None:
                 return found
             if (found := reason_for(own, *words)) is not None:

@@ -1,13 +1,13 @@
 """Baselines: the findings of a day, accepted so that only new ones fail. Pure but for its files.
 
-A file of lines `CONTAINER: RULE [PORT]`, sorted, to be reviewed in a diff. A container is named by
-its Swarm or Compose service where it has one, so that replicas and ids change nothing.
+A file of lines `CONTAINER: RULE [PORT]  [# words]`, sorted, to be reviewed in a diff. A container
+is named by its Swarm or Compose service where it has one, so that replicas and ids change nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_exposed.errors import ConfigurationError, PortError
@@ -31,21 +31,30 @@ class Entry:
     container: str
     rule: str
     port: Port | None
+    words: str = field(default="", compare=False)
+    """What people wrote behind it."""
 
     @classmethod
     def parse(cls, line: str) -> Entry:
         """Return the entry of a line; ConfigurationError names one that is none."""
-        container, colon, rest = line.rpartition(": ")
+        text, _, words = line.partition(" #")
+        container, colon, rest = text.strip().rpartition(": ")
         rule, _, port = rest.strip().partition(" ")
-        try:
-            entry: Entry | None = cls(
-                container.strip(), rule, Port.parse(port.strip()) if port.strip() else None
-            )
-        except PortError:
-            entry = None
-        if not colon or rule not in RULES or entry is None:
-            raise ConfigurationError(f"{line!r} is not a line of a baseline: CONTAINER: RULE PORT")
-        return entry
+        why = "write CONTAINER: RULE PORT"
+        if colon and rule not in RULES:
+            why = f"{rule!r} is not a rule ({', '.join(RULES)})"
+        elif colon:
+            try:
+                number = Port.parse(port.strip()) if port.strip() else None
+                return cls(container.strip(), rule, number, words.strip())
+            except PortError as error:
+                why = str(error)
+        raise ConfigurationError(f"{line!r} is not a line of a baseline: {why}")
+
+    @property
+    def line(self) -> str:
+        """The line of a file."""
+        return f"{self}  # {self.words}" if self.words else str(self)
 
     def __str__(self) -> str:
         return f"{self.container}: {self.rule}" + (f" {self.port}" if self.port else "")
@@ -78,5 +87,5 @@ def read(path: Path) -> frozenset[Entry]:
 
 def write(path: Path, entries: Iterable[Entry]) -> None:
     """Write a file of entries; raises OSError."""
-    lines = sorted({str(x) for x in entries})
+    lines = sorted({str(x): x.line for x in entries}.values())
     path.write_text(HEADING + "".join(f"{x}\n" for x in lines), encoding="utf-8")

@@ -91,7 +91,7 @@ def _published_silent(case: Case) -> Breach | None:
     nothing = f"nothing in {case.container.role} listens on {case.port}{runs}"
     return (
         f"published as {case.where}, and {nothing}",
-        fix or f"start its service, or publish a port that answers: {case.listening_elsewhere()}",
+        fix or f"start its service{case.listening_elsewhere()}",
     )
 
 

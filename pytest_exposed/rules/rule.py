@@ -72,9 +72,9 @@ class Case:
         return " or ".join(dict.fromkeys(y for x in self.published for y in destinations(x, ends)))
 
     def listening_elsewhere(self) -> str:
-        """Return the container's other listening ports, to choose the right one from."""
+        """Return the container's other listening ports, to publish the right one of."""
         ports = self.listening - {self.port}
-        return f"it listens on {ports}" if ports else "it listens on nothing"
+        return f", or publish a port that answers: it listens on {ports}" if ports else ""
 
 
 def where(published: Iterable[Publication]) -> str:

@@ -68,44 +68,48 @@ class Waiver:
         """Return whether its last day is over."""
         return self.until is not None and today > self.until
 
-    def accepts(self, container: str, rule: str, port: Port | None, today: date) -> bool:
-        """Return whether it accepts a finding of a rule about a container's port."""
+    def is_for(self, names: Iterable[str]) -> bool:
+        """Return whether it is for a container of these names: its own, and its service's."""
+        return any(fnmatchcase(x, self.glob) for x in names)
+
+    def accepts(self, names: Iterable[str], rule: str, port: Port | None, today: date) -> bool:
+        """Return whether it accepts a finding of a rule about a port of a container."""
         return (
             not self.expired(today)
-            and fnmatchcase(container, self.glob)
+            and self.is_for(names)
             and (rule in self.rules or (port is not None and port in self.ports))
         )
 
 
 def reason_for(
-    waivers: Iterable[Waiver], container: str, rule: str, port: Port | None, today: date
+    waivers: Iterable[Waiver], names: Collection[str], rule: str, port: Port | None, today: date
 ) -> str | None:
     """Return the reason of the first waiver that accepts a finding; None where none does."""
-    found = (x.reason for x in waivers if x.accepts(container, rule, port, today))
+    found = (x.reason for x in waivers if x.accepts(names, rule, port, today))
     return next(found, None)
 
 
 def stale(
     waivers: Sequence[Waiver],
-    findings: Iterable[tuple[str, str, Port | None]],
-    judged: Sequence[str],
+    findings: Iterable[tuple[Collection[str], str, Port | None]],
+    judged: Sequence[Collection[str]],
     *,
-    missed: Sequence[str] | None,
+    missed: Sequence[Collection[str]] | None,
     rules: Collection[str],
     today: date,
 ) -> list[str]:
     """Return a line for each waiver that has expired, or that accepted none of the findings.
 
-    findings are container, rule and port of each; judged the names of the containers that were
-    judged, missed those of the others that run, None where these are unknown; rules those that
-    were judged by. Of a waiver that could be for a container or a rule left out, nothing is said.
+    findings are names of the container, rule and port of each; judged the names of each container
+    that was judged, missed those of the others that run, None where these are unknown; rules those
+    that were judged by. Of a waiver that could be for one that was left out, nothing is said.
     """
     found = list(findings)
 
-    def looked_at(glob: str) -> bool:
-        if missed is None or any(fnmatchcase(x, glob) for x in missed):
+    def looked_at(waiver: Waiver) -> bool:
+        if missed is None or any(map(waiver.is_for, missed)):
             return False
-        return not missed or any(fnmatchcase(x, glob) for x in judged)
+        return not missed or any(map(waiver.is_for, judged))
 
     lines = []
     for waiver in waivers:
@@ -113,7 +117,7 @@ def stale(
             lines.append(f"waiver expired on {waiver.until}: {waiver.line}")
         elif (
             waiver.rules <= set(rules)
-            and looked_at(waiver.glob)
+            and looked_at(waiver)
             and not any(waiver.accepts(*x, today) for x in found)
         ):
             lines.append(f"waiver not used: {waiver.line}")

@@ -75,7 +75,29 @@ def test_what_is_not_judged_stays_in_a_new_baseline(
         assert new.read_text(encoding="utf-8") == old.read_text(encoding="utf-8")
     two.sdk.remove(force=True)
     gone = "1 of old.txt left out, as not found any more"
-    assert f"exposed: 2 accepted findings written to new.txt; {gone}\n" in run(*both)
+    said = run(*both)
+    assert f"exposed: 2 accepted findings written to new.txt; {gone}\n" in said
+    line = f"{two.name}: undocumented 80/tcp"
+    assert f"exposed: no such container runs, remove it from old.txt: {line}\n" in said
+
+    # One that is waived, too, is still there; and what people wrote stays.
+    words = "80/tcp  # until the proxy is there"
+    old.write_text(old.read_text(encoding="utf-8").replace("80/tcp", words), encoding="utf-8")
+    waived = run(*both, "-o", "exposed_allow=*: silent")
+    assert "; 1 of old.txt left out, as waived elsewhere; 1 of old.txt left out, as not" in waived
+    assert words in new.read_text(encoding="utf-8")
+
+
+def test_a_run_says_how_long_it_waited(
+    pytester: pytest.Pytester, engine_url: str, stage: Stage
+) -> None:
+    stage.run("tcp:0.0.0.0:80", name="fine", exposes=["80"])
+    stage.run("tcp:0.0.0.0:80", name="wrong", exposes=["81"])
+    result = audit(pytester, engine_url, stage, "--exposed-grace=3")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.re_match_lines(
+        [r"exposed: waited \d s for 1 container that had just started: see --exposed-grace$"]
+    )
 
 
 def test_a_baseline_of_the_ini_file_lies_beside_it(
@@ -150,7 +172,9 @@ def test_a_written_suite_passes_and_is_never_overwritten(
     written.assert_outcomes(passed=1)
     again = audit(pytester, engine_url, stage, "--exposed-write-tests=test_written.py")
     assert again.ret == pytest.ExitCode.USAGE_ERROR
-    again.stderr.fnmatch_lines(["*'test_written.py' can't be written: it must be a new file*"])
+    again.stderr.fnmatch_lines(
+        ["*'test_written.py' can't be written: there is such a file already*"]
+    )
 
 
 def test_a_suite_is_written_of_one_engine(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -49,23 +50,23 @@ def container(name: str = "web", **labels: str) -> Container:
 )
 def test_accepts(line: str, accepts: tuple[str, str, int], refuses: tuple[str, str, int]) -> None:
     waiver = Waiver.parse(line)
-    assert waiver.accepts(accepts[0], accepts[1], Port(accepts[2]), TODAY)
-    assert not waiver.accepts(refuses[0], refuses[1], Port(refuses[2]), TODAY)
+    assert waiver.accepts([accepts[0]], accepts[1], Port(accepts[2]), TODAY)
+    assert not waiver.accepts([refuses[0]], refuses[1], Port(refuses[2]), TODAY)
 
 
 def test_a_port_is_not_that_of_another_protocol() -> None:
-    assert not Waiver.parse("web: 53/udp").accepts("web", "silent", Port(53), TODAY)
+    assert not Waiver.parse("web: 53/udp").accepts(["web"], "silent", Port(53), TODAY)
 
 
 def test_a_finding_of_the_container_is_accepted_by_its_rule_alone() -> None:
-    assert Waiver.parse("web: host-network").accepts("web", "host-network", None, TODAY)
-    assert not Waiver.parse("web: 1-65535").accepts("web", "host-network", None, TODAY)
+    assert Waiver.parse("web: host-network").accepts(["web"], "host-network", None, TODAY)
+    assert not Waiver.parse("web: 1-65535").accepts(["web"], "host-network", None, TODAY)
 
 
 def test_an_expired_one_accepts_nothing() -> None:
     waiver = Waiver.parse("web: silent until 2026-11-23")
     assert waiver.expired(TODAY)
-    assert not waiver.accepts("web", "silent", Port(80), TODAY)
+    assert not waiver.accepts(["web"], "silent", Port(80), TODAY)
 
 
 @pytest.mark.parametrize(
@@ -102,9 +103,9 @@ def test_any_text_is_a_waiver_or_a_clear_error(text: str) -> None:
 
 def test_the_first_reason_counts_and_none_is_not_empty() -> None:
     waivers = [Waiver.parse("web: silent"), Waiver.parse("web: 80  # second")]
-    assert reason_for(waivers, "web", "silent", Port(80), TODAY) == ""
-    assert reason_for(waivers, "web", "undocumented", Port(80), TODAY) == "second"
-    assert reason_for(waivers, "db", "silent", Port(80), TODAY) is None
+    assert reason_for(waivers, ["web"], "silent", Port(80), TODAY) == ""
+    assert reason_for(waivers, ["web"], "undocumented", Port(80), TODAY) == "second"
+    assert reason_for(waivers, ["db"], "silent", Port(80), TODAY) is None
 
 
 def test_stale_ones_are_told() -> None:
@@ -112,29 +113,39 @@ def test_stale_ones_are_told() -> None:
         Waiver.parse(x)
         for x in ("web: silent", "web: 99", "db: 5432", "web: silent until 2020-01-01")
     ]
-    found = [("web", "silent", Port(80))]
-    told = stale(waivers, found, ["web"], missed=["api"], rules=RULES, today=TODAY)
+    found = [(["web"], "silent", Port(80))]
+    told = stale(waivers, found, [["web"]], missed=[["api"]], rules=RULES, today=TODAY)
     assert told == [
         "waiver not used: web: 99",
         "waiver expired on 2020-01-01: web: silent until 2020-01-01",
     ]
-    told = stale(waivers, found, ["web"], missed=[], rules=RULES, today=TODAY)
+    told = stale(waivers, found, [["web"]], missed=[], rules=RULES, today=TODAY)
     assert "waiver not used: db: 5432" in told
 
 
 @pytest.mark.parametrize(
     ("line", "missed", "rules"),
     [
-        ("*: silent", ["api"], ["silent"]),  # it may be api's
+        ("*: silent", [["api"]], ["silent"]),  # it may be api's
         ("web: silent", None, ["silent"]),  # a host that was not reached may have another web
         ("web: silent", [], ["undocumented"]),
         ("web: silent, undocumented", [], ["undocumented"]),
     ],
 )
 def test_of_what_was_left_out_none_is_stale(
-    line: str, missed: list[str] | None, rules: list[str]
+    line: str, missed: list[list[str]] | None, rules: list[str]
 ) -> None:
-    assert stale([Waiver.parse(line)], [], ["web"], missed=missed, rules=rules, today=TODAY) == []
+    assert stale([Waiver.parse(line)], [], [["web"]], missed=missed, rules=rules, today=TODAY) == []
+
+
+def test_a_container_is_called_by_its_service_too() -> None:
+    waiver = Waiver.parse("shop/web: 80")
+    labels = {"com.docker.compose.project": "shop", "com.docker.compose.service": "web"}
+    one = replace(container(), name="shop-web-1", labels=labels)
+    (found,) = Acceptance((waiver,)).applied(one, (WEB,), TODAY)
+    assert found.waived == ""
+    another = ["shop-web-2", "shop/web"]
+    assert stale([waiver], [], [["db"]], missed=[another], rules=RULES, today=TODAY) == []
 
 
 def test_labels_count_only_where_allowed_and_say_whose_they_are() -> None:
@@ -185,6 +196,30 @@ def test_a_baseline_reads_as_it_was_written(
     assert baselines.read(path) == entries
     lines = path.read_text(encoding="utf-8").splitlines()[1:]
     assert lines == sorted(lines)
+
+
+def test_words_behind_a_line_of_a_baseline_stay(tmp_path: Path) -> None:
+    path = tmp_path / "baseline.txt"
+    text = baselines.HEADING + "shop/web: silent 80/tcp  # until #12 is done\nweb: host-network\n"
+    path.write_text(text, encoding="utf-8")
+    entries = baselines.read(path)
+    assert entries == {Entry("shop/web", "silent", Port(80)), Entry("web", "host-network", None)}
+    baselines.write(path, entries)
+    assert path.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("web silent", "write CONTAINER: RULE PORT"),
+        ("web: undocumentd 80/tcp", "'undocumentd' is not a rule (unreachable, "),
+        ("web: silent 80/icmp", "'80/icmp' is not a port: its protocol must be"),
+    ],
+)
+def test_what_is_wrong_with_a_line_of_a_baseline_is_told(line: str, why: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Entry.parse(line)
+    assert str(caught.value).startswith(f"{line!r} is not a line of a baseline: {why}")
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ class TestNames:
         tag = images.build(exposes=("80",))
         with pytest.raises(NotFoundError) as caught:
             engine.image(f"{tag}-x")
-        assert f"has no image '{tag}-x'" in str(caught.value)
+        assert f"no image '{tag}-x'" in str(caught.value)
         assert f"did you mean {tag}" in str(caught.value)
 
     @pytest.mark.parametrize("name", [None, 80, ""])

@@ -75,7 +75,7 @@ def test_created(look: Engine, stage: Stage) -> None:
 def test_removed(look: Engine, stage: Stage) -> None:
     container = stage.run()
     container.sdk.remove(force=True)
-    with pytest.raises(NotFoundError, match=f"has no container '{container.name}'"):
+    with pytest.raises(NotFoundError, match=f"no container '{container.name}'"):
         look.container(container.name)
 
 

@@ -193,7 +193,9 @@ class TestChoosing:
     def test_an_id_that_is_not_there(self, audit: Audit, scene: Scene) -> None:
         result = audit(scene.stage, "exposed::nosuch")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["ERROR: not found: exposed::nosuch *: * has no container *"])
+        result.stderr.fnmatch_lines(
+            ["ERROR: not found: exposed::nosuch *: no container 'nosuch' *"]
+        )
 
     def test_an_id_whose_container_ended(self, audit: Audit, stage: Stage) -> None:
         ended = stage.create("exit:3", name="ended")

@@ -42,7 +42,7 @@ def test_both_halves(
             "*assert demo-loopback does not match webapp:loopback: unreachable 8000/tcp*",
             "*assert Ports('80/tcp') == Ports()*",
             "*only left: *80/tcp*",
-            "*has no container 'demo-expoes': did you mean demo-expose*",
+            "*no container 'demo-expoes': did you mean demo-expose*",
         ]
     )
     shown = re.findall(r"^    ([>E] .*)", README.read_text(encoding="utf-8"), re.MULTILINE)

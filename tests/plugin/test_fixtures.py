@@ -282,10 +282,10 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("expression", "said"),
         [
-            ("container_listens_on('nosuch', 80)", "* has no container 'nosuch'*"),
-            ("container_publishes('nosuch', 80)", "* has no container 'nosuch'*"),
-            ("container_matches_image('nosuch')", "* has no container 'nosuch'*"),
-            ("image_exposes('nosuch', 80)", "* has no image 'nosuch'*"),
+            ("container_listens_on('nosuch', 80)", "* no container 'nosuch'*"),
+            ("container_publishes('nosuch', 80)", "* no container 'nosuch'*"),
+            ("container_matches_image('nosuch')", "* no container 'nosuch'*"),
+            ("image_exposes('nosuch', 80)", "* no image 'nosuch'*"),
             ("container_listens_on(WEB, 'http')", "* 'http' is not a port: *"),
             ("container_listens_on(WEB)", "* no port is named: *"),
             ("container_matches_image(WEB, ignore='x')", "* 'x' is not a rule or a group *"),
@@ -341,9 +341,9 @@ def test_each_running_container_is_looked_at_by_one_engine(suite: Suite) -> None
             assert engines == {exposed}
         """
     )
-    passed = result.parseoutcomes()["passed"]
-    assert passed >= 3  # two containers at least, and test_once
-    result.assert_outcomes(passed=passed)
+    outcomes = result.parseoutcomes()
+    assert outcomes["passed"] >= 3  # two containers at least, and test_once
+    assert outcomes.keys() <= {"passed", "skipped"}  # others' containers may go meanwhile
 
 
 def test_a_failed_match_shows_its_findings_with_what_to_do(suite: Suite) -> None:
@@ -371,7 +371,7 @@ def test_a_function_s_error_ends_where_the_test_calls_it(suite: Suite, engine_ur
     )
     result.assert_outcomes(failed=1)
     assert "checks.py" not in result.stdout.str()
-    result.stdout.fnmatch_lines(["E * has no container 'nosuch'*"])
+    result.stdout.fnmatch_lines(["E * no container 'nosuch'*"])
 
 
 class TestComparingPorts:

@@ -166,7 +166,8 @@ def test_its_first_line_is_the_audit_s(render: Render) -> None:
     hosts = [host(record(), record("db", finding()), unseen()), host(name="b", error="gone")]
     page = render(*hosts)
     assert page.by_id("summary").text == summary(hosts)
-    assert page.one("title").text == f"Container ports: {summary(hosts)}"
+    said = ", ".join(summary(hosts).split(", ")[:2])
+    assert page.one("title").text == f"Container ports: {said}"
 
 
 @pytest.mark.parametrize(

@@ -172,4 +172,4 @@ def test_findings_end_with_it(published: list[Publication], fix: str | None) -> 
         if published
         else "on it: it runs sh instead of its image's httpd"
     )
-    assert finding.fix == fix or (fix is None and finding.fix.startswith("start its service, or "))
+    assert finding.fix == fix or (fix is None and finding.fix.startswith("start its service"))

@@ -119,7 +119,8 @@ class Audit:
     def why_not(self, chosen: str) -> str:
         """Return, behind a colon, why there is no test of an id; empty where nothing tells."""
         if len(self.hosts) > 1 and chosen.startswith(f"{ROOT}::"):
-            return f": of several hosts each has its own, such as {self.ids()[0]}"
+            own = self.id_of(self.hosts[0]) + chosen.removeprefix(ROOT)
+            return f": of several hosts each has its own, such as {own}"
         for host in self.hosts:
             begin = f"{self.id_of(host)}::"
             if not chosen.startswith(begin) or host.error is not None:

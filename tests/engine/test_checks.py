@@ -194,7 +194,10 @@ class TestOneLine:
         assert "5/" not in said  # the ephemeral one
         said = repr(container_listens_on(engine, web, 9000))
         # What it has on that port stands first: the line is cut.
-        assert f"{web} has no reachable listener on 9000/tcp: it listens on 127.0.0.1:9000/tcp (" in said
+        assert (
+            f"{web} has no reachable listener on 9000/tcp: it listens on 127.0.0.1:9000/tcp ("
+            in said
+        )
         assert "127.0.0.1:9000/tcp (listener (pid 1), loopback)" in said
         said = repr(container_publishes(engine, web, 81))
         assert said == (

@@ -211,6 +211,15 @@ class TestSeveral:
         result.assert_outcomes(failed=1, passed=int("-n2" in options), deselected=None)
         result.stdout.fnmatch_lines([f"FAILED exposed[[]{shown(NO_SOCKET)}[]] - unix://*"])
 
+    def test_an_id_without_a_host_is_told_how_they_look(
+        self, run_pytest: Run, engine_url: str
+    ) -> None:
+        hosts = [f"--docker-host={x}" for x in (NO_SOCKET, engine_url)]
+        result = run_pytest("--exposed", *hosts, "exposed::web")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        such_as = f"of several hosts each has its own, such as exposed[{shown(NO_SOCKET)}]::web"
+        assert such_as in result.stderr.str()
+
     def test_it_is_left_out_by_its_own_id(
         self, run_pytest: Run, place: Stage, engine_url: str
     ) -> None:

@@ -126,7 +126,7 @@ class TestAddressesOfItsOwnMaking:
         seen = look.container(container.name)
         assert {str(x) for x in seen.findings} == {"undocumented 9999/tcp"}
 
-    def test_its_default_route_is_believed(self, look: Engine, stage: Stage) -> None:
+    def test_its_default_route_is_not_believed(self, look: Engine, stage: Stage) -> None:
         prefixes = [f"10.{x}.{secrets.randbelow(256)}" for x in (219, 220)]
         networks = [stage.network(ipam=pool(f"{x}.0/24")) for x in prefixes]
         container = stage.create(
@@ -139,7 +139,8 @@ class TestAddressesOfItsOwnMaking:
         )
         networks[1].connect(container.sdk, ipv4_address=f"{prefixes[1]}.9")
         container.start()
-        assert look.container(container.name).findings == ()
+        with pytest.raises(ObservationError, match="or the right to change it"):
+            _ = look.container(container.name).findings
 
 
 class TestANetworkOfItsOwnMaking:

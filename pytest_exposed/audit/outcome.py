@@ -8,7 +8,6 @@ from typing import Any
 
 from pytest_exposed.report.record import Record
 from pytest_exposed.report.summary import summary
-from pytest_exposed.text import plural
 
 _LONG = 1.0
 """Seconds that a person notices."""
@@ -85,7 +84,10 @@ class Outcome:
         return reached and not self.unseen() and all(x["waived"] is not None for x in findings)
 
     def waited(self) -> str | None:
-        """Return a line on young containers that were waited for in vain; None where none was."""
+        """Return a line on young containers that were waited for in vain; None where none was.
+
+        It names none: while one is waited for, the grace of others runs out.
+        """
         told = [y for x in self.hosts.values() for y in x.told.values()]
         failed = [
             x["waited"]
@@ -95,10 +97,7 @@ class Outcome:
         ]
         if not failed:
             return None
-        return (
-            f"waited {sum(failed):.0f} s for {plural(len(failed), 'container')} that had just "
-            "started: see --exposed-grace"
-        )
+        return f"waited {sum(failed):.0f} s for containers that had just started: --exposed-grace"
 
     def summary(self) -> str:
         """Return the line that ends an audit, with what is in no report: containers that went."""

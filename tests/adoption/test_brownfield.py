@@ -96,7 +96,7 @@ def test_a_run_says_how_long_it_waited(
     result = audit(pytester, engine_url, stage, "--exposed-grace=3")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.re_match_lines(
-        [r"exposed: waited \d s for 1 container that had just started: see --exposed-grace$"]
+        [r"exposed: waited \d s for containers that had just started: --exposed-grace$"]
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,3 +78,42 @@ def test_what_creates_something_is_asked_once(relay: Relay) -> None:
                 "POST /containers/create", lambda: api.client.create_container("nosuch")
             )
     assert len([x for x in relay.requests if x.startswith("POST")]) == 1
+
+
+INTERRUPTED = """
+import random, signal, sys
+from pytest_exposed import Engine
+
+class Alarm(BaseException):
+    pass
+
+def ring(*_):
+    raise Alarm
+
+signal.signal(signal.SIGALRM, ring)
+engine = Engine(sys.argv[1], timeout=5)
+for _ in range(400):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0001, 0.004))
+        for _ in range(20):
+            engine.observer.running()
+    except BaseException:
+        pass
+signal.signal(signal.SIGALRM, signal.SIG_IGN)
+engine.observer.running()
+print("answered")
+"""
+
+
+def test_an_exception_of_a_signal_handler_leaves_nothing_locked(engine_url: str) -> None:
+    """As pytest-timeout raises one: the next test's call must not wait for ever."""
+    # In a process of its own: pytest fails for exceptions that end in a finalizer.
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, engine_url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "answered\n"

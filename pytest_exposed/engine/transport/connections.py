@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+import weakref
+from collections import deque
 from collections.abc import Callable
 from functools import partial
+from queue import Empty, Full
 from typing import Any
 
 import requests
@@ -31,7 +34,41 @@ class Pool:
         # What pools of all kinds make a connection by: urllib3's, and the SDK's of unix and ssh.
         if not isinstance(pool._new_conn, _Maker):  # noqa: SLF001
             pool._new_conn = _Maker(pool._new_conn, self._bounds)  # noqa: SLF001
+            pool.pool = resting = _Resting(pool.pool.maxsize)
+            weakref.finalize(pool, resting.close)  # as urllib3 does with its own
         return pool
+
+
+class _Resting:
+    """The connections of a pool that are at rest, as a LifoQueue has them, but without its lock.
+
+    What a signal handler raises, as that of pytest-timeout, can leave a lock held for good: the
+    next call would wait without end. A deque does what it does at once.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._connections: deque[Any] = deque()
+
+    def get(self, block: bool = False, timeout: float | None = None) -> Any:  # noqa: ARG002  # LifoQueue's
+        try:
+            return self._connections.pop()
+        except IndexError:
+            raise Empty from None
+
+    def put(self, connection: Any, block: bool = False) -> None:  # noqa: ARG002  # LifoQueue's
+        if len(self._connections) >= self._most:
+            raise Full
+        self._connections.append(connection)
+
+    def qsize(self) -> int:
+        return len(self._connections)
+
+    def close(self) -> None:
+        while self._connections:
+            connection = self._connections.pop()
+            if connection is not None:
+                connection.close()
 
 
 class _Maker:

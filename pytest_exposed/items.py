@@ -128,8 +128,7 @@ class ContainerItem(AuditItem):
         if isinstance(answer, ObservationError):
             self._tell(record=record.of_unseen(self.listed, str(answer)))
             raise answer
-        waited = self.audit.waited.get(self.listed.id, 0)
-        self._tell(record=record.of_container(answer), table=self._table(answer), waited=waited)
+        self._tell(record=record.of_container(answer), table=self._table(answer))
         self.user_properties.append(("exposed_source", answer.source))
         self.judge(answer)
 
@@ -141,7 +140,8 @@ class ContainerItem(AuditItem):
 
     def _tell(self, **found: Any) -> None:
         """Say what was found, and in JUnit's properties where."""
-        self.told = told_of(self.audit, self.listed, **found)
+        waited = self.audit.waited.get(self.listed.id, 0)
+        self.told = told_of(self.audit, self.listed, waited=waited, **found)
         self.user_properties += [
             ("exposed_host", self.audit.shown),
             ("exposed_image", printable(self.listed.image)),

@@ -138,9 +138,9 @@ class Service:
         return printable(self.name)
 
 
-def names_of(name: str, service: Service | None) -> tuple[str, ...]:
+def names_of(name: str, service: str | None) -> tuple[str, ...]:
     """Return what a container is called in a waiver: its own name, and its service's."""
-    return (name, service.name) if service else (name,)
+    return (name, service) if service else (name,)
 
 
 @dataclass(frozen=True, slots=True)

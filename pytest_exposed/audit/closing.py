@@ -12,7 +12,6 @@ from pytest_exposed.audit.outcome import Outcome
 from pytest_exposed.model import names_of
 from pytest_exposed.ports import Port
 from pytest_exposed.report import suite
-from pytest_exposed.report.record import Record
 from pytest_exposed.rules import baseline
 from pytest_exposed.rules.baseline import REASON, Entry
 from pytest_exposed.rules.selection import select
@@ -108,11 +107,6 @@ def _entries(outcome: Outcome) -> list[tuple[Entry, str | None]]:
     ]
 
 
-def _names(container: Record) -> list[str]:
-    """Return what a container is called in a waiver."""
-    return [x for x in (container["name"], container["service"]) if x]
-
-
 def _port(text: str | None) -> Port | None:
     return Port.parse(text) if text is not None else None
 
@@ -127,12 +121,14 @@ def stale_lines(audit: Audit, outcome: Outcome) -> list[str]:
     lines = stale(
         audit.settings.acceptance.waivers,
         [
-            (_names(x), y["rule"], _port(y["port"]))
+            (names_of(x["name"], x["service"]), y["rule"], _port(y["port"]))
             for x in judged.containers
             for y in x["findings"]
         ],
-        [_names(x) for x in judged.containers],
-        missed=[names_of(x.name, x.service) for x in judged.missed] if judged.reached else None,
+        [names_of(x["name"], x["service"]) for x in judged.containers],
+        missed=[names_of(x.name, x.service.name if x.service else None) for x in judged.missed]
+        if judged.reached
+        else None,
         rules=judged.rules,
         today=date.today(),  # noqa: DTZ011  # the user's day
     )

@@ -13,6 +13,12 @@ _LONG = 1.0
 """Seconds that a person notices."""
 
 
+def _fails(container: Record) -> bool:
+    """Return whether a container could not be seen, or something was found that isn't waived."""
+    unwaived = any(x["waived"] is None for x in container["findings"] or ())
+    return unwaived or container["error"] is not None
+
+
 @dataclass(slots=True)
 class HostOutcome:
     """What was found on one host."""
@@ -79,25 +85,23 @@ class Outcome:
 
     def matches(self) -> bool:
         """Return whether every host was reached, and every container seen and nothing found."""
-        findings = [y for x in self.containers() for y in x["findings"] or ()]
         reached = all(x.error is None for x in self.hosts.values())
-        return reached and not self.unseen() and all(x["waived"] is not None for x in findings)
+        return reached and not any(map(_fails, self.containers()))
 
     def waited(self) -> str | None:
         """Return a line on young containers that were waited for in vain; None where none was.
 
         It names none: while one is waited for, the grace of others runs out.
         """
-        told = [y for x in self.hosts.values() for y in x.told.values()]
-        failed = [
-            x["waited"]
-            for x in told
-            if x.get("waited", 0) >= _LONG
-            and any(y["waived"] is None for y in x["record"]["findings"] or ())
-        ]
-        if not failed:
+        waited = sum(
+            told["waited"]
+            for host in self.hosts.values()
+            for told in host.told.values()
+            if told.get("record") and told.get("waited", 0) >= _LONG and _fails(told["record"])
+        )
+        if not waited:
             return None
-        return f"waited {sum(failed):.0f} s for containers that had just started: --exposed-grace"
+        return f"waited {waited:.0f} s for containers that had just started: --exposed-grace"
 
     def summary(self) -> str:
         """Return the line that ends an audit, with what is in no report: containers that went."""

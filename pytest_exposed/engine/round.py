@@ -18,8 +18,9 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Endpoint, Listener
 from pytest_exposed.ports import Port
 from pytest_exposed.rules import Rule
+from pytest_exposed.rules.forwarding import takes
 from pytest_exposed.sockets import Look
-from pytest_exposed.sockets.listeners import LOCAL_PORTS, belongs, listeners
+from pytest_exposed.sockets.listeners import LOCAL_PORTS, LOOPBACK_DEVICE, belongs, listeners
 from pytest_exposed.sockets.reading import DNS, Reading
 from pytest_exposed.text import printable
 
@@ -166,19 +167,19 @@ class Round:
         if reading.addresses is not None and not listing <= reading.addresses:
             found = self._observer.inspect(listed).endpoints  # the list may be older
         network = reading.default_network
-        # Which network's a device is, nothing tells.
-        if network is None or self._may_route(listed) or any(x.on_device for x in heard):
+        if network is None:
             return found
+        others = self._neighbours.of(listed.id)
+        unsure = any(takes(x, y, found) is None for x in heard for y in listed.published)
+        if others or unsure:  # or the answer is the same for each network, and nothing is asked
+            # Which network's a device is, nothing tells; and the engine leads a publication to
+            # where the default route went when it made the network.
+            together = (self._company[x] for x in (listed.id, *others))
+            bound = any(x.device and x.device != LOOPBACK_DEVICE for x in reading.sockets)
+            if bound or any(self._company.inspect(x).may_route for x in together):
+                return found
         # A swarm's networks lead to no host: what does is not listed, and then nothing is known.
         return tuple(x for x in found if x.ipv4 and IPv4Address(x.ipv4) in network)
-
-    def _may_route(self, listed: Listed) -> bool:
-        """Return whether a container, or one in its network, may have changed the default route.
-
-        The engine leads a publication to where that went when it made the network.
-        """
-        together = (listed.id, *self._neighbours.of(listed.id))
-        return any(self._company.inspect(self._company[x]).may_route for x in together)
 
     def _notes(self, listed: Listed, invalid: Sequence[str], reading: Reading) -> list[str]:
         notes = [

@@ -36,7 +36,8 @@ class Acceptance:
         if not (own or self.waivers or self.baseline):
             return findings
         name = key(container.name, container.labels)
-        names = names_of(container.name, container.service)
+        service = container.service
+        names = names_of(container.name, service.name if service else None)
 
         def reason(finding: Finding) -> str | None:
             words = names, finding.rule, finding.port, today

@@ -38,15 +38,16 @@ class Entry:
     def parse(cls, line: str) -> Entry:
         """Return the entry of a line; ConfigurationError names one that is none."""
         text, _, words = line.partition(" #")
-        container, colon, rest = text.strip().rpartition(": ")
+        container, colon, rest = text.partition(": ")
         rule, _, port = rest.strip().partition(" ")
         why = "write CONTAINER: RULE PORT"
-        if colon and rule not in RULES:
+        is_one = colon and " " not in container
+        if is_one and rule not in RULES:
             why = f"{rule!r} is not a rule ({', '.join(RULES)})"
-        elif colon:
+        elif is_one:
             try:
                 number = Port.parse(port.strip()) if port.strip() else None
-                return cls(container.strip(), rule, number, words.strip())
+                return cls(container, rule, number, words.strip())
             except PortError as error:
                 why = str(error)
         raise ConfigurationError(f"{line!r} is not a line of a baseline: {why}")
@@ -61,9 +62,12 @@ class Entry:
 
 
 def key(name: str, labels: Mapping[str, str]) -> str:
-    """Return what a container is called in a baseline: its service, or its own name."""
+    """Return what a container is called in a baseline: its service, or its own name.
+
+    Labels can be any text: without spaces none looks like a line of another container.
+    """
     service = Service.of(labels)
-    return printable(service.name if service else name)
+    return printable(service.name if service else name).replace(" ", "\\x20")
 
 
 def read(path: Path) -> frozenset[Entry]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.model import Container, Listener
+from pytest_exposed.model import Container, Listener, unmapped
 from pytest_exposed.ports import PROTOCOLS, Port
 from pytest_exposed.rules import layers
 from pytest_exposed.rules.rule import LAYER, Breach, Case, processes, rule, who
@@ -51,7 +51,8 @@ def _unreachable(case: Case) -> Breach | None:
 
 
 def _remedy(case: Case, listeners: Iterable[Listener]) -> str:
-    if any(x.kind == "loopback" and not ip_address(x.address).is_loopback for x in listeners):
+    addresses = (ip_address(unmapped(x.address)) for x in listeners if x.kind == "loopback")
+    if any(not x.is_loopback for x in addresses):
         return "don't bind it to the device lo"
     return f"bind 0.0.0.0:{case.port.number}"
 

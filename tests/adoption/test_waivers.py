@@ -208,6 +208,16 @@ def test_words_behind_a_line_of_a_baseline_stay(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == text
 
 
+def test_no_label_makes_a_line_of_another_container(tmp_path: Path) -> None:
+    service = "web: silent 80/tcp #"
+    labels = {"com.docker.compose.project": "p", "com.docker.compose.service": service}
+    entry = Entry(key("evil", labels), "undocumented", Port(22))
+    path = tmp_path / "baseline.txt"
+    baselines.write(path, [entry])
+    assert baselines.read(path) == {entry}
+    assert entry != Entry("p/web", "silent", Port(80))
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [

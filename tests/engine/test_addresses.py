@@ -6,7 +6,7 @@ import secrets
 import socket
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from docker.types import IPAMConfig, IPAMPool
@@ -14,10 +14,10 @@ from docker.types import IPAMConfig, IPAMPool
 from pytest_exposed import ObservationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from docker.models.networks import Network
-    from stage import Stage
+    from stage import Stage, Staged
 
     from pytest_exposed import Container, Engine
 
@@ -120,6 +120,22 @@ class TestIPv6Only:
         assert found(container) == set()
 
 
+def in_two_networks(stage: Stage, prefixes: Sequence[str], *words: str, **options: Any) -> Staged:
+    """Run a container that has the address .9 in two networks, made for the first of them."""
+    networks = [stage.network(ipam=pool(f"{x}.0/24")) for x in prefixes]
+    one, two = (f"{x}.9" for x in prefixes)
+    endpoint = stage.client.api.create_endpoint_config(ipv4_address=one)
+    container = stage.create(
+        *words,
+        network=networks[0].name,
+        networking_config={networks[0].name: endpoint},
+        **options,
+    )
+    networks[1].connect(container.sdk, ipv4_address=two)
+    container.start()
+    return container
+
+
 @pytest.fixture(scope="module")
 def ipv6_network(shared_stage: Stage) -> Network:
     subnet = f"fd00:{secrets.token_hex(2)}:{secrets.token_hex(2)}::/64"
@@ -191,20 +207,8 @@ class TestPublishedToOneAddress:
         """Run a listener in two networks, published through the first of their names."""
 
         def run(address: str) -> str:
-            networks = [stage.network(ipam=pool(f"{x}.0/24")) for x in prefixes]
-            one, two = (f"{x}.9" for x in prefixes)
-            endpoint = stage.client.api.create_endpoint_config(ipv4_address=one)
-            container = stage.create(
-                f"tcp:{address}:80",
-                "ready",
-                exposes=("80",),
-                network=networks[0].name,
-                networking_config={networks[0].name: endpoint},
-                ports={"80/tcp": ("127.0.0.1",)},
-            )
-            networks[1].connect(container.sdk, ipv4_address=two)
-            container.start()
-            return container.name
+            options = {"exposes": ("80",), "ports": {"80/tcp": ("127.0.0.1",)}}
+            return in_two_networks(stage, prefixes, f"tcp:{address}:80", "ready", **options).name
 
         return run
 
@@ -225,19 +229,15 @@ class TestPublishedToOneAddress:
         self, place: int, look: Engine, stage: Stage, prefixes: list[str]
     ) -> None:
         # The engine led the publication to the first network before the container went elsewhere.
-        networks = [stage.network(ipam=pool(f"{x}.0/24")) for x in prefixes]
-        endpoint = stage.client.api.create_endpoint_config(ipv4_address=f"{prefixes[0]}.9")
-        container = stage.create(
+        container = in_two_networks(
+            stage,
+            prefixes,
             f"ip route replace default via {prefixes[1]}.1; "
             f"exec listener tcp:{prefixes[place]}.9:80 ready",
             image=stage.images.with_shell(["80"]),
-            network=networks[0].name,
-            networking_config={networks[0].name: endpoint},
             ports={"80/tcp": ("127.0.0.1",)},
             cap_add=["NET_ADMIN"],
         )
-        networks[1].connect(container.sdk, ipv4_address=f"{prefixes[1]}.9")
-        container.start()
         seen = look.container(container.name)
         assert served(seen.published[0].host_port) is (place == 0)
         with pytest.raises(ObservationError, match=r"can't be told [(]it has no default route, or"):
@@ -246,26 +246,27 @@ class TestPublishedToOneAddress:
     def test_nor_where_a_listener_is_bound_to_a_device(
         self, look: Engine, stage: Stage, prefixes: list[str]
     ) -> None:
-        networks = [stage.network(ipam=pool(f"{x}.0/24")) for x in prefixes]
-        container = stage.create(
-            "device:eth1:tcp:0.0.0.0:80",
-            "ready",
-            exposes=("80",),
-            network=networks[0].name,
-            ports={"80/tcp": ("127.0.0.1",)},
-        )
-        networks[1].connect(container.sdk)
-        container.start()
+        options = {"exposes": ("80",), "ports": {"80/tcp": ("127.0.0.1",)}}
+        word = "device:eth1:tcp:0.0.0.0:80"
+        container = in_two_networks(stage, prefixes, word, "ready", **options)
         seen = look.container(container.name)
         assert not served(seen.published[0].host_port)
         if look.observer.source == "netlink":  # the others are not told of devices
             with pytest.raises(ObservationError, match="or a listener is bound to a device"):
                 _ = seen.findings
 
-    def test_a_listener_in_both(self, look: Engine, run: Callable[[str], str]) -> None:
-        seen = look.container(run("0.0.0.0"))  # noqa: S104  # in a container
+    def test_a_listener_in_both(
+        self, look: Engine, run: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        name = run("0.0.0.0")  # noqa: S104  # in a container
+        asked: list[str] = []
+        inspect = look.observer.inspect
+        monkeypatch.setattr(look.observer, "inspect", lambda x: asked.append(x.name) or inspect(x))
+        seen = look.container(name)
         assert served(seen.published[0].host_port)
         assert found(seen) == set()
+        # It answers in each network; procfs has to know the range of ports for clients.
+        assert asked == [] or look.observer.source == "procfs"
 
     def test_an_address_of_the_container_s_own_making(self, look: Engine, stage: Stage) -> None:
         network = stage.network()

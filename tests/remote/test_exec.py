@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from engine.test_addresses import pool
+from engine.test_addresses import in_two_networks
 from engine.test_findings import SETUPS, Setup
 from engine.test_identity import POWERS
 from remote.common import in_background, listener_with_cat
@@ -111,19 +111,14 @@ class TestAddresses:
         self, place: int, look: Engine, images: Images, stage: Stage
     ) -> None:
         prefixes = [f"10.{x}.{secrets.randbelow(256)}" for x in (219, 220)]
-        networks = [stage.network(ipam=pool(f"{x}.0/24")) for x in prefixes]
-        one, two = (f"{x}.9" for x in prefixes)
-        endpoint = stage.client.api.create_endpoint_config(ipv4_address=one)
-        container = stage.create(
-            f"tcp:{(one, two)[place]}:80",
+        container = in_two_networks(
+            stage,
+            prefixes,
+            f"tcp:{prefixes[place]}.9:80",
             "ready",
             image=listener_with_cat(images, exposes=("80",)),
-            network=networks[0].name,
-            networking_config={networks[0].name: endpoint},
             ports={"80/tcp": ("127.0.0.1",)},
         )
-        networks[1].connect(container.sdk, ipv4_address=two)
-        container.start()
         found = [str(x) for x in look.container(container.name).findings]
         assert found == ([] if place == 0 else ["unreachable 80/tcp"])
 

@@ -311,6 +311,12 @@ def test_one_that_is_bound_to_the_device_lo_is_not_told_to_bind_every_address() 
     assert only(one).fix.startswith("don't bind it to the device lo in web, or remove EXPOSE")
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"])
+def test_one_on_a_loopback_address_is_told_to_bind_every_address(address: str) -> None:
+    one = container(listener(80, address, kind="loopback"), documented=[80])
+    assert only(one).fix.startswith("bind 0.0.0.0:80 in web, or remove EXPOSE")
+
+
 def test_of_a_port_documented_by_both_protocols_the_silent_one_is_no_slip() -> None:
     one = container(*reaching("443/tcp", "443/tcp"), documented=["443/tcp", "443/udp"])
     assert only(one).message == "webapp:1 documents it, and nothing in web listens on it"

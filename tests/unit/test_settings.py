@@ -170,3 +170,10 @@ def test_waivers_are_read_and_a_wrong_one_is_named() -> None:
 def test_errors_are_value_errors() -> None:
     with pytest.raises(ValueError, match="is not a source"):
         Settings.parse(source="x")
+
+
+def test_the_ending_of_a_report_is_read_in_any_case() -> None:
+    assert [x.name for x in Settings.parse(reports=["PORTS.HTML", "a.Md"]).reports] == [
+        "PORTS.HTML",
+        "a.Md",
+    ]

@@ -167,6 +167,7 @@ def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) 
     name = printable(listed.name)
     if listed.state not in RUNS:
         raise not_running(name, engine.observer.inspect(listed), engine.observer.last_lines(listed))
+    listed = engine.observer.completed(listed)
     missing = [x for x in wanted if not any(x.is_met_by(y) for y in listed.published)]
     found = _list(listed.published) or "nothing"
     if missing and listed.untold:

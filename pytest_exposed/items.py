@@ -50,7 +50,7 @@ def is_of(nodeid: str, chosen: str) -> bool:
 
 def told_of(host: HostAudit, listed: Listed, **found: Any) -> dict[str, Any]:
     """Return what is told of a container, of JSON's types."""
-    name = key(listed.name, listed.labels)
+    name = key(listed.name, listed.labels, listed.image_id)
     return {"host": host.label, "id": listed.id, "key": name, **found}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
@@ -115,6 +116,33 @@ COMPOSE_PROJECT = "com.docker.compose.project"
 COMPOSE_SERVICE = "com.docker.compose.service"
 SWARM_SERVICE = "com.docker.swarm.service.name"
 _SWARM_ID = "com.docker.swarm.service.id"
+SWARM_TASK = "com.docker.swarm.task.name"
+_ONE_OFF = "com.docker.compose.oneoff"
+_COMPOSE_IMAGE = "com.docker.compose.image"
+_COMPOSE_NUMBER = "com.docker.compose.container-number"
+_PODMAN_COMPOSE = "io.podman.compose.project"
+
+
+def borrows_labels(name: str, labels: Mapping[str, str], image_id: str = "") -> bool:
+    """Return whether a container with the labels of a service is none of its own.
+
+    `docker compose run` starts one-offs, which run another command; podman-compose has no label for
+    its own, and calls them PROJECT_SERVICE_tmpNUMBER (compose_run of podman_compose.py). An image
+    that `docker commit` made of a service's container hands the labels down to any container: a
+    task is called by the name of its task (daemon/cluster/executor/container of moby), and Compose
+    writes the image that it started (ImageDigestLabel of compose's pkg/api).
+    """
+    if labels.get(SWARM_SERVICE):
+        return labels.get(SWARM_TASK, name) != name
+    if labels.get(_ONE_OFF, "").lower() == "true":
+        return True
+    project, service = labels.get(COMPOSE_PROJECT), labels.get(COMPOSE_SERVICE, "")
+    if labels.get(_PODMAN_COMPOSE) and re.fullmatch(rf".*{re.escape(service)}[-_]tmp\d+", name):
+        return True
+    number = labels.get(_COMPOSE_NUMBER)
+    usual = (f"{project}{x}{service}{x}{number}" for x in "-_")
+    started = labels.get(_COMPOSE_IMAGE, image_id)
+    return bool(image_id) and started != image_id and name not in usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +154,10 @@ class Service:
     """Of a Swarm service, whose containers are tasks alike; None for Compose's."""
 
     @classmethod
-    def of(cls, labels: Mapping[str, str]) -> Service | None:
-        """Return the service that the labels of a container name, None where they name none."""
+    def of(cls, labels: Mapping[str, str], name: str, image_id: str = "") -> Service | None:
+        """Return the service of a container with a name and labels, None where it is of none."""
+        if borrows_labels(name, labels, image_id):
+            return None
         if labels.get(SWARM_SERVICE):
             return cls(labels[SWARM_SERVICE], labels.get(_SWARM_ID) or None)
         if labels.get(COMPOSE_PROJECT) and labels.get(COMPOSE_SERVICE):
@@ -138,9 +168,10 @@ class Service:
         return printable(self.name)
 
 
-def names_of(name: str, service: str | None) -> tuple[str, ...]:
-    """Return what a container is called in a waiver: its own name, and its service's."""
-    return (name, service) if service else (name,)
+def names_of(name: str, service: str | None, pod: str | None = None) -> tuple[str, ...]:
+    """Return what a container is called in a waiver: its name, its service's, and POD/NAME."""
+    in_pod = [f"{pod}/{name}"] if pod and pod != name else []
+    return (name, *([service] if service else []), *in_pod)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +197,10 @@ class Image:
     def __repr__(self) -> str:
         """Return a short text: pytest shows it beside every failed assertion."""
         return f"<image {self}>"
+
+
+NO_IMAGE = Image(id="", name="no image", documented=Ports())
+"""What a container has that was made from a folder (podman's --rootfs), or by podman itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +250,10 @@ class Container:
     host: str = ""
     at_host: bool = field(default=False, repr=False)
     """Whether its network namespace is that of the engine's host, as far as it is told or seen."""
+    pod: str | None = None
+    """The name of the pod in whose network it is (podman); None where it is in none."""
+    is_infra: bool = field(default=False, repr=False)
+    """Whether it stands for its pod: podman made it to hold the pod's network and publications."""
     neighbours: tuple[Container, ...] = field(default=(), repr=False)
     """The other containers in its network namespace, without neighbours of their own."""
     endpoints: tuple[Endpoint, ...] = field(default=(), compare=False, repr=False)
@@ -232,12 +271,14 @@ class Container:
     @property
     def service(self) -> Service | None:
         """The Swarm or Compose service that it is of, None where it is of none."""
-        return Service.of(self.labels)
+        return Service.of(self.labels, self.name, self.image.id)
 
     @property
     def role(self) -> str:
         """What findings call it: a task of its Swarm service, as all of these are alike."""
         task = self.service is not None and self.service.id is not None
+        if self.is_infra:
+            return f"pod {self}"
         return f"a task of service {self.service}" if task else str(self)
 
     @property

@@ -25,11 +25,13 @@ class _Judged:
     def __init__(self, audit: Audit, outcome: Outcome) -> None:
         self.containers = [x for x in outcome.containers() if x["findings"] is not None]
         seen = {x["id"] for x in self.containers}
-        self.missed = [x for host in audit.hosts for x in host.everyone if x.id not in seen]
+        self.missed = [
+            x for host in audit.hosts for x in host.everyone if x.is_users and x.id not in seen
+        ]
         self.reached = not any(x.error for x in outcome.hosts.values())
         self.rules = {x.name for x in select(audit.settings.select, audit.settings.ignore)}
         # Replicas share an entry.
-        self._left = {baseline.key(x.name, x.labels) for x in self.missed}
+        self._left = {baseline.key(x.name, x.labels, x.image_id) for x in self.missed}
 
     def all_of(self, entry: Entry) -> bool:
         """Return whether an entry of a baseline would have been found if it were one still."""
@@ -121,12 +123,14 @@ def stale_lines(audit: Audit, outcome: Outcome) -> list[str]:
     lines = stale(
         audit.settings.acceptance.waivers,
         [
-            (names_of(x["name"], x["service"]), y["rule"], _port(y["port"]))
+            (names_of(x["name"], x["service"], x.get("pod")), y["rule"], _port(y["port"]))
             for x in judged.containers
             for y in x["findings"]
         ],
-        [names_of(x["name"], x["service"]) for x in judged.containers],
-        missed=[names_of(x.name, x.service.name if x.service else None) for x in judged.missed]
+        [names_of(x["name"], x["service"], x.get("pod")) for x in judged.containers],
+        missed=[
+            names_of(x.name, x.service.name if x.service else None, x.pod) for x in judged.missed
+        ]
         if judged.reached
         else None,
         rules=judged.rules,

@@ -61,10 +61,10 @@ class HostAudit:
         try:
             observer = self.engine().observer
             self._list(observer.records())
-            self.wanted = self.everyone
+            self.wanted = [x for x in self.everyone if x.is_users]
             if self.settings.filters:
                 chosen = {x.id for x in observer.running(self.settings.filters)}
-                self.wanted = [x for x in self.everyone if x.id in chosen]
+                self.wanted = [x for x in self.wanted if x.id in chosen]
         except EngineError as error:
             self.error = str(error)
         self.late = time.monotonic() - began > _LATE

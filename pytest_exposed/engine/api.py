@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
+from pytest_exposed.engine import podman
 from pytest_exposed.engine.transport.cause import cause
 from pytest_exposed.engine.transport.frames import EngineStream
 from pytest_exposed.engine.untyped import JsonObject
@@ -81,10 +84,11 @@ class Api:
         self, filters: Mapping[str, Sequence[str]] | None, *, every: bool
     ) -> list[JsonObject]:
         wanted = {key: list(values) for key, values in (filters or {}).items()}
+        asked = podman.with_paused(wanted) if self.client.is_podman and not every else wanted
         try:
-            return self._objects(
+            found = self._objects(
                 "GET /containers/json",
-                lambda: self.client.containers(all=every, filters=wanted or None),
+                lambda: self.client.containers(all=every, filters=asked or None),
             )
         except RefusedError as error:
             if not wanted:
@@ -93,24 +97,44 @@ class Api:
             raise ConfigurationError(
                 f"{self.host.shown} refuses the filter {printable(written)}: {error.reason}"
             ) from None
+        return (
+            podman.joined(found, self._of_libpod(every=every)) if self.client.is_podman else found
+        )
+
+    def _of_libpod(self, *, every: bool) -> list[JsonObject] | None:
+        """Return libpod's own list of the containers; None where it is refused."""
+        filters = json.dumps({} if every else podman.with_paused({}))
+        read = partial(self.client.libpod_containers, filters)
+        try:
+            return self._objects("GET /libpod/containers/json", read)
+        except LostError:
+            raise
+        except EngineError:  # a proxy that knows docker's API only
+            return None
 
     def container(self, name: str) -> JsonObject:
         """Return the inspection of a container; NotFoundError where there is none."""
         inspect: Callable[..., Any] = self.client.inspect_container
         return self.json_object(f"GET /containers/{name}/json", lambda: inspect(name), named=True)
 
-    def image(self, name: str) -> JsonObject:
-        """Return the inspection of an image; NotFoundError where there is none."""
-        inspect: Callable[..., Any] = self.client.inspect_image
-        return self.json_object(f"GET /images/{name}/json", lambda: inspect(name), named=True)
+    def image(self, name: str, *, platform: str = "") -> JsonObject:
+        """Return the inspection of an image; NotFoundError where there is none.
 
-    def inspections(self, kind: str, names: Collection[str]) -> Iterator[tuple[str, JsonObject]]:
+        platform, in JSON, chooses among those of an index; an older engine takes no notice of it.
+        """
+        path = f"/images/{{0}}/json{_query(platform)}"
+        get = self.client.get_json
+        return self.json_object(f"GET /images/{name}/json", lambda: get(path, name), named=True)
+
+    def inspections(
+        self, kind: str, names: Collection[str], *, platform: str = ""
+    ) -> Iterator[tuple[str, JsonObject]]:
         """Yield the inspections of many with their names, sooner than one by one.
 
         kind is "containers" or "images". Those that are missing have to be asked for alone, which
         tells why.
         """
-        answers = self.client.read(f"/{kind}/{{0}}/json", names)
+        answers = self.client.read(f"/{kind}/{{0}}/json{_query(platform)}", names)
         for name in names:
             found = self.call(f"GET /{kind}/{name}/json", lambda: next(answers, None))
             if isinstance(found, dict):
@@ -124,10 +148,11 @@ class Api:
         """Return all networks."""
         return self._objects("GET /networks", self.client.networks)
 
-    def history(self, image: str) -> list[JsonObject]:
+    def history(self, image: str, *, platform: str = "") -> list[JsonObject]:
         """Return the layers of an image, newest first; NotFoundError where there is none."""
-        history: Callable[..., Any] = self.client.history
-        return self._objects(f"GET /images/{image}/history", lambda: history(image), named=True)
+        path = f"/images/{{0}}/history{_query(platform)}"
+        get = self.client.get_json
+        return self._objects(f"GET /images/{image}/history", lambda: get(path, image), named=True)
 
     def services(self) -> list[JsonObject]:
         """Return the services of the swarm that the engine is a manager of."""
@@ -208,6 +233,10 @@ class RefusedError(EngineError):
     def __init__(self, host: Host, call: str, reason: str) -> None:
         super().__init__(f"{host.shown}: {call} was refused: {reason}")
         self.reason = reason
+
+
+def _query(platform: str) -> str:
+    return f"?platform={quote(platform, safe='')}" if platform else ""
 
 
 def _connect(host: Host, timeout: float) -> Client:

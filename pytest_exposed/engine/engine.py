@@ -137,6 +137,7 @@ class Engine:
         wanted = {k: filter_values(k, v) for k, v in filters.items()}
         everyone = self.observer.running()
         chosen = {x.id for x in (self.observer.running(wanted) if wanted else everyone)}
+        chosen -= {x.id for x in everyone if not x.is_users}
         return self.observer.snapshots([x for x in everyone if x.id in chosen], everyone)
 
     def image(self, image: object) -> Image:

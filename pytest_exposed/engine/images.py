@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pytest_exposed.engine.api import Api, RefusedError
+from pytest_exposed.engine.api import Api, LostError, RefusedError
 from pytest_exposed.engine.image_records import image_from_record, layers, tags
 from pytest_exposed.engine.names import unknown
 from pytest_exposed.engine.records import Listed
+from pytest_exposed.engine.untyped import JsonObject, as_dict
 from pytest_exposed.errors import (
     ConfigurationError,
     EngineError,
     NotFoundError,
     ObservationError,
 )
-from pytest_exposed.model import Image
+from pytest_exposed.model import NO_IMAGE, Image
 from pytest_exposed.text import printable
 
 
@@ -25,13 +27,15 @@ class Images:
     def __init__(self, api: Api) -> None:
         """Take the engine's calls."""
         self._api = api
-        self._known: dict[str, Image] = {}
+        self._known: dict[tuple[str, str], Image] = {}
 
     def find(self, image: object) -> Image:
         """Return an image: by name, by id, or by an object of the docker SDK or of ours.
 
         Raises NotFoundError where the engine has none of that name.
         """
+        if isinstance(image, Image) and image in self._known.values():
+            return image  # its id can be that of an index, which names several
         name = getattr(image, "id", image)
         if not isinstance(name, str) or not name:
             raise ConfigurationError(
@@ -58,32 +62,104 @@ class Images:
 
     def learn(self, containers: Iterable[Listed]) -> None:
         """Ask for the images of containers together, which takes less time than for each."""
-        names = {x.image_id: x.image for x in containers if x.image_id not in self._known}
-        for identity, record in self._api.inspections("images", names):
-            self._known[identity] = image_from_record(record, names[identity])
+        wanted: dict[str, dict[str, Listed]] = {}
+        for x in containers:
+            if x.has_image and x.image_id and _key(x) not in self._known:
+                wanted.setdefault(_platform(x), {})[x.image_id] = x
+        for platform, names in wanted.items():
+            for identity, record in self._api.inspections("images", names, platform=platform):
+                listed = names[identity]
+                if _trouble(record, listed) is None:
+                    self._known[_key(listed)] = _image(record, listed)
 
-    def documented(self, image_id: str, name: str) -> Image:
-        """Return an image by its id, asking once for each; ObservationError where it is gone."""
-        if image_id not in self._known:
+    def of(self, listed: Listed) -> Image:
+        """Return the image of a container, asking once for each; NO_IMAGE where it has none.
+
+        Raises ObservationError where the engine doesn't have it any more, or doesn't say what it
+        documents: that is one container's trouble, not the engine's.
+        """
+        if not listed.has_image:
+            return NO_IMAGE
+        key = _key(listed)
+        if key not in self._known:
+            name = printable(listed.image)
             try:
-                record = self._api.image(image_id)
+                if not listed.image_id:
+                    raise ObservationError(f"the engine doesn't say which image {name} is")
+                record = self._api.image(listed.image_id, platform=_platform(listed))
             except NotFoundError:
                 raise ObservationError(
-                    f"the engine has no image {printable(image_id)} any more, so that what "
-                    f"{printable(name)} documents is unknown: start the container from an image "
-                    "that is there"
+                    f"the engine has no image {printable(listed.image_id)} any more, so that what "
+                    f"{name} documents is unknown: start the container from an image that is there"
                 ) from None
-            self._known[image_id] = image_from_record(record, name)
-        known = self._known[image_id]
-        return known if known.name == name else replace(known, name=name)
+            except LostError:
+                raise
+            except EngineError as error:
+                raise ObservationError(f"what {name} documents is unknown: {error}") from None
+            if (trouble := _trouble(record, listed)) is not None:
+                raise ObservationError(f"what {name} documents is unknown: {trouble}")
+            self._known[key] = _image(record, listed)
+        known = self._known[key]
+        return known if known.name == listed.image else replace(known, name=listed.image)
 
-    def with_history(self, image: Image) -> Image:
+    def with_history(self, image: Image, listed: Listed) -> Image:
         """Return the image with the commands of its layers; without, where they can't be had."""
-        known = self._known.get(image.id, image)
+        if not listed.has_image:
+            return image
+        key = _key(listed)
+        known = self._known.get(key, image)
         if known.history is None:
             try:
-                known = layers(known, self._api.history(image.id))
+                history = self._api.history(listed.image_id, platform=_platform(listed))
+                known = layers(known, history)
             except (EngineError, NotFoundError):
                 return image
-            self._known[image.id] = known
+            self._known[key] = known
         return replace(known, name=image.name)
+
+
+def _image(record: JsonObject, listed: Listed) -> Image:
+    """Return a container's image: that of one platform has the id of its index, as in lists."""
+    image = image_from_record(record, listed.image)
+    return replace(image, id=listed.image_id) if _platform(listed) else image
+
+
+def _key(listed: Listed) -> tuple[str, str]:
+    """Return what an image is kept by: an index has several, one for each platform."""
+    return listed.image_id, _platform(listed)
+
+
+def _platform(listed: Listed) -> str:
+    """Return the platform that an image has to be asked for by; empty where it has only one."""
+    return listed.platform if listed.manifest != listed.image_id else ""
+
+
+def _trouble(record: JsonObject, listed: Listed) -> str | None:
+    """Return why the inspection of an image doesn't say what a container's image documents.
+
+    Engines with containerd's image store answer with the platform that suits their host best
+    where they don't know the parameter platform (before version 1.49 of the API), and without
+    Config where they have none of the image's platforms (daemon/containerd/image_inspect.go).
+    """
+    if not isinstance(record.get("Config"), dict):
+        return "the engine's record of it has no configuration"
+    platform = _platform(listed)
+    if not platform:
+        return None
+    digest = as_dict(record.get("Descriptor")).get("digest")
+    if digest == listed.manifest:
+        return None
+    wanted = json.loads(platform)
+    found = {
+        "os": record.get("Os"),
+        "architecture": record.get("Architecture"),
+        "variant": record.get("Variant"),
+    }
+    if digest in (None, listed.image_id) and all(found.get(x) == wanted.get(x) for x in found):
+        return None
+    names = ("os", "architecture", "variant")
+    shown = "/".join(str(wanted[x]) for x in names if wanted.get(x))
+    return (
+        f"it is an image of several platforms, and the engine doesn't show that of {shown}: docker "
+        "28.1 (version 1.49 of its API) does"
+    )

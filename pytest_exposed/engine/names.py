@@ -9,12 +9,17 @@ from typing import Any
 
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ConfigurationError, NotFoundError
-from pytest_exposed.model import COMPOSE_PROJECT, COMPOSE_SERVICE, SWARM_SERVICE, Container
+from pytest_exposed.model import (
+    COMPOSE_PROJECT,
+    COMPOSE_SERVICE,
+    SWARM_SERVICE,
+    Container,
+    borrows_labels,
+)
 from pytest_exposed.text import printable
 
 # https://docs.docker.com/reference/compose-file/services/#labels
 _NUMBER = "com.docker.compose.container-number"
-_ONE_OFF = "com.docker.compose.oneoff"
 
 SHORTEST_ID = 4
 """Characters that the beginning of an id has at least: fewer are more likely another name."""
@@ -78,7 +83,7 @@ def _name_of_host(backend: Any) -> str:
 def exact(name: str, containers: Iterable[Listed]) -> list[Listed]:
     """Return the container of that very name or whole id, if there is one."""
     own = name.removeprefix("/")
-    return [x for x in containers if own == x.name or name == x.id][:1]
+    return [x for x in containers if own in (x.name, x.own_name) or name == x.id][:1]
 
 
 def find(name: str, containers: Sequence[Listed]) -> list[Listed]:
@@ -114,10 +119,12 @@ def ambiguous(name: str, found: Sequence[Listed]) -> NotFoundError:
 def _service_names(listed: Listed) -> set[str]:
     """Return the names by which a container's service is known."""
     names = set()
-    if listed.labels.get(SWARM_SERVICE):
+    if listed.labels.get(SWARM_SERVICE) and not borrows_labels(
+        listed.name, listed.labels, listed.image_id
+    ):
         names.add(listed.labels[SWARM_SERVICE])
     service = listed.labels.get(COMPOSE_SERVICE)
-    if service and listed.labels.get(_ONE_OFF, "False") != "True":
+    if service and not borrows_labels(listed.name, listed.labels, listed.image_id):
         own = [service]
         if listed.labels.get(_NUMBER):
             own.append(f"{service}-{listed.labels[_NUMBER]}")

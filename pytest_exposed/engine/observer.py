@@ -15,6 +15,7 @@ from pytest_exposed.engine.remote import EngineRemote
 from pytest_exposed.engine.round import Round
 from pytest_exposed.engine.services import services_of
 from pytest_exposed.engine.swarm import joined, service_of
+from pytest_exposed.engine.unlisted import Unlisted
 from pytest_exposed.engine.untyped import JsonObject
 from pytest_exposed.engine.verdicts import Observed
 from pytest_exposed.errors import EngineError, GoneError, NotFoundError, ObservationError
@@ -116,6 +117,18 @@ class Observer:
             return Inspected.from_record(self._api.container(container.id))
         except NotFoundError:
             raise GoneError(f"{printable(container.name)} is gone since the run began") from None
+        except LostError:
+            raise
+        except EngineError as error:  # of this container: others can be looked at
+            raise ObservationError(
+                f"{printable(container.name)} can't be inspected: {error}"
+            ) from None
+
+    def completed(self, listed: Listed) -> Listed:
+        """Return a container with its own publications: podman lists those of a joined one."""
+        if listed.network_mode is not None:
+            return listed
+        return Unlisted(self, self.inspect).complete(listed)
 
     def inspections(self, containers: Iterable[Listed]) -> dict[str, Inspected]:
         """Return by their ids what inspect does; those that are missing are left to it."""

@@ -5,6 +5,7 @@ Every field can be missing, null or of another type: engines differ, and an engi
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,12 @@ INGRESS = "pytest-exposed.ingress"
 """Key of an entry of Ports that is the service's; true."""
 UNTOLD = "pytest-exposed.untold"
 """Key of a container: why what its service publishes is unknown."""
+
+# What is added to podman's records: see podman.py.
+POD = "pytest-exposed.pod"
+"""Key of a container: the name of its pod."""
+INFRA = "pytest-exposed.infra"
+"""Key of a container: the id of its pod's infra container, which holds the pod's network."""
 
 _ID = re.compile(r"[0-9a-f]{64}")
 
@@ -67,6 +74,18 @@ class Listed:
     """All that it runs, in one line; empty where the list doesn't tell."""
     networks: frozenset[str] = frozenset()
     """The names of its networks."""
+    has_image: bool = True
+    """Whether it has an image: podman's infra containers and those of --rootfs have none."""
+    manifest: str = ""
+    """The digest of its image's manifest; empty where the list doesn't say."""
+    platform: str = ""
+    """The platform of that manifest, as queries of images take it."""
+    pod: str | None = None
+    """The name of its pod (podman), None where it is in none."""
+    infra: str = ""
+    """The id of its pod's infra container, which podman made to hold the pod's network."""
+    own_name: str = ""
+    """As the engine calls it: an infra container is called by its pod's name here."""
 
     @classmethod
     def from_record(cls, record: JsonObject) -> Listed:
@@ -77,9 +96,13 @@ class Listed:
         declared, published = _ports(record.get("Ports"))
         mode = as_dict(record.get("HostConfig")).get("NetworkMode")
         networks = as_dict(record.get("NetworkSettings")).get("Networks")
+        name = _name(record.get("Names"), identity)
+        pod = as_text(record.get(POD)) or None
+        infra = as_text(record.get(INFRA))
+        manifest = as_dict(record.get("ImageManifestDescriptor"))
         return cls(
             id=identity,
-            name=_name(record.get("Names"), identity),
+            name=pod if pod is not None and infra == identity else name,
             image=as_text(record.get("Image")) or identity[:12],
             image_id=as_text(record.get("ImageID")),
             state=as_text(record.get("State")).lower(),
@@ -93,6 +116,12 @@ class Listed:
             or None,  # an engine may send it, too
             command=as_text(record.get("Command")),
             networks=frozenset(map(as_text, as_dict(networks))),
+            has_image=_has_image(record),
+            manifest=as_text(manifest.get("digest")),
+            platform=_platform(manifest.get("platform")),
+            pod=pod,
+            infra=infra,
+            own_name=name,
         )
 
     @property
@@ -101,9 +130,25 @@ class Listed:
         return _ipv4(self.endpoints)
 
     @property
+    def is_infra(self) -> bool:
+        """Whether it is its pod's infra container."""
+        return self.pod is not None and self.infra == self.id
+
+    @property
+    def is_users(self) -> bool:
+        """Whether it is judged: an infra container only for what its pod publishes."""
+        return not self.is_infra or bool(self.published)
+
+    @property
+    def pod_network(self) -> str | None:
+        """The name of the pod in whose network it is; None where it is in none."""
+        joined = self.is_infra or (self.network_mode == f"container:{self.infra}")
+        return self.pod if joined else None
+
+    @property
     def service(self) -> Service | None:
         """The Swarm or Compose service that it is of, None where it is of none."""
-        return Service.of(self.labels)
+        return Service.of(self.labels, self.name, self.image_id)
 
     @property
     def up_for(self) -> float:
@@ -132,6 +177,23 @@ def _name(names: object, identity: str) -> str:
     """Return the container's own name: a linked one has others, such as "/web/db"."""
     own = [x[1:] for x in as_list(names) if isinstance(x, str) and x.rfind("/") == 0 and len(x) > 1]
     return as_text(own[0]) if own else identity[:12]
+
+
+def _has_image(record: JsonObject) -> bool:
+    """Return whether a container has an image; podman lists none as "", null or "sha256:"."""
+    if "Image" not in record or "ImageID" not in record:
+        return True  # nothing says that it has none
+    return record["Image"] not in ("", None) or record["ImageID"] not in ("", None, "sha256:")
+
+
+def _platform(platform: object) -> str:
+    """Return a platform as the engine's queries take it; empty where it is none.
+
+    Format: Platform of the OCI image index, as JSON.
+    """
+    known = ("os", "architecture", "variant", "os.version")
+    found = {x: y for x in known if (y := as_dict(platform).get(x)) and isinstance(y, str)}
+    return json.dumps(found) if "os" in found and "architecture" in found else ""
 
 
 def _ipv4(endpoints: Iterable[Endpoint]) -> frozenset[str]:

@@ -74,9 +74,8 @@ class Round:
     def _snapshot(self, listed: Listed) -> Container:
         """Return a container as if it were alone, not yet judged."""
         reading = self._reading(listed)
-        image = self._observer.images.documented(listed.image_id, listed.image)
-        together = (listed.id, *self._neighbours.of(listed.id))
-        named = frozenset[Port]().union(*map(self._named, together))
+        image = self._observer.images.of(listed)
+        named = self._named(listed.id).union(*self._named_by_neighbours(listed.id, reading))
         held = self._neighbours.held(listed.id)
         found = listeners(reading, held, named, self._local_ports(listed, reading))
         container = Container(
@@ -91,6 +90,8 @@ class Round:
             source=reading.source,
             host=self._observer.host,
             labels=listed.labels,
+            pod=listed.pod_network,
+            is_infra=listed.is_infra,
             at_host=reading.at_host or self._company.places[listed.id] == "host",
             endpoints=self._endpoints(listed, reading, found),
             notes=tuple(self._notes(listed, image.invalid, reading)),
@@ -106,10 +107,23 @@ class Round:
         """Return the ports that a container's image documents, or that it declares or publishes."""
         if identity not in self._ports:
             listed = self._company[identity]
-            documented = self._observer.images.documented(listed.image_id, listed.image).documented
+            documented = self._observer.images.of(listed).documented
             published = (x.port for x in listed.published)
             self._ports[identity] = frozenset({*documented, *listed.declared, *published})
         return self._ports[identity]
+
+    def _named_by_neighbours(self, identity: str, reading: Reading) -> Iterable[frozenset[Port]]:
+        """Yield what each neighbour's image documents, and what it declares or publishes.
+
+        It tells a server's UDP socket from a client's. Where an image is unknown and there are no
+        such sockets, nothing depends on it: it is the neighbour's trouble alone.
+        """
+        for other in self._neighbours.of(identity):
+            try:
+                yield self._named(other)
+            except ObservationError:
+                if any(x.protocol == "udp" for x in reading.sockets):
+                    raise
 
     def _reading(self, listed: Listed) -> Reading:
         """Return a container's reading; that of exec where only that can see its sockets."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_exposed.engine.records import INGRESS, UNTOLD
-from pytest_exposed.engine.untyped import JsonObject, as_dict
+from pytest_exposed.engine.untyped import JsonObject, as_dict, as_labels, as_texts
 from pytest_exposed.errors import UntoldError
-from pytest_exposed.model import Container, Service
+from pytest_exposed.model import SWARM_TASK, Container, Service
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.judge import hanging_on_publications
 from pytest_exposed.text import printable
@@ -36,8 +36,10 @@ def not_to_be_judged(container: Container, rules: Sequence[Rule], why: str) -> U
 
 def service_of(container: JsonObject) -> Service | None:
     """Return the Swarm service whose task a container of the engine's list is, or None."""
-    labels = container.get("Labels")
-    service = Service.of({str(k): str(v) for k, v in as_dict(labels).items()})
+    labels = as_labels(container.get("Labels"))
+    names = [x.removeprefix("/") for x in as_texts(container.get("Names"))]
+    task = labels.get(SWARM_TASK, "")
+    service = Service.of(labels, task if task in names else "".join(names[:1]))
     return service if service is not None and service.id is not None else None
 
 

@@ -31,11 +31,12 @@ class Unlisted:
         except ObservationError:  # gone: to be said when it turns out that nothing can be seen
             return listed
         joined = inspected.network_mode.startswith("container:")
+        in_pod = replace(listed, network_mode=inspected.network_mode).pod_network is not None
         return replace(
             listed,
             network_mode=inspected.network_mode,
             # Podman lists the other container's publications for it; -p is refused for such ones.
-            published=() if joined else listed.published,
+            published=listed.published if in_pod or not joined else (),
             declared=listed.declared | inspected.declared,
         )
 

@@ -63,7 +63,7 @@ class Verdicts:
                 neighbours=tuple(self._with_owners(x) for x in container.neighbours),
             )
         if "history" in told:
-            image = self._observer.images.with_history(container.image)
+            image = self._observer.images.with_history(container.image, self._company[identity])
             container = replace(container, image=image)
         if "command" in told:
             container = replace(container, substitute=self._company.substitute(container))

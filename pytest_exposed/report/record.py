@@ -18,6 +18,7 @@ def of_container(container: Container) -> Record:
         "id": container.id,
         "name": container.name,
         **_service(container.service),
+        **_pod(container.pod),
         "image": container.image.name,
         "image_id": container.image.id,
         "network_mode": container.network_mode,
@@ -50,6 +51,11 @@ def _service(service: Service | None) -> Record:
     }
 
 
+def _pod(pod: str | None) -> Record:
+    """Return the pod that a container is in; nothing for the engines and containers without."""
+    return {"pod": pod} if pod is not None else {}
+
+
 def _publication(publication: Publication) -> Record:
     return {
         "port": str(publication.port),
@@ -78,6 +84,7 @@ def of_unseen(listed: Listed, error: str) -> Record:
         "id": listed.id,
         "name": listed.name,
         **_service(listed.service),
+        **_pod(listed.pod),
         "image": listed.image,
         "image_id": listed.image_id,
         "network_mode": listed.network_mode,

@@ -35,9 +35,9 @@ class Acceptance:
         own = self._own_waivers(container)[0]
         if not (own or self.waivers or self.baseline):
             return findings
-        name = key(container.name, container.labels)
+        name = key(container.name, container.labels, container.image.id)
         service = container.service
-        names = names_of(container.name, service.name if service else None)
+        names = names_of(container.name, service.name if service else None, container.pod)
 
         def reason(finding: Finding) -> str | None:
             words = names, finding.rule, finding.port, today

@@ -6,6 +6,7 @@ is named by its Swarm or Compose service where it has one, so that replicas and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,10 @@ from pytest_exposed.text import printable
 HEADING = (
     "# pytest-exposed baseline 1: findings that are accepted. Remove the lines of those you fix.\n"
 )
+
+_K8S, _GITLAB = "io.kubernetes", "com.gitlab.gitlab-runner"
+_SAFE = "[bcdfghjklmnpqrstvwxz2456789]"
+"""The characters of names that Kubernetes makes up: alphanums in its util/rand."""
 
 REASON = "baseline"
 """What a finding that a baseline accepts is waived for."""
@@ -61,13 +66,33 @@ class Entry:
         return f"{self.container}: {self.rule}" + (f" {self.port}" if self.port else "")
 
 
-def key(name: str, labels: Mapping[str, str]) -> str:
+def key(name: str, labels: Mapping[str, str], image_id: str = "") -> str:
     """Return what a container is called in a baseline: its service, or its own name.
 
     Labels can be any text: without spaces none looks like a line of another container.
     """
-    service = Service.of(labels)
-    return printable(service.name if service else name).replace(" ", "\\x20")
+    service = Service.of(labels, name, image_id)
+    return printable(service.name if service else _lasting_name(name, labels)).replace(" ", "\\x20")
+
+
+def _lasting_name(name: str, labels: Mapping[str, str]) -> str:
+    """Return a name that is the same in the next run, for containers that get a new one each time.
+
+    Kubernetes by cri-dockerd: k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT (makeContainerName in its
+    core/naming.go); the pods of a Deployment are called NAME-HASH-RANDOM. GitLab's runner labels
+    the services of a job (docker/internal/labels). GitHub's calls them HEX_IMAGE_HEX
+    (ContainerDisplayName in ContainerInfo.cs of actions/runner).
+    """
+    if name.startswith("k8s_") and (pod := labels.get(f"{_K8S}.pod.name")):
+        pod = re.sub(rf"-{_SAFE}{{5,10}}-{_SAFE}{{5}}$", "", pod)
+        place = labels.get(f"{_K8S}.pod.namespace", ""), pod, labels.get(f"{_K8S}.container.name")
+        return "/".join(x for x in place if x)
+    if labels.get(f"{_GITLAB}.type") == "service" and (service := labels.get(f"{_GITLAB}.service")):
+        version = labels.get(f"{_GITLAB}.service.version")
+        return f"gitlab/{service}" + (f":{version}" if version else "")
+    if of_github := re.fullmatch(r"[0-9a-f]{32}_([0-9A-Za-z]+)_[0-9a-f]{6}", name):
+        return f"github/{of_github[1]}"
+    return name
 
 
 def read(path: Path) -> frozenset[Entry]:

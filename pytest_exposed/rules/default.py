@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.model import Container, Listener, unmapped
+from pytest_exposed.model import NO_IMAGE, Container, Listener, unmapped
 from pytest_exposed.ports import PROTOCOLS, Port
 from pytest_exposed.rules import layers
 from pytest_exposed.rules.rule import LAYER, Breach, Case, processes, rule, who
@@ -141,7 +141,7 @@ def _published_undocumented(case: Case) -> Breach | None:
     if not case.published or case.documented or case.documented_by_neighbour:
         return None
     return (
-        f"{case.published_as}, and {case.image} does not EXPOSE it",
+        f"{case.published_as}, and {case.undocumented}",
         _add_expose(case),
     )
 
@@ -163,7 +163,7 @@ def _undocumented(case: Case) -> Breach | None:
     hint = ""
     if case.port in case.container.declared:
         hint = "; --expose or -p documents it for this container only"
-    return f"{who} {verb} {endpoints}, and {case.image} does not EXPOSE it{hint}", _add_expose(case)
+    return f"{who} {verb} {endpoints}, and {case.undocumented}{hint}", _add_expose(case)
 
 
 def _instead(container: Container) -> tuple[str, str | None]:
@@ -174,6 +174,11 @@ def _instead(container: Container) -> tuple[str, str | None]:
 
 
 def _add_expose(case: Case) -> str:
+    if case.container.image == NO_IMAGE:
+        return (
+            f"build an image with EXPOSE {case.port} and run that, or accept the port by a line of "
+            f"exposed_allow: {case.container}: {case.port}  # reason"
+        )
     for other in (Port(case.port.number, x) for x in PROTOCOLS if x != case.port.protocol):
         if other in case.container.documented:
             there = f"EXPOSE {other.number} there means {other}"

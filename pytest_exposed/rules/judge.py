@@ -125,10 +125,23 @@ def _ports_of(
     for listener in container.listeners:
         listeners.setdefault(listener.port, []).append(listener)
     publications: dict[Port, list[Publication]] = {}
-    for publication in container.published:
+    for publication in _judged_here(container):
         publications.setdefault(publication.port, []).append(publication)
     for port in sorted({*container.documented, *listeners, *publications}, key=order):
         yield port, tuple(listeners.get(port, ())), tuple(publications.get(port, ()))
+
+
+def _judged_here(container: Container) -> Iterable[Publication]:
+    """Return the publications that are judged with a container.
+
+    Those of a pod are judged with each of its containers that listens there; with the pod itself
+    where none does, so that what is wrong has one name.
+    """
+    if container.pod is None:
+        return container.published
+    members = [x for x in container.neighbours if x.pod == container.pod]
+    heard = {y.port for x in (members if container.is_infra else [container]) for y in x.listeners}
+    return [x for x in container.published if (x.port in heard) != container.is_infra]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from pytest_exposed.model import Container, Listener, Publication
+from pytest_exposed.model import NO_IMAGE, Container, Listener, Publication
 from pytest_exposed.ports import Port, Ports
 from pytest_exposed.rules.forwarding import destinations, takes
+from pytest_exposed.text import printable
 
 
 @dataclass(slots=True)  # not frozen, which takes five times as long: there may be 65,535 of them
@@ -47,9 +48,19 @@ class Case:
 
     @property
     def by_service(self) -> str:
-        """The words for the Swarm service that publishes; none for a container of itself."""
+        """The words for the Swarm service or pod that publishes; none for the container itself."""
         service = self.container.service
-        return f" by service {service}" if service is not None and service.id else ""
+        if service is not None and service.id:
+            return f" by service {service}"
+        of_pod = self.container.pod is not None and not self.container.is_infra
+        return f" by pod {printable(self.container.pod or '')}" if of_pod else ""
+
+    @property
+    def undocumented(self) -> str:
+        """The words for an image that doesn't document the port, or for none that could."""
+        if self.container.image == NO_IMAGE:
+            return "it has no image, which could EXPOSE it"
+        return f"{self.image} does not EXPOSE it"
 
     @property
     def is_reached(self) -> bool | None:

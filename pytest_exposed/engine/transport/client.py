@@ -62,6 +62,8 @@ class Client(docker.APIClient):
         self._settings: dict[str, Any] | None = None
         self._plain_headers: tuple[Mapping[str, str] | None, Mapping[str, Any]] | None = None
         self._one_by_one = False
+        self.is_podman = False
+        """Whether the engine said that it is podman, as it does with every answer."""
         try:
             super().__init__(**settings)
         except BaseException:
@@ -101,6 +103,7 @@ class Client(docker.APIClient):
         goes_on = False
         try:
             check_head(response)
+            self.is_podman = self.is_podman or "Libpod-Api-Version" in response.headers
             # Or it is guessed from the text, which takes long where that is long.
             response.encoding = "utf-8"
             goes_on = stream and response.status_code < 400
@@ -130,6 +133,18 @@ class Client(docker.APIClient):
             yield found
         # There are proxies that serve one connection at a time.
         self._one_by_one = left > 0
+
+    def get_json(self, path: str, name: str) -> Any:
+        """Return the JSON that a GET answers; path has {0} for the name."""
+        sdk: Any = self  # its types tell only what is for users
+        return sdk._result(sdk._get(sdk._url(path, name)), json=True)  # noqa: SLF001
+
+    def libpod_containers(self, filters: str) -> Any:
+        """Return podman's own list of all containers; its API has versions of its own."""
+        sdk: Any = self
+        params = {"all": "true", "filters": filters}
+        answer = sdk._get(f"{self.base_url}/v4.0.0/libpod/containers/json", params=params)  # noqa: SLF001
+        return sdk._result(answer, json=True)  # noqa: SLF001
 
     def agree_by_ping(self) -> bool:
         """Speak the newest version of the API that the engine tells with a ping; false for none.

@@ -10,7 +10,7 @@ from functools import partial
 
 from pytest_exposed.audit import together
 from pytest_exposed.audit.host import HostAudit
-from pytest_exposed.engine.hosts import Host, resolve
+from pytest_exposed.engine.hosts import Host, Member, resolve
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ConfigurationError, EngineError, ExposedError
 from pytest_exposed.settings import Settings
@@ -49,9 +49,14 @@ class Audit:
         all containers of one of several are looked at as soon as it has listed them. Raises
         ConfigurationError for a bad host or filter.
         """
-        # Two names of one engine are one engine; one address behind two jump hosts is two.
+        # Two names of one engine are one engine; one address behind two jump hosts is two. Hosts
+        # of another tool's list are as many as it names: none of them is left out silently.
         found = {x: resolve(x) for x in settings.hosts}
-        where = {(y.url, y.ssh, y.trouble): x for x, y in reversed(found.items())}
+        names_in_list = {x: x.name if isinstance(x, Member) else None for x in found}
+        where = {
+            (names_in_list[x], y.url, y.ssh, y.docker_host, y.trouble): x
+            for x, y in reversed(found.items())
+        }
         names = [x for x in settings.hosts if x in where.values()]
         labels = labels_of([found[x] for x in names])
         hosts = [

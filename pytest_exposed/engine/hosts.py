@@ -33,6 +33,12 @@ class Host:
     """The TLS configuration of a context; None for that of the environment."""
     ssh: tuple[str, ...] = field(default=(), repr=False)
     """Options and destination of the ssh program, where that is to reach it."""
+    docker_host: str = ""
+    """The engine's address as the host at the other end of ssh sees it; empty for its own."""
+    program: str = "ssh"
+    """The ssh program."""
+    hint: str = field(default="", compare=False)
+    """What to add where ssh does not get there."""
     manager: Host | None = field(default=None, repr=False)
     """The manager of its swarm, who tells its services; None where it is to be asked itself."""
     trouble: str | None = None
@@ -48,6 +54,10 @@ class Member:
     """As resolve takes it."""
     ssh: tuple[str, ...] = field(default=(), repr=False)
     """As of Host."""
+    docker_host: str = ""
+    """As of Host, and those that follow."""
+    program: str = "ssh"
+    hint: str = field(default="", compare=False)
     manager: str | None = field(default=None, repr=False)
     """The manager of its swarm, whose TLS files it is reached with."""
     trouble: str | None = None
@@ -83,13 +93,17 @@ def resolve(host: Given, environment: Mapping[str, str] = os.environ) -> Host:
             found = resolve(host.address, environment)
         except ConfigurationError as error:
             raise ConfigurationError(f"{printable(host.name)}: {error}") from None
+        there = without_user(host.docker_host) if host.docker_host else ""
         manager = resolve(host.manager, environment) if host.manager is not None else None
         return replace(
             found,
-            shown=f"{printable(host.name)} ({found.shown})",
+            shown=f"{printable(host.name)} ({' '.join(x for x in (found.shown, there) if x)})",
             label=host.name,
             tls=manager.tls if manager else found.tls,
             ssh=host.ssh,
+            docker_host=host.docker_host,
+            program=host.program,
+            hint=host.hint,
             manager=manager,
             trouble=host.trouble or found.trouble,
         )

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from tempfile import TemporaryFile
 from threading import Event, Timer
 from typing import Any
 
-from pytest_exposed.engine.hosts import Member
+from pytest_exposed.engine.ansible_ssh import Settings
+from pytest_exposed.engine.hosts import Member, resolve
 from pytest_exposed.engine.names import did_you_mean
 from pytest_exposed.engine.untyped import as_dict, as_texts
 from pytest_exposed.errors import ConfigurationError
@@ -32,7 +32,6 @@ _MOST = 64 << 20
 """Bytes of an inventory; one of 10,000 hosts has a few million."""
 
 _SSH = ("ssh", "smart", "paramiko", "paramiko_ssh")
-_DENIED = (False, 0, "false", "False", "no", "0")
 
 
 def members(written: str, inventory: str | None) -> list[Member]:
@@ -86,56 +85,33 @@ def _hosts(group: str, groups: Mapping[str, Any]) -> list[str]:
 
 
 def _member(name: str, variables: Mapping[str, Any]) -> Member:
-    """Return the engine of a host: at its docker_host, at its local socket, or through ssh."""
+    """Return the engine of a host: that of its docker_host as the host sees it, or its own.
 
-    def variable(*names: str) -> str:
-        value = next((variables[x] for x in names if variables.get(x) not in (None, "")), "")
-        text = str(value)
-        if not isinstance(value, (str, int)) or "{{" in text or not text.isprintable():
-            raise ConfigurationError(
-                f"{printable(name)}: its {names[0]} can't be used as written, {printable(text)!r}: "
-                "ansible-inventory fills no templates in; give it a variable docker_host"
-            )
-        return text
-
-    if address := variable("docker_host"):
+    docker_host is an option of community.docker's modules, which run on the managed host: a socket
+    or a loopback address is that host's. exposed_docker_host is an address as this machine sees it.
+    """
+    settings = Settings(name, variables)
+    if address := settings.variable("exposed_docker_host"):
         return Member(name, address)
-    connection = (variable("ansible_connection") or "ssh").rpartition(".")[2]
+    docker_host = settings.variable("docker_host")
+    connection = (settings.variable("ansible_connection") or "ssh").rpartition(".")[2]
     if connection == "local":
-        return Member(name, None)
+        return Member(name, docker_host or None)
     if connection not in _SSH:
         raise ConfigurationError(
             f"{printable(name)}: an engine can't be reached by its ansible_connection "
-            f"{printable(connection)}: give it a variable docker_host"
+            f"{printable(connection)}: give it a variable exposed_docker_host, an address as this "
+            "machine sees it"
         )
-    return _by_ssh(name, variables, variable)
-
-
-def _by_ssh(name: str, variables: Mapping[str, Any], variable: Callable[..., str]) -> Member:
-    """Return the engine of a host with the options that Ansible would give ssh, in their order."""
-    host = variable("ansible_host", "ansible_ssh_host") or name
-    options = _split(name, variable("ansible_ssh_args"))
-    if variables.get("ansible_host_key_checking") in _DENIED:
-        options += ["-o", "StrictHostKeyChecking=no"]
-    if port := variable("ansible_port", "ansible_ssh_port"):
-        options += ["-o", f"Port={port}"]
-    if key := variable("ansible_ssh_private_key_file", "ansible_private_key_file"):
-        options += ["-o", f'IdentityFile="{os.path.expanduser(key)}"']
-    if user := variable("ansible_user", "ansible_ssh_user"):
-        options += ["-o", f"User={user}"]
-    for more in ("ansible_ssh_common_args", "ansible_ssh_extra_args"):
-        options += _split(name, variable(more))
-    shown = f"[{host}]" if ":" in host else host
-    return Member(name, f"ssh://{shown}:{port}" if port else f"ssh://{shown}", (*options, host))
-
-
-def _split(name: str, text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError as error:
+    if docker_host and "://" not in docker_host:
         raise ConfigurationError(
-            f"{printable(name)}: its arguments of ssh can't be split: {error}"
-        ) from None
+            f"{printable(name)}: its docker_host {printable(docker_host)!r} is no address on that "
+            "host (unix://…, tcp://…): an address or a context of this machine is the variable "
+            "exposed_docker_host"
+        )
+    if docker_host and (trouble := resolve(Member(name, docker_host)).trouble):
+        raise ConfigurationError(f"{printable(name)}: {trouble}")
+    return settings.by_ssh(docker_host)
 
 
 def _inventory(inventory: str | None) -> tuple[Mapping[str, Any], str]:

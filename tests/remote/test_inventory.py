@@ -156,12 +156,14 @@ class TestReached:
             "all:\n  children:\n    prod:\n      children:\n        web:\n          hosts:\n"
             f"            web-1:\n{hosts.replace('            ', '              ')}"
             f"            own-1:\n              ansible_host: 192.0.2.1\n"
-            f"              docker_host: {engine_url}\n"
+            f"              exposed_docker_host: {engine_url}\n"
         )
         monkeypatch.setenv("ANSIBLE_INVENTORY", write(yaml, "hosts.yml"))
         result = audit("prod", None)
         result.assert_outcomes(passed=2)
-        result.stdout.fnmatch_lines(["exposed[[]web-1[]]::* PASSED *", "*[[]own-1[]]::* PASSED *"])
+        result.stdout.fnmatch_lines_random(
+            ["exposed[[]web-1[]]::* PASSED *", "*[[]own-1[]]::* PASSED *"]
+        )
 
     @pytest.mark.usefixtures("matching")
     def test_through_a_jump_host(self, audit: Run, server: Server, reached: dict[str, str]) -> None:
@@ -208,6 +210,61 @@ class TestReached:
         result.assert_outcomes(passed=4)
 
 
+class TestEnginesOfTheManagedHosts:
+    """Addresses and sockets that several hosts have in common are those of different engines."""
+
+    def test_docker_host_of_a_group(
+        self, audit: Run, reached: dict[str, str], engine_url: str, stage: Stage
+    ) -> None:
+        stage.run("tcp:0.0.0.0:80", exposes=("80",))
+        with refusing_port() as port:
+            dead = words(reached | {"ansible_port": str(port)})
+            result = audit(
+                "web",
+                f"[web]\nweb-1 {words(reached)}\nweb-2 {dead}\n"
+                f"[web:vars]\ndocker_host={engine_url}\n",
+            )
+        result.assert_outcomes(passed=1, failed=1)
+        result.stdout.fnmatch_lines_random(
+            ["*exposed[[]web-1[]]::* PASSED *", "*exposed[[]web-2[]] FAILED *"]
+        )
+
+    def test_its_engine_is_not_this_machines(
+        self, refusal: Callable[..., str], write: Write, reached: dict[str, str], tmp_path: Path
+    ) -> None:
+        inventory = write(f"[web]\nweb-1 {words(reached)} docker_host='unix://{tmp_path}/none'\n")
+        line = refusal("--docker-host=ansible://web", f"--ansible-inventory={inventory}")
+        assert line.startswith(
+            f"web-1 (ssh://127.0.0.1:{reached['ansible_port']} unix://{tmp_path}/"
+        )
+        assert "ssh ended with status 1" in line
+
+    @pytest.mark.usefixtures("matching")
+    def test_each_of_two_local_ones_is_named(
+        self, audit: Run, engine_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DOCKER_HOST", engine_url)
+        result = audit("web", "[web]\na\nb\n[web:vars]\nansible_connection=local\n")
+        result.assert_outcomes(passed=2)
+        result.stdout.fnmatch_lines_random(["*exposed[[]a[]]::* PASSED*", "*[[]b[]]::* PASSED*"])
+
+    def test_what_is_not_used_is_said_where_ssh_fails(
+        self, refusal: Callable[..., str], write: Write, tmp_path: Path
+    ) -> None:
+        program = tmp_path / "myssh"
+        program.write_text("#!/bin/sh\necho 'Permission denied (password).' >&2; exit 255\n")
+        program.chmod(0o755)
+        inventory = write(
+            f"[web]\nweb-1 ansible_ssh_executable={program} ansible_password=secret "
+            "ansible_become=yes\n"
+        )
+        line = refusal("--docker-host=ansible://web", f"--ansible-inventory={inventory}")
+        assert "Permission denied (password).; it must work without asking" in line
+        assert "its ansible_password is not used: ssh has to log in without a password" in line
+        assert "its ansible_become is not used: the user who logs in needs the right" in line
+        assert "secret" not in line
+
+
 class TestInFixtures:
     def test_a_run_for_each_host(
         self,
@@ -216,7 +273,8 @@ class TestInFixtures:
         engine_url: str,
     ) -> None:
         inventory = write(
-            f"[web]\nweb-1 docker_host={engine_url}\nweb-2 docker_host={engine_url}\n"
+            f"[web]\nweb-1 exposed_docker_host={engine_url}\n"
+            f"web-2 exposed_docker_host={engine_url}\n"
         )
         pytester.makepyfile("def test_it(exposed): assert exposed.observer.running() is not None")
         result = pytester.runpytest(
@@ -244,7 +302,7 @@ class TestInFixtures:
     def test_all_but_those_that_can_not_be(self, audit: Run, engine_url: str) -> None:
         result = audit(
             "web",
-            f"[web]\nweb-1 docker_host={engine_url}\nweb-2 ansible_connection=winrm\n"
+            f"[web]\nweb-1 exposed_docker_host={engine_url}\nweb-2 ansible_connection=winrm\n"
             "web-3 docker_host=ftp://x\n",
         )
         result.assert_outcomes(passed=1, failed=2)
@@ -300,13 +358,13 @@ class TestRefused:
     def test_another_connection(self, refused: Callable[..., str]) -> None:
         assert refused("[web]\nweb-1 ansible_connection=ansible.builtin.winrm\n") == (
             "web-1: an engine can't be reached by its ansible_connection winrm: give it a variable "
-            "docker_host"
+            "exposed_docker_host, an address as this machine sees it"
         )
 
     def test_a_template(self, refused: Callable[..., str]) -> None:
         assert refused('[web]\nweb-1 ansible_host="{{ x }}"\n') == (
             "web-1: its ansible_host can't be used as written, '{{ x }}': ansible-inventory fills "
-            "no templates in; give it a variable docker_host"
+            "no templates in; give it a variable exposed_docker_host"
         )
 
     def test_a_docker_host_that_is_none(self, refused: Callable[..., str]) -> None:
@@ -422,10 +480,63 @@ class TestWhatAnsibleSays:
          ("-o", "User=ops", "a")),
         ({"ansible_ssh_args": "-C", "ansible_ssh_extra_args": "-J 'x y'"}, "ssh://a",
          ("-C", "-J", "x y", "a")),
-        ({"ansible_host_key_checking": False}, "ssh://a", ("-o", "StrictHostKeyChecking=no", "a")),
+        *(
+            ({f"ansible_{x}host_key_checking": no}, "ssh://a",
+             ("-o", "StrictHostKeyChecking=no", "a"))
+            for x in ("", "ssh_") for no in (False, 0, "False", "no", "off", "n", "F", "maybe")
+        ),
+        *(({"ansible_ssh_host_key_checking": x}, "ssh://a", ("a",)) for x in (True, "yes", 1, "t")),
+        # Of two names Ansible takes the one of ssh.
+        ({"ansible_host_key_checking": False, "ansible_ssh_host_key_checking": True}, "ssh://a",
+         ("a",)),
+        ({"ansible_port": 1, "ansible_ssh_port": 2}, "ssh://a:2", ("-o", "Port=2", "a")),
+        ({"ansible_ssh_timeout": 7}, "ssh://a", ("-o", "ConnectTimeout=7", "a")),
     ],
 )  # fmt: skip
 def test_how_a_host_is_reached(
     variables: dict[str, Any], address: str | None, ssh: tuple[str, ...]
 ) -> None:
     assert _member("a", variables) == Member("a", address, ssh)
+
+
+def test_docker_host_is_an_address_of_the_managed_host() -> None:
+    socket = {"docker_host": "unix:///run/user/1000/docker.sock"}
+    found = _member("a", socket)
+    assert (found.address, found.ssh, found.docker_host) == ("ssh://a", ("a",), *socket.values())
+    assert _member("a", socket | {"ansible_connection": "local"}).address == socket["docker_host"]
+    here = _member("a", socket | {"exposed_docker_host": "unix:///x"})
+    assert (here.address, here.ssh, here.docker_host) == ("unix:///x", (), "")
+
+
+@pytest.mark.parametrize("address", ["prod", "ftp://x", "tcp://x", "unix://relative"])
+def test_a_docker_host_that_the_managed_host_can_not_have(address: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^a: "):
+        _member("a", {"docker_host": address})
+
+
+class TestConfiguration:
+    """What stands in the environment and in ansible.cfg, which Ansible follows."""
+
+    @pytest.mark.parametrize("name", ["ANSIBLE_HOST_KEY_CHECKING", "ANSIBLE_SSH_HOST_KEY_CHECKING"])
+    def test_the_environment(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(name, "False")
+        monkeypatch.setenv("ANSIBLE_REMOTE_USER", "ops")
+        given = ("-o", "StrictHostKeyChecking=no", "-o", "User=ops", "a")
+        assert _member("a", {}).ssh == given
+        assert _member("a", {"ansible_host_key_checking": True}).ssh == given[2:]
+
+    def test_the_file(self, tmp_path: Path) -> None:
+        (tmp_path / "ansible.cfg").write_text(
+            "[defaults]\nhost_key_checking = no ; in the laboratory\nremote_port = 2222\n"
+            "[ssh_connection]\nssh_args = -4\n"
+        )
+        assert _member("a", {}) == Member(
+            "a",
+            "ssh://a:2222",
+            ("-4", "-o", "StrictHostKeyChecking=no", "-o", "Port=2222", "a"),
+        )
+
+    @pytest.mark.parametrize("text", ["no section", "[defaults]\n%x = %(y)s\n", "\xff"])
+    def test_a_file_that_is_none(self, text: str, tmp_path: Path) -> None:
+        (tmp_path / "ansible.cfg").write_text(text, encoding="latin-1")
+        assert _member("a", {}).ssh == ("a",)

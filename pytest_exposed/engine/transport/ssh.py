@@ -7,6 +7,7 @@ command this runs `docker system dial-stdio` over there, which passes on to its 
 from __future__ import annotations
 
 import re
+import shlex
 import socket
 import subprocess
 from collections.abc import Sequence
@@ -40,8 +41,13 @@ class Adapter(HTTPAdapter):
         # ssh takes the first value of an option: those given come before ours.
         *given, destination = host.ssh
         options = ["-o", "BatchMode=yes", *given, "-o", f"ConnectTimeout={max(1, int(timeout))}"]
-        command = ["ssh", *options, "--", destination, "docker", "system", "dial-stdio"]
-        self._new_pool = partial(_Pool, "localhost", timeout=timeout, maxsize=10, command=command)
+        # ssh joins words by blanks, and the shell over there splits them.
+        engine = ["-H", shlex.quote(host.docker_host)] if host.docker_host else []
+        there = ["docker", *engine, "system", "dial-stdio"]
+        command = [host.program, *options, "--", destination, *there]
+        self._new_pool = partial(
+            _Pool, "localhost", timeout=timeout, maxsize=10, command=command, hint=host.hint
+        )
         self._pool = self._new_pool()
 
     def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HTTPConnectionPool:
@@ -64,9 +70,10 @@ class Adapter(HTTPAdapter):
 class _Connection(HTTPConnection):
     """One ssh process, which has an end of a pair of sockets as its input and output."""
 
-    def __init__(self, *arguments: Any, command: Sequence[str], **rest: Any) -> None:
+    def __init__(self, *arguments: Any, command: Sequence[str], hint: str, **rest: Any) -> None:
         super().__init__(*arguments, **rest)
         self._command = command
+        self._hint = f"; {hint}" if hint else ""
         self._process: subprocess.Popen[bytes] | None = None
         self._is_asked = False
 
@@ -86,7 +93,8 @@ class _Connection(HTTPConnection):
             except OSError as error:
                 ours.close()
                 self._told.close()
-                raise SshError(f"ssh can't be run: {error.strerror}") from None
+                program = printable(self._command[0])
+                raise SshError(f"{program} can't be run: {error.strerror}") from None
         # Where the process ends while a thread still waits for an answer, nobody closes it.
         finalize(self, self._process.terminate)
         ours.settimeout(self.timeout if isinstance(self.timeout, (int, float)) else None)
@@ -104,7 +112,7 @@ class _Connection(HTTPConnection):
                 raise
         finally:
             self._is_asked = False
-        raise SshError(f"{why}; it must work without asking for anything")
+        raise SshError(f"{why}; it must work without asking for anything{self._hint}")
 
     def _why_ended(self) -> str | None:
         assert self._process is not None

@@ -107,9 +107,9 @@ class Api:
         read = partial(self.client.libpod_containers, filters)
         try:
             return self._objects("GET /libpod/containers/json", read)
-        except LostError:
-            raise
-        except EngineError:  # a proxy that knows docker's API only
+        except (
+            EngineError
+        ):  # a proxy that knows docker's API only; were it lost, others would say so
             return None
 
     def container(self, name: str) -> JsonObject:

@@ -11,7 +11,7 @@ from pytest_exposed.engine.ended import RUNS
 from pytest_exposed.engine.neighbours import Places, with_neighbours
 from pytest_exposed.engine.records import Inspected, Listed
 from pytest_exposed.engine.unlisted import Unlisted
-from pytest_exposed.errors import EngineError, ObservationError
+from pytest_exposed.errors import EngineError, GoneError, ObservationError
 from pytest_exposed.model import Container, Substitute
 from pytest_exposed.sockets.reading import Target
 
@@ -31,11 +31,22 @@ class Company:
         unlisted = Unlisted(observer, self.inspect)
         near = with_neighbours(wanted, everyone)
         self.learn(x for x in near if unlisted.may_lack_ports_of(x))
-        self._containers = {x.id: unlisted.complete(x) for x in near}
+        self.troubles: dict[str, ObservationError] = {}
+        """Why what the list lacks of a container is unknown, by its id."""
+        self._containers = {x.id: self._complete(unlisted, x) for x in near}
         places = Places(self._containers.get(x.id, x) for x in everyone)
         self.places = {x: places.of(y) or x for x, y in self._containers.items()}
         """Whose network namespace each is said to be in, by their ids; or "host"."""
         self._at_place = Counter(self.places.values())
+
+    def _complete(self, unlisted: Unlisted, listed: Listed) -> Listed:
+        try:
+            return unlisted.complete(listed)
+        except GoneError:  # to be said when it turns out that nothing can be seen
+            return listed
+        except ObservationError as error:
+            self.troubles[listed.id] = error
+            return listed
 
     def __len__(self) -> int:
         return len(self._containers)

@@ -73,6 +73,8 @@ class Round:
 
     def _snapshot(self, listed: Listed) -> Container:
         """Return a container as if it were alone, not yet judged."""
+        if listed.id in self._company.troubles:
+            raise self._company.troubles[listed.id].with_traceback(None)
         reading = self._reading(listed)
         image = self._observer.images.of(listed)
         named = self._named(listed.id).union(*self._named_by_neighbours(listed.id, reading))

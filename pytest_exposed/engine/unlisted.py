@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.records import Inspected, Listed
-from pytest_exposed.errors import ObservationError
 
 if TYPE_CHECKING:
     from pytest_exposed.engine.observer import Observer
@@ -23,13 +22,10 @@ class Unlisted:
         self._inspect = inspect
 
     def complete(self, listed: Listed) -> Listed:
-        """Return a container with what its list entry lacks."""
+        """Return a container with what its list entry lacks; raises as inspect does."""
         if not self.may_lack_ports_of(listed):
             return listed
-        try:
-            inspected = self._inspect(listed)
-        except ObservationError:  # gone: to be said when it turns out that nothing can be seen
-            return listed
+        inspected = self._inspect(listed)
         joined = inspected.network_mode.startswith("container:")
         in_pod = replace(listed, network_mode=inspected.network_mode).pod_network is not None
         return replace(

@@ -90,7 +90,7 @@ def _lasting_name(name: str, labels: Mapping[str, str]) -> str:
     if labels.get(f"{_GITLAB}.type") == "service" and (service := labels.get(f"{_GITLAB}.service")):
         version = labels.get(f"{_GITLAB}.service.version")
         return f"gitlab/{service}" + (f":{version}" if version else "")
-    if of_github := re.fullmatch(r"[0-9a-f]{32}_([0-9A-Za-z]+)_[0-9a-f]{6}", name):
+    if of_github := re.fullmatch(r"[0-9a-f]{32}_([0-9A-Za-z_]+)_[0-9a-f]{6}", name):
         return f"github/{of_github[1]}"
     return name
 

@@ -59,7 +59,7 @@ class Case:
     def undocumented(self) -> str:
         """The words for an image that doesn't document the port, or for none that could."""
         if self.container.image == NO_IMAGE:
-            return "it has no image, which could EXPOSE it"
+            return "it has no image that could EXPOSE it"
         return f"{self.image} does not EXPOSE it"
 
     @property

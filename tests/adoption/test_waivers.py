@@ -179,6 +179,87 @@ def test_a_baseline_names_services(labels: dict[str, str], name: str) -> None:
     assert key("web-1", labels) == name
 
 
+COMPOSED = {"com.docker.compose.service": "web", "com.docker.compose.project": "shop"}
+STARTED = {"com.docker.compose.image": "sha256:1", "com.docker.compose.container-number": "1"}
+TASK = {
+    "com.docker.swarm.service.name": "api",
+    "com.docker.swarm.service.id": "s1",
+    "com.docker.swarm.task.name": "api.1.xyz",
+}
+OF_PODMAN = COMPOSED | {"io.podman.compose.project": "shop"}
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "image", "called"),
+    [
+        # docker compose run; and podman-compose run, which has no label for it.
+        ("shop-web-run-1f", COMPOSED | {"com.docker.compose.oneoff": "True"}, "sha256:1", None),
+        ("shop-web-1", COMPOSED | {"com.docker.compose.oneoff": "False"}, "sha256:1", "shop/web"),
+        ("shop_web_tmp4711", OF_PODMAN, "sha256:1", None),
+        ("shop-web-tmp4711", OF_PODMAN, "sha256:1", None),
+        ("shop_web_1", OF_PODMAN, "sha256:1", "shop/web"),
+        # An image that was committed from a service's container hands its labels down.
+        ("stray", COMPOSED | STARTED, "sha256:2", None),
+        ("named", COMPOSED | STARTED, "sha256:1", "shop/web"),
+        ("shop-web-1", COMPOSED | STARTED, "sha256:2", "shop/web"),
+        ("api.1.xyz", TASK, "sha256:1", "api"),
+        ("stray", TASK, "sha256:1", None),
+        # Names that are new in each run.
+        (
+            "k8s_web_web-7c5ddbdf54-x2vq9_prod_2f0c_0",
+            {
+                "io.kubernetes.container.name": "web",
+                "io.kubernetes.pod.name": "web-7c5ddbdf54-x2vq9",
+                "io.kubernetes.pod.namespace": "prod",
+            },
+            "sha256:1",
+            "prod/web/web",
+        ),
+        (
+            "k8s_db_db-0_prod_2f0c_3",
+            {
+                "io.kubernetes.container.name": "db",
+                "io.kubernetes.pod.name": "db-0",
+                "io.kubernetes.pod.namespace": "prod",
+            },
+            "sha256:1",
+            "prod/db-0/db",
+        ),
+        ("stray", {"io.kubernetes.pod.name": "db-0"}, "sha256:1", None),
+        (
+            "runner-zx-project-1-concurrent-0-f5ae-postgres-0",
+            {
+                "com.gitlab.gitlab-runner.type": "service",
+                "com.gitlab.gitlab-runner.service": "postgres",
+                "com.gitlab.gitlab-runner.service.version": "16",
+            },
+            "sha256:1",
+            "gitlab/postgres:16",
+        ),
+        (f"{'0a' * 16}_postgres16_1b2c3d", {}, "sha256:1", "github/postgres16"),
+    ],
+)
+def test_a_container_is_called_by_what_it_is(
+    name: str, labels: dict[str, str], image: str, called: str | None
+) -> None:
+    assert key(name, labels, image) == (called or name)
+    one = replace(container(), name=name, labels=labels, image=Image(image, "x", Ports()))
+    if called is None:
+        assert one.service is None
+
+
+def test_a_one_off_is_not_accepted_as_its_service() -> None:
+    line = Entry("shop/web", WEB.rule, WEB.port)
+    accepted = Acceptance((Waiver.parse(f"shop/web: {WEB.rule}"),), baseline=frozenset([line]))
+    one_off = COMPOSED | {"com.docker.compose.oneoff": "True"}
+    for labels, reason in ((COMPOSED, ""), (one_off, None)):
+        one = replace(container(), name="shop-web-run-1f", labels=labels)
+        assert accepted.applied(one, (WEB,), TODAY)[0].waived == reason
+    alone = Acceptance(baseline=accepted.baseline)
+    one = replace(container(), name="shop-web-run-1f", labels=one_off)
+    assert alone.applied(one, (WEB,), TODAY)[0].waived is None
+
+
 ENTRIES = st.builds(
     Entry,
     st.from_regex(r"[a-z][a-z0-9_./-]{0,20}", fullmatch=True),

@@ -37,7 +37,10 @@ class Company:
         places = Places(self._containers.get(x.id, x) for x in everyone)
         self.places = {x: places.of(y) or x for x, y in self._containers.items()}
         """Whose network namespace each is said to be in, by their ids; or "host"."""
-        self._at_place = Counter(self.places.values())
+        # Podman's own process in an infra container listens on nothing: nothing is shared with it.
+        self._at_place = Counter(
+            y for x, y in self.places.items() if not self._containers[x].is_infra
+        )
 
     def _complete(self, unlisted: Unlisted, listed: Listed) -> Listed:
         try:
@@ -67,7 +70,8 @@ class Company:
     def target(self, listed: Listed) -> Target:
         """Return a container to be looked at."""
         place = self.places[listed.id]
-        shares = place == "host" or self._at_place[place] > 1
+        others = self._at_place[place] - (not listed.is_infra)
+        shares = place == "host" or others > 0
         return Target(
             listed.id,
             listed.addresses,

@@ -52,7 +52,23 @@ class Round:
         self._company = Company(observer, wanted, everyone)
         self._look = Look(observer.source, [x.id for x in everyone], observer.remote)
         self._readings = self._look.observe(self._company.targets(), runs=self._company.runs)
+        self._read_pods()
         self._neighbours = Neighbours(self._readings, self._company.places)
+
+    def _read_pods(self) -> None:
+        """Give infra containers that could not be seen the network of their pods' containers.
+
+        They have nothing that exec could run, and their process listens on nothing.
+        """
+        for infra in self._company.containers:
+            if infra.is_infra and not isinstance(self._readings.get(infra.id), Reading):
+                pod = [x for x in self._company.containers if x.pod_network == infra.pod]
+                for found in (self._readings.get(x.id) for x in pod):
+                    if isinstance(found, Reading):
+                        nothing = frozenset[int]()
+                        self._readings[infra.id] = replace(
+                            found, sockets=(), held=nothing, shared=True
+                        )
 
     def answers(self, rules: Sequence[Rule], *, owners: bool) -> dict[str, Observed]:
         """Return a snapshot of each wanted container by its id, judged, or why there is none."""

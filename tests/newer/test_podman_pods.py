@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from remote.common import listener_with_cat
 from remote.relay import Relay
 from stage import wait_until
 from workload import listener
@@ -31,6 +32,7 @@ class Podman:
         self.url: str = engine.url
         self.web: str = engine.images.build(exposes=("80",))
         self.plain: str = engine.images.build()
+        self.with_cat = listener_with_cat(engine.images, exposes=("80",))
 
     def __call__(self, *words: str) -> str:
         return str(self._engine.command("podman", "--url", self.url, *words))
@@ -172,6 +174,15 @@ class TestPods:
         }
         assert "published by pod shop as 127.0.0.1:" in seen["local"].findings[0].message
         assert seen["wild"].findings[0].waived is not None  # POD/NAME names it, too
+
+    @pytest.mark.parametrize("source", ["netlink", "procfs", "exec"])
+    def test_by_each_source(self, source: str, podman: Podman) -> None:
+        """An infra container has no cat: its pod's containers show the network."""
+        podman("pod", "create", "--name=shop", "-p=127.0.0.1::80", "-p=127.0.0.1::81")
+        podman.run("web", "--pod=shop", podman.with_cat, "tcp:0.0.0.0:80")
+        with Engine(podman.url, source=source) as engine:
+            seen = {x.name: found(x) for x in engine.containers()}
+        assert seen == {"shop": ["published-silent 81/tcp"], "web": []}
 
     def test_one_that_publishes_nothing_is_no_test(
         self, podman: Podman, audit: Callable[..., pytest.RunResult]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.untyped import (
     JsonObject,
     as_dict,
@@ -15,6 +17,12 @@ from pytest_exposed.engine.untyped import (
 )
 from pytest_exposed.model import Image
 from pytest_exposed.ports import Ports
+
+_INDEXES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+"""Media types of what names an image for each of several platforms."""
 
 _MOST_NAMES = 3
 """Names of an image that are told: it can have any number."""
@@ -50,3 +58,39 @@ def layers(image: Image, history: Sequence[JsonObject]) -> Image:
             parents[place] = " or ".join(sorted(tags)[:_MOST_NAMES])
     commands = tuple(as_text(x.get("CreatedBy")) for x in history)
     return replace(image, history=commands, parents=parents)
+
+
+def platform_of(listed: Listed) -> str:
+    """Return the platform that an image has to be asked for by; empty where it has only one."""
+    return listed.platform if listed.manifest != listed.image_id else ""
+
+
+def trouble(record: JsonObject, listed: Listed) -> str | None:
+    """Return why the inspection of an image doesn't say what a container's image documents.
+
+    Engines with containerd's image store answer with the platform that suits their host best
+    where they don't know the parameter platform (before version 1.49 of the API), and without
+    Config where they have none of the image's platforms (daemon/containerd/image_inspect.go).
+    """
+    if not isinstance(record.get("Config"), dict):
+        return "the engine's record of it has no configuration"
+    platform = platform_of(listed)
+    descriptor = as_dict(record.get("Descriptor"))
+    if not platform:
+        unknown = as_text(descriptor.get("mediaType")) in _INDEXES and not listed.manifest
+        # A container declares all that its image documents.
+        if unknown and not image_from_record(record, "").documented <= listed.declared:
+            return "it is an image of several platforms, and the engine doesn't say which one it is"
+        return None
+    if descriptor.get("digest") == listed.manifest:
+        return None
+    wanted = json.loads(platform)
+    names = {"os": "Os", "architecture": "Architecture", "variant": "Variant"}
+    is_it = all((record.get(y) or "") == wanted.get(x, "") for x, y in names.items())
+    if is_it and descriptor.get("digest") in (None, listed.image_id):
+        return None
+    shown = "/".join(wanted[x] for x in names if x in wanted)
+    return (
+        f"it is an image of several platforms, and the engine doesn't show that of {shown}: docker "
+        "28.1 (version 1.49 of its API) does"
+    )

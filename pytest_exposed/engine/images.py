@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 
 from pytest_exposed.engine.api import Api, LostError, RefusedError
-from pytest_exposed.engine.image_records import image_from_record, layers, tags
+from pytest_exposed.engine.image_records import (
+    image_from_record,
+    layers,
+    platform_of,
+    tags,
+    trouble,
+)
 from pytest_exposed.engine.names import unknown
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.engine.untyped import JsonObject, as_dict
+from pytest_exposed.engine.untyped import JsonObject
 from pytest_exposed.errors import (
     ConfigurationError,
     EngineError,
@@ -65,11 +70,11 @@ class Images:
         wanted: dict[str, dict[str, Listed]] = {}
         for x in containers:
             if x.has_image and x.image_id and _key(x) not in self._known:
-                wanted.setdefault(_platform(x), {})[x.image_id] = x
+                wanted.setdefault(platform_of(x), {})[x.image_id] = x
         for platform, names in wanted.items():
             for identity, record in self._api.inspections("images", names, platform=platform):
                 listed = names[identity]
-                if _trouble(record, listed) is None:
+                if trouble(record, listed) is None:
                     self._known[_key(listed)] = _image(record, listed)
 
     def of(self, listed: Listed) -> Image:
@@ -86,7 +91,7 @@ class Images:
             try:
                 if not listed.image_id:
                     raise ObservationError(f"the engine doesn't say which image {name} is")
-                record = self._api.image(listed.image_id, platform=_platform(listed))
+                record = self._api.image(listed.image_id, platform=platform_of(listed))
             except NotFoundError:
                 raise ObservationError(
                     f"the engine has no image {printable(listed.image_id)} any more, so that what "
@@ -96,8 +101,8 @@ class Images:
                 raise
             except EngineError as error:
                 raise ObservationError(f"what {name} documents is unknown: {error}") from None
-            if (trouble := _trouble(record, listed)) is not None:
-                raise ObservationError(f"what {name} documents is unknown: {trouble}")
+            if (why := trouble(record, listed)) is not None:
+                raise ObservationError(f"what {name} documents is unknown: {why}")
             self._known[key] = _image(record, listed)
         known = self._known[key]
         return known if known.name == listed.image else replace(known, name=listed.image)
@@ -110,7 +115,7 @@ class Images:
         known = self._known.get(key, image)
         if known.history is None:
             try:
-                history = self._api.history(listed.image_id, platform=_platform(listed))
+                history = self._api.history(listed.image_id, platform=platform_of(listed))
                 known = layers(known, history)
             except (EngineError, NotFoundError):
                 return image
@@ -121,45 +126,9 @@ class Images:
 def _image(record: JsonObject, listed: Listed) -> Image:
     """Return a container's image: that of one platform has the id of its index, as in lists."""
     image = image_from_record(record, listed.image)
-    return replace(image, id=listed.image_id) if _platform(listed) else image
+    return replace(image, id=listed.image_id) if platform_of(listed) else image
 
 
 def _key(listed: Listed) -> tuple[str, str]:
     """Return what an image is kept by: an index has several, one for each platform."""
-    return listed.image_id, _platform(listed)
-
-
-def _platform(listed: Listed) -> str:
-    """Return the platform that an image has to be asked for by; empty where it has only one."""
-    return listed.platform if listed.manifest != listed.image_id else ""
-
-
-def _trouble(record: JsonObject, listed: Listed) -> str | None:
-    """Return why the inspection of an image doesn't say what a container's image documents.
-
-    Engines with containerd's image store answer with the platform that suits their host best
-    where they don't know the parameter platform (before version 1.49 of the API), and without
-    Config where they have none of the image's platforms (daemon/containerd/image_inspect.go).
-    """
-    if not isinstance(record.get("Config"), dict):
-        return "the engine's record of it has no configuration"
-    platform = _platform(listed)
-    if not platform:
-        return None
-    digest = as_dict(record.get("Descriptor")).get("digest")
-    if digest == listed.manifest:
-        return None
-    wanted = json.loads(platform)
-    found = {
-        "os": record.get("Os"),
-        "architecture": record.get("Architecture"),
-        "variant": record.get("Variant"),
-    }
-    if digest in (None, listed.image_id) and all(found.get(x) == wanted.get(x) for x in found):
-        return None
-    names = ("os", "architecture", "variant")
-    shown = "/".join(str(wanted[x]) for x in names if wanted.get(x))
-    return (
-        f"it is an image of several platforms, and the engine doesn't show that of {shown}: docker "
-        "28.1 (version 1.49 of its API) does"
-    )
+    return listed.image_id, platform_of(listed)

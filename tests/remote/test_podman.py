@@ -20,7 +20,7 @@ from docker.types import Ulimit
 from stage import wait_until
 from workload import listener
 
-from pytest_exposed import Container, Engine, NotRunningError, Port
+from pytest_exposed import Container, Engine, NotRunningError, Port, container_publishes
 
 if TYPE_CHECKING:
     import docker
@@ -180,6 +180,30 @@ def test_a_stopped_one_is_a_state(podman: Podman, scene: Mapping[str, SdkContain
             engine.container("ended")
     finally:
         ended.remove(force=True)
+
+
+def test_a_paused_one_is_looked_at(podman: Podman, scene: Mapping[str, SdkContainer]) -> None:
+    """Podman leaves it out of the list that it gives by default."""
+    drift = scene["drift"]
+    drift.pause()
+    try:
+        with Engine(podman.url) as engine:
+            seen = {x.name: x for x in engine.containers()}
+            assert len(seen) == len(scene)
+            assert seen["drift"].state == "paused"
+            assert [str(x) for x in seen["drift"].findings] == ["undocumented 80/tcp"]
+            assert [x.name for x in engine.containers(name="drift")] == ["drift"]
+    finally:
+        drift.unpause()
+
+
+def test_what_a_joiner_publishes_is_nothing(
+    podman: Podman, scene: Mapping[str, SdkContainer]
+) -> None:
+    """Podman lists for it what the container publishes that it joined."""
+    with Engine(podman.url) as engine:
+        assert not container_publishes(engine, str(scene["joiner"].name), 80)
+        assert container_publishes(engine, str(scene["owner"].name), 80)
 
 
 @pytest.mark.usefixtures("scene")

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from make import ANY, ID, publication
 
-from pytest_exposed.engine.image_records import image_from_record, layers
+from pytest_exposed.engine.image_records import image_from_record, layers, platform_of, trouble
 from pytest_exposed.engine.records import (
     UNTOLD,
     Inspected,
@@ -429,6 +429,63 @@ def test_an_inspected_image_is_read() -> None:
 def test_an_image_without_exposed_ports_documents_none(config: Any) -> None:
     image = image_from_record({**IMAGE, "Config": config}, "x")
     assert (image.documented, image.invalid) == (Ports(), ())
+
+
+INDEX, MANIFEST = "sha256:" + "2" * 64, "sha256:" + "3" * 64
+I386 = {"os": "linux", "architecture": "386"}
+MEDIA = "application/vnd.oci.image.index.v1+json"
+
+
+def of_index(manifest: Any) -> Listed:
+    return listed(ImageID=INDEX, ImageManifestDescriptor=manifest)
+
+
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        ({"Descriptor": {"digest": MANIFEST}}, None),
+        ({"Os": "linux", "Architecture": "386", "Descriptor": {"digest": INDEX}}, None),
+        ({"Os": "linux", "Architecture": "386", "Variant": ""}, None),
+        ({"Os": "linux", "Architecture": "amd64"}, "doesn't show that of linux/386"),
+        ({"Os": "linux", "Architecture": "386", "Variant": "v7"}, "doesn't show that of linux/386"),
+        ({"Os": "linux", "Architecture": "386", "Descriptor": {"digest": "sha256:4"}}, "linux/386"),
+        ({}, "doesn't show that of linux/386"),
+        ({"Descriptor": {"digest": MANIFEST}, "Config": None}, "has no configuration"),
+    ],
+)
+def test_the_image_of_another_platform_is_none(record: dict[str, Any], why: str | None) -> None:
+    one = of_index({"digest": MANIFEST, "platform": I386})
+    assert json.loads(platform_of(one)) == I386
+    found = trouble({**IMAGE, **record}, one)
+    assert (found is None) == (why is None)
+    assert (why or "") in (found or "")
+
+
+def test_an_image_of_one_platform_is_asked_for_as_it_is() -> None:
+    assert platform_of(of_index({"digest": INDEX, "platform": I386})) == ""
+    assert platform_of(of_index(None)) == ""
+    assert trouble(IMAGE, of_index(None)) is None
+
+
+def test_a_container_that_names_no_manifest_of_an_index() -> None:
+    """One from before an engine's update: it declares what its image documents, at least."""
+    ports = [{"PrivatePort": x, "Type": "tcp"} for x in (80, 443)]
+    record = {**IMAGE, "Descriptor": {"digest": INDEX, "mediaType": MEDIA}}
+    assert trouble(record, listed(ImageID=INDEX, Ports=ports)) is None
+    found = trouble(record, listed(ImageID=INDEX, Ports=ports[:1]))
+    assert found is not None
+    assert "doesn't say which one it is" in found
+
+
+@pytest.mark.parametrize("image_id", ["sha256:", "", None])
+def test_a_container_without_an_image(image_id: str | None) -> None:
+    assert not listed(Image="", ImageID=image_id).has_image
+    assert listed(ImageID=image_id).has_image  # it has a name: which one is it?
+    assert listed(Image="").has_image
+
+
+def test_a_record_that_says_nothing_of_an_image_does_not_say_that_it_has_none() -> None:
+    assert Listed.from_record({"Id": ID}).has_image
 
 
 @given(spoilt(IMAGE))

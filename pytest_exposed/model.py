@@ -87,13 +87,26 @@ class Publication:
     port: Port
     host_ip: str
     host_port: int
+    """0 where the container's own port is opened to what is routed to it (docker's mode routed)."""
     ingress: bool = False
     """Whether it is its service's, bound on all nodes of the swarm and led to any of its tasks."""
 
     @property
     def endpoint(self) -> str:
-        """Where the host answers: "0.0.0.0:8080", "[::]:8080"."""
+        """Where the host answers: "0.0.0.0:8080", "[::]:8080", or "0.0.0.0 (routed)"."""
+        if not self.host_port:
+            return f"{self.host_ip} (routed)"
         return endpoint(self.host_ip, self.host_port)
+
+    @property
+    def offset(self) -> int | None:
+        """How far the host's port is from the container's; None without a port of the host."""
+        return self.host_port - self.port.number if self.host_port else None
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether it is bound on all addresses of the host, of one family or of both."""
+        return self.host_ip in ("", "0.0.0.0", "::")  # noqa: S104
 
     def __str__(self) -> str:
         return f"{self.endpoint}->{self.port}"
@@ -104,11 +117,25 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A container's addresses in one of its networks; empty where it has none of a kind."""
+class Forwarding:
+    """To which address of a container its engine forwards what it publishes.
 
-    ipv4: str
-    ipv6: str
+    Where several addresses are given, it is one of them; None is unknown, and empty is to none.
+    """
+
+    ipv4: tuple[str, ...] | None = None
+    """What arrives at an IPv4 address of the host."""
+    ipv6: tuple[str, ...] | None = None
+    ingress: tuple[str, ...] | None = None
+    """What arrives by the routing mesh of a swarm."""
+    routed: tuple[str, ...] | None = None
+    """What is routed to the container, without a port of the host."""
+    any_is_both: bool | None = False
+    """Whether a publication on 0.0.0.0 is bound for IPv6 too (podman); None is unknown."""
+    lines: Mapping[Port, tuple[tuple[Publication, ...], ...]] = field(default_factory=dict)
+    """The publications of each -p, of ports for which the engine was asked."""
+    why: str = ""
+    """Why the address is unknown, for people."""
 
 
 # https://docs.docker.com/reference/compose-file/services/#labels and `docker service create`
@@ -256,8 +283,10 @@ class Container:
     """Whether it stands for its pod: podman made it to hold the pod's network and publications."""
     neighbours: tuple[Container, ...] = field(default=(), repr=False)
     """The other containers in its network namespace, without neighbours of their own."""
-    endpoints: tuple[Endpoint, ...] = field(default=(), compare=False, repr=False)
-    """To which of its addresses what it publishes may lead; none where that is not known."""
+    forwarding: Forwarding = field(default=Forwarding(), compare=False, repr=False)
+    """To which of its addresses what it publishes leads."""
+    wildcard: str = field(default="0.0.0.0", compare=False, repr=False)  # noqa: S104
+    """What a server has to bind to be reached in each of its networks: :: where it has no IPv4."""
     notes: tuple[str, ...] = ()
     """What is worth a line and breaks no rule, such as a publication without effect."""
     verdict: tuple[Finding, ...] | ObservationError = field(default=(), compare=False, repr=False)

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_MAKES = {
+    "docker": "docker",
+    "engine": "docker",
+    "libpod": "podman",
+    "podman engine": "podman",
+}
+"""What an engine calls itself, in its answers' header Server and in GET /version."""
+
 _DAY = 86400.0
 _LOG_LINES, _LOG_BYTES = 5, 4096
 
@@ -147,6 +155,34 @@ class Api:
     def networks(self) -> list[JsonObject]:
         """Return all networks."""
         return self._objects("GET /networks", self.client.networks)
+
+    def network(self, name: str) -> JsonObject:
+        """Return the inspection of a network; NotFoundError where there is none."""
+        inspect: Callable[..., Any] = self.client.inspect_network
+        return self.json_object(f"GET /networks/{name}", lambda: inspect(name), named=True)
+
+    def make(self) -> str:
+        """Return who made the engine, docker or podman; empty for another, or where it is silent.
+
+        Its answer to a ping says it, unless a proxy took that away: GET /version does, but takes
+        the engine long. Sources: api/server/middleware/version.go of moby, and
+        pkg/api/server/handler_api.go of podman.
+        """
+        word = self.client.server.partition("/")[0].lower()
+        if word in _MAKES:
+            return _MAKES[word]
+        try:
+            found = self.json_object("GET /version", self.client.version).get("Components")
+        except LostError:
+            raise
+        except EngineError:  # a proxy that refuses to tell
+            return ""
+        names = {str(x.get("Name")) for x in found or () if isinstance(x, dict)}
+        return next((_MAKES[x.lower()] for x in names if x.lower() in _MAKES), "")
+
+    def podman_containers(self) -> list[JsonObject]:
+        """Return the running containers as podman itself lists them."""
+        return self._objects("GET /libpod/containers/json", self.client.podman_containers)
 
     def history(self, image: str, *, platform: str = "") -> list[JsonObject]:
         """Return the layers of an image, newest first; NotFoundError where there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 
 from pytest_exposed.engine.api import Api, LostError
 from pytest_exposed.engine.helper import is_helper
@@ -16,7 +17,7 @@ from pytest_exposed.engine.round import Round
 from pytest_exposed.engine.services import services_of
 from pytest_exposed.engine.swarm import joined, service_of
 from pytest_exposed.engine.unlisted import Unlisted
-from pytest_exposed.engine.untyped import JsonObject
+from pytest_exposed.engine.untyped import JsonObject, as_dict, as_list, as_text
 from pytest_exposed.engine.verdicts import Observed
 from pytest_exposed.errors import EngineError, GoneError, NotFoundError, ObservationError
 from pytest_exposed.model import Container
@@ -82,6 +83,39 @@ class Observer:
         except EngineError:  # a proxy that refuses to tell
             return frozenset()
         return frozenset(str(x.get("Name")) for x in networks if publishes(x))
+
+    @cached_property
+    def make(self) -> str:
+        """Who made the engine: "docker" or "podman"; empty for another, or where it doesn't say."""
+        return self._api.make()
+
+    def gateway_addresses(self) -> dict[str, str]:
+        """Return the addresses in docker_gwbridge by containers' ids, of those in overlays."""
+        try:
+            record = self._api.network("docker_gwbridge")
+        except LostError:
+            raise
+        except (EngineError, NotFoundError):  # it is in no swarm, or a proxy refuses to tell
+            return {}
+        found = as_dict(record.get("Containers")).items()
+        return {
+            str(key): as_text(as_dict(x).get("IPv4Address")).partition("/")[0] for key, x in found
+        }
+
+    def podman_host_addresses(self) -> dict[str, frozenset[str]]:
+        """Return the host's addresses that -p named, by containers' ids: empty for any."""
+        try:
+            records = self._api.podman_containers()
+        except LostError:
+            raise
+        except EngineError:  # a proxy that refuses to tell
+            return {}
+        return {
+            str(x.get("Id")): frozenset(
+                as_text(as_dict(y).get("host_ip")) for y in as_list(x.get("Ports"))
+            )
+            for x in records
+        }
 
     def running(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Listed]:
         """Return the running containers, those of Docker's filters only, sorted by name.

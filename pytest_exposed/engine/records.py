@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from ipaddress import ip_address
 
+from pytest_exposed.engine.forwarding import Endpoint, endpoints_of
 from pytest_exposed.engine.untyped import (
     JsonObject,
     as_dict,
@@ -23,7 +23,7 @@ from pytest_exposed.engine.untyped import (
     as_words,
 )
 from pytest_exposed.errors import PortError
-from pytest_exposed.model import Endpoint, Publication, Service
+from pytest_exposed.model import Publication, Service
 from pytest_exposed.ports import HIGHEST, Port, Ports
 from pytest_exposed.text import printable
 
@@ -66,7 +66,7 @@ class Listed:
     declared: Ports
     published: tuple[Publication, ...]
     endpoints: tuple[Endpoint, ...]
-    """Its addresses, those in each of its networks together."""
+    """Its addresses in each of its networks."""
     labels: Mapping[str, str] = field(compare=False)
     untold: str | None = None
     """Why what its Swarm service publishes is unknown; None where it is known."""
@@ -110,7 +110,7 @@ class Listed:
             network_mode=mode if isinstance(mode, str) and mode else None,
             declared=declared,
             published=published,
-            endpoints=_endpoints(networks),
+            endpoints=endpoints_of(networks),
             labels=as_labels(record.get("Labels")),
             untold=printable(as_text(record.get(UNTOLD)), 1024)
             or None,  # an engine may send it, too
@@ -200,24 +200,11 @@ def _ipv4(endpoints: Iterable[Endpoint]) -> frozenset[str]:
     return frozenset(x.ipv4 for x in endpoints if x.ipv4)
 
 
-def _endpoints(networks: object) -> tuple[Endpoint, ...]:
-    found = [
-        Endpoint(*(_address(network.get(x)) for x in ("IPAddress", "GlobalIPv6Address")))
-        for network in map(as_dict, as_dict(networks).values())
-    ]
-    return tuple(x for x in found if x.ipv4 or x.ipv6)
-
-
-def _address(value: object) -> str:
-    """Return an address as it is written shortest; empty where it is none."""
-    try:
-        return str(ip_address(as_text(value)))
-    except ValueError:
-        return ""
-
-
 def _ports(entries: object) -> tuple[Ports, tuple[Publication, ...]]:
-    """Return the declared ports and the publications of the list's `Ports`."""
+    """Return the declared ports and the publications of the list's `Ports`.
+
+    What docker opens in its gateway mode "routed" has an address of the host, and no port of it.
+    """
     declared = set()
     published = set()
     for entry in map(as_dict, as_list(entries)):
@@ -228,9 +215,10 @@ def _ports(entries: object) -> tuple[Ports, tuple[Publication, ...]]:
         ingress = entry.get(INGRESS) is True
         if not ingress:
             declared.add(port)
-        public = as_number(entry.get("PublicPort"))
-        if public is not None and 1 <= public <= HIGHEST:
-            address = printable(as_text(entry.get("IP")), 64)
+        public = as_number(entry.get("PublicPort", 0))
+        address = printable(as_text(entry.get("IP")), 64)
+        is_routed = public == 0 and bool(address) and not ingress
+        if public is not None and (1 <= public <= HIGHEST or is_routed):
             published.add(Publication(port, address, public, ingress))
     return Ports(declared), tuple(sorted(published))
 
@@ -260,6 +248,8 @@ class Inspected:
     declared: Ports
     wished: tuple[str, ...]
     """Ports that -p asked for, whether or not they were bound."""
+    bindings: Mapping[str, tuple[tuple[str, int], ...]]
+    """Of each such port, the addresses and ports of the host: empty and 0 for any."""
     sysctls: Mapping[str, str]
     command: tuple[str, ...]
     sandbox: str
@@ -296,13 +286,26 @@ class Inspected:
             wished=tuple(
                 sorted(str(k) for k, v in as_dict(settings.get("PortBindings")).items() if v)
             ),
+            bindings={
+                str(k): _bindings(v) for k, v in as_dict(settings.get("PortBindings")).items()
+            },
             sysctls=as_labels(settings.get("Sysctls")),
             command=as_words([record.get("Path") or "", *as_list(record.get("Args"))]),
             sandbox=as_text(network.get("SandboxKey")),
-            endpoints=_endpoints(network.get("Networks")),
+            endpoints=endpoints_of(network.get("Networks")),
             may_route=settings.get("Privileged") is True
             or not _ROUTING.isdisjoint(x.upper() for x in as_texts(settings.get("CapAdd"))),
         )
+
+
+def _bindings(entries: object) -> tuple[tuple[str, int], ...]:
+    """Return the address and port of each -p; a range, of which any will do, is port 0."""
+    found = []
+    for entry in map(as_dict, as_list(entries)):
+        number = as_text(entry.get("HostPort"))
+        is_one = number.isdecimal() and number.isascii() and len(number) < 6
+        found.append((as_text(entry.get("HostIp")), int(number) if is_one else 0))
+    return tuple(found)
 
 
 def _state(state: JsonObject) -> str:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.command import made_by_molecule
 from pytest_exposed.engine.company import Company
 from pytest_exposed.engine.ended import why_unseen
 from pytest_exposed.engine.neighbours import Neighbours
+from pytest_exposed.engine.publications import Publications
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.verdicts import Observed, Verdicts
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.model import Container, Endpoint, Listener
+from pytest_exposed.model import Container
 from pytest_exposed.ports import Port
 from pytest_exposed.rules import Rule
-from pytest_exposed.rules.forwarding import takes
 from pytest_exposed.sockets import Look
-from pytest_exposed.sockets.listeners import LOCAL_PORTS, LOOPBACK_DEVICE, belongs, listeners
+from pytest_exposed.sockets.listeners import LOCAL_PORTS, belongs, listeners
 from pytest_exposed.sockets.reading import DNS, Reading
 from pytest_exposed.text import printable
 
@@ -50,6 +49,7 @@ class Round:
         self._wanted = wanted
         self._ports: dict[str, frozenset[Port]] = {}
         self._company = Company(observer, wanted, everyone)
+        self._publications = Publications(observer, self._company)
         self._look = Look(observer.source, [x.id for x in everyone], observer.remote)
         self._readings = self._look.observe(self._company.targets(), runs=self._company.runs)
         self._read_pods()
@@ -95,7 +95,11 @@ class Round:
         image = self._observer.images.of(listed)
         named = self._named(listed.id).union(*self._named_by_neighbours(listed.id, reading))
         held = self._neighbours.held(listed.id)
-        found = listeners(reading, held, named, self._local_ports(listed, reading))
+        range_ = self._local_ports(listed, reading)
+        found = listeners(reading, held, named, range_)
+        others = self._neighbours.of(listed.id)
+        # Whoever in the namespace listens there answers, whatever is known of whose a socket is.
+        every = replace(reading, held=None, cgroups=None, shared=False)
         container = Container(
             id=listed.id,
             name=listed.name,
@@ -111,7 +115,10 @@ class Round:
             pod=listed.pod_network,
             is_infra=listed.is_infra,
             at_host=reading.at_host or self._company.places[listed.id] == "host",
-            endpoints=self._endpoints(listed, reading, found),
+            forwarding=self._publications.forwarding(
+                listed, reading, lambda: listeners(every, (), named, range_), others
+            ),
+            wildcard="::" if _has_ipv6_alone(reading) else "0.0.0.0",  # noqa: S104
             notes=tuple(self._notes(listed, image.invalid, reading)),
         )
         notes = self._observer.acceptance.notes(container)
@@ -188,31 +195,6 @@ class Round:
                 return int(words[0]), int(words[1])
         return LOCAL_PORTS
 
-    def _endpoints(
-        self, listed: Listed, reading: Reading, heard: Iterable[Listener]
-    ) -> tuple[Endpoint, ...]:
-        """Return to which of a container's addresses its publications may lead."""
-        if not listed.published:
-            return ()
-        found = listed.endpoints
-        listing = {y for x in found for y in (x.ipv4, x.ipv6) if y}
-        if reading.addresses is not None and not listing <= reading.addresses:
-            found = self._observer.inspect(listed).endpoints  # the list may be older
-        network = reading.default_network
-        if network is None:
-            return found
-        others = self._neighbours.of(listed.id)
-        unsure = any(takes(x, y, found) is None for x in heard for y in listed.published)
-        if others or unsure:  # or the answer is the same for each network, and nothing is asked
-            # Which network's a device is, nothing tells; and the engine leads a publication to
-            # where the default route went when it made the network.
-            together = (self._company[x] for x in (listed.id, *others))
-            bound = any(x.device and x.device != LOOPBACK_DEVICE for x in reading.sockets)
-            if bound or any(self._company.inspect(x).may_route for x in together):
-                return found
-        # A swarm's networks lead to no host: what does is not listed, and then nothing is known.
-        return tuple(x for x in found if x.ipv4 and IPv4Address(x.ipv4) in network)
-
     def _notes(self, listed: Listed, invalid: Sequence[str], reading: Reading) -> list[str]:
         notes = [
             f"its image documents {printable(repr(x))}, which is not a port"
@@ -221,12 +203,20 @@ class Round:
         if len(invalid) > _MOST_INVALID:
             notes.append(f"and {len(invalid) - _MOST_INVALID} more which are none")
         inspected = self._company.inspected(listed.id)
-        if inspected is not None and inspected.wished and not listed.published:
-            notes.append(
-                f"-p {printable(', '.join(inspected.wished))} has no effect with "
-                f"--network {printable(inspected.network_mode)}"
-            )
+        published = {str(x.port) for x in listed.published}
+        vain = [x for x in inspected.wished if x not in published] if inspected is not None else []
+        if inspected is not None and vain:
+            several = len(listed.networks) > 1
+            where = f"in its networks {', '.join(sorted(listed.networks))}"
+            where = where if several else f"with --network {inspected.network_mode}"
+            notes.append(f"-p {printable(', '.join(vain))} has no effect {printable(where)}")
         notes += [listed.untold] if listed.untold else []
         if reading.addresses == frozenset() and not reading.ipv6:
             notes.append("its network has no address but loopback: nothing outside can reach it")
         return notes
+
+
+def _has_ipv6_alone(reading: Reading) -> bool:
+    """Return whether a namespace has addresses of IPv6, and none of IPv4."""
+    found = reading.addresses
+    return reading.ipv6 and found is not None and all(":" in x for x in found)

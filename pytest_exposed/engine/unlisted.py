@@ -43,10 +43,16 @@ class Unlisted:
         return apart or not self._has_its_ports(listed)
 
     def _has_its_ports(self, listed: Listed) -> bool:
-        """Return whether the list entry has the container's ports, if there are any."""
+        """Return whether the list entry has the container's ports, and all that -p asked for."""
+        if listed.endpoints and not any(x.ipv4 for x in listed.endpoints):
+            return False  # -p of an IPv4 address has no effect there
         # The default network, which most are in, needs no asking.
-        known = listed.declared or "bridge" in listed.networks
-        return bool(known) or not self._publishing.isdisjoint(listed.networks)
+        if listed.published or listed.networks == {"bridge"}:
+            return True
+        if not self._publishing:  # a proxy refuses to tell
+            return bool(listed.declared) or "bridge" in listed.networks
+        # Where one of several is no bridge and has the default route, -p has no effect.
+        return listed.networks <= self._publishing
 
     @cached_property
     def _publishing(self) -> frozenset[str]:

@@ -35,8 +35,9 @@ class Cell:
     """A port of a container, told so that neighbouring ports that are alike are equal."""
 
     documented: str
-    published: tuple[tuple[str, int], ...]
-    """Addresses of the host, and how far the host's port is from the container's."""
+    published: tuple[tuple[str, int | None], ...]
+    """Addresses of the host, and how far the host's port is from the container's; None where it
+    is opened without a port of the host."""
     listeners: tuple[tuple[str, str, str | None, int | None], ...] | None
     """Address, kind, process and its pid of each; None where unknown."""
     findings: tuple[tuple[str, bool], ...]
@@ -67,7 +68,10 @@ class Cell:
                 for address, kind, _, _ in self.listeners
             ]
             processes = [_process(name, pid) for _, _, name, pid in self.listeners if name]
-        published = [_endpoint(address, ports, offset) for address, offset in self.published]
+        published = [
+            f"{address} (routed)" if offset is None else _endpoint(address, ports, offset)
+            for address, offset in self.published
+        ]
         texts = (", ".join(dict.fromkeys(x)) or "-" for x in (listening, processes, published))
         return (self.documented, *texts)
 
@@ -93,7 +97,10 @@ def cells_of(container: Record) -> dict[Port, Cell]:
     return {
         port: Cell(
             documented.get(name, "-" if seen else "unknown"),
-            tuple((x["host_ip"], x["host_port"] - port.number) for x in published.get(name, ())),
+            tuple(
+                (x["host_ip"], None if x["host_port"] is None else x["host_port"] - port.number)
+                for x in published.get(name, ())
+            ),
             tuple(
                 (x["address"], x["kind"], x["process"], x["pid"]) for x in listeners.get(name, ())
             )

@@ -60,7 +60,7 @@ def _publication(publication: Publication) -> Record:
     return {
         "port": str(publication.port),
         "host_ip": publication.host_ip,
-        "host_port": publication.host_port,
+        "host_port": publication.host_port or None,
     }
 
 

@@ -80,6 +80,8 @@ def _publication(published: Record) -> str:
     address = published["host_ip"]
     everywhere = address in ("", "0.0.0.0", "::")  # noqa: S104
     prefix = "" if everywhere else f"[{address}]:" if ":" in address else f"{address}:"
+    if published["host_port"] is None:  # opened to what is routed to the container
+        return str(published["port"])
     if published["host_port"] >= _FIRST_OF_ITS_CHOICE:
         return f"{prefix}:{published['port']}" if prefix else str(published["port"])
     return f"{prefix}{published['host_port']}:{published['port']}"

@@ -64,8 +64,8 @@ class _Row:
         span = self.last - self.first.number
         port = f"{_span(self.first.number, span)}/{self.first.protocol}"
         published = [
-            endpoint(x.host_ip, x.host_port)
-            + _until(x.host_port, span)
+            x.endpoint
+            + (_until(x.host_port, span) if x.host_port else "")
             + (" (ingress)" if x.ingress else "")
             for x in self.published
         ]
@@ -85,7 +85,7 @@ class _Row:
         return (
             self.first.protocol,
             self.documented,
-            [(x.host_ip, x.host_port - x.port.number, x.ingress) for x in self.published],
+            [(x.host_ip, x.offset, x.ingress) for x in self.published],
             [(x.address, x.kind, x.v6only, x.owners) for x in self.listeners],
         )
 

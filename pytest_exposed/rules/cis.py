@@ -17,11 +17,14 @@ def _published_everywhere(case: Case) -> Breach | None:
     It is reachable from every network that the host is in. Name the address: -p ADDRESS:HOST:PORT.
     A Swarm service can't: have what serves the outside reach it through a network, or waive it.
     """
-    everywhere = [x for x in case.published if x.host_ip in ("", "0.0.0.0", "::")]  # noqa: S104
+    everywhere = [x for x in case.published if x.is_everywhere]
     if not everywhere:
         return None
     host = "every node of the swarm" if any(x.ingress for x in everywhere) else "the host"
-    todo = f"publish it on one: -p ADDRESS:{everywhere[0].host_port}:{case.port}"
+    port = max(x.host_port for x in everywhere)
+    todo = f"publish it on one: -p ADDRESS:{port}:{case.port}"
+    if not port:
+        todo = "let the host's firewall or router choose who gets to it, or don't publish it"
     if case.by_service:
         todo = "no service can be published on one address: reach it through a network instead"
     whole = f"every interface of {host}, as {where(everywhere)}"

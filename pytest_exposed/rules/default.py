@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.model import NO_IMAGE, Container, Listener, unmapped
+from pytest_exposed.model import NO_IMAGE, Container, Listener, Publication, unmapped
 from pytest_exposed.ports import PROTOCOLS, Port
 from pytest_exposed.rules import layers
-from pytest_exposed.rules.rule import LAYER, Breach, Case, processes, rule, who
+from pytest_exposed.rules.rule import LAYER, Breach, Case, processes, rule, where, who
 from pytest_exposed.text import printable
 
 
@@ -38,8 +38,12 @@ def _unreachable(case: Case) -> Breach | None:
         elif any(x.address in ("0.0.0.0", "::") and not x.v6only for x in listeners):  # noqa: S104
             kind = "an address" if any(x.address == "::" for x in listeners) else "an IPv4 address"
             message += f", in a container without {kind}"
-            return message, "give the container a network in which it has an address"
-        return message, "bind 0.0.0.0, or give the container a network with that address"
+            give = f"give the container a network in which it has {kind}"
+            return (
+                message,
+                f"bind {case.bind}, or {give}" if case.container.wildcard == "::" else give,
+            )
+        return message, f"bind {case.bind}, or give the container a network with that address"
     where_bound = f"its only {'listener is' if one else 'listeners are'} on loopback"
     if any(x.kind == "unreachable" for x in listeners):
         where_bound = "none of its listeners can be reached from outside"
@@ -54,28 +58,44 @@ def _remedy(case: Case, listeners: Iterable[Listener]) -> str:
     addresses = (ip_address(unmapped(x.address)) for x in listeners if x.kind == "loopback")
     if any(not x.is_loopback for x in addresses):
         return "don't bind it to the device lo"
-    return f"bind 0.0.0.0:{case.port.number}"
+    return f"bind {case.bind}"
 
 
 def _led_elsewhere(case: Case) -> Breach | None:
-    """Return what is wrong with publications that lead to where no listener is bound, if so."""
-    reached = case.is_reached
-    if reached:
-        return None
+    """Return what is wrong with publications that lead to where no listener is bound, if so.
+
+    Raises ObservationError where that is unknown.
+    """
+    missed, unknown = case.led_elsewhere()
     only = ", ".join(who(x) for x in case.answering)
-    if reached is None:
-        raise ObservationError(
-            f"{case.where} leads to {case.destinations} of {case.container}, and which of them "
-            "can't be told (it has no default route, or the right to change it, or a listener is "
-            f"bound to a device); it listens on {only}: bind 0.0.0.0:{case.port.number}, on no "
-            "device, and it answers at each"
+    if not missed:
+        if unknown:
+            raise _unknown(case, unknown, only)
+        return None
+    published = f"published{case.by_service} as {where(missed)}"
+    ends = case.addresses(missed) or ()
+    if not ends:
+        family = "publish it for an address family that the container has"
+        return (
+            f"{published}, which the engine forwards to no address of {case.container.role}",
+            f"{family}, in a network that is not internal, or don't publish it",
         )
     those = "its only listener is" if len(case.answering) == 1 else "its listeners are"
-    every = "[::]" if ":" in case.destinations else "0.0.0.0"  # noqa: S104
-    why = f"{case.published_as}, which leads to {case.destinations}"
+    alone = ", or that address" if case.addresses(case.published) == ends and not ends[1:] else ""
     return (
-        f"{why}, and {those} bound elsewhere: {only}",
-        f"bind {every}:{case.port.number} in {case.container.role}, or that address",
+        f"{published}, which leads to {' or '.join(ends)}, and {those} bound elsewhere: {only}",
+        f"bind {case.bind} in {case.container.role}{alone}",
+    )
+
+
+def _unknown(case: Case, published: Sequence[Publication], only: str) -> ObservationError:
+    ends = case.addresses(published)
+    leads = " or ".join(ends) if ends else "an address that is unknown"
+    why = case.container.forwarding.why or "a listener is bound to a device"
+    device = ", on no device," if any(x.on_device for x in case.answering) else ""
+    return ObservationError(
+        f"{where(published)} leads to {leads} of {case.container}, and whether {only} answers "
+        f"there is unknown: {why}; bind {case.bind}{device} and it answers at each"
     )
 
 

@@ -1,39 +1,94 @@
-"""Which listeners take what a publication leads to. Pure.
-
-The engine publishes ports for one of a container's networks, that of its default route, and leads
-them to the container's address in it: those of the host's IPv4 to its IPv4 address, those of IPv6
-to its IPv6 address, and where it has none of that kind, to the other (libnetwork of moby).
-"""
+"""Which listeners take what a publication leads to. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, ip_address
 
-from pytest_exposed.model import Endpoint, Listener, Publication, unmapped
+from pytest_exposed.model import Forwarding, Listener, Publication, unmapped
+
+Ends = tuple[str, ...] | None
+"""The addresses of which a publication leads to one; empty for none, None where unknown."""
 
 
-def destinations(publication: Publication, endpoints: Sequence[Endpoint]) -> list[str]:
-    """Return the addresses that a publication may lead to; none where that is not known.
-
-    A swarm leads what it publishes by ingress to an address of its own.
-    """
-    if publication.ingress:
-        return []
+def destinations(publication: Publication, forwarding: Forwarding) -> tuple[Ends, ...]:
+    """Return where a publication leads, for each address family that it is bound for."""
     is_ipv6 = ":" in publication.host_ip
-    found = [(x.ipv6 or x.ipv4) if is_ipv6 else (x.ipv4 or x.ipv6) for x in endpoints]
-    return list(dict.fromkeys(x for x in found if x))
+    if publication.ingress:
+        return (forwarding.ingress,)
+    if not publication.host_port:
+        routed = forwarding.routed
+        return (routed and tuple(x for x in routed if (":" in x) is is_ipv6),)
+    if is_ipv6:
+        return (forwarding.ipv6,)
+    if publication.is_everywhere and forwarding.any_is_both is not False:
+        return forwarding.ipv4, forwarding.ipv6
+    return (forwarding.ipv4,)
 
 
-def takes(
-    listener: Listener, publication: Publication, endpoints: Sequence[Endpoint]
+def is_reached(
+    listeners: Iterable[Listener], publication: Publication, forwarding: Forwarding
 ) -> bool | None:
-    """Return whether a listener takes what a publication leads to; None where it may."""
-    ends = destinations(publication, endpoints)
-    told = {_is_bound_to(x, listener) for x in ends}
-    if len(told) > 1 or (listener.on_device and len(ends) > 1 and told != {False}):
+    """Return whether any listener takes what a publication leads to; None where that is unknown."""
+    listeners = tuple(listeners)
+    found = [
+        any_of(takes(x, ends) for x in listeners) for ends in destinations(publication, forwarding)
+    ]
+    if len(found) == 2 and forwarding.any_is_both is None and found[0] is False and found[1]:
+        return None  # it answers over IPv6, for which it may not be published
+    return any_of(found)
+
+
+def takes(listener: Listener, ends: Ends) -> bool | None:
+    """Return whether a listener takes what leads to one of some addresses; None if unknown."""
+    if ends is None:
+        # An address that nobody knows is one of a family that nobody knows.
+        return True if listener.address == "::" and not listener.v6only else None
+    bound = {_is_bound_to(x, listener) for x in ends}
+    if len(bound) > 1 or (listener.on_device and len(ends) > 1 and True in bound):
         return None
-    return told.pop() if told else True
+    return True in bound
+
+
+def any_of(answers: Iterable[bool | None]) -> bool | None:
+    """Return True where one answer is, else None where one is unknown, else False."""
+    found = set(answers)
+    return True if True in found else None if None in found else False
+
+
+def lines(
+    published: Sequence[Publication], forwarding: Forwarding
+) -> tuple[tuple[Publication, ...], ...]:
+    """Return the publications of one port by the -p that asked for them.
+
+    Without an address, one -p is bound for IPv4 and for IPv6, on one port of the host, except in
+    docker's routed mode of one of these. Two -p can look alike: then the engine was asked.
+    """
+    if not published:
+        return ()
+    asked = forwarding.lines.get(published[0].port)
+    if asked is not None and {x for line in asked for x in line} == set(published):
+        return asked
+    found: list[tuple[Publication, ...]] = []
+    for one in sorted(published, key=lambda x: -x.host_port):
+        for number, line in enumerate(found):
+            if _is_the_other_family(one, line):
+                found[number] = (*line, one)
+                break
+        else:
+            found.append((one,))
+    return tuple(tuple(sorted(x)) for x in found)
+
+
+def _is_the_other_family(one: Publication, line: Sequence[Publication]) -> bool:
+    """Return whether a publication is that of the other address family of a -p without address."""
+    (first, *rest) = line
+    return (
+        not rest
+        and {one.host_ip, first.host_ip} == {"0.0.0.0", "::"}  # noqa: S104
+        and one.ingress == first.ingress
+        and (one.host_port == first.host_port or not one.host_port)
+    )
 
 
 def _is_bound_to(destination: str, listener: Listener) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from pytest_exposed.model import NO_IMAGE, Container, Listener, Publication
+from pytest_exposed.model import NO_IMAGE, Container, Listener, Publication, endpoint
 from pytest_exposed.ports import Port, Ports
-from pytest_exposed.rules.forwarding import destinations, takes
+from pytest_exposed.rules.forwarding import destinations, is_reached, lines
 from pytest_exposed.text import printable
 
 
@@ -62,25 +62,36 @@ class Case:
             return "it has no image that could EXPOSE it"
         return f"{self.image} does not EXPOSE it"
 
-    @property
-    def is_reached(self) -> bool | None:
-        """Whether any listener takes what any publication leads to; None where that is unknown.
+    def led_elsewhere(self) -> tuple[tuple[Publication, ...], tuple[Publication, ...]]:
+        """Return the publications that no listener takes, and those for which that is unknown.
 
-        A port that is published for IPv4 and IPv6 alike is reached where it is reached by one.
+        What one -p publishes for IPv4 and IPv6 is reached where it is reached by one.
         """
-        told = {
-            takes(listener, publication, self.container.endpoints)
-            for listener in self.answering
-            if listener.kind in ("reachable", "ephemeral")
-            for publication in self.published
-        }
-        return True if True in told else None if None in told else False
+        forwarding = self.container.forwarding
+        heard = [x for x in self.answering if x.kind in ("reachable", "ephemeral")]
+        missed: list[Publication] = []
+        unknown: list[Publication] = []
+        for line in lines(self.published, forwarding):
+            reached = {is_reached(heard, x, forwarding) for x in line}
+            if True not in reached:
+                (unknown if None in reached else missed).extend(line)
+        return tuple(missed), tuple(unknown)
+
+    def addresses(self, published: Iterable[Publication]) -> tuple[str, ...] | None:
+        """Return the addresses to which publications lead; None where one is unknown."""
+        forwarding = self.container.forwarding
+        ends = [y for x in published for y in destinations(x, forwarding)]
+        if None in ends:
+            return None
+        return tuple(dict.fromkeys(y for x in ends for y in x or ()))
 
     @property
-    def destinations(self) -> str:
-        """Where the publications lead."""
-        ends = self.container.endpoints
-        return " or ".join(dict.fromkeys(y for x in self.published for y in destinations(x, ends)))
+    def bind(self) -> str:
+        """What a server has to bind to be reached as the port is documented and published."""
+        ends = self.addresses(self.published)
+        ipv6 = self.container.wildcard == "::" or any(":" in x for x in ends or ())
+        address = "::" if ipv6 or (self.published and ends is None) else "0.0.0.0"  # noqa: S104
+        return endpoint(address, self.port.number)
 
     def listening_elsewhere(self) -> str:
         """Return the container's other listening ports, to publish the right one of."""

@@ -9,7 +9,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pytest_exposed.model import Container, Image, Kind, Listener, Process, Publication
+from pytest_exposed.model import (
+    Container,
+    Forwarding,
+    Image,
+    Kind,
+    Listener,
+    Process,
+    Publication,
+)
 from pytest_exposed.ports import Port, Ports
 from pytest_exposed.sockets.reading import Reading, Target
 from pytest_exposed.sockets.table import Socket
@@ -67,6 +75,10 @@ def publication(port: int | str, host_port: int | None = None, host_ip: str = AN
     return Publication(parsed, host_ip, host_port or parsed.number)
 
 
+ENDS = Forwarding(("10.0.0.2",), ("10.0.0.2",), ("10.0.0.2",))
+"""Where docker leads to in a container of one network that has no IPv6."""
+
+
 def image(*documented: int | str, name: str = "webapp:1", **rest: Any) -> Image:
     return Image("sha256:" + "1" * 64, name, Ports.parse(*documented), **rest)
 
@@ -87,6 +99,7 @@ def container(
         "network_mode": "bridge",
         "state": "running",
         "source": "netlink",
+        "forwarding": ENDS,
         "image": image(*documents, name=image_name),
         "declared": documents | Ports.parse(declared) | {x.port for x in published},
     }

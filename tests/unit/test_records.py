@@ -174,7 +174,8 @@ def test_any_record_of_a_list_is_read_or_refused(record: dict[str, Any]) -> None
     assert one.name
     assert one.network_mode is None or one.network_mode
     assert all(1 <= x.number <= 65535 for x in one.declared)
-    assert all(type(x.host_port) is int and 1 <= x.host_port <= 65535 for x in one.published)
+    assert all(type(x.host_port) is int and 0 <= x.host_port <= 65535 for x in one.published)
+    assert all(x.host_port or (x.host_ip and not x.ingress) for x in one.published)
     assert all(x.endpoint.isprintable() for x in one.published)
     assert {x.port for x in one.published} <= set(one.declared)
     assert all(isinstance(x, str) for x in [*one.addresses, *one.labels, *one.labels.values()])

@@ -64,6 +64,8 @@ class Client(docker.APIClient):
         self._one_by_one = False
         self.is_podman = False
         """Whether the engine said that it is podman, as it does with every answer."""
+        self.server = ""
+        """What the engine calls itself, the header Server of its answer to a ping."""
         try:
             super().__init__(**settings)
         except BaseException:
@@ -156,11 +158,18 @@ class Client(docker.APIClient):
         sdk: Any = self
         response = sdk._get(f"{self.base_url}/_ping")  # noqa: SLF001
         version = str(response.headers.get("Api-Version"))
+        self.server = str(response.headers.get("Server") or "")
         told = response.ok and re.fullmatch(r"1\.[0-9]{1,4}", version, re.ASCII) is not None
         if not told or version_lt(version, MINIMUM_DOCKER_API_VERSION):
             return False
         self._version = version
         return True
+
+    def podman_containers(self) -> Any:
+        """Return the running containers as podman's own API lists them."""
+        sdk: Any = self
+        response = sdk._get(f"{self.base_url}/v4.0.0/libpod/containers/json")  # noqa: SLF001
+        return sdk._result(response, json=True)  # noqa: SLF001
 
     def agree(self) -> None:
         """Speak the newest version of the API that the engine tells where it is asked for it."""

@@ -1,0 +1,165 @@
+"""Where what containers publish leads, asked of the engine where that makes a difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
+
+from pytest_exposed.engine.company import Company
+from pytest_exposed.engine.forwarding import Endpoint, anywhere, by_docker, by_podman, lines_of
+from pytest_exposed.engine.records import Listed
+from pytest_exposed.model import Forwarding, Listener, Publication
+from pytest_exposed.ports import Port
+from pytest_exposed.rules.forwarding import is_reached
+from pytest_exposed.sockets.listeners import LOOPBACK_DEVICE
+from pytest_exposed.sockets.reading import Reading
+
+if TYPE_CHECKING:
+    from pytest_exposed.engine.observer import Observer
+
+
+class Publications:
+    """Where the publications of the containers of one look lead; the engine is asked once."""
+
+    def __init__(self, observer: Observer, company: Company) -> None:
+        """Take what asks the engine, and the containers."""
+        self._observer = observer
+        self._company = company
+
+    def forwarding(
+        self,
+        listed: Listed,
+        reading: Reading,
+        heard: Callable[[], Sequence[Listener]],
+        others: Iterable[str],
+    ) -> Forwarding:
+        """Return where a container's publications lead.
+
+        heard returns the listeners in its network namespace; others are the ids of the containers
+        that share it.
+        """
+        if not listed.published:
+            return Forwarding()
+        found = self._by_engine(listed, reading, others)
+        if any(x.device and x.device != LOOPBACK_DEVICE for x in reading.sockets):
+            found = self._of_any_network(listed, found)
+        return replace(found, lines=self._lines(listed, heard, found))
+
+    def _by_engine(self, listed: Listed, reading: Reading, others: Iterable[str]) -> Forwarding:
+        endpoints = self._endpoints(listed, reading)
+        make = self._observer.make
+        if make == "docker":
+            return self._by_docker(listed, reading, endpoints, others)
+        if make == "podman":
+            return self._by_podman(listed, reading, endpoints)
+        listing = {y for x in endpoints for y in x.addresses}
+        why = "the engine is neither docker nor podman, and where it forwards to is unknown"
+        return anywhere(reading.addresses if reading.addresses is not None else listing, why)
+
+    def _endpoints(self, listed: Listed, reading: Reading) -> tuple[Endpoint, ...]:
+        listing = {y for x in listed.endpoints for y in x.addresses}
+        if reading.addresses is not None and not listing <= reading.addresses:
+            return self._observer.inspect(listed).endpoints  # the list may be older
+        return listed.endpoints
+
+    def _by_docker(
+        self,
+        listed: Listed,
+        reading: Reading,
+        endpoints: tuple[Endpoint, ...],
+        others: Iterable[str],
+    ) -> Forwarding:
+        bridge = None
+        if not any(x.gateway4 or x.gateway6 for x in endpoints):
+            bridge = self._gateway_addresses.get(listed.id)
+        found = by_docker(endpoints, bridge)
+        # What the engine does not tell is still one of the namespace's addresses.
+        rest = anywhere(reading.addresses, found.why)
+        found = replace(
+            found,
+            ipv4=rest.ipv4 if found.ipv4 is None else found.ipv4,
+            ipv6=rest.ipv6 if found.ipv6 is None else found.ipv6,
+            ingress=rest.ingress if found.ingress is None else found.ingress,
+            routed=rest.routed if found.routed is None else found.routed,
+        )
+        network = reading.default_network
+        if network is None or any(IPv4Address(x) in network for x in found.ipv4 or ()):
+            return found
+        # Its default route is another's than this engine's version chooses, or it was changed.
+        together = (self._company[x] for x in (listed.id, *others))
+        if any(self._company.inspect(x).may_route for x in together):
+            return found
+        return self._of_any_network(listed, found)
+
+    @staticmethod
+    def _of_any_network(listed: Listed, found: Forwarding) -> Forwarding:
+        """Return that it may be any of a container's networks, where it has several.
+
+        Which network's a device is, nothing tells.
+        """
+        if len(listed.endpoints) < 2:
+            return found
+        ipv4 = tuple(x.ipv4 for x in listed.endpoints if x.ipv4)
+        ipv6 = tuple(x.ipv6 for x in listed.endpoints if x.ipv6) or ipv4
+        return replace(found, ipv4=ipv4, ipv6=ipv6, why=found.why or "it is in several networks")
+
+    def _by_podman(
+        self, listed: Listed, reading: Reading, endpoints: tuple[Endpoint, ...]
+    ) -> Forwarding:
+        if not endpoints:
+            # pasta gives it the host's addresses, slirp4netns one that podman does not tell.
+            why = "podman tells no address of it, as without root"
+            return anywhere(reading.addresses, why)
+        both = self._any_is_both(listed) if any(x.ipv6 for x in endpoints) else True
+        only_default = all(x.network == "podman" for x in endpoints)
+        forwarding = frozenset({"podman"}) if only_default else self._publishing
+        return by_podman(endpoints, forwarding, any_is_both=both)
+
+    def _any_is_both(self, listed: Listed) -> bool | None:
+        """Return whether podman's 0.0.0.0 means both families.
+
+        Where -p names no address, that is what podman 5 writes in the answers that are docker's
+        (inspect.go, in pkg/api/handlers/compat of podman); in its own it is empty.
+        """
+        asked = {x.host_ip for x in listed.published if ":" not in x.host_ip and x.is_everywhere}
+        if asked <= {""}:
+            return True
+        own = self._podman_addresses.get(listed.id)
+        if own is None or {"", "0.0.0.0"} <= own:  # noqa: S104
+            return None
+        return "" in own
+
+    def _lines(
+        self, listed: Listed, heard: Callable[[], Sequence[Listener]], forwarding: Forwarding
+    ) -> dict[Port, tuple[tuple[Publication, ...], ...]]:
+        """Return the publications of each -p, of ports for which the answer hangs on that."""
+        ports: dict[Port, list[Publication]] = {}
+        for one in listed.published:
+            if one.is_everywhere and one.host_ip and not one.ingress:
+                ports.setdefault(one.port, []).append(one)
+        found = {}
+        for port, wild in ports.items():
+            if len({x.host_ip for x in wild}) < 2:
+                continue
+            own = [x for x in heard() if x.port == port]
+            if len({is_reached(own, x, forwarding) for x in wild}) < 2:
+                continue
+            bindings = self._company.inspect(listed).bindings.get(str(port), ())
+            every = tuple(x for x in listed.published if x.port == port)
+            found[port] = lines_of(every, bindings)
+        return found
+
+    @cached_property
+    def _gateway_addresses(self) -> dict[str, str]:
+        return self._observer.gateway_addresses()
+
+    @cached_property
+    def _publishing(self) -> frozenset[str] | None:
+        return self._observer.publishing_networks() or None
+
+    @cached_property
+    def _podman_addresses(self) -> dict[str, frozenset[str]]:
+        return self._observer.podman_host_addresses()

@@ -266,11 +266,10 @@ class Stage:
         container.start()
         return container
 
-    def network(self, **options: Any) -> Network:
-        """Create a network."""
-        network = self.client.networks.create(
-            f"{self.name}-{len(self._networks)}", labels={RUN: self.images.run}, **options
-        )
+    def network(self, *, prefix: str = "", **options: Any) -> Network:
+        """Create a network; its name begins with prefix."""
+        name = f"{prefix}{self.name}-{len(self._networks)}"
+        network = self.client.networks.create(name, labels={RUN: self.images.run}, **options)
         self._networks.append(network)
         return network
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 from pytest_exposed.engine.observer import Observer
@@ -11,17 +10,18 @@ from pytest_exposed.engine.verdicts import Observed
 from pytest_exposed.errors import EngineError, GoneError, ObservationError, UntoldError
 from pytest_exposed.model import Container
 from pytest_exposed.rules import Rule
+from pytest_exposed.unpatched import monotonic, pause
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.05, 1.0, 1.6
 
 
 def moments(seconds: float) -> Iterator[None]:
     """Yield after growing pauses until seconds have passed, once more at their very end."""
-    deadline = time.monotonic() + seconds
-    pause = _FIRST_PAUSE
-    while (left := deadline - time.monotonic()) > 0:
-        time.sleep(min(pause, left))
-        pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+    deadline = monotonic() + seconds
+    length = _FIRST_PAUSE
+    while (left := deadline - monotonic()) > 0:
+        pause(min(length, left))
+        length = min(length * _GROWTH, _LONGEST_PAUSE)
         yield
 
 

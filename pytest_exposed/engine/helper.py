@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from pytest_exposed.engine.records import Listed, RecordError, when
 from pytest_exposed.engine.transport import frames
 from pytest_exposed.errors import EngineError, NotFoundError, ObservationError
 from pytest_exposed.text import printable
+from pytest_exposed.unpatched import monotonic
 
 if TYPE_CHECKING:
     from pytest_exposed.engine.api import Api
@@ -57,7 +57,7 @@ class Helper:
         self._api = api
         self._image = image
         self._name = f"pytest-exposed-{uuid4().hex}"
-        self._made = time.monotonic()
+        self._made = monotonic()
         self._process = os.getpid()
         self._open = ExitStack()
         self._stream: Any = None
@@ -71,7 +71,7 @@ class Helper:
     @property
     def _is_young(self) -> bool:
         """Whether it is too young for another run to remove as a leftover, while it answers."""
-        return time.monotonic() - self._made < SECONDS
+        return monotonic() - self._made < SECONDS
 
     def begin(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
         """Create and start it; return what it writes first, up to its end mark or its own end.
@@ -104,7 +104,7 @@ class Helper:
         """
         if not self._is_young or self._ahead:  # which no look would have left
             return b""
-        deadline = time.monotonic() + SECONDS
+        deadline = monotonic() + SECONDS
         try:
             self._stream.send(" ".join(arguments).encode() + b"\n", SECONDS)
             text = self._read(end, deadline)
@@ -120,7 +120,7 @@ class Helper:
 
     def _raise_for_code(self, deadline: float) -> None:
         """Raise ObservationError where it ended with an error, if the engine still knows."""
-        client, name, left = self._api.client, self._name, max(1, int(deadline - time.monotonic()))
+        client, name, left = self._api.client, self._name, max(1, int(deadline - monotonic()))
         call = f"POST /containers/{name}/wait"
         try:
             ended = self._api.json_object(call, lambda: client.wait(name, timeout=left), named=True)

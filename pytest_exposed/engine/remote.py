@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Lock
@@ -18,6 +17,7 @@ from pytest_exposed.errors import (
     NotFoundError,
     ObservationError,
 )
+from pytest_exposed.unpatched import monotonic, pause
 
 if TYPE_CHECKING:
     from pytest_exposed.engine.api import Api
@@ -169,7 +169,7 @@ class EngineRemote:
 
         Raises ObservationError where it can't run, is ended by a signal, or takes too long.
         """
-        deadline = time.monotonic() + EXEC_SECONDS
+        deadline = monotonic() + EXEC_SECONDS
         try:
             text, code = self._execute(container, list(command), deadline)
         except frames.LateError:  # there is no call that ends it
@@ -202,6 +202,6 @@ class EngineRemote:
             code = state.get("ExitCode")
             if state.get("Running") is False and isinstance(code, int):
                 return text, code
-            if time.monotonic() > deadline:
+            if monotonic() > deadline:
                 raise frames.LateError(f"{command[0]} in it does not end")
-            time.sleep(0.01)
+            pause(0.01)

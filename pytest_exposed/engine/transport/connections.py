@@ -13,6 +13,7 @@ from typing import Any
 import requests
 
 from pytest_exposed.engine.transport.answer import Answer, Bounds
+from pytest_exposed.unpatched import socket_class
 
 # By what requests' adapters find connections, since requests 2.32 and before.
 FIND = next(
@@ -89,7 +90,8 @@ class _Maker:
 
 def _connect_unix(made: Any) -> None:
     """Connect as the SDK does, but leave no socket open where that fails."""
-    connection = socket.socket(socket.AF_UNIX)
+    # A green one could not be used by two threads of the kernel, and audits have several.
+    connection = socket_class()(socket.AF_UNIX)
     try:
         connection.settimeout(made.timeout)
         connection.connect(made.unix_socket)

@@ -12,7 +12,9 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import date
 from functools import cache
 from importlib.machinery import BuiltinImporter
@@ -98,6 +100,68 @@ def _socket_module() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def is_green_socket(connection: object) -> bool:
+    """Return whether a socket belongs to the loop of gevent or eventlet, and so to one thread."""
+    return _is_green(type(connection))
+
+
+thread_id: Callable[[], int] = _thread.get_ident
+"""Return what tells the calling thread of the kernel apart."""
+
+new_lock: Callable[[], Any] = _thread.allocate_lock
+"""Return a lock of the system, to be taken with holding()."""
+
+
+@contextmanager
+def holding(lock: Any) -> Iterator[None]:
+    """Hold a lock; while another greenlet of the thread holds it, that goes on."""
+    while not lock.acquire(False):
+        pause(_YIELD)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def side_by_side(tasks: Sequence[Callable[[], T]], at_once: int) -> list[T]:
+    """Return what each task returns, from at most so many threads of the kernel's own.
+
+    Raises the first error of a task as soon as it is raised; what runs already ends by itself.
+    """
+    left = deque(enumerate(tasks))
+    results: dict[int, T] = {}
+    failure: list[BaseException] = []
+    ended = _thread.allocate_lock()
+    ended.acquire()
+
+    def work() -> None:
+        while not failure:
+            try:
+                number, task = left.popleft()
+            except IndexError:
+                break
+            try:
+                results[number] = task()
+            except BaseException as error:  # noqa: BLE001  # raised again by who waits
+                failure.append(error)
+        with suppress(RuntimeError):  # another thread has said so
+            if failure or len(results) == len(tasks):
+                ended.release()
+
+    threads = 0
+    with suppress(RuntimeError):  # the system has no more threads
+        for _ in range(min(at_once, len(tasks))):
+            _thread.start_new_thread(work, ())
+            threads += 1
+    if not threads:
+        work()
+    if tasks:
+        ended.acquire()
+    if failure:
+        raise failure[0]
+    return [results[x] for x in range(len(tasks))]
 
 
 def in_kernel_thread(work: Callable[[], T]) -> T:

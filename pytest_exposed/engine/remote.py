@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.api import LostError
@@ -17,7 +16,7 @@ from pytest_exposed.errors import (
     NotFoundError,
     ObservationError,
 )
-from pytest_exposed.unpatched import monotonic, pause
+from pytest_exposed.unpatched import holding, monotonic, new_lock, pause
 
 if TYPE_CHECKING:
     from pytest_exposed.engine.api import Api
@@ -42,28 +41,26 @@ class EngineRemote:
         self._api = api
         self._image = image
         self._helper: Helper | None = None
-        self._helping = Lock()
+        self._helping = new_lock()
         self._closed = False
         self._byteorder: str | None = None
-        self._asking = Lock()  # exec looks at several containers at a time
 
     @property
     def byteorder(self) -> str:
         """That of the engine's machine."""
-        with self._asking:
-            if self._byteorder is None:
-                machine = ""
-                with suppress(EngineError):  # one that tells its containers, and nothing of itself
-                    machine = str(self._api.info().get("Architecture"))
-                self._byteorder = "big" if machine in _BIG_ENDIAN else "little"
-            return self._byteorder
+        if self._byteorder is None:
+            machine = ""
+            with suppress(EngineError):  # one that tells its containers, and nothing of itself
+                machine = str(self._api.info().get("Architecture"))
+            self._byteorder = "big" if machine in _BIG_ENDIAN else "little"
+        return self._byteorder
 
     def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
         """Return what a shell script writes that runs in the one helper container.
 
         One that still runs is asked again: see Remote.
         """
-        with self._helping:
+        with holding(self._helping):
             text = b""
             if self._helper is not None and self._helper.is_ours:
                 text = self._asked(self._helper, end, lambda x: x.ask(arguments, end))
@@ -108,7 +105,7 @@ class EngineRemote:
         Where a thread is at work with it, that removes it.
         """
         self._closed = True
-        if not self._helping.acquire(blocking=False):
+        if not self._helping.acquire(False):
             return None
         try:
             helper, self._helper = self._helper, None

@@ -1,4 +1,4 @@
-"""Who imports whom: values <- judging <- system <- sockets <- engine <- checks <- runs <- pytest."""
+"""Who imports whom: values <- judging <- system <- sockets <- engine <- checks <- runs, pytest."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Clock, pause, threads and sockets of the system, whatever a suite has put in their place.
+"""Clock, pause, threads, sockets and files of the system, whatever a suite has put in their place.
 
 Suites freeze time.monotonic (freezegun), mock time.sleep, and make greenlets of threads (gevent,
 eventlet). All of them replace attributes of modules; a second copy of a module in C has its own.
+pyfakefs puts files of its own in the place of the system's.
 """
 
 from __future__ import annotations
@@ -192,3 +193,19 @@ def in_kernel_thread(work: Callable[[], T]) -> T:
     if failure:
         raise failure[0]
     return result[0]
+
+
+@contextmanager
+def real_files() -> Iterator[None]:
+    """Have the system's files where a test uses pyfakefs, which has no /proc of this moment."""
+    module = sys.modules.get("pyfakefs.fake_filesystem_unittest")
+    patcher = getattr(getattr(module, "Patcher", None), "PATCHER", None)
+    if not getattr(patcher, "is_patching", False):
+        yield
+        return
+    assert patcher is not None
+    patcher.pause()
+    try:
+        yield
+    finally:
+        patcher.resume()

@@ -14,7 +14,7 @@ from pytest_exposed.engine import podman
 from pytest_exposed.engine.transport.cause import cause
 from pytest_exposed.engine.transport.frames import EngineStream
 from pytest_exposed.engine.untyped import JsonObject
-from pytest_exposed.errors import ConfigurationError, EngineError, NotFoundError
+from pytest_exposed.errors import ConfigurationError, EngineError, NotFoundError, ends_run
 from pytest_exposed.text import printable
 
 if TYPE_CHECKING:
@@ -219,7 +219,9 @@ class Api:
             if error.response is not None and error.response.status_code == 400:
                 raise RefusedError(self.host, call, reason) from None
             raise EngineError(f"{self.host.shown}: {call} failed: {reason}") from None
-        except Exception as error:  # noqa: BLE001  # requests', urllib3's, paramiko's, json's, OSError
+        except Exception as error:  # requests', urllib3's, paramiko's, json's, OSError
+            if ends_run(error):
+                raise
             raise LostError(f"{self.host.shown}: {call}: {cause(error, self.host)}") from None
 
 

@@ -23,6 +23,7 @@ from pytest_exposed.model import Container
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.text import printable
+from pytest_exposed.unpatched import real_files
 
 
 class Observer:
@@ -43,7 +44,8 @@ class Observer:
         self.rules = tuple(rules)
         self.acceptance = acceptance
         self._timeout = timeout
-        self._api = Api(host, timeout)
+        with real_files():  # of its TLS material
+            self._api = Api(host, timeout)
         self.remote = EngineRemote(self._api, helper_image)
         self.images = Images(self._api)
 
@@ -151,7 +153,8 @@ class Observer:
         owners. rules are what they are judged by, those of the engine by default.
         """
         rules = self.rules if rules is None else rules
-        return Round(self, wanted, everyone).answers(rules, owners=owners)
+        with real_files():
+            return Round(self, wanted, everyone).answers(rules, owners=owners)
 
     def find(self, container: object) -> tuple[Listed, list[Listed]]:
         """Return the container that is meant, stopped ones included, and all running ones.

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from functools import partial
 
-from pytest_exposed.errors import ObservationError
-from pytest_exposed.sockets.reading import Reading, Target, anew, has_left, left
+from pytest_exposed.errors import ExposedError, ObservationError
+from pytest_exposed.sockets.reading import Reading, Target, anew, has_left, left, reason_of
 from pytest_exposed.sockets.remote import (
     OF_ADDRESSES,
     Remote,
@@ -57,8 +57,10 @@ def observe(targets: Sequence[Target], remote: Remote) -> dict[str, Reading | Ob
     def look(target: Target) -> None:
         try:
             answers[target.id] = _observe(target, remote)
-        except ObservationError as error:
-            answers[target.id] = error
+        except Exception as error:
+            if isinstance(error, ExposedError) and not isinstance(error, ObservationError):
+                raise  # an engine that is lost
+            answers[target.id] = reason_of(error)
 
     # After an error what runs already ends with its connection, or after its own time.
     side_by_side([partial(look, x) for x in targets], _AT_ONCE)

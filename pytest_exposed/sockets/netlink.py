@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
-from pytest_exposed.errors import ExposedError, ObservationError
+from pytest_exposed.errors import ObservationError, StrandedError
 from pytest_exposed.sockets.process import (
     ContainerProcess,
     identity_of,
@@ -154,7 +154,7 @@ def staying_here() -> Iterator[None]:
         back = not moved or _libc().setns(home, CLONE_NEWNET) == 0
         system.close(home)
         if not back:
-            raise ExposedError(
+            raise StrandedError(
                 "this process is in a container's network namespace and can't be brought back: "
                 "something has replaced Python's threads; run it again with --exposed-source=procfs"
             )

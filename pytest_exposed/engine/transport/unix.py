@@ -18,6 +18,7 @@ import requests
 from requests.structures import CaseInsensitiveDict
 
 from pytest_exposed.engine.transport.answer import MOST_VALUES, Bounds
+from pytest_exposed.errors import ends_run
 from pytest_exposed.unpatched import monotonic
 
 _AT_ONCE = 4
@@ -121,8 +122,9 @@ def _json(pool: Any, connection: Any) -> Any:
             return json.loads(body.decode()) if is_whole else None
     except TimeoutError:
         raise
-    except Exception:  # noqa: BLE001, S110  # http.client's, json's, OSError, AnswerError
-        pass
+    except Exception as error:  # http.client's, json's, OSError, AnswerError
+        if ends_run(error):
+            raise
     finally:
         if is_whole:
             pool._put_conn(connection)  # noqa: SLF001

@@ -25,6 +25,9 @@ from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import real_files
 
+_PATIENCE = 5
+"""Seconds that an engine has at the end to say what killed runs left on it."""
+
 
 class Observer:
     """One engine as the rest of the package sees it; Engine is what users see of it."""
@@ -44,6 +47,8 @@ class Observer:
         self.rules = tuple(rules)
         self.acceptance = acceptance
         self._timeout = timeout
+        self._answers = False
+        """Whether the last look came to its end."""
         with real_files():  # of its TLS material
             self._api = Api(host, timeout)
         self.remote = EngineRemote(self._api, helper_image)
@@ -62,7 +67,12 @@ class Observer:
     def close(self) -> str | None:
         """Remove the helper container and close the connections; return a line where it is left."""
         try:
-            return self.remote.close()
+            left = self.remote.close()
+            if self._answers:
+                client = self._api.client
+                client.timeout = min(client.timeout, _PATIENCE)
+                self.remote.sweep()
+            return left
         finally:
             self._api.close()
 
@@ -153,8 +163,11 @@ class Observer:
         owners. rules are what they are judged by, those of the engine by default.
         """
         rules = self.rules if rules is None else rules
+        self._answers = False
         with real_files():
-            return Round(self, wanted, everyone).answers(rules, owners=owners)
+            found = Round(self, wanted, everyone).answers(rules, owners=owners)
+        self._answers = True
+        return found
 
     def find(self, container: object) -> tuple[Listed, list[Listed]]:
         """Return the container that is meant, stopped ones included, and all running ones.

@@ -11,6 +11,7 @@ from pytest_exposed.engine.helper import NO_COMMAND, Helper, remove_leftovers
 from pytest_exposed.engine.image_records import tags
 from pytest_exposed.engine.transport import frames
 from pytest_exposed.errors import (
+    ConfigurationError,
     EngineError,
     ExposedError,
     NotFoundError,
@@ -43,6 +44,7 @@ class EngineRemote:
         self._helper: Helper | None = None
         self._helping = new_lock()
         self._closed = False
+        self._swept = False
         self._byteorder: str | None = None
 
     @property
@@ -74,19 +76,24 @@ class EngineRemote:
     def _asked(self, helper: Helper, end: bytes, ask: Callable[[Helper], bytes]) -> bytes:
         """Return what a helper answers, and keep it for the next time; else remove it."""
         self._helper = None
+        failure = ""
         try:
             text = ask(helper)
+            self._helper = helper if text.endswith(end) else None
         except frames.LateError:
-            raise ObservationError("its container took too long") from None
+            failure = "its container took too long"
         except ExposedError as error:
             self._tell_lost(error)
-            raise ObservationError(f"its container failed: {error}") from None
-        else:
-            self._helper = helper if text.endswith(end) else None
-            return text
+            failure = f"its container failed: {error}"
         finally:
             if self._helper is None:
-                helper.remove()
+                try:
+                    helper.remove()
+                except ObservationError as left:
+                    failure = f"{failure}; {left}" if failure else str(left)
+        if failure:
+            raise ObservationError(failure)
+        return text
 
     def _prepared(self) -> str:
         """Return the image for a new helper."""
@@ -95,9 +102,16 @@ class EngineRemote:
         except ExposedError as error:
             self._tell_lost(error)
             raise ObservationError(str(error)) from None
-        with suppress(EngineError, ObservationError):  # an engine may refuse the question
-            remove_leftovers(self._api)
+        self.sweep(running=True)
         return image
+
+    def sweep(self, *, running: bool = False) -> None:
+        """Remove what killed runs left, once; running is whether it may run."""
+        if not self._swept:
+            self._swept = True
+            # An engine may refuse the question, or the filter.
+            with suppress(EngineError, ObservationError, ConfigurationError):
+                remove_leftovers(self._api, running=running)
 
     def close(self) -> str | None:
         """Remove the helper; return a line where it may be left.

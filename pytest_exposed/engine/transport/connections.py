@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import weakref
 from collections import deque
@@ -52,14 +53,16 @@ class _Resting:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._connections: deque[tuple[int, Any]] = deque()
-        """Each with the thread that gave it back."""
+        self._connections: deque[tuple[int, int, Any]] = deque()
+        """Each with the process and the thread that gave it back."""
 
     def get(self, block: bool = False, timeout: float | None = None) -> Any:  # noqa: ARG002  # LifoQueue's
         while self._connections:
             with suppress(IndexError):  # another thread has taken the last one
-                thread, connection = self._connections.pop()
-                if thread == thread_id() or not is_green_socket(getattr(connection, "sock", None)):
+                process, thread, connection = self._connections.pop()
+                green = is_green_socket(getattr(connection, "sock", None))
+                # After a fork both processes have it, and each would read the other's answers.
+                if process == os.getpid() and (thread == thread_id() or not green):
                     return connection
                 connection.close()
         raise Empty
@@ -67,14 +70,14 @@ class _Resting:
     def put(self, connection: Any, block: bool = False) -> None:  # noqa: ARG002  # LifoQueue's
         if len(self._connections) >= self._most:
             raise Full
-        self._connections.append((thread_id(), connection))
+        self._connections.append((os.getpid(), thread_id(), connection))
 
     def qsize(self) -> int:
         return len(self._connections)
 
     def close(self) -> None:
         while self._connections:
-            _, connection = self._connections.pop()
+            _, _, connection = self._connections.pop()
             if connection is not None:
                 connection.close()
 

@@ -47,6 +47,19 @@ class GoneError(ObservationError):
     """A container that has been removed since it was listed."""
 
 
+class StrandedError(ExposedError):
+    """A process that is in a container's network namespace, and can't be brought back."""
+
+
+def ends_run(error: BaseException) -> bool:
+    """Return whether an error is to end a run, and is nobody's failure.
+
+    pytest.exit raises an Exception, out of a signal's handler too: wherever the run is then.
+    """
+    modules = (x.__module__.partition(".")[0] for x in type(error).__mro__)
+    return not isinstance(error, Exception) or not {"pytest", "_pytest"}.isdisjoint(modules)
+
+
 # As users import them: pytest shows where a class is from in front of its message.
 for _kind in (
     *(ExposedError, PortError, ConfigurationError, EngineError, NotFoundError),

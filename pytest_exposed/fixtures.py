@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -36,6 +35,7 @@ from pytest_exposed.report.text import findings_lines, table
 from pytest_exposed.settings import Settings
 from pytest_exposed.sockets import REMOTE
 from pytest_exposed.text import printable
+from pytest_exposed.unpatched import monotonic
 
 _FRESH = 5.0
 """For how many seconds a look by helper or exec serves further tests of its containers."""
@@ -146,13 +146,13 @@ class Checker:
     def _look(self, listed: Listed, together: Sequence[Listed]) -> Observed:
         known = self._round.get(listed.id)
         is_remote = isinstance(known, Container) and known.source in REMOTE
-        if known is not None and is_remote and time.monotonic() - self._looked_at < _FRESH:
+        if known is not None and is_remote and monotonic() - self._looked_at < _FRESH:
             return known
         everyone = self.engine.observer.running()
         if known is not None and not is_remote:
             return self.engine.observer.observe([listed], everyone, owners=True)[listed.id]
         self._round = self.engine.observer.observe(together, everyone, owners=True)
-        self._looked_at = time.monotonic()
+        self._looked_at = monotonic()
         return self._round[listed.id]
 
     def ask(self, question: Callable[[], Check]) -> Check:

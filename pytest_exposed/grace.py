@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 from pytest_exposed.engine.observer import Observer
@@ -11,17 +10,21 @@ from pytest_exposed.engine.verdicts import Observed
 from pytest_exposed.errors import EngineError, GoneError, ObservationError, UntoldError
 from pytest_exposed.model import Container
 from pytest_exposed.rules import Rule
+from pytest_exposed.unpatched import monotonic, pause
+
+_STOPPED = 2.0
+"""Seconds that a container may be stopped for between the two halves of a `docker restart`."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.05, 1.0, 1.6
 
 
 def moments(seconds: float) -> Iterator[None]:
     """Yield after growing pauses until seconds have passed, once more at their very end."""
-    deadline = time.monotonic() + seconds
-    pause = _FIRST_PAUSE
-    while (left := deadline - time.monotonic()) > 0:
-        time.sleep(min(pause, left))
-        pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+    deadline = monotonic() + seconds
+    length = _FIRST_PAUSE
+    while (left := deadline - monotonic()) > 0:
+        pause(min(length, left))
+        length = min(length * _GROWTH, _LONGEST_PAUSE)
         yield
 
 
@@ -55,19 +58,23 @@ def settle(
     That is until it matches or its grace is over: grace seconds after its start, by the engine's
     clock; while its health check says `starting`, after the answer, which is waited seconds old. An
     older one is not waited for; one whose grace ran out since the answer is looked at once more.
+    One that could not be seen may have been started again since it was listed, and be young now.
     """
     if _settled(answer):
         return answer
-    if not listed.starting and listed.up_for >= grace:
+    seen = isinstance(answer, Container)
+    if seen and not listed.starting and listed.up_for >= grace:
         return answer
     left = _left(observer, listed, grace, waited)
     if not listed.starting and left + waited <= 0:
         return answer
+    ran = monotonic()
     for _ in moments(max(left, _FIRST_PAUSE)):
         everyone = observer.running()
         now = [x for x in everyone if x.id == listed.id]
         answer = observer.observe(now or [listed], everyone, owners=owners, rules=rules)[listed.id]
-        if _settled(answer) or not now:
+        ran = monotonic() if now else ran
+        if _settled(answer) or monotonic() - ran > _STOPPED:
             break
     return answer
 

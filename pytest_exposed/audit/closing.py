@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 from pytest_exposed import report
@@ -17,6 +16,7 @@ from pytest_exposed.rules.baseline import REASON, Entry
 from pytest_exposed.rules.selection import select
 from pytest_exposed.rules.waivers import stale
 from pytest_exposed.text import plural, printable
+from pytest_exposed.unpatched import today
 
 
 class _Judged:
@@ -68,8 +68,7 @@ def write(audit: Audit, outcome: Outcome) -> tuple[list[str], bool]:
         attempt(path, lambda: baseline.write(path, entries), done)
     if settings.new_tests is not None:
         tests = settings.new_tests
-        today = date.today()  # noqa: DTZ011  # the user's day
-        attempt(tests, lambda: suite.write(tests, hosts, today), f"a suite written to {tests}")
+        attempt(tests, lambda: suite.write(tests, hosts, today()), f"a suite written to {tests}")
     return lines, fine
 
 
@@ -134,7 +133,7 @@ def stale_lines(audit: Audit, outcome: Outcome) -> list[str]:
         if judged.reached
         else None,
         rules=judged.rules,
-        today=date.today(),  # noqa: DTZ011  # the user's day
+        today=today(),
     )
     if audit.settings.baseline is not None:
         known = {x for x, _ in _entries(outcome)}

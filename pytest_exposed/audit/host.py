@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from pytest_exposed.errors import EngineError
 from pytest_exposed.grace import settle
 from pytest_exposed.settings import Settings
 from pytest_exposed.text import plural, printable
+from pytest_exposed.unpatched import monotonic
 
 # A host that took longer to reach has its tests run after those of the others.
 _LATE = 1.0
@@ -57,7 +57,7 @@ class HostAudit:
 
         Raises ConfigurationError for a filter that can't be one.
         """
-        began = time.monotonic()
+        began = monotonic()
         try:
             observer = self.engine().observer
             self._list(observer.records())
@@ -67,7 +67,7 @@ class HostAudit:
                 self.wanted = [x for x in self.wanted if x.id in chosen]
         except EngineError as error:
             self.error = str(error)
-        self.late = time.monotonic() - began > _LATE
+        self.late = monotonic() - began > _LATE
         if self._closed:
             self.close()
 
@@ -77,7 +77,7 @@ class HostAudit:
             self.round = threads.submit(self.observe, chosen)
 
     def _list(self, records: list[dict[str, Any]]) -> None:
-        self._records, self._listed_at = records, time.monotonic()
+        self._records, self._listed_at = records, monotonic()
         self.everyone = self.engine().observer.parse(records)
 
     def dump(self) -> str:
@@ -132,11 +132,11 @@ class HostAudit:
     def observe(self, chosen: Sequence[Listed]) -> dict[str, Observed]:
         """Look at all chosen containers in one round; raises EngineError."""
         observer = self.engine().observer
-        if time.monotonic() - self._listed_at > _FRESH:
+        if monotonic() - self._listed_at > _FRESH:
             self._list(observer.records())
         self._now = {x.id: x for x in self.everyone}
         fresh = [self._now.get(x.id, x) for x in chosen]
-        self._looked_at = time.monotonic()
+        self._looked_at = monotonic()
         return observer.observe(fresh, self.everyone, owners=self.settings.shows_all)
 
     def answer(self, listed: Listed, *, again: bool = False) -> Observed:
@@ -155,10 +155,10 @@ class HostAudit:
         else:
             answer = self.round.result()[listed.id]
             now = self._now.get(listed.id, listed)
-            waited = time.monotonic() - self._looked_at
+            waited = monotonic() - self._looked_at
         owners = settings.shows_all
-        began = time.monotonic()
+        began = monotonic()
         try:
             return settle(observer, now, answer, settings.grace, owners=owners, waited=waited)
         finally:
-            self.waited[listed.id] = time.monotonic() - began
+            self.waited[listed.id] = monotonic() - began

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,7 +15,7 @@ from pytest_exposed.engine import podman
 from pytest_exposed.engine.transport.cause import cause
 from pytest_exposed.engine.transport.frames import EngineStream
 from pytest_exposed.engine.untyped import JsonObject
-from pytest_exposed.errors import ConfigurationError, EngineError, NotFoundError
+from pytest_exposed.errors import ConfigurationError, EngineError, NotFoundError, ends_run
 from pytest_exposed.text import printable
 
 if TYPE_CHECKING:
@@ -249,18 +250,30 @@ class Api:
         except EngineError:
             raise
         except docker.errors.APIError as error:
-            reason = printable(str(error.explanation or error))
+            reason = printable(_without_tags(str(error.explanation or error)))
+            status = error.response.status_code if error.response is not None else 0
             if named and isinstance(error, docker.errors.NotFound):
                 raise NotFoundError(f"{self.host.shown}: {call}: {reason}") from None
-            if error.response is not None and error.response.status_code == 400:
+            if status == 400:
                 raise RefusedError(self.host, call, reason) from None
+            if status in (401, 403, 405):
+                raise ForbiddenError(
+                    f"{self.host.shown}: {call} is not allowed, by a proxy before the engine or a "
+                    f"plugin of it: {reason}"
+                ) from None
             raise EngineError(f"{self.host.shown}: {call} failed: {reason}") from None
-        except Exception as error:  # noqa: BLE001  # requests', urllib3's, paramiko's, json's, OSError
+        except Exception as error:  # requests', urllib3's, paramiko's, json's, OSError
+            if ends_run(error):
+                raise
             raise LostError(f"{self.host.shown}: {call}: {cause(error, self.host)}") from None
 
 
 class LostError(EngineError):
     """An engine that was not reached, or did not answer to the end."""
+
+
+class ForbiddenError(EngineError):
+    """An engine, or what stands before it, that does not let a call through: nothing was done."""
 
 
 class RefusedError(EngineError):
@@ -273,6 +286,13 @@ class RefusedError(EngineError):
 
 def _query(platform: str) -> str:
     return f"?platform={quote(platform, safe='')}" if platform else ""
+
+
+def _without_tags(text: str) -> str:
+    """Return a text; of a page of HTML, as proxies answer, what it says."""
+    if not text.lstrip().startswith("<"):
+        return text
+    return " ".join(re.sub(r"<[^<>]{0,200}>", " ", text[:4096]).split())
 
 
 def _connect(host: Host, timeout: float) -> Client:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.records import Inspected, Listed
 from pytest_exposed.errors import EngineError, GoneError, NotRunningError, ObservationError
 from pytest_exposed.text import printable
+from pytest_exposed.unpatched import monotonic, pause
 
 if TYPE_CHECKING:
     from pytest_exposed.engine.observer import Observer
@@ -29,8 +29,8 @@ def why_unseen(
 ) -> ObservationError:
     """Return why a container could not be seen: its state, or what each source told.
 
-    began is when the look at it began, by time.monotonic(). One that may have ended a moment ago is
-    asked about again, since the engine may not know it yet.
+    began is when the look at it began, by unpatched.monotonic(). One that may have ended a moment
+    ago is asked about again, since the engine may not know it yet.
     """
     name = printable(listed.name)
     try:
@@ -38,7 +38,7 @@ def why_unseen(
         if inspected.state == "removing":
             return GoneError(f"{name} is gone since the run began")
         if inspected.state in RUNS and may_have_ended:
-            time.sleep(_MOMENT)
+            pause(_MOMENT)
             before = inspected.started
             inspected = observer.inspect(listed)
             if inspected.started != before or _started_since(observer, inspected, began):
@@ -52,7 +52,7 @@ def why_unseen(
 
 def _started_since(observer: Observer, inspected: Inspected, began: float) -> bool:
     """Return whether a container was started after a look began, by the engine's clock."""
-    elapsed = time.monotonic() - began  # before the engine is asked, which may take its time
+    elapsed = monotonic() - began  # before the engine is asked, which may take its time
     try:
         now = observer.now()
     except EngineError:  # one that tells its containers, and not its clock

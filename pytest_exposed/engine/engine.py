@@ -19,6 +19,7 @@ from pytest_exposed.rules.selection import select as rules_of
 from pytest_exposed.rules.selection import split
 from pytest_exposed.rules.waivers import Waiver
 from pytest_exposed.sockets import SOURCES
+from pytest_exposed.unpatched import real_files
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing's came with Python 3.11
@@ -52,7 +53,8 @@ class Engine:
     ) -> None:
         """Connect to the engine; timeout, in seconds, bounds each answer of it as a whole."""
         try:
-            where = resolve(host)
+            with real_files():
+                where = resolve(host)
         except ConfigurationError as error:
             raise error.with_traceback(None) from None
         finally:

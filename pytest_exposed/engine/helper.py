@@ -9,23 +9,34 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from pytest_exposed.engine.api import LostError
+from pytest_exposed.engine.api import ForbiddenError, LostError
+from pytest_exposed.engine.owner import has_ended, this_process
 from pytest_exposed.engine.records import Listed, RecordError, when
 from pytest_exposed.engine.transport import frames
 from pytest_exposed.errors import EngineError, NotFoundError, ObservationError
 from pytest_exposed.text import printable
+from pytest_exposed.unpatched import monotonic
 
 if TYPE_CHECKING:
     from pytest_exposed.engine.api import Api
 
 LABEL = "pytest-exposed.helper"
 """What marks helper containers; its value is the container's name."""
+
+OWNER = "pytest-exposed.helper.owner"
+"""A label with the process that made one: boot, pid namespace, pid and start time."""
+
+_LIMITS = ("Memory", "PidsLimit")
+_OF_LIMITS = re.compile("cgroup|controller|memory|pids", re.IGNORECASE)
+"""What engines say of limits that their machine's cgroups don't have."""
+
+# Runtimes that run a helper in the host's kernel, where the sockets are; the first is Docker's own.
+_RUNTIMES = ("runc", "crun", "youki", "io.containerd.runc.v2")
 
 _NAME = re.compile(r"pytest-exposed-[0-9a-f]{32}")
 
@@ -56,12 +67,13 @@ class Helper:
         """Take the calls of an engine; nothing is created yet."""
         self._api = api
         self._image = image
-        self._name = f"pytest-exposed-{uuid4().hex}"
-        self._made = time.monotonic()
+        self._name = _new_name()
+        self._made = monotonic()
         self._process = os.getpid()
         self._open = ExitStack()
         self._stream: Any = None
         self._ahead = bytearray()
+        self._may_exist = False
 
     @property
     def is_ours(self) -> bool:
@@ -71,7 +83,7 @@ class Helper:
     @property
     def _is_young(self) -> bool:
         """Whether it is too young for another run to remove as a leftover, while it answers."""
-        return time.monotonic() - self._made < SECONDS
+        return monotonic() - self._made < SECONDS
 
     def begin(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
         """Create and start it; return what it writes first, up to its end mark or its own end.
@@ -80,10 +92,36 @@ class Helper:
         container ended with an error, EngineError and NotFoundError as the engine's calls do.
         """
         deadline = self._made + SECONDS
-        client, call, name = self._api.client, self._api.call, self._name
+        wanted = _configuration(self._image, self._name, [script, "sh", *arguments])
+        runtime = _runtime(self._api)
+        if runtime:
+            wanted["HostConfig"]["Runtime"] = runtime
+        try:
+            self._start(wanted)
+        except EngineError as error:
+            # Podman without a cgroup controller: crun can't set its limit.
+            if isinstance(error, LostError) or not _OF_LIMITS.search(str(error)):
+                raise
+            self.remove()
+            self._name = wanted["Labels"][LABEL] = _new_name()
+            for limit in _LIMITS:
+                del wanted["HostConfig"][limit]
+            self._start(wanted)
+        text = self._read(end, deadline)
+        if not text.endswith(end):
+            self._raise_for_code(deadline)
+        return text
+
+    def _start(self, wanted: dict[str, Any]) -> None:
+        """Create it, attach to it and start it."""
+        client, name = self._api.client, self._name
         create: Callable[..., Any] = client.create_container_from_config
-        wanted = _configuration(self._image, name, [script, "sh", *arguments])
-        made = self._api.json_object("POST /containers/create", lambda: create(wanted, name))
+        self._may_exist = True
+        try:
+            made = self._api.json_object("POST /containers/create", lambda: create(wanted, name))
+        except ForbiddenError:
+            self._may_exist = False
+            raise
         for warning in made.get("Warnings") or ():
             if "platform" in str(warning):
                 raise ObservationError(f"{printable(self._image)}: {printable(str(warning))}")
@@ -91,11 +129,7 @@ class Helper:
         both = {"stdin": 1, "stdout": 1, "stream": 1}
         stream = self._api.stream("/containers/{0}/attach", name, params=both)
         self._stream = self._open.enter_context(stream)
-        call(f"POST /containers/{name}/start", lambda: client.start(name))
-        text = self._read(end, deadline)
-        if not text.endswith(end):
-            self._raise_for_code(deadline)
-        return text
+        self._api.call(f"POST /containers/{name}/start", lambda: client.start(name))
 
     def ask(self, arguments: Sequence[str], end: bytes) -> bytes:
         """Return what it writes when asked again; nothing where another has to be made.
@@ -104,7 +138,7 @@ class Helper:
         """
         if not self._is_young or self._ahead:  # which no look would have left
             return b""
-        deadline = time.monotonic() + SECONDS
+        deadline = monotonic() + SECONDS
         try:
             self._stream.send(" ".join(arguments).encode() + b"\n", SECONDS)
             text = self._read(end, deadline)
@@ -120,7 +154,7 @@ class Helper:
 
     def _raise_for_code(self, deadline: float) -> None:
         """Raise ObservationError where it ended with an error, if the engine still knows."""
-        client, name, left = self._api.client, self._name, max(1, int(deadline - time.monotonic()))
+        client, name, left = self._api.client, self._name, max(1, int(deadline - monotonic()))
         call = f"POST /containers/{name}/wait"
         try:
             ended = self._api.json_object(call, lambda: client.wait(name, timeout=left), named=True)
@@ -138,7 +172,8 @@ class Helper:
         Raises LostError or ObservationError where it may be left.
         """
         self._open.close()  # first: an engine waits for what nobody reads
-        remove(self._api, self._name)
+        if self._may_exist:
+            remove(self._api, self._name)
 
 
 def remove(api: Api, container: str) -> None:
@@ -161,9 +196,30 @@ def remove(api: Api, container: str) -> None:
         raise ObservationError(f"its container is left: {error}; {advice}") from None
 
 
-def remove_leftovers(api: Api) -> None:
-    """Remove helpers of runs that were killed, by engines that could not: older than any gets."""
-    left = api.all_containers({"label": [LABEL]})
+def _new_name() -> str:
+    return f"pytest-exposed-{uuid4().hex}"
+
+
+def _runtime(api: Api) -> str:
+    """Return the runtime to ask for; empty where the engine's default one is right, or unknown."""
+    try:
+        info = api.info()
+    except EngineError:
+        return ""
+    default, known = info.get("DefaultRuntime"), info.get("Runtimes")
+    if not isinstance(known, dict) or not isinstance(default, str) or default in _RUNTIMES:
+        return ""
+    return next((x for x in _RUNTIMES if x in known), "")
+
+
+def remove_leftovers(api: Api, *, running: bool) -> None:
+    """Remove helpers of runs that were killed, by engines that could not.
+
+    They are older than any gets, or were never started by a process that has ended. running is
+    whether to look at those that run as well: most of them end when their run does.
+    """
+    states = {} if running else {"status": ["created", "exited", "dead"]}
+    left = api.all_containers({"label": [LABEL], **states})
     if not left:
         return
     now = when(api.info().get("SystemTime"))
@@ -172,7 +228,8 @@ def remove_leftovers(api: Api) -> None:
         old = now is not None and isinstance(made, int) and now.timestamp() - made > 2 * SECONDS
         with suppress(ObservationError, RecordError):
             listed = Listed.from_record(record)
-            if old and is_helper(listed):
+            orphan = listed.state == "created" and has_ended(listed.labels.get(OWNER, ""))
+            if (old or orphan) and is_helper(listed):
                 remove(api, listed.id)
 
 
@@ -184,7 +241,7 @@ def _configuration(image: str, name: str, arguments: Sequence[str]) -> dict[str,
         "Cmd": list(arguments),
         "User": "65534:65534",
         "Env": ["LC_ALL=C"],
-        "Labels": {LABEL: name},
+        "Labels": {LABEL: name, OWNER: this_process()},
         "NetworkDisabled": True,
         "AttachStdin": True,
         "AttachStdout": True,

@@ -24,6 +24,10 @@ from pytest_exposed.model import Container
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.text import printable
+from pytest_exposed.unpatched import real_files
+
+_PATIENCE = 5
+"""Seconds that an engine has at the end to say what killed runs left on it."""
 
 
 class Observer:
@@ -44,7 +48,10 @@ class Observer:
         self.rules = tuple(rules)
         self.acceptance = acceptance
         self._timeout = timeout
-        self._api = Api(host, timeout)
+        self._answers = False
+        """Whether the last look came to its end."""
+        with real_files():  # of its TLS material
+            self._api = Api(host, timeout)
         self.remote = EngineRemote(self._api, helper_image)
         self.images = Images(self._api)
 
@@ -61,7 +68,12 @@ class Observer:
     def close(self) -> str | None:
         """Remove the helper container and close the connections; return a line where it is left."""
         try:
-            return self.remote.close()
+            left = self.remote.close()
+            if self._answers:
+                client = self._api.client
+                client.timeout = min(client.timeout, _PATIENCE)
+                self.remote.sweep()
+            return left
         finally:
             self._api.close()
 
@@ -185,7 +197,11 @@ class Observer:
         owners. rules are what they are judged by, those of the engine by default.
         """
         rules = self.rules if rules is None else rules
-        return Round(self, wanted, everyone).answers(rules, owners=owners)
+        self._answers = False
+        with real_files():
+            found = Round(self, wanted, everyone).answers(rules, owners=owners)
+        self._answers = True
+        return found
 
     def find(self, container: object) -> tuple[Listed, list[Listed]]:
         """Return the container that is meant, stopped ones included, and all running ones.

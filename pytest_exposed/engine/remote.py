@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.api import LostError
@@ -13,11 +11,13 @@ from pytest_exposed.engine.helper import NO_COMMAND, Helper, remove_leftovers
 from pytest_exposed.engine.image_records import tags
 from pytest_exposed.engine.transport import frames
 from pytest_exposed.errors import (
+    ConfigurationError,
     EngineError,
     ExposedError,
     NotFoundError,
     ObservationError,
 )
+from pytest_exposed.unpatched import holding, monotonic, new_lock, pause
 
 if TYPE_CHECKING:
     from pytest_exposed.engine.api import Api
@@ -42,28 +42,27 @@ class EngineRemote:
         self._api = api
         self._image = image
         self._helper: Helper | None = None
-        self._helping = Lock()
+        self._helping = new_lock()
         self._closed = False
+        self._swept = False
         self._byteorder: str | None = None
-        self._asking = Lock()  # exec looks at several containers at a time
 
     @property
     def byteorder(self) -> str:
         """That of the engine's machine."""
-        with self._asking:
-            if self._byteorder is None:
-                machine = ""
-                with suppress(EngineError):  # one that tells its containers, and nothing of itself
-                    machine = str(self._api.info().get("Architecture"))
-                self._byteorder = "big" if machine in _BIG_ENDIAN else "little"
-            return self._byteorder
+        if self._byteorder is None:
+            machine = ""
+            with suppress(EngineError):  # one that tells its containers, and nothing of itself
+                machine = str(self._api.info().get("Architecture"))
+            self._byteorder = "big" if machine in _BIG_ENDIAN else "little"
+        return self._byteorder
 
     def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
         """Return what a shell script writes that runs in the one helper container.
 
         One that still runs is asked again: see Remote.
         """
-        with self._helping:
+        with holding(self._helping):
             text = b""
             if self._helper is not None and self._helper.is_ours:
                 text = self._asked(self._helper, end, lambda x: x.ask(arguments, end))
@@ -77,19 +76,24 @@ class EngineRemote:
     def _asked(self, helper: Helper, end: bytes, ask: Callable[[Helper], bytes]) -> bytes:
         """Return what a helper answers, and keep it for the next time; else remove it."""
         self._helper = None
+        failure = ""
         try:
             text = ask(helper)
+            self._helper = helper if text.endswith(end) else None
         except frames.LateError:
-            raise ObservationError("its container took too long") from None
+            failure = "its container took too long"
         except ExposedError as error:
             self._tell_lost(error)
-            raise ObservationError(f"its container failed: {error}") from None
-        else:
-            self._helper = helper if text.endswith(end) else None
-            return text
+            failure = f"its container failed: {error}"
         finally:
             if self._helper is None:
-                helper.remove()
+                try:
+                    helper.remove()
+                except ObservationError as left:
+                    failure = f"{failure}; {left}" if failure else str(left)
+        if failure:
+            raise ObservationError(failure)
+        return text
 
     def _prepared(self) -> str:
         """Return the image for a new helper."""
@@ -98,9 +102,16 @@ class EngineRemote:
         except ExposedError as error:
             self._tell_lost(error)
             raise ObservationError(str(error)) from None
-        with suppress(EngineError, ObservationError):  # an engine may refuse the question
-            remove_leftovers(self._api)
+        self.sweep(running=True)
         return image
+
+    def sweep(self, *, running: bool = False) -> None:
+        """Remove what killed runs left, once; running is whether it may run."""
+        if not self._swept:
+            self._swept = True
+            # An engine may refuse the question, or the filter.
+            with suppress(EngineError, ObservationError, ConfigurationError):
+                remove_leftovers(self._api, running=running)
 
     def close(self) -> str | None:
         """Remove the helper; return a line where it may be left.
@@ -108,7 +119,7 @@ class EngineRemote:
         Where a thread is at work with it, that removes it.
         """
         self._closed = True
-        if not self._helping.acquire(blocking=False):
+        if not self._helping.acquire(False):
             return None
         try:
             helper, self._helper = self._helper, None
@@ -169,7 +180,7 @@ class EngineRemote:
 
         Raises ObservationError where it can't run, is ended by a signal, or takes too long.
         """
-        deadline = time.monotonic() + EXEC_SECONDS
+        deadline = monotonic() + EXEC_SECONDS
         try:
             text, code = self._execute(container, list(command), deadline)
         except frames.LateError:  # there is no call that ends it
@@ -202,6 +213,6 @@ class EngineRemote:
             code = state.get("ExitCode")
             if state.get("Running") is False and isinstance(code, int):
                 return text, code
-            if time.monotonic() > deadline:
+            if monotonic() > deadline:
                 raise frames.LateError(f"{command[0]} in it does not end")
-            time.sleep(0.01)
+            pause(0.01)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from pytest_exposed.sockets import Look
 from pytest_exposed.sockets.listeners import LOCAL_PORTS, belongs, listeners
 from pytest_exposed.sockets.reading import DNS, Reading
 from pytest_exposed.text import printable
+from pytest_exposed.unpatched import monotonic
 
 if TYPE_CHECKING:
     from pytest_exposed.engine.observer import Observer
@@ -44,7 +44,7 @@ class Round:
         self, observer: Observer, wanted: Sequence[Listed], everyone: Sequence[Listed]
     ) -> None:
         """Look at the wanted containers' sockets; everyone are all that run."""
-        self._began = time.monotonic()
+        self._began = monotonic()
         self._observer = observer
         self._wanted = wanted
         self._ports: dict[str, frozenset[Port]] = {}

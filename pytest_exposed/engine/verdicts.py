@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.company import Company
@@ -16,6 +15,7 @@ from pytest_exposed.rules import Rule
 from pytest_exposed.rules.judge import findings, glance
 from pytest_exposed.sockets import Look
 from pytest_exposed.text import printable
+from pytest_exposed.unpatched import today
 
 if TYPE_CHECKING:
     from pytest_exposed.engine.observer import Observer
@@ -81,8 +81,7 @@ class Verdicts:
             found = findings(container, rules)
         except ObservationError as error:
             return error
-        today = date.today()  # noqa: DTZ011  # the user's day
-        return self._observer.acceptance.applied(container, found, today)
+        return self._observer.acceptance.applied(container, found, today())
 
     def _certain(self, container: Container, verdict: Verdict) -> Verdict:
         """Return the verdict, unless a neighbour that was not seen may answer a publication."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from pytest_exposed.errors import ObservationError
+from pytest_exposed.errors import ExposedError, ObservationError
 from pytest_exposed.model import Process
 from pytest_exposed.sockets import exec as exec_
 from pytest_exposed.sockets import helper, netlink, procfs
 from pytest_exposed.sockets.local import Local
-from pytest_exposed.sockets.reading import LeftError, Reading, Target
+from pytest_exposed.sockets.reading import LeftError, Reading, Target, reason_of
 from pytest_exposed.sockets.remote import Remote
 
 Readings = dict[str, "Reading | ObservationError"]
@@ -76,6 +76,16 @@ class Look:
         return answers
 
     def _ask(self, source: str, targets: Sequence[Target]) -> Readings:
+        """Return what a source sees; what it raises is why it sees none of the targets."""
+        try:
+            return self._asked(source, targets)
+        except Exception as error:
+            if source in REMOTE and isinstance(error, ExposedError):
+                raise  # an engine that is lost, and with it all that could be asked
+            why = reason_of(error)
+            return {x.id: why for x in targets}
+
+    def _asked(self, source: str, targets: Sequence[Target]) -> Readings:
         if source == "helper":
             return helper.observe(targets, self._ids, self._remote)
         if source == "exec":
@@ -95,4 +105,10 @@ class Look:
 
     def owners(self, container: str, inodes: Collection[int]) -> dict[int, tuple[Process, ...]]:
         """Return the processes of a container that hold each of the sockets, as far as visible."""
-        return self._local.owners(container, inodes) if self._local is not None else {}
+        if self._local is None:
+            return {}
+        try:
+            return self._local.owners(container, inodes)
+        except Exception as error:  # noqa: BLE001  # as of a source
+            reason_of(error)
+            return {}

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
-from pytest_exposed.errors import ObservationError
-from pytest_exposed.sockets.reading import Reading, Target, anew, has_left, left
+from pytest_exposed.errors import ExposedError, ObservationError
+from pytest_exposed.sockets.reading import Reading, Target, anew, has_left, left, reason_of
 from pytest_exposed.sockets.remote import (
     OF_ADDRESSES,
     Remote,
@@ -20,6 +20,7 @@ from pytest_exposed.sockets.remote import (
     split_lines,
 )
 from pytest_exposed.sockets.table import READINGS, TableError
+from pytest_exposed.unpatched import side_by_side
 
 _FILES = ("tcp", "tcp6", *["udp"] * READINGS, *["udp6"] * READINGS, "sctp/eps", *OF_ADDRESSES)
 
@@ -50,19 +51,19 @@ it gets no shorter."""
 def observe(targets: Sequence[Target], remote: Remote) -> dict[str, Reading | ObservationError]:
     """Return what `cat` in each target tells, or why it can't."""
     answers: dict[str, Reading | ObservationError] = {}
-    pool = ThreadPoolExecutor(_AT_ONCE, "pytest-exposed-exec")
-    try:
-        found = [(x.id, pool.submit(_observe, x, remote)) for x in targets]
-        for identity, answer in found:
-            try:
-                answers[identity] = answer.result()
-            except ObservationError as error:
-                answers[identity] = error
-    except BaseException:  # an engine that is lost, or an interrupt
-        # What runs already ends when its connection is closed, or after its own time.
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
+    if targets:
+        _ = remote.byteorder  # asked for once, and kept
+
+    def look(target: Target) -> None:
+        try:
+            answers[target.id] = _observe(target, remote)
+        except Exception as error:
+            if isinstance(error, ExposedError) and not isinstance(error, ObservationError):
+                raise  # an engine that is lost
+            answers[target.id] = reason_of(error)
+
+    # After an error what runs already ends with its connection, or after its own time.
+    side_by_side([partial(look, x) for x in targets], _AT_ONCE)
     return answers
 
 

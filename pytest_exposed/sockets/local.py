@@ -16,7 +16,7 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
 from pytest_exposed.sockets.members import Member, Members
 from pytest_exposed.sockets.process import ContainerProcess, GoneProcessError
-from pytest_exposed.sockets.reading import DNS, Reading, Sockets, Target, with_shared
+from pytest_exposed.sockets.reading import DNS, Reading, Sockets, Target, reason_of, with_shared
 from pytest_exposed.sockets.table import (
     Socket,
     lines_of,
@@ -68,15 +68,15 @@ class Local:
                 for target in targets[begin : begin + _AT_ONCE]:
                     try:
                         found.append(self._members.find(target, stack))
-                    except ObservationError as error:
-                        answers[target.id] = error
+                    except Exception as error:  # noqa: BLE001  # one's failure, of whatever class, is no other's
+                        answers[target.id] = reason_of(error)
                 fresh = {x.process.namespace: x.process for x in found if _key(x) not in seen}
                 ahead(fresh.values())
                 for one in found:
                     try:
                         answers[one.target.id] = self._reading(one, source, read, seen)
-                    except ObservationError as error:
-                        answers[one.target.id] = error
+                    except Exception as error:  # noqa: BLE001  # one's failure, of whatever class, is no other's
+                        answers[one.target.id] = reason_of(error)
         self._tell_apart(targets, answers)
         return self._with_holders(with_shared(answers))
 

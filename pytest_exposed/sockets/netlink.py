@@ -12,14 +12,18 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
-from pytest_exposed.errors import ObservationError
-from pytest_exposed.sockets.process import ContainerProcess, local_port_range, namespace_of
+from pytest_exposed.errors import ObservationError, StrandedError
+from pytest_exposed.sockets.process import (
+    ContainerProcess,
+    identity_of,
+    local_port_range,
+    namespace_of,
+)
 from pytest_exposed.sockets.reading import Sockets
 from pytest_exposed.sockets.table import (
     CLOSE,
@@ -29,8 +33,10 @@ from pytest_exposed.sockets.table import (
     TableError,
     address_of,
 )
+from pytest_exposed.unpatched import in_kernel_thread, socket_class, system
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
+_HERE = "/proc/thread-self/ns/net"  # of the calling thread; /proc/self shows the first one's
 
 NETLINK_SOCK_DIAG = 4  # linux/netlink.h
 NLM_F_REQUEST, NLM_F_DUMP, NLM_F_DUMP_INTR = 0x01, 0x300, 0x10
@@ -74,13 +80,11 @@ class InterruptedDumpError(ObservationError):
 @contextmanager
 def reader() -> Iterator[Reader]:
     """Yield what reads the sockets of network namespaces, and their local port ranges."""
-    # It starts its thread when that is first used.
-    with ThreadPoolExecutor(1, "pytest-exposed-setns") as traveller:
-        reader = Reader(traveller, namespace_of("/proc/thread-self"))
-        try:
-            yield reader
-        finally:
-            reader.close()
+    reader = Reader(namespace_of("/proc/thread-self"))
+    try:
+        yield reader
+    finally:
+        reader.close()
 
 
 @dataclass(slots=True)
@@ -88,11 +92,10 @@ class Reader:
     """Reads the sockets of network namespaces from inside each.
 
     setns moves one thread for good: in a thread that lives on, all that follows would be elsewhere.
-    So there is one that goes from namespace to namespace, opens a socket in each, and ends when all
-    is read. It is sent through many at a time: to wait for it takes longer than what it does.
+    So a thread goes from namespace to namespace, opens a socket in each, and ends. It is sent
+    through many at a time: to wait for it takes longer than what it does.
     """
 
-    _traveller: ThreadPoolExecutor
     _here: tuple[int, int] | None
     """The namespace of the thread that reads: another thread of the process may be elsewhere."""
     _opened: dict[tuple[int, int], _Inside | ObservationError] = field(default_factory=dict)
@@ -125,7 +128,8 @@ class Reader:
         return found, local_ports
 
     def _open(self, processes: Sequence[ContainerProcess]) -> list[_Inside | ObservationError]:
-        return self._traveller.submit(lambda: [_open_inside(x) for x in processes]).result()
+        with staying_here():
+            return in_kernel_thread(lambda: [_open_inside(x) for x in processes])
 
     def close(self) -> None:
         """Close what was opened and not read."""
@@ -135,10 +139,36 @@ class Reader:
         self._opened.clear()
 
 
+@contextmanager
+def staying_here() -> Iterator[None]:
+    """Raise ObservationError where the calling thread is in another network namespace afterwards.
+
+    It is brought back first: whatever else the process does would happen there.
+    """
+    before = identity_of(_HERE)
+    home = system.open(_HERE, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield
+    finally:
+        moved = identity_of(_HERE) != before
+        back = not moved or _libc().setns(home, CLONE_NEWNET) == 0
+        system.close(home)
+        if not back:
+            raise StrandedError(
+                "this process is in a container's network namespace and can't be brought back: "
+                "something has replaced Python's threads; run it again with --exposed-source=procfs"
+            )
+        if moved:
+            raise ObservationError(
+                "something has replaced Python's threads, and this thread entered a container's "
+                "network namespace; it is back where it was"
+            )
+
+
 def _open_here() -> _Inside | ObservationError:
     """Return a sock_diag socket of the calling thread's namespace, and its local port range."""
     try:
-        link = socket.socket(
+        link = socket_class()(
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG
         )
     except OSError as error:
@@ -169,7 +199,7 @@ def _open_inside(process: ContainerProcess) -> _Inside | ObservationError:
             )
         return _open_here()
     finally:
-        os.close(namespace)
+        system.close(namespace)
 
 
 def _dump(

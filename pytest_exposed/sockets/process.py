@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
 from pytest_exposed.sockets.table import TableError
+from pytest_exposed.unpatched import system
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing's came with Python 3.11
@@ -96,11 +97,11 @@ def identity_of(path: str, dir_fd: int | None = None) -> tuple[int, int] | None:
 def local_port_range() -> tuple[int, int] | None:
     """Return ip_local_port_range of the calling thread's network namespace, or None if hidden."""
     try:
-        fd = os.open("/proc/sys/net/ipv4/ip_local_port_range", os.O_RDONLY | os.O_CLOEXEC)
+        fd = system.open("/proc/sys/net/ipv4/ip_local_port_range", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            low, high = map(int, os.read(fd, 64).split())
+            low, high = map(int, system.read(fd, 64).split())
         finally:
-            os.close(fd)
+            system.close(fd)
     except (OSError, ValueError):
         return None
     return low, high
@@ -203,7 +204,8 @@ class ContainerProcess:
 
     def open(self, name: str) -> int:
         """Return a new descriptor of a file of the process; raises OSError."""
-        return os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd)
+        fd: int = system.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd)
+        return fd
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """Yield a file of the process piece by piece, as the kernel writes it; raises OSError."""

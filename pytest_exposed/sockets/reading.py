@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import TypeVar
 
-from pytest_exposed.errors import ObservationError
+from pytest_exposed.errors import ExposedError, ObservationError, StrandedError, ends_run
 from pytest_exposed.sockets.table import Socket
+from pytest_exposed.text import printable
 
 T = TypeVar("T")
 
@@ -70,6 +71,21 @@ class Reading:
     """Whether it is the host's; false too where that can't be seen."""
     default_network: IPv4Network | None = None
     """The network of its default route; None where it has none, or it was not looked up."""
+
+
+def reason_of(error: Exception) -> ObservationError:
+    """Return what a source raised, of whatever class, as the reason why it could not see.
+
+    Raises what is to end the run.
+    """
+    if isinstance(error, ObservationError):
+        return error
+    if isinstance(error, StrandedError) or ends_run(error):
+        raise error
+    text = printable(" ".join(str(error).split()))
+    if isinstance(error, ExposedError):
+        return ObservationError(text)
+    return ObservationError(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
 def has_left(target: Target, addresses: frozenset[str] | None, *, at_host: bool | None) -> bool:

@@ -59,6 +59,7 @@ def test_an_audit_asks_for_two_lists_and_each_image(
         f"/images/{fine}/json",
         f"/images/{silent}/json",
         f"/images/{silent}/history",  # for the line of the Dockerfile that a finding names
+        "/containers/json",  # what killed runs left, at the end
     ]
 
 

@@ -1,4 +1,4 @@
-"""Who imports whom: values <- judging <- sockets <- engine <- checks <- runs <- pytest."""
+"""Who imports whom: values <- judging <- system <- sockets <- engine <- checks <- runs, pytest."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ PACKAGE = Path(pytest_exposed.__file__).parent
 LAYERS = {
     "values": "errors text ports model endpoints",
     "judging": "rules",
+    "system": "unpatched",
     "sockets": "sockets",
     "engine": "engine",
     "checks": "check checks grace",
@@ -69,3 +70,11 @@ def test_what_is_pure_reads_and_waits_for_nothing(module: str) -> None:
     found = set(imported(ast.parse(MODULES[module].read_text())))
     assert not found & {"os", "socket", "subprocess", "threading", "time", "urllib", "tempfile"}
     assert "pathlib" not in found or module == "rules.baseline"  # which is a file
+
+
+@pytest.mark.parametrize("module", [x for x in MODULES if x != "unpatched"])
+def test_no_other_module_asks_a_clock_that_a_test_can_freeze(module: str) -> None:
+    tree = ast.parse(MODULES[module].read_text())
+    assert "time" not in set(imported(tree)), "unpatched has a clock and a pause"
+    days = {ast.unparse(x) for x in ast.walk(tree) if isinstance(x, ast.Attribute)}
+    assert not days & {"date.today", "datetime.today"}, "unpatched has today()"

@@ -9,10 +9,11 @@ from __future__ import annotations
 import io
 import socket
 import threading
-import time
 from contextlib import suppress
 from http.client import HTTPResponse, IncompleteRead
 from typing import Any
+
+from pytest_exposed.unpatched import monotonic
 
 LIMIT = 64 << 20
 """Bytes of one answer, its headers included. `GET /containers/json` has 1.2 KB for a container,
@@ -31,7 +32,7 @@ class Bounds(threading.local):
     """The bounds of the call that a thread makes, and the answer that came."""
 
     deadline = 0.0
-    """By time.monotonic()."""
+    """By unpatched.monotonic()."""
     wait = 0.0
     """How many seconds may pass without anything."""
     is_new = False
@@ -54,7 +55,7 @@ class Answer(HTTPResponse):
 
         None are its end. Raises TimeoutError after seconds, OSError.
         """
-        self._wire.deadline = time.monotonic() + seconds
+        self._wire.deadline = monotonic() + seconds
         self._wire.wait = seconds
         self._wire.left = LIMIT
         return self.fp.read1()
@@ -86,7 +87,7 @@ class _Wire(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        seconds = self.deadline - time.monotonic()
+        seconds = self.deadline - monotonic()
         if seconds <= 0:
             raise TimeoutError("the answer did not come to its end in time")
         self.connection.settimeout(min(seconds, self.wait))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
@@ -24,6 +23,7 @@ from pytest_exposed.engine.transport.cause import chain
 from pytest_exposed.engine.transport.connections import FIND, Pool
 from pytest_exposed.errors import EngineError
 from pytest_exposed.text import printable
+from pytest_exposed.unpatched import monotonic
 
 if TYPE_CHECKING:
     from pytest_exposed.engine.hosts import Host
@@ -98,7 +98,7 @@ class Client(docker.APIClient):
         bounds.wait = seconds = self.timeout if timeout is None else timeout
         if url.endswith("/images/create"):
             seconds = max(seconds, PULL_SECONDS)
-        bounds.deadline = time.monotonic() + seconds
+        bounds.deadline = monotonic() + seconds
         response = self._send(prepared, stream=stream)
         answer, bounds.answer = bounds.answer, None
         assert answer is not None
@@ -216,7 +216,7 @@ class Client(docker.APIClient):
             except (requests.ConnectionError, ConnectionError) as error:
                 ended = any(isinstance(x, ConnectionError) for x in chain(error))
                 repeatable = prepared.method in ("GET", "HEAD", "DELETE")
-                late = time.monotonic() > self._bounds.deadline
+                late = monotonic() > self._bounds.deadline
                 if self._bounds.is_new or late or not ended or not repeatable:
                     raise
 

@@ -7,12 +7,12 @@ input, 1 for output, 2 for errors; bytes 4 to 7 the body's length, big-endian.
 from __future__ import annotations
 
 import struct
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.remote import LIMIT
+from pytest_exposed.unpatched import monotonic
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 _HEADER = struct.Struct(">BxxxL")
@@ -51,8 +51,8 @@ def output(stream: Stream, deadline: float, ahead: bytearray | None = None) -> I
     ahead is for a stream that is read on later: what has come of the next frames is kept in it.
 
     The SDK's own timeouts don't cover such streams, and one for each read would let a slow drip
-    last for ever: the deadline, of time.monotonic(), is for all of it. Raises LateError where it
-    passes, ObservationError for what are no frames.
+    last for ever: the deadline, of unpatched.monotonic(), is for all of it. Raises LateError where
+    it passes, ObservationError for what are no frames.
     """
     buffer = bytearray() if ahead is None else ahead
     while True:
@@ -75,7 +75,7 @@ def output(stream: Stream, deadline: float, ahead: bytearray | None = None) -> I
 
 
 def _receive(stream: Stream, deadline: float) -> bytes:
-    left = deadline - time.monotonic()
+    left = deadline - monotonic()
     try:
         if left > 0:
             return stream.receive(left)
@@ -96,7 +96,7 @@ def gather(chunks: Iterator[bytes], deadline: float, who: str, end: bytes = b"")
         text += chunk
         if len(text) > LIMIT:
             raise ObservationError(f"{who} wrote over {LIMIT} bytes")
-        if time.monotonic() > deadline:
+        if monotonic() > deadline:
             raise LateError(f"{who} took too long")
         if end and text.endswith(end):
             break

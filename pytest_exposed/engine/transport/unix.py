@@ -7,7 +7,6 @@ The connections are those of the SDK's pool.
 from __future__ import annotations
 
 import json
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -19,6 +18,8 @@ import requests
 from requests.structures import CaseInsensitiveDict
 
 from pytest_exposed.engine.transport.answer import MOST_VALUES, Bounds
+from pytest_exposed.errors import ends_run
+from pytest_exposed.unpatched import monotonic
 
 _AT_ONCE = 4
 """Requests that wait for their answers together: more of them are not answered sooner."""
@@ -71,7 +72,7 @@ def read(pool: Any, wanted: Iterable[Plain], bounds: Bounds, timeout: float) -> 
                 asked.append(_asked(pool, one, timeout))
             if not asked:
                 return
-            bounds.wait, bounds.deadline = timeout, time.monotonic() + timeout
+            bounds.wait, bounds.deadline = timeout, monotonic() + timeout
             connection = asked.popleft()
             yield _json(pool, connection) if connection is not None else None
     except TimeoutError:
@@ -121,8 +122,9 @@ def _json(pool: Any, connection: Any) -> Any:
             return json.loads(body.decode()) if is_whole else None
     except TimeoutError:
         raise
-    except Exception:  # noqa: BLE001, S110  # http.client's, json's, OSError, AnswerError
-        pass
+    except Exception as error:  # http.client's, json's, OSError, AnswerError
+        if ends_run(error):
+            raise
     finally:
         if is_whole:
             pool._put_conn(connection)  # noqa: SLF001

@@ -1,0 +1,211 @@
+"""Clock, pause, threads, sockets and files of the system, whatever a suite has put in their place.
+
+Suites freeze time.monotonic (freezegun), mock time.sleep, and make greenlets of threads (gevent,
+eventlet). All of them replace attributes of modules; a second copy of a module in C has its own.
+pyfakefs puts files of its own in the place of the system's.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date
+from functools import cache
+from importlib.machinery import BuiltinImporter
+from types import ModuleType
+from typing import Any, TypeVar
+
+from pytest_exposed.errors import ObservationError
+
+T = TypeVar("T")
+
+system: Any = sys.modules.get("posix", os)
+"""The calls of the system below os, where eventlet has calls of its own."""
+
+_GREEN = ("gevent", "eventlet")
+_YIELD = 0.01
+"""Seconds after which other greenlets may go on while we wait."""
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def _copy_of(name: str) -> Any:
+    """Return a second copy of a module that is built into Python, or the first where it can't be.
+
+    PEP 489: initialisation in several phases, which time and _thread have since CPython 3.9.
+    """
+    spec = BuiltinImporter.find_spec(name)
+    if spec is None:
+        return importlib.import_module(name)
+    module = importlib.util.module_from_spec(spec)
+    BuiltinImporter.exec_module(module)
+    return module
+
+
+_time: Any = _copy_of("time")
+_thread: Any = _copy_of("_thread")
+
+monotonic: Callable[[], float] = _time.monotonic
+"""Return the seconds of a clock that nothing sets or freezes."""
+
+
+def pause(seconds: float) -> None:
+    """Wait for so many seconds; under gevent and eventlet, while other greenlets go on."""
+    end = monotonic() + seconds
+    while (left := end - monotonic()) > 0:
+        green = _is_green(time.sleep)
+        _time.sleep(min(left, _YIELD) if green else left)
+        if green:
+            # Not for longer: eventlet waits by time.monotonic, which may be frozen.
+            time.sleep(0)
+
+
+def today() -> date:
+    """Return the day of the machine that the tests run on, by its time zone."""
+    # freezegun leaves ctime as it is, and so does time-machine, which changes functions in C.
+    # The form is C's in any locale (_asctime in timemodule.c).
+    _, month, day, _, year = _time.ctime().split()
+    return date(int(year), _MONTHS.index(month) + 1, int(day))
+
+
+def _is_green(thing: object) -> bool:
+    """Return whether gevent or eventlet made a function or class."""
+    return str(getattr(thing, "__module__", "")).partition(".")[0] in _GREEN
+
+
+def socket_class() -> type[socket.socket]:
+    """Return the class of sockets that wait in the system, not in the loop of gevent or eventlet.
+
+    Those belong to the loop of one thread. Any other class in its place is respected: that of
+    pytest-socket refuses.
+    """
+    if not _is_green(socket.socket):
+        return socket.socket
+    found: type[socket.socket] = _socket_module().socket
+    return found
+
+
+@cache
+def _socket_module() -> ModuleType:
+    """Return a second copy of socket, whose class is a thin one around that of _socket, in C."""
+    spec = importlib.util.find_spec("socket")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def is_green_socket(connection: object) -> bool:
+    """Return whether a socket belongs to the loop of gevent or eventlet, and so to one thread."""
+    return _is_green(type(connection))
+
+
+thread_id: Callable[[], int] = _thread.get_ident
+"""Return what tells the calling thread of the kernel apart."""
+
+new_lock: Callable[[], Any] = _thread.allocate_lock
+"""Return a lock of the system, to be taken with holding()."""
+
+
+@contextmanager
+def holding(lock: Any) -> Iterator[None]:
+    """Hold a lock; while another greenlet of the thread holds it, that goes on."""
+    while not lock.acquire(False):
+        pause(_YIELD)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def side_by_side(tasks: Sequence[Callable[[], T]], at_once: int) -> list[T]:
+    """Return what each task returns, from at most so many threads of the kernel's own.
+
+    Raises the first error of a task as soon as it is raised; what runs already ends by itself.
+    """
+    left = deque(enumerate(tasks))
+    results: dict[int, T] = {}
+    failure: list[BaseException] = []
+    ended = _thread.allocate_lock()
+    ended.acquire()
+
+    def work() -> None:
+        while not failure:
+            try:
+                number, task = left.popleft()
+            except IndexError:
+                break
+            try:
+                results[number] = task()
+            except BaseException as error:  # noqa: BLE001  # raised again by who waits
+                failure.append(error)
+        with suppress(RuntimeError):  # another thread has said so
+            if failure or len(results) == len(tasks):
+                ended.release()
+
+    threads = 0
+    with suppress(RuntimeError):  # the system has no more threads
+        for _ in range(min(at_once, len(tasks))):
+            _thread.start_new_thread(work, ())
+            threads += 1
+    if not threads:
+        work()
+    if tasks:
+        ended.acquire()
+    if failure:
+        raise failure[0]
+    return [results[x] for x in range(len(tasks))]
+
+
+def in_kernel_thread(work: Callable[[], T]) -> T:
+    """Return what work returns in a thread of the kernel's own, which then ends.
+
+    Raises what work raises, and ObservationError where no such thread can be had: work has not
+    run then.
+    """
+    here = _thread.get_native_id()
+    ended = _thread.allocate_lock()
+    ended.acquire()
+    result: list[T] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            if _thread.get_native_id() == here:
+                failure.append(ObservationError("something has replaced Python's threads"))
+            else:
+                result.append(work())
+        except BaseException as error:  # noqa: BLE001  # raised again by who waits
+            failure.append(error)
+        finally:
+            ended.release()
+
+    _thread.start_new_thread(run, ())
+    ended.acquire()
+    if failure:
+        raise failure[0]
+    return result[0]
+
+
+@contextmanager
+def real_files() -> Iterator[None]:
+    """Have the system's files where a test uses pyfakefs, which has no /proc of this moment."""
+    module = sys.modules.get("pyfakefs.fake_filesystem_unittest")
+    patcher = getattr(getattr(module, "Patcher", None), "PATCHER", None)
+    if not getattr(patcher, "is_patching", False):
+        yield
+        return
+    assert patcher is not None
+    patcher.pause()
+    try:
+        yield
+    finally:
+        patcher.resume()

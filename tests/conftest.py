@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import docker
     from remote.private import PrivateEngine
 
-collect_ignore = ["examples"]
-"""Run where they are named, by `tox -e examples`: they need what others don't."""
+collect_ignore = ["examples", "newer"]
+"""Run where they are named, by `tox -e examples` and `-e engines`: they need what others don't."""
 
 # No example of a property fails for the time it takes: other tests keep the machine busy.
 settings.register_profile(

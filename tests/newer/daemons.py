@@ -1,0 +1,115 @@
+"""Newer engines, each on a machine of its own."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from demo import engine as base
+from demo.engine import EngineMissing, connect
+from demo.packages import tail
+from newer.machine import DEADLINE, Machine, machine
+from stage import Images
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import docker
+
+STORAGE = """\
+[storage]
+driver = "overlay"
+graphroot = "{folder}/data"
+runroot = "{folder}/exec"
+"""
+
+# The limits: podman's own are above those of a machine without CAP_SYS_RESOURCE.
+CONTAINERS = """\
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[network]
+network_config_dir = "{folder}/networks"
+"""
+
+
+@dataclass(frozen=True)
+class NewerEngine:
+    """An engine of a newer suite."""
+
+    url: str
+    """What DOCKER_HOST is for it, inside its machine and outside."""
+    client: docker.DockerClient
+    images: Images
+    machine: Machine
+
+    def command(self, *words: str, check: bool = True) -> str:
+        """Run docker, podman, ip … on its machine; return the output.
+
+        Raises AssertionError where it fails, unless check is False.
+        """
+        return self.machine.command(*words, check=check)
+
+
+@contextmanager
+def docker_engine(*options: str) -> Iterator[NewerEngine]:
+    """Run docker 28 with these options of dockerd, and remove all that it made in the end."""
+    with machine({"DOCKER_HOST": "unix://{folder}/engine.sock"}) as host:
+        places = [f"--data-root={host.folder / 'data'}", f"--exec-root={host.folder / 'exec'}"]
+        places += [f"--pidfile={host.folder / 'pid'}", f"--host={_url(host)}"]
+        with _served(host, "dockerd", *places, *options) as found:
+            yield found
+
+
+@contextmanager
+def podman_engine(*options: str) -> Iterator[NewerEngine]:
+    """Run podman 5's service; `podman` inside meets the same containers."""
+    environment = {
+        "CONTAINERS_CONF": "{folder}/containers.conf",
+        "CONTAINERS_STORAGE_CONF": "{folder}/storage.conf",
+        "DOCKER_HOST": "unix://{folder}/engine.sock",
+    }
+    with machine(environment) as host:
+        for name, text in (("storage", STORAGE), ("containers", CONTAINERS)):
+            (host.folder / f"{name}.conf").write_text(text.format(folder=host.folder))
+        service = ("podman", "system", "service", "--time=0", _url(host))
+        with _served(host, *service, *options) as found:
+            yield found
+
+
+def _url(host: Machine) -> str:
+    return f"unix://{host.folder}/engine.sock"
+
+
+@contextmanager
+def _served(host: Machine, *words: str) -> Iterator[NewerEngine]:
+    url = _url(host)
+    with host.daemon(*words) as (process, log), ExitStack() as undo:
+        _wait_until_it_answers(url, process, log)
+        # Containers hold cgroups, which outlive their machine.
+        undo.callback(base._empty, url)
+        client = connect(url)
+        undo.callback(client.close)
+        yield NewerEngine(url, client, Images(client, f"t{secrets.token_hex(3)}"), host)
+
+
+def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while error := base._silence(url):
+        if process.poll() is not None:
+            what = f"ended with status {process.returncode}"
+        elif time.monotonic() > deadline:
+            what = f"did not answer within {DEADLINE:.0f} s ({error})"
+        else:
+            time.sleep(0.05)
+            continue
+        text = log.read_text(encoding="utf-8", errors="replace")
+        raise EngineMissing(f"{process.args!r} {what}. The end of its log:\n{tail(text)}")

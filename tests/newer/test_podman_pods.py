@@ -132,6 +132,17 @@ class TestPods:
             assert "nothing in pod shop listens on 81/tcp" in finding.message
 
     @pytest.mark.usefixtures("pod")
+    def test_a_written_suite_passes(
+        self,
+        audit: Callable[..., pytest.RunResult],
+        podman: Podman,
+        pytester: pytest.Pytester,
+    ) -> None:
+        audit("--exposed-write-tests=test_ports.py")
+        result = pytester.runpytest("--docker-host", podman.url, "test_ports.py")
+        result.assert_outcomes(passed=2)
+
+    @pytest.mark.usefixtures("pod")
     def test_the_audit_names_the_pod(self, audit: Callable[..., pytest.RunResult]) -> None:
         result = audit()
         result.assert_outcomes(passed=1, failed=1)

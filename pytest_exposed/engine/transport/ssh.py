@@ -70,7 +70,9 @@ class Adapter(HTTPAdapter):
 class _Connection(HTTPConnection):
     """One ssh process, which has an end of a pair of sockets as its input and output."""
 
-    def __init__(self, *arguments: Any, command: Sequence[str], hint: str, **rest: Any) -> None:
+    def __init__(
+        self, *arguments: Any, command: Sequence[str], hint: str = "", **rest: Any
+    ) -> None:
         super().__init__(*arguments, **rest)
         self._command = command
         self._hint = f"; {hint}" if hint else ""

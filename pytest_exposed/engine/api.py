@@ -169,6 +169,8 @@ class Api:
         the engine long. Sources: api/server/middleware/version.go of moby, and
         pkg/api/server/handler_api.go of podman.
         """
+        if self.client.is_podman:
+            return "podman"
         word = self.client.server.partition("/")[0].lower()
         if word in _MAKES:
             return _MAKES[word]
@@ -180,10 +182,6 @@ class Api:
             return ""
         names = {str(x.get("Name")) for x in found or () if isinstance(x, dict)}
         return next((_MAKES[x.lower()] for x in names if x.lower() in _MAKES), "")
-
-    def podman_containers(self) -> list[JsonObject]:
-        """Return the running containers as podman itself lists them."""
-        return self._objects("GET /libpod/containers/json", self.client.podman_containers)
 
     def history(self, image: str, *, platform: str = "") -> list[JsonObject]:
         """Return the layers of an image, newest first; NotFoundError where there is none."""

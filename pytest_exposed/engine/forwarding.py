@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv4Network, ip_address
 
 from pytest_exposed.engine.untyped import as_dict, as_number, as_text
 from pytest_exposed.model import Forwarding, Publication
@@ -69,27 +69,34 @@ def gateways(endpoints: Iterable[Endpoint]) -> tuple[Endpoint | None, Endpoint |
     return four, next((x for x in order if x.gateway6), None)
 
 
-def by_docker(endpoints: Sequence[Endpoint], gateway_bridge: str | None) -> Forwarding:
-    """Return where docker forwards to, gateway_bridge being the address in docker_gwbridge.
+def by_docker(
+    endpoints: Sequence[Endpoint], gateway_bridge: str | None, route: IPv4Network | None = None
+) -> Forwarding:
+    """Return where docker forwards to.
 
-    IPv4 goes to the IPv4 gateway's endpoint, IPv6 to the IPv6 gateway's; where there is none for
-    IPv6, the userland proxy leads it to the IPv4 address (addPortMappings in
-    libnetwork/drivers/bridge/port_mapping_linux.go of moby). A container without a gateway in its
-    networks, which are overlays then, has one in docker_gwbridge (needDefaultGW in
-    default_gateway.go). What is routed is opened for the gateway's endpoint in 28, for every
-    routed network's in 29.
+    gateway_bridge is the address in docker_gwbridge, and route the network of the default route
+    where the engine made that. IPv4 goes to the IPv4 gateway's endpoint, IPv6 to the IPv6
+    gateway's; where there is none for IPv6, the userland proxy leads it to the IPv4 address
+    (addPortMappings in libnetwork/drivers/bridge/port_mapping_linux.go of moby). A container
+    without a gateway in its networks, which are overlays then, has one in docker_gwbridge
+    (needDefaultGW in default_gateway.go). What is routed is opened for the gateway's endpoint in
+    28, for every routed network's in 29.
     """
     four, six = gateways(endpoints)
     ipv4: tuple[str, ...] | None = (four.ipv4,) if four else ()
     ipv6 = (six.ipv6,) if six else ipv4
-    if four and six and four.gateway6 and four != six:
-        # 28 chooses by the order above where both are known when the container starts, and by
-        # which joins last where not (Join in libnetwork/endpoint.go): seen to be either.
-        ipv6 = (six.ipv6, four.ipv6)
+    every4 = tuple(x.ipv4 for x in endpoints if x.gateway4 and x.ipv4)
+    every6 = tuple(x.ipv6 for x in endpoints if x.gateway6 and x.ipv6)
+    by_route = tuple(x for x in every4 if route is not None and IPv4Address(x) in route)
+    ranked = len({x.priority or 0 for x in endpoints}) > 1
+    split = four is not None and six is not None and four.gateway6 and four != six
+    if ranked or split or (route is not None and by_route != ipv4):
+        # Priorities are not always kept, which hangs on what joins first: 28.5 was seen to choose
+        # a network of priority -1 before one of 0. The route is as it was chosen.
+        ipv4, ipv6 = by_route or every4, every6 or by_route or every4
     why = "it is in several networks"
     if four is None and six is None:
         ipv4 = ipv6 = (gateway_bridge,) if gateway_bridge else None
-    if ipv4 is None:
         why = "the engine shows neither a gateway in its networks nor its address in another"
     return Forwarding(
         ipv4=ipv4,

@@ -17,7 +17,7 @@ from pytest_exposed.engine.round import Round
 from pytest_exposed.engine.services import services_of
 from pytest_exposed.engine.swarm import joined, service_of
 from pytest_exposed.engine.unlisted import Unlisted
-from pytest_exposed.engine.untyped import JsonObject, as_dict, as_list, as_text
+from pytest_exposed.engine.untyped import JsonObject, as_dict, as_text
 from pytest_exposed.engine.verdicts import Observed
 from pytest_exposed.errors import EngineError, GoneError, NotFoundError, ObservationError
 from pytest_exposed.model import Container
@@ -112,21 +112,6 @@ class Observer:
         found = as_dict(record.get("Containers")).items()
         return {
             str(key): as_text(as_dict(x).get("IPv4Address")).partition("/")[0] for key, x in found
-        }
-
-    def podman_host_addresses(self) -> dict[str, frozenset[str]]:
-        """Return the host's addresses that -p named, by containers' ids: empty for any."""
-        try:
-            records = self._api.podman_containers()
-        except LostError:
-            raise
-        except EngineError:  # a proxy that refuses to tell
-            return {}
-        return {
-            str(x.get("Id")): frozenset(
-                as_text(as_dict(y).get("host_ip")) for y in as_list(x.get("Ports"))
-            )
-            for x in records
         }
 
     def running(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Listed]:

@@ -2,15 +2,16 @@
 
 The docker-compatible list leaves out paused containers, names no pod and shows no health check
 (ListContainers in pkg/api/handlers/compat/containers.go). libpod's list has all three
-(ListContainer in pkg/domain/entities/types/container_ps.go).
+(ListContainer in pkg/domain/entities/types/container_ps.go). Where -p names no address, docker's
+list has 0.0.0.0 since podman 5, as where -p names that; libpod's has none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pytest_exposed.engine.records import INFRA, POD
-from pytest_exposed.engine.untyped import JsonObject, as_text
+from pytest_exposed.engine.records import HOST_ADDRESSES, INFRA, POD
+from pytest_exposed.engine.untyped import JsonObject, as_dict, as_list, as_text
 
 _STATES = ["running", "paused"]
 """What docker's list has by default, in podman's words: it has no state "restarting"."""
@@ -36,6 +37,9 @@ def joined(containers: Sequence[JsonObject], own: Sequence[JsonObject] | None) -
 
 def _with(container: JsonObject, own: JsonObject, infra: Mapping[str, str]) -> JsonObject:
     found = {**container}
+    if own:
+        ports = map(as_dict, as_list(own.get("Ports")))
+        found[HOST_ADDRESSES] = sorted({as_text(x.get("host_ip")) for x in ports})
     if pod := as_text(own.get("Pod")):
         found |= {POD: as_text(own.get("PodName")), INFRA: infra.get(pod)}
     if own.get("Status") == "starting":  # of the health check

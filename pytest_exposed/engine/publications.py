@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.company import Company
@@ -60,10 +59,20 @@ class Publications:
         return anywhere(reading.addresses if reading.addresses is not None else listing, why)
 
     def _endpoints(self, listed: Listed, reading: Reading) -> tuple[Endpoint, ...]:
+        listed = self._holder(listed)
         listing = {y for x in listed.endpoints for y in x.addresses}
         if reading.addresses is not None and not listing <= reading.addresses:
             return self._observer.inspect(listed).endpoints  # the list may be older
         return listed.endpoints
+
+    def _holder(self, listed: Listed) -> Listed:
+        """Return the container that holds the network: podman's infra container for a pod's."""
+        if listed.pod_network is None or listed.infra is None:
+            return listed
+        try:
+            return self._company[listed.infra]
+        except KeyError:
+            return listed
 
     def _by_docker(
         self,
@@ -76,23 +85,21 @@ class Publications:
         if not any(x.gateway4 or x.gateway6 for x in endpoints):
             bridge = self._gateway_addresses.get(listed.id)
         found = by_docker(endpoints, bridge)
+        if reading.default_network is not None and len(endpoints) > 1:
+            seen = by_docker(endpoints, bridge, reading.default_network)
+            together = (self._company[x] for x in (listed.id, *others))
+            # A route of the container's own making tells nothing.
+            if seen != found and not any(self._company.inspect(x).may_route for x in together):
+                found = seen
         # What the engine does not tell is still one of the namespace's addresses.
         rest = anywhere(reading.addresses, found.why)
-        found = replace(
+        return replace(
             found,
             ipv4=rest.ipv4 if found.ipv4 is None else found.ipv4,
             ipv6=rest.ipv6 if found.ipv6 is None else found.ipv6,
             ingress=rest.ingress if found.ingress is None else found.ingress,
             routed=rest.routed if found.routed is None else found.routed,
         )
-        network = reading.default_network
-        if network is None or any(IPv4Address(x) in network for x in found.ipv4 or ()):
-            return found
-        # Its default route is another's than this engine's version chooses, or it was changed.
-        together = (self._company[x] for x in (listed.id, *others))
-        if any(self._company.inspect(x).may_route for x in together):
-            return found
-        return self._of_any_network(listed, found)
 
     @staticmethod
     def _of_any_network(listed: Listed, found: Forwarding) -> Forwarding:
@@ -127,7 +134,7 @@ class Publications:
         asked = {x.host_ip for x in listed.published if ":" not in x.host_ip and x.is_everywhere}
         if asked <= {""}:
             return True
-        own = self._podman_addresses.get(listed.id)
+        own = self._holder(listed).host_addresses
         if own is None or {"", "0.0.0.0"} <= own:  # noqa: S104
             return None
         return "" in own
@@ -159,7 +166,3 @@ class Publications:
     @cached_property
     def _publishing(self) -> frozenset[str] | None:
         return self._observer.publishing_networks() or None
-
-    @cached_property
-    def _podman_addresses(self) -> dict[str, frozenset[str]]:
-        return self._observer.podman_host_addresses()

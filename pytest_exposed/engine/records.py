@@ -34,6 +34,8 @@ UNTOLD = "pytest-exposed.untold"
 """Key of a container: why what its service publishes is unknown."""
 
 # What is added to podman's records: see podman.py.
+HOST_ADDRESSES = "pytest-exposed.host-addresses"
+"""Key of a container: the addresses of the host that its -p name, empty where one names none."""
 POD = "pytest-exposed.pod"
 """Key of a container: the name of its pod."""
 INFRA = "pytest-exposed.infra"
@@ -80,6 +82,8 @@ class Listed:
     """The digest of its image's manifest; empty where the list doesn't say."""
     platform: str = ""
     """The platform of that manifest, as queries of images take it."""
+    host_addresses: frozenset[str] | None = None
+    """The host's addresses that its -p name, empty for any (podman); None where not told."""
     pod: str | None = None
     """The name of its pod (podman), None where it is in none."""
     infra: str = ""
@@ -119,6 +123,7 @@ class Listed:
             has_image=_has_image(record),
             manifest=as_text(manifest.get("digest")),
             platform=_platform(manifest.get("platform")),
+            host_addresses=_host_addresses(record),
             pod=pod,
             infra=infra,
             own_name=name,
@@ -194,6 +199,11 @@ def _platform(platform: object) -> str:
     known = ("os", "architecture", "variant", "os.version")
     found = {x: y for x in known if (y := as_dict(platform).get(x)) and isinstance(y, str)}
     return json.dumps(found) if "os" in found and "architecture" in found else ""
+
+
+def _host_addresses(record: JsonObject) -> frozenset[str] | None:
+    found = record.get(HOST_ADDRESSES)
+    return frozenset(as_texts(found)) if isinstance(found, list) else None
 
 
 def _ipv4(endpoints: Iterable[Endpoint]) -> frozenset[str]:

@@ -165,12 +165,6 @@ class Client(docker.APIClient):
         self._version = version
         return True
 
-    def podman_containers(self) -> Any:
-        """Return the running containers as podman's own API lists them."""
-        sdk: Any = self
-        response = sdk._get(f"{self.base_url}/v4.0.0/libpod/containers/json")  # noqa: SLF001
-        return sdk._result(response, json=True)  # noqa: SLF001
-
     def agree(self) -> None:
         """Speak the newest version of the API that the engine tells where it is asked for it."""
         sdk: Any = self

@@ -14,7 +14,7 @@ from pytest_exposed.engine.owner import has_ended, this_process
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from remote.relay import Relay
+    from remote.relay import Meddle, Relay
     from stage import Stage
 
 PAGE = b"<html><body><h1>403 Forbidden</h1>\nNot by these rules.\n</body></html>"
@@ -94,3 +94,27 @@ def test_a_rule_that_judges_by_processes_says_where_it_saw_none(
         notes = engine.container(web.name).notes
     shown = f"ssh is judged by port numbers alone: {source} shows no processes"
     assert notes == ((shown,) if source != "netlink" else ())
+
+
+def test_an_engine_without_a_controller_for_its_limits_runs_it_without(
+    relay: Relay, stage: Stage, helper_image: str
+) -> None:
+    # As podman answers where crun can't set the limit of memory.
+    said = b'{"message": "crun: the requested cgroup controller `memory` is not available"}'
+    head = b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    refusal = relay.answer_and_hold(head % len(said) + said)
+
+    def first_start(line: str) -> Meddle | None:
+        starts = [x for x in relay.requests if x.endswith("/start")]
+        return refusal if line.endswith("/start") and len(starts) == 1 else None
+
+    relay.meddle = first_start
+    web = stage.run("tcp:0.0.0.0:80", exposes=("80",))
+    with Engine(relay.url, source="helper", helper_image=helper_image) as engine:
+        assert engine.container(web.name).listening == {"80/tcp"}
+        helper = engine.observer.remote._helper
+        assert helper is not None
+        limits = stage.client.api.inspect_container(helper._name)["HostConfig"]
+        assert (limits["Memory"], limits["PidsLimit"]) == (0, None)
+    assert sum("/containers/create" in x for x in relay.requests) == 2
+    assert not helpers(stage.client, helper_image)

@@ -107,7 +107,7 @@ class Checker:
 
     def close(self) -> None:
         """Close the engine, and say where its helper may be left."""
-        left = self.engine.observer.close()
+        left = self.engine.observer.close(sweep=True)
         tell([left] if left else [])
 
     def forget(self) -> None:

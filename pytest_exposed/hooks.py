@@ -200,7 +200,8 @@ class AuditHooks:
             terminalreporter.write_line(f"exposed: {self._outcome.summary()}", **{colour: True})
             waited = self._outcome.waited()
             stale = closing.stale_lines(self._audit, self._outcome)
-            self._lines[:0] = [*stale, *([waited] if waited else [])]
+            unsure = self._outcome.unsure()
+            self._lines[:0] = [*stale, *unsure, *([waited] if waited else [])]
         elif terminalreporter.verbosity < 0 and not any(x.wanted for x in self._audit.hosts):
             # -q hides the header, and pytest says no more than that no tests ran.
             self._lines[:0] = [x.header() for x in self._audit.hosts]

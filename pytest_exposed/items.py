@@ -11,6 +11,7 @@ import pytest
 from pytest_exposed.audit import Audit
 from pytest_exposed.audit.host import HostAudit
 from pytest_exposed.engine.records import Listed
+from pytest_exposed.engine.verdicts import BY_PORTS
 from pytest_exposed.errors import EngineError, ExposedError, GoneError, ObservationError
 from pytest_exposed.model import Container
 from pytest_exposed.report import record
@@ -128,7 +129,8 @@ class ContainerItem(AuditItem):
         if isinstance(answer, ObservationError):
             self._tell(record=record.of_unseen(self.listed, str(answer)))
             raise answer
-        self._tell(record=record.of_container(answer), table=self._table(answer))
+        unsure = [x for x in answer.notes if BY_PORTS in x]
+        self._tell(record=record.of_container(answer), table=self._table(answer), unsure=unsure)
         self.user_properties.append(("exposed_source", answer.source))
         self.judge(answer)
 

@@ -127,7 +127,7 @@ class HostAudit:
         """Close the connection, if there is one; return a line where its helper may be left."""
         self._closed = True
         engine, self._engine = self._engine, None
-        return engine.observer.close() if engine is not None else None
+        return engine.observer.close(sweep=True) if engine is not None else None
 
     def observe(self, chosen: Sequence[Listed]) -> dict[str, Observed]:
         """Look at all chosen containers in one round; raises EngineError."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_exposed.report.record import Record
 from pytest_exposed.report.summary import summary
+from pytest_exposed.text import plural
 
 _LONG = 1.0
 """Seconds that a person notices."""
@@ -102,6 +104,16 @@ class Outcome:
         if not waited:
             return None
         return f"waited {waited:.0f} s for containers that had just started: --exposed-grace"
+
+    def unsure(self) -> list[str]:
+        """Return a line for each rule that could not judge containers by all that it judges by."""
+        found = Counter(
+            note
+            for host in self.hosts.values()
+            for told in host.told.values()
+            for note in told.get("unsure", ())
+        )
+        return [f"{note} ({plural(number, 'container')})" for note, number in found.items()]
 
     def summary(self) -> str:
         """Return the line that ends an audit, with what is in no report: containers that went."""

@@ -65,11 +65,14 @@ class Observer:
         """A short name of the engine, as in test ids."""
         return self._api.host.label
 
-    def close(self) -> str | None:
-        """Remove the helper container and close the connections; return a line where it is left."""
+    def close(self, *, sweep: bool = False) -> str | None:
+        """Remove the helper container and close the connections; return a line where it is left.
+
+        With sweep, which runs of pytest do, what killed runs left is removed as well.
+        """
         try:
             left = self.remote.close()
-            if self._answers:
+            if sweep and self._answers:
                 client = self._api.client
                 client.timeout = min(client.timeout, _PATIENCE)
                 self.remote.sweep()

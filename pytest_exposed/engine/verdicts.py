@@ -13,7 +13,7 @@ from pytest_exposed.errors import GoneError, NotRunningError, ObservationError
 from pytest_exposed.model import Container, Finding, Listener
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.judge import findings, glance
-from pytest_exposed.sockets import Look
+from pytest_exposed.sockets import LOCAL, Look
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import today
 
@@ -25,6 +25,10 @@ Observed = Container | ObservationError
 
 Verdict = tuple[Finding, ...] | ObservationError
 """What is wrong with a container, or why nobody can tell."""
+
+
+BY_PORTS = "is judged by port numbers alone"
+"""What a note says of a rule that would judge by processes, where none was seen."""
 
 
 class Verdicts:
@@ -62,6 +66,7 @@ class Verdicts:
                 self._with_owners(container),
                 neighbours=tuple(self._with_owners(x) for x in container.neighbours),
             )
+            container = replace(container, notes=(*container.notes, *_by_ports(container, rules)))
         if "history" in told:
             image = self._observer.images.with_history(container.image, self._company[identity])
             container = replace(container, image=image)
@@ -113,3 +118,13 @@ class Verdicts:
 
             self._owned[container.id] = tuple(map(named, container.listeners))
         return replace(container, listeners=self._owned[container.id])
+
+
+def _by_ports(container: Container, rules: Sequence[Rule]) -> list[str]:
+    """Return a note for each rule that judges by processes where those of a listener are hidden."""
+    if all(x.owners for x in container.listeners if x.kind != "ephemeral"):
+        return []
+    why = f"{container.source} shows no processes"
+    if container.source in LOCAL:
+        why = "its processes are hidden from this user, and not from root"
+    return [f"{x.name} {BY_PORTS}: {why}" for x in rules if x.by_owners]

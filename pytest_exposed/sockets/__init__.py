@@ -20,6 +20,9 @@ ORDER = ("netlink", "procfs", "helper", "exec")
 REMOTE = ("helper", "exec")
 """Those that run something on the engine."""
 
+LOCAL = ("netlink", "procfs")
+"""Those that see the processes of this kernel, as far as their user may."""
+
 SOURCES = ("auto", *ORDER)
 
 

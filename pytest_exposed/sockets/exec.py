@@ -64,7 +64,7 @@ def observe(targets: Sequence[Target], remote: Remote) -> dict[str, Reading | Ob
 
     # After an error what runs already ends with its connection, or after its own time.
     side_by_side([partial(look, x) for x in targets], _AT_ONCE)
-    return answers
+    return {x.id: answers[x.id] for x in targets}
 
 
 def _observe(target: Target, remote: Remote) -> Reading:

@@ -459,3 +459,19 @@ def test_cgroups_are_the_container_s_and_those_below(proc: Path, tmp_path: Path)
     assert seen(proc, target(), sees(socket(cgroup=below.stat().st_ino))).cgroups == both
     foreign = (mount / "docker" / OTHER_ID).stat().st_ino
     assert seen(proc, target(), sees(socket(cgroup=foreign))).cgroups == both
+
+
+def test_what_is_raised_for_one_container_is_no_others(proc: Path) -> None:
+    proctree.process(proc, 7, network=proctree.namespace(proc, "web"))
+    proctree.process(
+        proc, 8, cgroup=f"0::/docker/{OTHER_ID}\n", network=proctree.namespace(proc, "db")
+    )
+
+    def read(process: ContainerProcess) -> tuple[list[Socket], None]:
+        if process.pid == 7:
+            raise KeyError("port")
+        return [socket()], None
+
+    found = observe(proc, target(ID), target(OTHER_ID), read=read)
+    assert isinstance(found[OTHER_ID], Reading)
+    assert str(found[ID]) == "KeyError: 'port'"

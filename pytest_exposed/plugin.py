@@ -97,7 +97,7 @@ def _settings(config: pytest.Config) -> Settings:
         new_baseline=given["write_baseline"] or "",
         new_tests=given["write_tests"] or "",
         reports=given["report"] or (),
-        tables=config.get_verbosity() > 0,
+        tables=config.getoption("verbose", 0) > 0,
     )
     return settings
 
@@ -183,7 +183,8 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show of an error of ours the test's own frames, and the tables of what the test looked at."""
-    if "pytest_exposed.errors" in sys.modules and call.excinfo and not item.config.option.fulltrace:
+    full = item.config.getoption("fulltrace", False)  # the terminal's, which may be turned off
+    if "pytest_exposed.errors" in sys.modules and call.excinfo and not full:
         from pytest_exposed.fixtures import leave_out_own_frames  # noqa: PLC0415
 
         leave_out_own_frames(call.excinfo)

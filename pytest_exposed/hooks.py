@@ -14,7 +14,6 @@ from pytest_exposed.audit.outcome import HostOutcome, Outcome
 from pytest_exposed.items import (
     AuditItem,
     ContainerItem,
-    FailureText,
     HostCollector,
     told_of,
 )
@@ -144,17 +143,11 @@ class AuditHooks:
         report = yield
         if isinstance(item, AuditItem) and call.when == "call":
             report.exposed = item.told  # type: ignore[attr-defined]  # reports take extra fields
-            if isinstance(report.longrepr, FailureText):
-                headline = report.longrepr.reprcrash.message
-                report.exposed_headline = headline
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Gather what a test found; of a failure that another process told, the headline too."""
-        headline = getattr(report, "exposed_headline", None)
-        if headline is not None and isinstance(report.longrepr, str):
-            report.longrepr = FailureText(headline, report.longrepr)  # type: ignore[assignment]
+        """Gather what a test found."""
         told = getattr(report, "exposed", None)
         if told is not None:
             self._outcome.add(told)
@@ -167,7 +160,9 @@ class AuditHooks:
 
         Where tests are only listed nothing is known: an empty file would take a whole one's place.
         """
-        listed = any(session.config.getoption(x) for x in ("collectonly", "setupplan", "setuponly"))
+        listed = any(
+            session.config.getoption(x, False) for x in ("collectonly", "setupplan", "setuponly")
+        )
         if hasattr(session.config, "workerinput") or listed:
             return
         self._tell_of_the_rest()

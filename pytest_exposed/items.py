@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -55,41 +55,71 @@ def told_of(host: HostAudit, listed: Listed, **found: Any) -> dict[str, Any]:
     return {"host": host.label, "id": listed.id, "key": name, **found}
 
 
-class MismatchError(Exception):
-    """A container that doesn't match, or could not be seen; its text is the test's failure."""
+class MismatchError(AssertionError):
+    """A container that doesn't match: a failure as that of an assertion is."""
 
     def __init__(self, headline: str, text: str) -> None:
         super().__init__(text)
         self.headline = headline
 
 
+def audits_a_container() -> None:
+    """One container of the audit: what it listens on and what its image documents agree."""
+
+
 class AuditItem(pytest.Item):
-    """A test of the audit: shows its failures as plain text, without a traceback."""
+    """A test of the audit: its failures are plain text, without a traceback.
+
+    It has what other plugins and conftests read of every test: that of a function, and what a
+    doctest has to be run again. It asks for no fixture, and autouse fixtures don't apply to it.
+    """
 
     told: dict[str, Any] | None = None
     """What the test found, of JSON's types: it goes with its report to where all are counted."""
 
-    def reportinfo(self) -> tuple[Any, None, str]:
+    function = obj = staticmethod(audits_a_container)
+    module = sys.modules[__name__]
+    cls = None
+    instance = None
+
+    def __init__(self, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.originalname = self.name
+        self.fixturenames: list[str] = []
+        self.add_marker("exposed")
+        self._initrequest()
+
+    def _initrequest(self) -> None:
+        """Forget the fixtures of the last run, of which there are none: plugins that repeat ask."""
+        self.funcargs: dict[str, object] = {}
+
+    def reportinfo(self) -> tuple[Any, int, str]:
         """Return what the heading of a failure says; there is no file."""
         # What stands for a file, as in the test's id: pytest tells a place where they differ.
-        return self.config.rootpath / self.nodeid.partition("::")[0], None, self.name
+        return self.config.rootpath / self.nodeid.partition("::")[0], 0, self.name
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Return the text of an expected failure; a traceback only for what is a fault of ours."""
         if isinstance(excinfo.value, MismatchError):
-            return self._text(excinfo.value.headline, str(excinfo.value))
+            return self._text(excinfo, excinfo.value.headline)
         if isinstance(excinfo.value, ExposedError):
-            text = str(excinfo.value)
-            first, *rest = text.splitlines()
+            first, *rest = str(excinfo.value).splitlines()
             # The first line of several reasons says which container it is, as the test's name does.
             if first.endswith(":"):
                 first = f"not observed: {'; '.join(map(str.strip, rest))}"
-            return self._text(first, text)
+            return self._text(excinfo, first)
         return super().repr_failure(excinfo, style)
 
-    def _text(self, headline: str, text: str) -> FailureText:
-        in_a_line = self.config.getoption("tbstyle", "auto") == "line"
-        return FailureText(headline, text, f"{self.nodeid}: {headline}" if in_a_line else None)
+    def _text(self, excinfo: pytest.ExceptionInfo[BaseException], headline: str) -> Any:
+        """Return pytest's own representation of an error's text, which every report understands.
+
+        Its place is the test's, and its message, which pytest's summary quotes, the headline.
+        """
+        shown = excinfo.getrepr(style="value", chain=False)
+        crash = shown.reprcrash
+        if crash is not None:
+            crash.path, crash.lineno, crash.message = self.nodeid, 1, headline
+        return shown
 
 
 class HostItem(AuditItem):
@@ -166,34 +196,3 @@ class ContainerItem(AuditItem):
         findings = [x for x in container.findings if x.waived is None]
         if findings:
             raise MismatchError(printable(brief(findings)), failure_text(container, findings))
-
-
-class FailureText:
-    """What pytest prints of a failure, and the line that its summary quotes."""
-
-    def __init__(self, headline: str, text: str, line: str | None = None) -> None:
-        """Keep both; line is all that is printed with --tb=line, and pytest prints that itself."""
-        self.text = text
-        self.reprcrash = _Headline(headline, line or headline)
-        self._is_a_line = line is not None
-
-    def __str__(self) -> str:
-        return self.text
-
-    def toterminal(self, tw: Any) -> None:
-        """Write the text; the first line as pytest marks errors."""
-        if self._is_a_line:
-            return
-        first, _, rest = self.text.partition("\n")
-        tw.line(first, red=True, bold=True)
-        if rest:
-            tw.line(rest)
-
-
-@dataclass(frozen=True, slots=True)
-class _Headline:
-    message: str
-    line: str
-
-    def __str__(self) -> str:
-        return self.line

@@ -10,6 +10,16 @@ from typing import Any
 
 import pytest
 
+# How TOML writes settings of several lines ([tool.pytest], since pytest 9).
+_FORMS = {
+    "exposed_docker_host": '["unix:///var/run/docker.sock"]',
+    "exposed_filter": '["name=web"]',
+    "exposed_select": '["default"]',
+    "exposed_ignore": '["silent"]',
+    "exposed_allow": '["web: 8080  # why"]',
+    "exposed_grace": "10.0",
+}
+
 
 def add(parser: pytest.Parser) -> None:
     """Add the options of group "exposed", and the settings of the same meaning."""
@@ -35,7 +45,8 @@ def add(parser: pytest.Parser) -> None:
         "--exposed",
         action="store_true",
         help="audit: one test per running container, which fails where the ports it listens on, "
-        "its image documents and -p publishes differ; without paths only the audit runs",
+        "its image documents and -p publishes differ; without paths only the audit runs; in "
+        "addopts it joins the tests of the suite",
     )
     option(
         "--exposed-filter",
@@ -98,6 +109,9 @@ def add(parser: pytest.Parser) -> None:
         help="print the rules, their groups, why they matter and what to do, and end",
     )
     parser.addini(
+        "exposed", "run the audit beside the tests of the suite", "bool", False
+    )  # the default
+    parser.addini(
         "exposed_baseline", "file of accepted findings, from the ini file's folder", "string", ""
     )
     parser.addini(
@@ -121,32 +135,57 @@ def add(parser: pytest.Parser) -> None:
     parser.addini("exposed_helper_image", "image of the helper container", "string", "")
 
 
+def audits(config: pytest.Config) -> bool:
+    """Return whether the run has an audit; raises ConfigurationError for a wrong setting."""
+    return bool(config.getoption("exposed", False)) or bool(_setting(config, "exposed"))
+
+
+_WITH_SETTING = (
+    "docker_host",
+    "filter",
+    "select",
+    "ignore",
+    "grace",
+    "source",
+    "helper_image",
+    "baseline",
+)
+OF_AN_AUDIT = frozenset({"report", "write_baseline", "write_tests"})
+"""Options that write what an audit found."""
+
+
+def typed(config: pytest.Config) -> dict[str, Any]:
+    """Return the options that were given, on the command line or in addopts."""
+    names = {x: x if x == "docker_host" else f"exposed_{x}" for x in _WITH_SETTING}
+    values = {x: config.getoption(option, None) for x, option in names.items()}
+    values |= {x: config.getoption(f"exposed_{x}", None) for x in OF_AN_AUDIT}
+    return {x: value for x, value in values.items() if value is not None}
+
+
+def names_hosts(config: pytest.Config) -> bool:
+    """Return whether engines are named; raises ConfigurationError for a wrong setting."""
+    return bool(config.getoption("docker_host", None) or _setting(config, "exposed_docker_host"))
+
+
 def given(config: pytest.Config) -> dict[str, Any]:
-    """Return the options as given, else the settings of the ini file."""
-    names = (
-        "docker_host",
-        "filter",
-        "select",
-        "ignore",
-        "grace",
-        "source",
-        "helper_image",
-        "baseline",
-    )
-    values = {x: _setting(config, f"exposed_{x}") for x in names}
-    options = {x: config.getoption(x if x == "docker_host" else f"exposed_{x}") for x in names}
-    values["baseline"] = _beside_ini(config, values["baseline"])
-    values |= {key: value for key, value in options.items() if value is not None}
-    values |= {x: _setting(config, f"exposed_{x}") for x in ("allow", "allow_labels")}
-    written = ("report", "write_baseline", "write_tests")
-    return values | {x: config.getoption(f"exposed_{x}") for x in written}
+    """Return the options as given, else the settings; raises ConfigurationError for a wrong one."""
+    options = typed(config)
+    settings = {x: _setting(config, f"exposed_{x}") for x in _WITH_SETTING if x not in options}
+    if "baseline" in settings:
+        settings["baseline"] = _beside_ini(config, settings["baseline"])
+    settings |= {x: _setting(config, f"exposed_{x}") for x in ("allow", "allow_labels")}
+    return settings | options
 
 
 def _setting(config: pytest.Config, name: str) -> Any:
     try:
         return config.getini(name)
     except (TypeError, ValueError, pytest.UsageError) as error:
-        raise pytest.UsageError(f"pytest-exposed: the setting {name} is wrong: {error}") from None
+        from pytest_exposed.errors import ConfigurationError  # noqa: PLC0415  # for such runs alone
+
+        form = _FORMS.get(name, "")
+        hint = f"; in TOML write {name} = {form}" if form else ""
+        raise ConfigurationError(f"the setting {name} is wrong: {error}{hint}") from None
 
 
 def _beside_ini(config: pytest.Config, name: str) -> str:
@@ -156,14 +195,23 @@ def _beside_ini(config: pytest.Config, name: str) -> str:
     return str(config.inipath.parent / name)
 
 
-def take_own_ids(config: pytest.Config) -> list[str]:
+def is_alone(config: pytest.Config) -> bool:
+    """Return whether nothing but the audit is asked for: --exposed typed, and no path.
+
+    In addopts, PYTEST_ADDOPTS or as the setting it joins the tests that pytest would run.
+    """
+    typed = "--exposed" in config.invocation_params.args
+    return typed and config.args_source is not pytest.Config.ArgsSource.ARGS
+
+
+def take_own_ids(config: pytest.Config, *, alone: bool) -> list[str]:
     """Return the arguments that are ids of the audit's tests, and leave pytest the others.
 
-    Where no other is given, pytest is left nothing to collect: only the audit runs.
+    Where only the audit is asked for, pytest is left nothing to collect.
     """
     own = own_ids(config)
-    given = config.args_source is pytest.Config.ArgsSource.ARGS
-    config.args[:] = [x for x in config.args if _own_id(config, x) is None] if given else []
+    if own or alone:
+        config.args[:] = [x for x in config.args if not alone and _own_id(config, x) is None]
     return own
 
 

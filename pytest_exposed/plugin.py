@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import gettempdir
@@ -33,11 +33,13 @@ _CHECKERS: pytest.StashKey[dict[int, Checker]] = pytest.StashKey()
 _FILE: pytest.StashKey[Path] = pytest.StashKey()
 _EXPANDED: pytest.StashKey[Settings | ValueError] = pytest.StashKey()
 _CHOSEN: pytest.StashKey[Sequence[str]] = pytest.StashKey()
+_ALONE: pytest.StashKey[bool] = pytest.StashKey()
 
 # What the process that hands tests out gives to pytest-xdist's workers: the single engines that
-# lists of them have, the audit's list, and the file in which they share the list of running
-# containers when a test asks for it.
+# lists of them have, the audit's list, whether there is nothing but the audit, and the file in
+# which they share the list of running containers when a test asks for it.
 _HOSTS, _LIST, _LIST_FILE = "exposed_hosts", "exposed_list", "exposed_list_file"
+_IS_ALONE = "exposed_is_alone"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Print the rules instead of running tests, where that is asked for."""
-    if not config.option.exposed_rules:
+    if not config.getoption("exposed_rules", False):
         return None
     from pytest_exposed.report.reference import reference  # noqa: PLC0415
 
@@ -56,15 +58,24 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Check every setting that is given, used or not, so that a wrong one is told at once."""
+    """Check what was typed, and which tests are to run; settings are checked where they are used.
+
+    So a wrong setting ends no run that doesn't use the plugin, and no --help.
+    """
+    config.addinivalue_line("markers", "exposed: the audit's tests, one for each container")
+    if config.getoption("help", False) or config.getoption("version", 0):
+        return
     try:
-        if any(options.given(config).values()):
-            _settings(config)
+        audits, typed = options.audits(config), options.typed(config)
+        if typed and not audits:
+            _parsed(config, typed)
     except ValueError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
-    if config.option.exposed:
-        config.stash[_CHOSEN] = options.take_own_ids(config)
-    elif _SETTINGS in config.stash and config.stash[_SETTINGS].writes:
+    if audits:
+        given = getattr(config, "workerinput", {})
+        config.stash[_ALONE] = alone = given.get(_IS_ALONE, options.is_alone(config))
+        config.stash[_CHOSEN] = options.take_own_ids(config, alone=alone)
+    elif options.OF_AN_AUDIT & set(typed):
         raise pytest.UsageError(
             "pytest-exposed: --exposed-report, --exposed-write-baseline and --exposed-write-tests "
             "write what an audit found: add --exposed"
@@ -77,29 +88,28 @@ def _settings(config: pytest.Config) -> Settings:
     """Return the checked settings; raises ConfigurationError (a ValueError)."""
     if _SETTINGS in config.stash:
         return config.stash[_SETTINGS]
+    config.stash[_SETTINGS] = settings = _parsed(config, options.given(config))
+    return settings
+
+
+def _parsed(config: pytest.Config, given: Mapping[str, Any]) -> Settings:
+    """Return the settings that were given, of any number; raises ConfigurationError."""
     # Imported when used, like everything else here: a plugin is loaded in runs that don't use it.
     from pytest_exposed.settings import Settings  # noqa: PLC0415
 
-    given = options.given(config)
     inventory = config.getoption("ansible_inventory", None)  # testinfra's, or pytest-ansible's
-    config.stash[_SETTINGS] = settings = Settings.parse(
+    names = {
+        "docker_host": "hosts",
+        "filter": "filters",
+        "report": "reports",
+        "write_baseline": "new_baseline",
+        "write_tests": "new_tests",
+    }
+    return Settings.parse(
         ansible_inventory=inventory if isinstance(inventory, str) else "",
-        hosts=given["docker_host"],
-        filters=given["filter"],
-        select=given["select"],
-        ignore=given["ignore"],
-        grace=given["grace"],
-        source=given["source"],
-        helper_image=given["helper_image"],
-        allow=given["allow"],
-        allow_labels=given["allow_labels"],
-        baseline=given["baseline"],
-        new_baseline=given["write_baseline"] or "",
-        new_tests=given["write_tests"] or "",
-        reports=given["report"] or (),
-        tables=config.get_verbosity() > 0,
+        tables=config.getoption("verbose", 0) > 0,
+        **{names.get(key, key): value for key, value in given.items()},
     )
-    return settings
 
 
 def _expanded(config: pytest.Config) -> Settings:
@@ -122,7 +132,7 @@ def _expanded(config: pytest.Config) -> Settings:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Begin the audit: list the containers, once, in the process that hands the tests out."""
     config = session.config
-    if not config.option.exposed:
+    if _CHOSEN not in config.stash:
         return
     from pytest_exposed.audit import Audit  # noqa: PLC0415
     from pytest_exposed.errors import ExposedError  # noqa: PLC0415
@@ -155,12 +165,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Let all workers of pytest-xdist work from one list, and so collect the same tests."""
     config = node.config
-    if _SETTINGS in config.stash:
-        from pytest_exposed.engine.hosts import plain  # noqa: PLC0415
+    with suppress(ValueError):  # told by the tests that need them
+        if options.names_hosts(config):
+            from pytest_exposed.engine.hosts import plain  # noqa: PLC0415
 
-        with suppress(ValueError):  # told by the tests that need them
             node.workerinput[_HOSTS] = [plain(x) for x in _expanded(config).hosts]
     if _AUDIT in config.stash:
+        node.workerinput[_IS_ALONE] = config.stash[_ALONE]
         # So all tests of a host go to one worker: none looks at all hosts.
         config.stash[_AUDIT].by_host = config.getoption("dist") in ("loadscope", "loadfile")
         node.workerinput[_LIST] = config.stash[_AUDIT].dump()
@@ -183,7 +194,8 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show of an error of ours the test's own frames, and the tables of what the test looked at."""
-    if "pytest_exposed.errors" in sys.modules and call.excinfo and not item.config.option.fulltrace:
+    full = item.config.getoption("fulltrace", False)  # the terminal's, which may be turned off
+    if "pytest_exposed.errors" in sys.modules and call.excinfo and not full:
         from pytest_exposed.fixtures import leave_out_own_frames  # noqa: PLC0415
 
         leave_out_own_frames(call.excinfo)

@@ -22,7 +22,7 @@ def meanwhile(config: pytest.Config, text: str) -> Iterator[None]:
     if (
         not isinstance(reporter, pytest.TerminalReporter)
         or not reporter.isatty
-        or config.get_verbosity() < 0
+        or config.getoption("verbose", 0) < 0
     ):
         yield
         return

@@ -98,17 +98,19 @@ def test_every_setting(
         ("exposed_allow = web: nosuch", "nosuch"),
     ],
 )
-@pytest.mark.parametrize("arguments", [(), ("--exposed",)], ids=["unused", "used"])
-def test_a_wrong_value_is_told_at_once(
-    line: str,
-    said: str,
-    arguments: tuple[str, ...],
-    run_pytest: Run,
-    pytester: pytest.Pytester,
+def test_a_wrong_value_is_told_where_it_is_used(
+    line: str, said: str, run_pytest: Run, pytester: pytest.Pytester
 ) -> None:
-    pytester.makepyfile("def test_x(): pass")
+    pytester.makepyfile(
+        test_plain="def test_x(): pass", test_ours="def test_y(container_listens_on): pass"
+    )
     pytester.makeini(f"[pytest]\n{line}\n")
-    assert said in refusal(run_pytest(*arguments))
+    assert said in refusal(run_pytest("--exposed"))
+    run_pytest("test_plain.py").assert_outcomes(passed=1)
+    assert run_pytest("--help").ret == pytest.ExitCode.OK
+    result = run_pytest("test_ours.py")
+    result.assert_outcomes(errors=1)
+    assert any(x.startswith("pytest-exposed: ") and said in x for x in result.outlines)
 
 
 WRONG_TYPES = [
@@ -131,8 +133,13 @@ if IS_9:
     ) -> None:
         pytester.makepyfile("def test_x(): pass")
         pytester.makepyprojecttoml(f"[tool.pytest]\n{name} = {value}\n")
-        said = refusal(run_pytest())
+        run_pytest().assert_outcomes(passed=1)
+        said = refusal(run_pytest("--exposed"))
         assert said.startswith(f"the setting {name} is wrong: ")
+
+    def test_the_right_form_is_told(run_pytest: Run, pytester: pytest.Pytester) -> None:
+        pytester.makepyprojecttoml('[tool.pytest]\nexposed_filter = "name=web"\n')
+        assert 'in TOML write exposed_filter = ["name=web"]' in refusal(run_pytest("--exposed"))
 
     def test_an_option_of_the_same_name_in_another_plugin(
         run_pytest: Run, pytester: pytest.Pytester

@@ -1,0 +1,105 @@
+"""Where the audit runs beside a suite, and where it is all that runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stage import Stage, Staged
+
+    Run = Callable[..., pytest.RunResult]
+
+INI = """
+[pytest]
+testpaths = suite
+exposed_docker_host = {url}
+exposed_filter = {filter}
+exposed_grace = 0
+{more}
+"""
+
+
+@pytest.fixture(scope="module")
+def drift(shared_stage: Stage) -> Staged:
+    return shared_stage.run("tcp:0.0.0.0:80", name="drift")
+
+
+@pytest.fixture
+def suite(
+    pytester: pytest.Pytester, engine_url: str, shared_stage: Stage, drift: Staged
+) -> Callable[[str], None]:
+    """Write a suite with a test that passes, and settings with some more."""
+    assert drift.state() == "running"
+    pytester.mkdir("suite").joinpath("test_own.py").write_text("def test_own(): pass\n")
+
+    def write(more: str) -> None:
+        pytester.makeini(INI.format(url=engine_url, filter=shared_stage.filter, more=more))
+
+    return write
+
+
+WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
+
+
+@WORKERS
+@pytest.mark.parametrize("more", ["addopts = --exposed", "exposed = true"])
+def test_a_setting_joins_the_suite(
+    more: str, workers: tuple[str, ...], run_pytest: Run, suite: Callable[[str], None]
+) -> None:
+    suite(more)
+    run_pytest(*workers).assert_outcomes(passed=1, failed=1)
+
+
+def test_the_environment_joins_the_suite(
+    run_pytest: Run, suite: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite("")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--exposed")
+    run_pytest().assert_outcomes(passed=1, failed=1)
+
+
+@WORKERS
+def test_typed_without_paths_it_is_all_that_runs(
+    workers: tuple[str, ...], run_pytest: Run, suite: Callable[[str], None]
+) -> None:
+    suite("")
+    run_pytest("--exposed", *workers).assert_outcomes(failed=1)
+    suite("addopts = --exposed")
+    run_pytest("--exposed", *workers).assert_outcomes(failed=1)
+
+
+@WORKERS
+def test_typed_with_a_path_it_joins(
+    workers: tuple[str, ...], run_pytest: Run, suite: Callable[[str], None]
+) -> None:
+    suite("")
+    run_pytest("--exposed", "suite", *workers).assert_outcomes(passed=1, failed=1)
+
+
+def test_an_id_is_all_that_runs(
+    run_pytest: Run, suite: Callable[[str], None], drift: Staged
+) -> None:
+    suite("exposed = true")
+    run_pytest(f"exposed::{drift.name}").assert_outcomes(failed=1)
+    result = run_pytest(f"exposed::{drift.name}", "suite/test_own.py")
+    result.assert_outcomes(passed=1, failed=1)
+
+
+def test_a_setting_can_be_turned_off(run_pytest: Run, suite: Callable[[str], None]) -> None:
+    suite("exposed = true")
+    run_pytest("-o", "exposed=false").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "outcome"), [("exposed", {"failed": 1}), ("not exposed", {"passed": 1})]
+)
+def test_the_marker_chooses(
+    chosen: str, outcome: dict[str, int], run_pytest: Run, suite: Callable[[str], None]
+) -> None:
+    suite("exposed = true")
+    result = run_pytest("-m", chosen, "--strict-markers")
+    result.assert_outcomes(**outcome, deselected=1)

@@ -9,6 +9,7 @@ from itertools import zip_longest
 import pytest
 
 from pytest_exposed.audit import Audit, closing
+from pytest_exposed.audit.audit import ROOT
 from pytest_exposed.audit.host import HostAudit
 from pytest_exposed.audit.outcome import HostOutcome, Outcome
 from pytest_exposed.items import (
@@ -33,6 +34,8 @@ class AuditHooks:
         self._chosen = chosen
         self._lines: list[str] = []
         self._due: set[str] = set()
+        self._ran = False
+        """Whether a test of the suite ran, or one of the audit passed."""
         self._done: set[str] = set()
         """The ids of the tests that are to run, and of those that told something or were skipped;
         workers of pytest-xdist that take the place of lost ones collect all anew."""
@@ -148,6 +151,8 @@ class AuditHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather what a test found."""
+        if not report.nodeid.startswith(ROOT) or (report.when == "call" and report.passed):
+            self._ran = True
         told = getattr(report, "exposed", None)
         if told is not None:
             self._outcome.add(told)
@@ -169,6 +174,9 @@ class AuditHooks:
         self._lines, fine = closing.write(self._audit, self._outcome)
         if not fine:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        elif session.exitstatus == pytest.ExitCode.OK and not self._ran:
+            # All that were to be looked at are gone: nothing was judged, which is no pass.
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
 
     def _tell_of_the_rest(self) -> None:
         """Say of the containers whose tests did not come to their turn that they were not seen."""

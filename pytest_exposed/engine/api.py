@@ -14,6 +14,7 @@ from urllib.parse import quote
 from pytest_exposed.engine import podman
 from pytest_exposed.engine.transport.cause import cause
 from pytest_exposed.engine.transport.frames import EngineStream
+from pytest_exposed.engine.transport.sdk import expect_sdk
 from pytest_exposed.engine.untyped import JsonObject
 from pytest_exposed.errors import ConfigurationError, EngineError, NotFoundError, ends_run
 from pytest_exposed.text import printable
@@ -43,6 +44,7 @@ class Api:
         """Connect to host; timeout, in seconds, bounds each answer as a whole."""
         if host.trouble:
             raise EngineError(host.trouble)
+        expect_sdk()
         self.host = host
         self._streams: set[EngineStream] = set()
         self._closed = False

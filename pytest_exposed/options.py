@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from pytest_exposed.settings import Settings
 
 # How TOML writes settings of several lines ([tool.pytest], since pytest 9).
 _FORMS = {
@@ -160,6 +163,26 @@ def typed(config: pytest.Config) -> dict[str, Any]:
     values = {x: config.getoption(option, None) for x, option in names.items()}
     values |= {x: config.getoption(f"exposed_{x}", None) for x in OF_AN_AUDIT}
     return {x: value for x, value in values.items() if value is not None}
+
+
+def parsed(config: pytest.Config, given: Mapping[str, Any]) -> Settings:
+    """Return the settings that were given, of any number; raises ConfigurationError."""
+    # Imported when used, like everything else here: a plugin is loaded in runs that don't use it.
+    from pytest_exposed.settings import Settings  # noqa: PLC0415
+
+    inventory = config.getoption("ansible_inventory", None)  # testinfra's, or pytest-ansible's
+    names = {
+        "docker_host": "hosts",
+        "filter": "filters",
+        "report": "reports",
+        "write_baseline": "new_baseline",
+        "write_tests": "new_tests",
+    }
+    return Settings.parse(
+        ansible_inventory=inventory if isinstance(inventory, str) else "",
+        tables=config.getoption("verbose", 0) > 0,
+        **{names.get(key, key): value for key, value in given.items()},
+    )
 
 
 def names_hosts(config: pytest.Config) -> bool:

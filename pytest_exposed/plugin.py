@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import gettempdir
@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from pytest_exposed import options
+from pytest_exposed import imports, options
 
 if TYPE_CHECKING:
     from pytest_exposed.audit import Audit
@@ -62,13 +62,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
     So a wrong setting ends no run that doesn't use the plugin, and no --help.
     """
+    imports.find_plainly(config)
     config.addinivalue_line("markers", "exposed: the audit's tests, one for each container")
     if config.getoption("help", False) or config.getoption("version", 0):
         return
     try:
         audits, typed = options.audits(config), options.typed(config)
         if typed and not audits:
-            _parsed(config, typed)
+            options.parsed(config, typed)
     except ValueError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     if audits:
@@ -88,28 +89,8 @@ def _settings(config: pytest.Config) -> Settings:
     """Return the checked settings; raises ConfigurationError (a ValueError)."""
     if _SETTINGS in config.stash:
         return config.stash[_SETTINGS]
-    config.stash[_SETTINGS] = settings = _parsed(config, options.given(config))
+    config.stash[_SETTINGS] = settings = options.parsed(config, options.given(config))
     return settings
-
-
-def _parsed(config: pytest.Config, given: Mapping[str, Any]) -> Settings:
-    """Return the settings that were given, of any number; raises ConfigurationError."""
-    # Imported when used, like everything else here: a plugin is loaded in runs that don't use it.
-    from pytest_exposed.settings import Settings  # noqa: PLC0415
-
-    inventory = config.getoption("ansible_inventory", None)  # testinfra's, or pytest-ansible's
-    names = {
-        "docker_host": "hosts",
-        "filter": "filters",
-        "report": "reports",
-        "write_baseline": "new_baseline",
-        "write_tests": "new_tests",
-    }
-    return Settings.parse(
-        ansible_inventory=inventory if isinstance(inventory, str) else "",
-        tables=config.getoption("verbose", 0) > 0,
-        **{names.get(key, key): value for key, value in given.items()},
-    )
 
 
 def _expanded(config: pytest.Config) -> Settings:

@@ -9,6 +9,9 @@ import sys
 
 import pytest
 
+LOADED = ("imports", "options", "plugin")
+"""Modules of ours that every run of pytest loads."""
+
 SLOW = {"docker", "requests", "urllib3", "testinfra", "paramiko"}
 
 CONFTEST = """
@@ -49,10 +52,35 @@ def test_no_slow_import_in_an_unrelated_suite(settings: str, pytester: pytest.Py
     assert not {x for x in modules if x.partition(".")[0] in SLOW}
     if not settings:
         ours = {x for x in modules if x.startswith("pytest_exposed")}
-        assert ours == {"pytest_exposed", "pytest_exposed.plugin", "pytest_exposed.options"}
+        assert ours == {"pytest_exposed", *(f"pytest_exposed.{x}" for x in LOADED)}
 
 
 def test_what_would_be_seen(pytester: pytest.Pytester) -> None:
     """The names above are those that a run which uses the plugin imports."""
     pytester.makepyfile("def test_x(): from pytest_exposed import Engine; import docker")
     assert {"docker", "requests", "urllib3"} <= imported(pytester)
+
+
+def test_no_module_of_ours_has_its_asserts_rewritten(pytester: pytest.Pytester) -> None:
+    """Which pytest does for each module of a plugin's distribution where nothing is cached."""
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_x():
+            from pytest_exposed import Engine
+
+            ours = [x for x in sys.modules.values() if x.__name__.startswith("pytest_exposed.")]
+            rewritten = {x.__name__ for x in ours if "Rewriting" in type(x.__loader__).__name__}
+            assert rewritten <= {"pytest_exposed." + x for x in ("imports", "options", "plugin")}
+            assert len(ours) > 20
+        """
+    )
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_what_finds_modules_is_as_before_when_the_run_is_over(pytester: pytest.Pytester) -> None:
+    before = list(sys.meta_path)
+    pytester.makepyfile("def test_x(): pass")
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+    assert sys.meta_path == before

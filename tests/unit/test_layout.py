@@ -20,7 +20,7 @@ LAYERS = {
     "engine": "engine",
     "checks": "check checks grace",
     "runs": "settings audit report",
-    "pytest": "progress options items hooks fixtures plugin",
+    "pytest": "progress imports options items hooks fixtures plugin",
 }
 """The modules and packages of each layer: it may import those before it, and its own."""
 

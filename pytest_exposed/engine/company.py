@@ -78,14 +78,17 @@ class Company:
             place,
             shares,
             lambda: self.inspect(listed).pid,
-            lambda: self._sandbox(place),
+            lambda: self._sandbox(listed, place),
             lambda: self._observer.inspect(listed).addresses,
         )
 
-    def _sandbox(self, place: str) -> str:
-        """Return the file of a network namespace by whose it is; empty where that isn't told."""
-        listed = self._containers.get(place)
-        return self.inspect(listed).sandbox if listed is not None else ""
+    def _sandbox(self, listed: Listed, place: str) -> str:
+        """Return the file of the network namespace of a container, whose it is said to be.
+
+        Empty where that isn't told.
+        """
+        owner = listed if place == "host" else self._containers.get(place)
+        return self.inspect(owner).sandbox if owner is not None else ""
 
     def runs(self, target: Target) -> bool:
         """Return whether a container has processes now."""

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from pytest_exposed.errors import ExposedError, ObservationError
-from pytest_exposed.sockets.reading import Reading, Target, anew, has_left, left, reason_of
+from pytest_exposed.sockets.reading import Reading, Target, anew, apart, has_left, left, reason_of
 from pytest_exposed.sockets.remote import (
     OF_ADDRESSES,
     Remote,
-    ipv4_addresses,
+    addresses_of,
     reading,
     split_lines,
 )
@@ -24,7 +24,10 @@ from pytest_exposed.unpatched import side_by_side
 
 _FILES = ("tcp", "tcp6", *["udp"] * READINGS, *["udp6"] * READINGS, "sctp/eps", *OF_ADDRESSES)
 
-COMMAND = ("cat", *(f"/proc/self/net/{x}" for x in _FILES))
+# Those of the process that reads, and of the container's first one, which may have made its own.
+_MAPS = ("/proc/self/uid_map", "/proc/1/uid_map")
+
+COMMAND = ("cat", *(f"/proc/self/net/{x}" for x in _FILES), *_MAPS)
 
 # `cat` of several files goes on after one that is missing: tables are told apart by their headings.
 _HEADINGS = (
@@ -40,6 +43,8 @@ _OFTEN = ("udp", "udp6", "fib_trie")
 """Tables that are read several times, or that consist of several."""
 _HEADS = re.compile(rb" +sl | ENDPT|[MLI]")
 """How headings begin."""
+_USERS = re.compile(rb"( +[0-9]{1,10}){3}")
+"""A line of a map of user ids (uid_m_show in kernel/user_namespace.c)."""
 _IPV6_ADDRESS = re.compile(rb"[0-9a-f]{32}( [0-9a-f]{2,8}){4} +[^ ]+")
 
 
@@ -72,11 +77,19 @@ def _observe(target: Target, remote: Remote) -> Reading:
 
     def look(target: Target) -> Reading:
         # It runs in the namespaces that the container's first process is in now.
-        if has_left(target, ipv4_addresses(tables), at_host=None):
+        if has_left(target, addresses_of(target, tables), at_host=None):
             raise left(target)
+        if target.has_no_address and _has_users_apart(tables.get("uid_map", [])):
+            raise apart()
         return reading("exec", target, target.place, tables, remote.byteorder)
 
     return anew(target, look)
+
+
+def _has_users_apart(maps: Sequence[bytes]) -> bool:
+    """Return whether the first half of the lines of two maps of user ids is not the second one."""
+    half = len(maps) // 2
+    return maps[:half] != maps[half:]
 
 
 def parse(text: bytes) -> dict[str, list[bytes]]:
@@ -92,6 +105,8 @@ def parse(text: bytes) -> dict[str, list[bytes]]:
             current.append(line)
         elif _IPV6_ADDRESS.fullmatch(line):
             tables.setdefault("if_inet6", []).append(line)
+        elif _USERS.fullmatch(line):
+            tables.setdefault("uid_map", []).append(line)
         elif current is None:
             raise TableError(f"the text begins with {line[:80]!r}, which is no table of sockets")
         else:

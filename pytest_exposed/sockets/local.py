@@ -14,7 +14,7 @@ from ipaddress import IPv4Network
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
-from pytest_exposed.sockets.members import Member, Members
+from pytest_exposed.sockets.members import Member, Members, ipv6_addresses
 from pytest_exposed.sockets.process import ContainerProcess, GoneProcessError
 from pytest_exposed.sockets.reading import DNS, Reading, Sockets, Target, reason_of, with_shared
 from pytest_exposed.sockets.table import (
@@ -22,7 +22,6 @@ from pytest_exposed.sockets.table import (
     lines_of,
     parse_default_network,
     parse_endpoints,
-    parse_ipv6_addresses,
 )
 
 Read = Callable[[ContainerProcess], Sockets]
@@ -89,8 +88,7 @@ class Local:
             # sock_diag answers an empty dump for a protocol whose module is missing.
             seen[_key(found)] = sockets + _sctp_endpoints(process), local_ports
         sockets, local_ports = seen[_key(found)]
-        ipv6 = _ipv6_addresses(process)
-        at_host = process.namespace == self._members.host
+        ipv6 = ipv6_addresses(process)
         reading = Reading(
             source=source,
             namespace=process.namespace,
@@ -100,8 +98,8 @@ class Local:
             local_ports=local_ports,
             cgroups=_cgroups(process, sockets),
             held=None,
-            shared=found.target.shares or at_host,
-            at_host=at_host,
+            shared=found.target.shares or found.at_host,
+            at_host=found.at_host,
             default_network=_default_network(found),
         )
         process.prove()
@@ -202,15 +200,6 @@ def _default_network(found: Member) -> IPv4Network | None:
         return parse_default_network(lines, sys.byteorder)
     except OSError as error:
         raise ObservationError(f"net/route can't be read: {error.strerror}") from None
-
-
-def _ipv6_addresses(process: ContainerProcess) -> list[str]:
-    try:
-        return parse_ipv6_addresses(lines_of(process.chunks("net/if_inet6"), "if_inet6"))
-    except FileNotFoundError:  # a kernel without IPv6
-        return []
-    except OSError as error:
-        raise ObservationError(f"net/if_inet6 can't be read: {error.strerror}") from None
 
 
 def _cgroups(process: ContainerProcess, sockets: Iterable[Socket]) -> frozenset[int] | None:

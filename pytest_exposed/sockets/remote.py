@@ -27,6 +27,9 @@ MOST_LINES = 1_000_000
 OF_ADDRESSES = ("if_inet6", "fib_trie", "route")
 """Tables that tell of a namespace's addresses, and not of its sockets."""
 
+NO_SOCKETS = (*OF_ADDRESSES, "uid_map")
+"""Tables without sockets."""
+
 
 class Remote(Protocol):
     """What an engine does for the sources that can't see its kernel."""
@@ -44,6 +47,14 @@ class Remote(Protocol):
 
     def execute(self, container: str, command: Sequence[str]) -> bytes:
         """Return what a command writes that runs in a container."""
+
+
+def addresses_of(target: Target, tables: Mapping[str, list[bytes]]) -> frozenset[str] | None:
+    """Return the addresses by which tables tell the network of a target; None where they don't."""
+    found = ipv4_addresses(tables)
+    if found is not None and target.has_only_ipv6:
+        return found.union(parse_ipv6_addresses(tables.get("if_inet6", [])))
+    return found
 
 
 def ipv4_addresses(tables: Mapping[str, list[bytes]]) -> frozenset[str] | None:
@@ -71,7 +82,7 @@ def reading(
         if name not in tables:
             raise TableError(f"the text has no table {name}")
     for name, lines in tables.items():
-        if name in OF_ADDRESSES:
+        if name in NO_SOCKETS:
             continue
         if name == "sctp/eps":
             found += parse_endpoints(lines)

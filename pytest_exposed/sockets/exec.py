@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from pytest_exposed.errors import ExposedError, ObservationError
@@ -69,7 +70,25 @@ def observe(targets: Sequence[Target], remote: Remote) -> dict[str, Reading | Ob
 
     # After an error what runs already ends with its connection, or after its own time.
     side_by_side([partial(look, x) for x in targets], _AT_ONCE)
-    return {x.id: answers[x.id] for x in targets}
+    return _with_guests(targets, {x.id: answers[x.id] for x in targets})
+
+
+def _with_guests(
+    targets: Sequence[Target], answers: dict[str, Reading | ObservationError]
+) -> dict[str, Reading | ObservationError]:
+    """Return answers in which those are together who share a network with one that may be anyone's.
+
+    A socket has one inode on a kernel: where two containers show the same one, it is one network.
+    """
+    readings = {k: x for k, x in answers.items() if isinstance(x, Reading)}
+    for guest in (x.id for x in targets if x.may_be_anyones and x.id in readings):
+        sockets = set(readings[guest].sockets)
+        together = {k: x for k, x in readings.items() if sockets.intersection(x.sockets)}
+        namespace = min(together, default=guest)
+        for key, reading in together.items():
+            shared = reading.shared or len(together) > 1
+            readings[key] = replace(reading, namespace=("of", namespace), shared=shared)
+    return answers | readings
 
 
 def _observe(target: Target, remote: Remote) -> Reading:

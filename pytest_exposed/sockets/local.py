@@ -154,16 +154,32 @@ class Local:
     def owners(self, container: str, inodes: Collection[int]) -> dict[int, tuple[Owner, ...]]:
         """Return the container's processes that hold each of the sockets, as far as visible."""
         owners: dict[int, set[Owner]] = {}
+        depth = self._depth(container)
         for pid in self.pids.get(container, ())[:_HELD_PROCESSES]:
             try:
                 with self._members.process(container, pid) as process:
                     if held := process.sockets_held().intersection(inodes):
-                        owner = process.owner()
+                        owner = process.owner(depth)
                         for inode in held:
                             owners.setdefault(inode, set()).add(owner)
             except (ObservationError, OSError):
                 continue
         return {inode: tuple(sorted(found)) for inode, found in owners.items()}
+
+    def _depth(self, container: str) -> int | None:
+        """Return in how many pid namespaces the container's own processes are; None if hidden.
+
+        It can run containers, whose processes are in more. The first process of its own pid
+        namespace lives as long as that (pid_namespaces(7)), so none is in fewer.
+        """
+        depths = []
+        for pid in self.pids.get(container, ())[:_HELD_PROCESSES]:
+            try:
+                with self._members.process(container, pid) as process:
+                    depths.append(len(process.pids_inside()))
+            except ObservationError:
+                continue
+        return min(depths, default=None)
 
 
 def _key(found: Member) -> tuple[str, tuple[int, int]]:

@@ -161,8 +161,9 @@ class Members:
         # Podman's file of a network that it made none for is that of the first process itself.
         if own is None or not path or path.startswith("/proc/"):
             return None
-        # Files of other networks have names of their own; that of a host's is another engine's, too.
-        made = identity_of(path) if target.place != "host" else None
+        # The engine's own files have names of their own, but for that of the host's network.
+        unique = target.place != "host" and not target.may_be_anyones
+        made = identity_of(path) if unique else None
         # Where the engine's files are not this mount namespace's, that is another kind of file.
         if made is None or own[0] != made[0]:
             monitor = self._monitor(target, process)

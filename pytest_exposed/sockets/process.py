@@ -246,12 +246,20 @@ class ContainerProcess:
             os.close(fds)
         return inodes
 
-    def owner(self) -> Owner:
-        """Return its name and its pid as its container numbers it."""
+    def owner(self, depth: int | None = None) -> Owner:
+        """Return its name and its pid as its container numbers it.
+
+        depth is that of the container's own pid namespace, as pids_inside tells it: None where it
+        runs no containers, so that it has no others.
+        """
         name = self.read("comm", 64).rstrip(b"\n").decode("utf-8", "backslashreplace")
-        # NStgid has the pid in every pid namespace it is in, from the reader's to its own.
-        match = re.search(rb"^NStgid:[\t 0-9]*?([0-9]+)$", self.read("status", 65536), re.MULTILINE)
-        return Owner(int(match[1]) if match else self.pid, name)
+        pids = self.pids_inside()
+        return Owner(pids[-1 if depth is None else min(depth, len(pids)) - 1], name)
+
+    def pids_inside(self) -> list[int]:
+        """Return its pid in every pid namespace it is in, from the reader's to its own."""
+        match = re.search(rb"^NStgid:([\t 0-9]+)$", self.read("status", 65536), re.MULTILINE)
+        return [int(x) for x in match[1].split()] if match else [self.pid]
 
     def cgroup_directory(self) -> str | None:
         """Return its cgroup2 directory, or None where that is not one that names the container."""

@@ -39,6 +39,8 @@ class Target:
     called where a process may be in another one that it made."""
     addresses_now: Callable[[], frozenset[str]] | None = None
     """Asks the engine for its addresses anew; only called where no process has those: see anew."""
+    may_be_anyones: bool = False
+    """Whether nothing says whose network it is in: it may be any container's."""
 
     @property
     def has_only_ipv6(self) -> bool:

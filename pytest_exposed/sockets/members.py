@@ -10,7 +10,14 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.sockets.monitor import ancestor_of, mounted_namespace, read_file
+from pytest_exposed.sockets.monitor import (
+    ancestor_of,
+    descendants_of,
+    is_monitor_of,
+    mounted_namespace,
+    parent_of,
+    read_file,
+)
 from pytest_exposed.sockets.process import (
     ContainerProcess,
     GoneProcessError,
@@ -46,6 +53,8 @@ class Members:
     pids: dict[str, list[int]] = field(init=False)
     host: tuple[int, int] | None = field(init=False)
     """The network namespace of the first process here; None where hidden."""
+    _monitors: dict[str, int] = field(default_factory=dict, init=False)
+    """Those of containers that no cgroup names."""
     _ids: frozenset[bytes] = field(init=False)
     _users: tuple[int, int] | None = field(init=False)
     """The user namespace of this process, which as root is the host's."""
@@ -173,6 +182,8 @@ class Members:
     def _namespaces(self, target: Target, stack: ExitStack) -> Sequence[ContainerProcess]:
         """Return a process of the container in each network namespace that it has processes in."""
         found: dict[object, ContainerProcess] = {}
+        if not self.pids.get(target.id):
+            self._look_for_its_monitor(target)
         for pid in self.pids.get(target.id, ()):
             try:
                 process = stack.enter_context(self.process(target.id, pid))
@@ -196,7 +207,20 @@ class Members:
 
     def process(self, container: str, pid: int) -> ContainerProcess:
         """Return a process that is to be proven the container's."""
-        return ContainerProcess(pid, self._ids, container.encode(), self.proc)
+        monitor = self._monitors.get(container)
+        return ContainerProcess(pid, self._ids, container.encode(), self.proc, monitor)
+
+    def _look_for_its_monitor(self, target: Target) -> None:
+        """Take a container's processes by their monitor, where no cgroup names the container.
+
+        Engines without the right to make cgroups put containers in none of their own: rootless
+        docker without systemd, podman --cgroups=disabled. The engine's word for the first process
+        is believed where that is a child of a process which is the container's monitor.
+        """
+        parent = parent_of(target.main_pid(), self.proc)
+        if parent is not None and is_monitor_of(parent, target.id.encode(), self.proc):
+            self._monitors[target.id] = parent
+            self.pids[target.id] = descendants_of(parent, self.proc)
 
 
 def _addresses(target: Target, process: ContainerProcess) -> frozenset[str] | None:

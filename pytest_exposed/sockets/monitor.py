@@ -67,16 +67,24 @@ def mounted_namespace(monitor: int, path: str, proc: str) -> tuple[int, int] | N
     """Return device and inode of the network namespace that is mounted at a path.
 
     The path is one of the monitor's mounts, which need not be ours. Following it through
-    /proc/<pid>/root would follow its absolute links, such as /var/run, in our own files.
+    /proc/<pid>/root would follow its absolute links, such as /var/run, in our own files. Folders
+    on its way may be links: rootlesskit makes /run/user/1000 one.
     """
-    wanted = {os.fsencode(x) for x in (path, path.replace("/var/run/", "/run/", 1))}
+    exact: set[tuple[int, int]] = set()
+    alike: set[tuple[int, int]] = set()
+    wanted = os.fsencode(path)
+    ends = b"/" + b"/".join(wanted.split(b"/")[-3:]).lstrip(b"/")
     for line in read_file(monitor, "mountinfo", proc).split(b"\n"):
         words = line.split(b" ")
         # Number, parent, device, root, where it is mounted, ...
-        if len(words) > 4 and words[4] in wanted and (match := _NETWORK.fullmatch(words[3])):
+        if len(words) > 4 and words[4].endswith(ends) and (match := _NETWORK.fullmatch(words[3])):
             major, _, minor = words[2].partition(b":")
-            return os.makedev(int(major), int(minor)), int(match[1])
-    return None
+            found = os.makedev(int(major), int(minor)), int(match[1])
+            alike.add(found)
+            if words[4] == wanted:
+                exact.add(found)
+    chosen = exact or alike
+    return chosen.pop() if len(chosen) == 1 else None
 
 
 def read_file(pid: int, name: str, proc: str) -> bytes:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
+from pytest_exposed.sockets.monitor import ancestor_of, is_monitor_of, parent_in
 from pytest_exposed.sockets.table import TableError
 from pytest_exposed.unpatched import system
 
@@ -115,6 +116,8 @@ class ContainerProcess:
     ids: Collection[bytes]
     id: bytes
     proc: str = "/proc"
+    monitor: int | None = None
+    """The container's monitor, where the engine puts containers in no cgroups: see monitor.py."""
     _fd: int = field(default=-1, init=False)
     _namespace: tuple[int, int] = field(default=(0, 0), init=False)
     _cgroup: bytes = field(default=b"", init=False)
@@ -173,9 +176,20 @@ class ContainerProcess:
             raise GoneProcessError(f"process {self.pid} went to another network namespace")
 
     def _prove_owner(self) -> None:
-        self._cgroup = self.read("cgroup", _CGROUP_LIMIT)
-        if owner_of(self._cgroup, self.ids) != self.id:
+        if self.monitor is not None:
+            proven = self._descends_from(self.monitor)
+        else:
+            self._cgroup = self.read("cgroup", _CGROUP_LIMIT)
+            proven = owner_of(self._cgroup, self.ids) == self.id
+        if not proven:
             raise GoneProcessError(f"process {self.pid} is not, or no longer, the container's")
+
+    def _descends_from(self, monitor: int) -> bool:
+        """Return whether it descends from a process that is the container's monitor still."""
+        parent = parent_in(self.read("stat", _CGROUP_LIMIT))
+        if parent is not None and parent != monitor:
+            parent = ancestor_of(parent, lambda x: x == monitor, self.proc)
+        return parent == monitor and is_monitor_of(monitor, self.id, self.proc)
 
     def _take_a_living_thread(self) -> None:
         """Look through another thread where the first has ended: it has no network any more."""

@@ -14,6 +14,7 @@ from functools import partial
 from uuid import uuid4
 
 from pytest_exposed.errors import ObservationError
+from pytest_exposed.sockets.hidden import NO_CGROUPS, has_no_cgroups
 from pytest_exposed.sockets.process import owner_of
 from pytest_exposed.sockets.reading import (
     Reading,
@@ -208,6 +209,8 @@ def _first_first(
 
 def _reading(processes: Sequence[_Seen], host: bytes, remote: Remote, target: Target) -> Reading:
     if not processes:
+        if has_no_cgroups(remote):
+            raise ObservationError(f"{NO_CGROUPS}, by which the helper tells them apart")
         raise ObservationError(
             "the helper found no process of the container: it has just ended, or the engine's "
             "/proc is mounted with hidepid"

@@ -10,6 +10,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
 from pytest_exposed.errors import ObservationError
+from pytest_exposed.sockets.hidden import NoProcessError
 from pytest_exposed.sockets.monitor import (
     ancestor_of,
     descendants_of,
@@ -194,10 +195,7 @@ class Members:
             else:
                 found[process.namespace] = process
         if not found:
-            raise ObservationError(
-                "no process here is the container's: the engine runs on another kernel or in "
-                "another pid namespace, or /proc is mounted with hidepid"
-            )
+            raise NoProcessError("no process here is the container's")
         if len(found) == 1:
             return tuple(found.values())
         # A container that runs containers has processes in the namespaces of those, too.

@@ -38,6 +38,9 @@ class Remote(Protocol):
     def byteorder(self) -> str:
         """That of the engine's machine: /proc writes addresses as words of that machine."""
 
+    def about(self, name: str) -> str:
+        """Return a field of what the engine tells of itself; empty where it doesn't tell."""
+
     def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
         """Return what a shell script writes that runs in the one helper container.
 

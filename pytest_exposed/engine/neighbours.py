@@ -84,6 +84,10 @@ class Neighbours:
         ]
         return {x: self._seen[x] for x in found if x != identity}
 
+    def shows_udp6(self, identity: str) -> bool:
+        """Return whether a container's UDP sockets of IPv6 would be seen."""
+        return self._seen[identity].shows_udp6
+
     def held(self, identity: str) -> frozenset[int]:
         """Return the inodes of sockets that a container or its neighbours are seen to hold."""
         own = self._seen[identity]

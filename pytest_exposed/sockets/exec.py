@@ -15,6 +15,7 @@ from pytest_exposed.errors import ExposedError, ObservationError
 from pytest_exposed.sockets.reading import Reading, Target, anew, apart, has_left, left, reason_of
 from pytest_exposed.sockets.remote import (
     OF_ADDRESSES,
+    UDP6_STUB,
     Remote,
     addresses_of,
     reading,
@@ -40,7 +41,7 @@ _HEADINGS = (
     ("fib_trie", re.compile(rb"(?:Main|Local|Id [0-9]+):")),
     ("route", re.compile(rb"Iface\tDestination\tGateway.*")),
 )
-_OFTEN = ("udp", "udp6", "fib_trie")
+_OFTEN = ("udp", "udp6", "fib_trie", UDP6_STUB)
 """Tables that are read several times, or that consist of several."""
 _HEADS = re.compile(rb" +sl | ENDPT|[MLI]")
 """How headings begin."""
@@ -117,6 +118,8 @@ def parse(text: bytes) -> dict[str, list[bytes]]:
     current: list[bytes] | None = None
     for line in split_lines(text):
         name = _heading(line)
+        if name == "tcp6" and "udp" in tables:
+            name = UDP6_STUB
         if name is not None:
             if name in tables and name not in _OFTEN:
                 raise TableError(f"the text has two tables {name}")
@@ -130,6 +133,8 @@ def parse(text: bytes) -> dict[str, list[bytes]]:
             raise TableError(f"the text begins with {line[:80]!r}, which is no table of sockets")
         else:
             current.append(line)
+    if any(_heading(x) is None for x in tables.get(UDP6_STUB, ())):
+        raise TableError("the text has two tables tcp6")
     return tables
 
 

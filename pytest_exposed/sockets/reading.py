@@ -83,6 +83,8 @@ class Reading:
     """Whether it is the host's; false too where that can't be seen."""
     default_network: IPv4Network | None = None
     """The network of its default route; None where it has none, or it was not looked up."""
+    shows_udp6: bool = True
+    """Whether UDP sockets of IPv6 would be seen: gVisor shows none."""
 
 
 def reason_of(error: Exception) -> ObservationError:

@@ -27,7 +27,11 @@ MOST_LINES = 1_000_000
 OF_ADDRESSES = ("if_inet6", "fib_trie", "route")
 """Tables that tell of a namespace's addresses, and not of its sockets."""
 
-NO_SOCKETS = (*OF_ADDRESSES, "uid_map")
+UDP6_STUB = "udp6 stub"
+"""What gVisor has instead of a table udp6: the heading of tcp6, and never a row, whatever sockets
+there are (newTaskNetDir in pkg/sentry/fsimpl/proc/task_net.go)."""
+
+NO_SOCKETS = (*OF_ADDRESSES, "uid_map", UDP6_STUB)
 """Tables without sockets."""
 
 
@@ -95,7 +99,8 @@ def reading(
                 parse_table(one, name, byteorder)
             found += parse_table(steady(readings, name), name, byteorder)
         else:
-            found += parse_table(lines, name, byteorder)
+            # gVisor orders rows by the sockets' numbers, not by their states.
+            found += parse_table(lines, name, byteorder, ordered=source != "exec")
     ipv4, ipv6 = ipv4_addresses(tables), parse_ipv6_addresses(tables.get("if_inet6", []))
     default_network = parse_default_network(tables.get("route", []), byteorder)
     return Reading(
@@ -109,6 +114,7 @@ def reading(
         held=None,
         shared=target.shares or at_host,
         at_host=at_host,
+        shows_udp6=UDP6_STUB not in tables,
         default_network=default_network if len(target.addresses) > 1 else None,
     )
 

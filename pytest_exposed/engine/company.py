@@ -37,6 +37,9 @@ class Company:
         places = Places(self._containers.get(x.id, x) for x in everyone)
         self.places = {x: places.of(y) or x for x, y in self._containers.items()}
         """Whose network namespace each is said to be in, by their ids; or "host"."""
+        self._may_be_anyones = {
+            x.id for x in self._containers.values() if places.may_be_anyones(x)
+        }
         # Podman's own process in an infra container listens on nothing: nothing is shared with it.
         self._at_place = Counter(
             y for x, y in self.places.items() if not self._containers[x].is_infra
@@ -71,21 +74,29 @@ class Company:
         """Return a container to be looked at."""
         place = self.places[listed.id]
         others = self._at_place[place] - (not listed.is_infra)
-        shares = place == "host" or others > 0
+        may_be_anyones = listed.id in self._may_be_anyones
+        shares = place == "host" or others > 0 or (may_be_anyones and len(self) > 1)
         return Target(
             listed.id,
             listed.addresses,
             place,
             shares,
             lambda: self.inspect(listed).pid,
-            lambda: self._sandbox(place),
+            lambda: self._sandbox(listed, place),
             lambda: self._observer.inspect(listed).addresses,
+            may_be_anyones,
         )
 
-    def _sandbox(self, place: str) -> str:
-        """Return the file of a network namespace by whose it is; empty where that isn't told."""
-        listed = self._containers.get(place)
-        return self.inspect(listed).sandbox if listed is not None else ""
+    def _sandbox(self, listed: Listed, place: str) -> str:
+        """Return the file of the network namespace of a container, whose it is said to be.
+
+        Empty where that isn't told.
+        """
+        _, of_file, path = (listed.network_mode or "").partition("ns:")
+        if of_file:
+            return path
+        owner = listed if place == "host" else self._containers.get(place)
+        return self.inspect(owner).sandbox if owner is not None else ""
 
     def runs(self, target: Target) -> bool:
         """Return whether a container has processes now."""

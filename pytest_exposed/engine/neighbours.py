@@ -31,8 +31,13 @@ class Places:
             listed = then
         return mode
 
-    def stray(self, listed: Listed) -> bool:
-        """Return whether a container joined one that doesn't run: nothing says whose network."""
+    def may_be_anyones(self, listed: Listed) -> bool:
+        """Return whether nothing says whose network a container is in.
+
+        It joined a container that doesn't run, or the namespace of a file (podman's ns:PATH).
+        """
+        if (listed.network_mode or "").startswith("ns:"):
+            return True
         place = self.of(listed)
         return place not in (None, "host") and place not in self._known
 
@@ -43,11 +48,13 @@ def with_neighbours(wanted: Sequence[Listed], everyone: Sequence[Listed]) -> lis
     everyone = [*everyone, *(x for x in wanted if x.id not in running)]
     places = Places(everyone)
     theirs = {places.of(x) for x in wanted}
-    if None in theirs or any(map(places.stray, wanted)):
+    if None in theirs or any(map(places.may_be_anyones, wanted)):
         return list(everyone)
     chosen = {x.id for x in wanted}
     return [
-        x for x in everyone if x.id in chosen or places.of(x) in (*theirs, None) or places.stray(x)
+        x
+        for x in everyone
+        if x.id in chosen or places.of(x) in (*theirs, None) or places.may_be_anyones(x)
     ]
 
 
@@ -76,6 +83,10 @@ class Neighbours:
             if _names_as(self._seen[x]) != _names_as(own)
         ]
         return {x: self._seen[x] for x in found if x != identity}
+
+    def shows_udp6(self, identity: str) -> bool:
+        """Return whether a container's UDP sockets of IPv6 would be seen."""
+        return self._seen[identity].shows_udp6
 
     def held(self, identity: str) -> frozenset[int]:
         """Return the inodes of sockets that a container or its neighbours are seen to hold."""

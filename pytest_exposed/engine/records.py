@@ -131,8 +131,8 @@ class Listed:
 
     @property
     def addresses(self) -> frozenset[str]:
-        """Its IPv4 addresses in its networks."""
-        return _ipv4(self.endpoints)
+        """Its IPv4 addresses in its networks, or its IPv6 addresses where it has none of these."""
+        return _telling(self.endpoints)
 
     @property
     def is_infra(self) -> bool:
@@ -206,8 +206,10 @@ def _host_addresses(record: JsonObject) -> frozenset[str] | None:
     return frozenset(as_texts(found)) if isinstance(found, list) else None
 
 
-def _ipv4(endpoints: Iterable[Endpoint]) -> frozenset[str]:
-    return frozenset(x.ipv4 for x in endpoints if x.ipv4)
+def _telling(endpoints: Iterable[Endpoint]) -> frozenset[str]:
+    endpoints = tuple(endpoints)
+    ipv4 = frozenset(x.ipv4 for x in endpoints if x.ipv4)
+    return ipv4 or frozenset(x.ipv6 for x in endpoints if x.ipv6)
 
 
 def _ports(entries: object) -> tuple[Ports, tuple[Publication, ...]]:
@@ -271,8 +273,8 @@ class Inspected:
 
     @property
     def addresses(self) -> frozenset[str]:
-        """Its IPv4 addresses in its networks."""
-        return _ipv4(self.endpoints)
+        """Its IPv4 addresses in its networks, or its IPv6 addresses where it has none of these."""
+        return _telling(self.endpoints)
 
     @classmethod
     def from_record(cls, record: JsonObject) -> Inspected:

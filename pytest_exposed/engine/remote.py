@@ -10,6 +10,7 @@ from pytest_exposed.engine.api import LostError
 from pytest_exposed.engine.helper import NO_COMMAND, Helper, remove_leftovers
 from pytest_exposed.engine.image_records import tags
 from pytest_exposed.engine.transport import frames
+from pytest_exposed.engine.untyped import JsonObject, as_text
 from pytest_exposed.errors import (
     ConfigurationError,
     EngineError,
@@ -45,17 +46,20 @@ class EngineRemote:
         self._helping = new_lock()
         self._closed = False
         self._swept = False
-        self._byteorder: str | None = None
+        self._info: JsonObject | None = None
 
     @property
     def byteorder(self) -> str:
         """That of the engine's machine."""
-        if self._byteorder is None:
-            machine = ""
+        return "big" if self.about("Architecture") in _BIG_ENDIAN else "little"
+
+    def about(self, name: str) -> str:
+        """Return a field of what the engine tells of itself; empty where it doesn't tell."""
+        if self._info is None:
+            self._info = {}
             with suppress(EngineError):  # one that tells its containers, and nothing of itself
-                machine = str(self._api.info().get("Architecture"))
-            self._byteorder = "big" if machine in _BIG_ENDIAN else "little"
-        return self._byteorder
+                self._info = self._api.info()
+        return as_text(self._info.get(name))
 
     def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
         """Return what a shell script writes that runs in the one helper container.

@@ -211,6 +211,8 @@ class Round:
             where = where if several else f"with --network {inspected.network_mode}"
             notes.append(f"-p {printable(', '.join(vain))} has no effect {printable(where)}")
         notes += [listed.untold] if listed.untold else []
+        if not reading.shows_udp6:
+            notes.append("its runtime doesn't show UDP over IPv6")
         if reading.addresses == frozenset() and not reading.ipv6:
             notes.append("its network has no address but loopback: nothing outside can reach it")
         return notes

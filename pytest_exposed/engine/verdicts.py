@@ -89,7 +89,20 @@ class Verdicts:
         return self._observer.acceptance.applied(container, found, today())
 
     def _certain(self, container: Container, verdict: Verdict) -> Verdict:
-        """Return the verdict, unless a neighbour that was not seen may answer a publication."""
+        """Return the verdict, unless what was not seen may listen where nothing seems to.
+
+        That is a socket of the container, or a neighbour that answers a publication.
+        """
+        if not isinstance(verdict, ObservationError) and not self._neighbours.shows_udp6(
+            container.id
+        ):
+            heard = {x.port for x in container.listeners}
+            for port in sorted({x.port for x in verdict if x.port is not None} - heard):
+                if port.protocol == "udp":
+                    return ObservationError(
+                        f"whether something listens on {port} can't be told: the runtime of "
+                        f"{container} doesn't show UDP over IPv6, as gVisor's /proc does not"
+                    )
         published = {x.port for x in container.published}
         if isinstance(verdict, ObservationError) or not any(x.port in published for x in verdict):
             return verdict

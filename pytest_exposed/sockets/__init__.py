@@ -8,6 +8,7 @@ from pytest_exposed.errors import ExposedError, ObservationError
 from pytest_exposed.model import Process
 from pytest_exposed.sockets import exec as exec_
 from pytest_exposed.sockets import helper, netlink, procfs
+from pytest_exposed.sockets.hidden import NoProcessError, why_no_process
 from pytest_exposed.sockets.local import Local
 from pytest_exposed.sockets.reading import LeftError, Reading, Target, reason_of
 from pytest_exposed.sockets.remote import Remote
@@ -102,9 +103,15 @@ class Look:
             )
             return {x.id: why for x in targets}
         if source == "procfs":
-            return self._local.observe(targets, source, procfs.sockets)
+            return self._explained(self._local.observe(targets, source, procfs.sockets))
         with netlink.reader() as reader:
-            return self._local.observe(targets, source, reader.sockets, reader.ahead)
+            read = self._local.observe(targets, source, reader.sockets, reader.ahead)
+        return self._explained(read)
+
+    def _explained(self, answers: Readings) -> Readings:
+        """Return answers that say why no process of a container was found."""
+        hidden = [k for k, x in answers.items() if isinstance(x, NoProcessError)]
+        return answers | dict.fromkeys(hidden, why_no_process(self._remote)) if hidden else answers
 
     def owners(self, container: str, inodes: Collection[int]) -> dict[int, tuple[Process, ...]]:
         """Return the processes of a container that hold each of the sockets, as far as visible."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from pytest_exposed.errors import ExposedError, ObservationError
-from pytest_exposed.sockets.reading import Reading, Target, anew, has_left, left, reason_of
+from pytest_exposed.sockets.reading import Reading, Target, anew, apart, has_left, left, reason_of
 from pytest_exposed.sockets.remote import (
     OF_ADDRESSES,
+    UDP6_STUB,
     Remote,
-    ipv4_addresses,
+    addresses_of,
     reading,
     split_lines,
 )
@@ -24,7 +26,10 @@ from pytest_exposed.unpatched import side_by_side
 
 _FILES = ("tcp", "tcp6", *["udp"] * READINGS, *["udp6"] * READINGS, "sctp/eps", *OF_ADDRESSES)
 
-COMMAND = ("cat", *(f"/proc/self/net/{x}" for x in _FILES))
+# Those of the process that reads, and of the container's first one, which may have made its own.
+_MAPS = ("/proc/self/uid_map", "/proc/1/uid_map")
+
+COMMAND = ("cat", *(f"/proc/self/net/{x}" for x in _FILES), *_MAPS)
 
 # `cat` of several files goes on after one that is missing: tables are told apart by their headings.
 _HEADINGS = (
@@ -36,10 +41,12 @@ _HEADINGS = (
     ("fib_trie", re.compile(rb"(?:Main|Local|Id [0-9]+):")),
     ("route", re.compile(rb"Iface\tDestination\tGateway.*")),
 )
-_OFTEN = ("udp", "udp6", "fib_trie")
+_OFTEN = ("udp", "udp6", "fib_trie", UDP6_STUB)
 """Tables that are read several times, or that consist of several."""
 _HEADS = re.compile(rb" +sl | ENDPT|[MLI]")
 """How headings begin."""
+_USERS = re.compile(rb"( +[0-9]{1,10}){3}")
+"""A line of a map of user ids (uid_m_show in kernel/user_namespace.c)."""
 _IPV6_ADDRESS = re.compile(rb"[0-9a-f]{32}( [0-9a-f]{2,8}){4} +[^ ]+")
 
 
@@ -64,7 +71,25 @@ def observe(targets: Sequence[Target], remote: Remote) -> dict[str, Reading | Ob
 
     # After an error what runs already ends with its connection, or after its own time.
     side_by_side([partial(look, x) for x in targets], _AT_ONCE)
-    return {x.id: answers[x.id] for x in targets}
+    return _with_guests(targets, {x.id: answers[x.id] for x in targets})
+
+
+def _with_guests(
+    targets: Sequence[Target], answers: dict[str, Reading | ObservationError]
+) -> dict[str, Reading | ObservationError]:
+    """Return answers in which those are together who share a network with one that may be anyone's.
+
+    A socket has one inode on a kernel: where two containers show the same one, it is one network.
+    """
+    readings = {k: x for k, x in answers.items() if isinstance(x, Reading)}
+    for guest in (x.id for x in targets if x.may_be_anyones and x.id in readings):
+        sockets = set(readings[guest].sockets)
+        together = {k: x for k, x in readings.items() if sockets.intersection(x.sockets)}
+        namespace = min(together, default=guest)
+        for key, reading in together.items():
+            shared = reading.shared or len(together) > 1
+            readings[key] = replace(reading, namespace=("of", namespace), shared=shared)
+    return answers | readings
 
 
 def _observe(target: Target, remote: Remote) -> Reading:
@@ -72,11 +97,19 @@ def _observe(target: Target, remote: Remote) -> Reading:
 
     def look(target: Target) -> Reading:
         # It runs in the namespaces that the container's first process is in now.
-        if has_left(target, ipv4_addresses(tables), at_host=None):
+        if has_left(target, addresses_of(target, tables), at_host=None):
             raise left(target)
+        if target.has_no_address and _has_users_apart(tables.get("uid_map", [])):
+            raise apart()
         return reading("exec", target, target.place, tables, remote.byteorder)
 
     return anew(target, look)
+
+
+def _has_users_apart(maps: Sequence[bytes]) -> bool:
+    """Return whether the first half of the lines of two maps of user ids is not the second one."""
+    half = len(maps) // 2
+    return maps[:half] != maps[half:]
 
 
 def parse(text: bytes) -> dict[str, list[bytes]]:
@@ -85,6 +118,8 @@ def parse(text: bytes) -> dict[str, list[bytes]]:
     current: list[bytes] | None = None
     for line in split_lines(text):
         name = _heading(line)
+        if name == "tcp6" and "udp" in tables:
+            name = UDP6_STUB
         if name is not None:
             if name in tables and name not in _OFTEN:
                 raise TableError(f"the text has two tables {name}")
@@ -92,10 +127,14 @@ def parse(text: bytes) -> dict[str, list[bytes]]:
             current.append(line)
         elif _IPV6_ADDRESS.fullmatch(line):
             tables.setdefault("if_inet6", []).append(line)
+        elif _USERS.fullmatch(line):
+            tables.setdefault("uid_map", []).append(line)
         elif current is None:
             raise TableError(f"the text begins with {line[:80]!r}, which is no table of sockets")
         else:
             current.append(line)
+    if any(_heading(x) is None for x in tables.get(UDP6_STUB, ())):
+        raise TableError("the text has two tables tcp6")
     return tables
 
 

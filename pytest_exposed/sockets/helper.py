@@ -14,12 +14,14 @@ from functools import partial
 from uuid import uuid4
 
 from pytest_exposed.errors import ObservationError
+from pytest_exposed.sockets.hidden import NO_CGROUPS, has_no_cgroups
 from pytest_exposed.sockets.process import owner_of
 from pytest_exposed.sockets.reading import (
     Reading,
     Target,
     ambiguous,
     anew,
+    apart,
     has_left,
     left,
     with_shared,
@@ -28,7 +30,7 @@ from pytest_exposed.sockets.remote import (
     LIMIT,
     OF_ADDRESSES,
     Remote,
-    ipv4_addresses,
+    addresses_of,
     reading,
     split_lines,
 )
@@ -41,9 +43,13 @@ _TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", *OF_ADDRESSES)
 # line, stands at the end of the answer, the others are containers. Only processes of these are
 # printed, and of each container one for every network namespace that it has processes in: test's
 # -ef compares device and inode of net/tcp, which are a namespace's own. A namespace is called by
-# its first process. Tables of UDP are written READINGS times: see table.steady.
+# its first process. The engine's host network is that of the shell's parent, its monitor (see
+# monitor.py): the first process need not be in it. Tables of UDP are written READINGS times: see table.steady.
 SCRIPT = r"""
 cat /dev/null || { echo "@no cat"; exit 127; }
+engine=/proc/$PPID
+[ -e "$engine/net/tcp" ] || engine=/proc/1
+users=$(cat "$engine/uid_map" 2>/dev/null)
 whose() {
     own=
     while IFS= read -r line; do
@@ -61,6 +67,7 @@ show() {
     echo "@process ${1#/proc/}"
     command exec 9< "$1/net/tcp" || return  # bare, a failing exec ends the shell
     echo "@namespace ${2#/proc/}"
+    [ -z "$users" ] || [ "$users" = "$(cat "$1/uid_map" 2>/dev/null)" ] || echo "@apart"
     echo "@before"
     cat "$1/cgroup"
     for table in tcp tcp6 udp udp6 sctp/eps if_inet6 fib_trie route; do
@@ -101,7 +108,7 @@ look() {
             [ "$p/net/tcp" -ef "$first/net/tcp" ] && space=$first && break
         done
         [ -n "$space" ] || { space=$p; spaces="$spaces $p"; }
-        [ "$p/net/tcp" -ef /proc/1/net/tcp ] && host=${space#/proc/}
+        [ "$p/net/tcp" -ef "$engine/net/tcp" ] && host=${space#/proc/}
         shown="$shown $own:$p"
         show "$p" "$space"
     done
@@ -124,6 +131,8 @@ class _Seen:
     cgroups: list[bytes] = field(default_factory=list)
     tables: dict[str, list[bytes]] = field(default_factory=dict)
     ended: bool = False
+    apart: bool = False
+    """Whether it is in another user namespace than the engine."""
 
     def take(self, word: bytes, value: bytes, lines: list[bytes]) -> bool:
         """Take in a part of the text; return whether it is one of a process."""
@@ -137,6 +146,8 @@ class _Seen:
                 self.tables[value.decode()] = lines
         elif word == b"@end":
             self.ended = True
+        elif word == b"@apart":
+            self.apart = True
         else:
             return False
         return True
@@ -198,6 +209,8 @@ def _first_first(
 
 def _reading(processes: Sequence[_Seen], host: bytes, remote: Remote, target: Target) -> Reading:
     if not processes:
+        if has_no_cgroups(remote):
+            raise ObservationError(f"{NO_CGROUPS}, by which the helper tells them apart")
         raise ObservationError(
             "the helper found no process of the container: it has just ended, or the engine's "
             "/proc is mounted with hidepid"
@@ -205,12 +218,14 @@ def _reading(processes: Sequence[_Seen], host: bytes, remote: Remote, target: Ta
     found = []
     for process in processes:
         at_host = process.namespaces[0] == host if host else None
-        if not has_left(target, ipv4_addresses(process.tables), at_host=at_host):
+        if not has_left(target, addresses_of(target, process.tables), at_host=at_host):
             found.append(process)
     if not found:
         raise left(target)
     if len(found) > 1 and target.addresses:
         raise ambiguous(len(found))
+    if found[0].apart and target.has_no_address:
+        raise apart()
     namespace, tables = found[0].namespaces[0], found[0].tables
     at_host = namespace == host
     return reading("helper", target, namespace, tables, remote.byteorder, at_host=at_host)
@@ -250,7 +265,7 @@ def _pid(text: bytes) -> int:
     return int(text)
 
 
-_MARK = re.compile(rb"@(?:process|alike|namespace|before|table|after|end|host|done)(?: [^\n]*)?")
+_MARK = re.compile(rb"@(?:process|alike|apart|namespace|before|table|after|end|host|done)(?: [^\n]*)?")
 
 
 def _parts(lines: list[bytes]) -> Iterator[tuple[bytes, list[bytes]]]:

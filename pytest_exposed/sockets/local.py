@@ -14,7 +14,7 @@ from ipaddress import IPv4Network
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
-from pytest_exposed.sockets.members import Member, Members
+from pytest_exposed.sockets.members import Member, Members, ipv6_addresses
 from pytest_exposed.sockets.process import ContainerProcess, GoneProcessError
 from pytest_exposed.sockets.reading import DNS, Reading, Sockets, Target, reason_of, with_shared
 from pytest_exposed.sockets.table import (
@@ -22,7 +22,6 @@ from pytest_exposed.sockets.table import (
     lines_of,
     parse_default_network,
     parse_endpoints,
-    parse_ipv6_addresses,
 )
 
 Read = Callable[[ContainerProcess], Sockets]
@@ -89,8 +88,7 @@ class Local:
             # sock_diag answers an empty dump for a protocol whose module is missing.
             seen[_key(found)] = sockets + _sctp_endpoints(process), local_ports
         sockets, local_ports = seen[_key(found)]
-        ipv6 = _ipv6_addresses(process)
-        at_host = process.namespace == self._members.host
+        ipv6 = ipv6_addresses(process)
         reading = Reading(
             source=source,
             namespace=process.namespace,
@@ -100,8 +98,8 @@ class Local:
             local_ports=local_ports,
             cgroups=_cgroups(process, sockets),
             held=None,
-            shared=found.target.shares or at_host,
-            at_host=at_host,
+            shared=found.target.shares or found.at_host,
+            at_host=found.at_host,
             default_network=_default_network(found),
         )
         process.prove()
@@ -156,16 +154,32 @@ class Local:
     def owners(self, container: str, inodes: Collection[int]) -> dict[int, tuple[Owner, ...]]:
         """Return the container's processes that hold each of the sockets, as far as visible."""
         owners: dict[int, set[Owner]] = {}
+        depth = self._depth(container)
         for pid in self.pids.get(container, ())[:_HELD_PROCESSES]:
             try:
                 with self._members.process(container, pid) as process:
                     if held := process.sockets_held().intersection(inodes):
-                        owner = process.owner()
+                        owner = process.owner(depth)
                         for inode in held:
                             owners.setdefault(inode, set()).add(owner)
             except (ObservationError, OSError):
                 continue
         return {inode: tuple(sorted(found)) for inode, found in owners.items()}
+
+    def _depth(self, container: str) -> int | None:
+        """Return in how many pid namespaces the container's own processes are; None if hidden.
+
+        It can run containers, whose processes are in more. The first process of its own pid
+        namespace lives as long as that (pid_namespaces(7)), so none is in fewer.
+        """
+        depths = []
+        for pid in self.pids.get(container, ())[:_HELD_PROCESSES]:
+            try:
+                with self._members.process(container, pid) as process:
+                    depths.append(len(process.pids_inside()))
+            except ObservationError:
+                continue
+        return min(depths, default=None)
 
 
 def _key(found: Member) -> tuple[str, tuple[int, int]]:
@@ -202,15 +216,6 @@ def _default_network(found: Member) -> IPv4Network | None:
         return parse_default_network(lines, sys.byteorder)
     except OSError as error:
         raise ObservationError(f"net/route can't be read: {error.strerror}") from None
-
-
-def _ipv6_addresses(process: ContainerProcess) -> list[str]:
-    try:
-        return parse_ipv6_addresses(lines_of(process.chunks("net/if_inet6"), "if_inet6"))
-    except FileNotFoundError:  # a kernel without IPv6
-        return []
-    except OSError as error:
-        raise ObservationError(f"net/if_inet6 can't be read: {error.strerror}") from None
 
 
 def _cgroups(process: ContainerProcess, sockets: Iterable[Socket]) -> frozenset[int] | None:

@@ -10,6 +10,15 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
 from pytest_exposed.errors import ObservationError
+from pytest_exposed.sockets.hidden import NoProcessError
+from pytest_exposed.sockets.monitor import (
+    ancestor_of,
+    descendants_of,
+    is_monitor_of,
+    mounted_namespace,
+    parent_of,
+    read_file,
+)
 from pytest_exposed.sockets.process import (
     ContainerProcess,
     GoneProcessError,
@@ -17,8 +26,8 @@ from pytest_exposed.sockets.process import (
     namespace_of,
     pids_of,
 )
-from pytest_exposed.sockets.reading import Target, ambiguous, anew, has_left, left
-from pytest_exposed.sockets.table import parse_ipv4_addresses
+from pytest_exposed.sockets.reading import Target, ambiguous, anew, apart, has_left, left
+from pytest_exposed.sockets.table import lines_of, parse_ipv4_addresses, parse_ipv6_addresses
 
 _ADDRESSES_LIMIT = 4 << 20
 
@@ -30,7 +39,9 @@ class Member:
     target: Target
     process: ContainerProcess
     addresses: frozenset[str] | None
-    """The IPv4 addresses of that network; None where not looked up."""
+    """Those of that network that tell it, IPv4's at least; None where not looked up."""
+    at_host: bool
+    """Whether it is the engine's host's; false too where that can't be seen."""
 
 
 @dataclass(slots=True)
@@ -42,7 +53,9 @@ class Members:
     proc: str = "/proc"
     pids: dict[str, list[int]] = field(init=False)
     host: tuple[int, int] | None = field(init=False)
-    """The network namespace of the host's first process; None where hidden."""
+    """The network namespace of the first process here; None where hidden."""
+    _monitors: dict[str, int] = field(default_factory=dict, init=False)
+    """Those of containers that no cgroup names."""
     _ids: frozenset[bytes] = field(init=False)
     _users: tuple[int, int] | None = field(init=False)
     """The user namespace of this process, which as root is the host's."""
@@ -86,48 +99,92 @@ class Members:
     def _choose(self, target: Target, candidates: Sequence[ContainerProcess]) -> Member:
         found = []
         for process in candidates:
-            at_host = None if self.host is None else process.namespace == self.host
-            addresses = None if at_host else _ipv4_addresses(process)
+            at_host = self._is_at_host(target, process)
+            addresses = None if at_host else _addresses(target, process)
+            member = Member(target, process, addresses, at_host=bool(at_host))
             if has_left(target, addresses, at_host=at_host):
                 # One that changed its own addresses is where it was.
                 if not at_host and self._is_the_engines(target, process):
-                    return Member(target, process, addresses)
+                    return replace(member, at_host=target.place == "host")
                 continue
             own = None if at_host else self._is_its_own(target, process, alone=len(candidates) == 1)
             if own:
-                return Member(target, process, addresses)
+                return member
             if own is None:
-                found.append(Member(target, process, addresses))
+                found.append(member)
         if not found:
             raise left(target)
         if len(found) > 1 and target.addresses:
             raise ambiguous(len(found))
         return found[0]
 
+    def _is_at_host(self, target: Target, process: ContainerProcess) -> bool | None:
+        """Return whether a process is in its engine's host network; None where nothing tells.
+
+        The engine may be in a network namespace of its own, as rootless docker and one in a
+        container are: its monitors are in that, and the first process here is not.
+        """
+        if target.place != "host":
+            return None if self.host is None else process.namespace == self.host
+        monitor = self._monitor(target, process)
+        host = namespace_of(f"{self.proc}/{monitor}") if monitor is not None else None
+        if host is None or monitor != self._monitor(target, process):  # it ended meanwhile
+            host = self.host
+        return None if host is None else process.namespace == host
+
+    def _monitor(self, target: Target, process: ContainerProcess) -> int | None:
+        """Return the pid of the container's monitor: the first ancestor that is no process of it."""
+        members = set(self.pids.get(target.id, ()))
+        return ancestor_of(process.pid, lambda x: x not in members, self.proc)
+
     def _is_its_own(self, target: Target, process: ContainerProcess, *, alone: bool) -> bool | None:
         """Return whether a namespace is the one that the engine made; None where nothing tells.
 
         A user namespace of one's own, which needs no privilege, is enough to make a network in
         which any address can be had. So where all its processes are in one network, and that which
-        is asked is in our own user namespace, the engine is not asked.
+        is asked is in our own user namespace, the engine is not asked: unless no address says that
+        the network is the container's.
         """
         users = process.identity("ns/user")
-        if users is None or (alone and users == self._users):
+        if alone and users == self._users and not target.has_no_address:
             return None
-        return self._is_the_engines(target, process)
+        own = self._is_the_engines(target, process) if users is not None else None
+        if own is None and target.has_no_address and self._has_users_apart(target, process):
+            raise apart()
+        return own
 
-    @staticmethod
-    def _is_the_engines(target: Target, process: ContainerProcess) -> bool | None:
+    def _has_users_apart(self, target: Target, process: ContainerProcess) -> bool:
+        """Return whether a process is in another user namespace than its container's monitor.
+
+        Maps of user ids can be seen by everybody (user_namespaces(7)).
+        """
+        monitor = self._monitor(target, process)
+        if monitor is None:
+            return False
+        maps = read_file(monitor, "uid_map", self.proc), read_file(process.pid, "uid_map", self.proc)
+        return all(maps) and maps[0] != maps[1]
+
+    def _is_the_engines(self, target: Target, process: ContainerProcess) -> bool | None:
         """Return whether a process is in the namespace that the engine has a file of."""
-        own, made = process.identity("ns/net"), identity_of(target.sandbox())
-        # Where the engine's files are not this mount namespace's, that is another kind of file.
-        if own is None or made is None or own[0] != made[0]:
+        own = process.identity("ns/net")
+        path = target.sandbox() if own is not None else ""
+        # Podman's file of a network that it made none for is that of the first process itself.
+        if own is None or not path or path.startswith("/proc/"):
             return None
-        return own == made
+        # The engine's own files have names of their own, but for that of the host's network.
+        unique = target.place != "host" and not target.may_be_anyones
+        made = identity_of(path) if unique else None
+        # Where the engine's files are not this mount namespace's, that is another kind of file.
+        if made is None or own[0] != made[0]:
+            monitor = self._monitor(target, process)
+            made = mounted_namespace(monitor, path, self.proc) if monitor is not None else None
+        return None if made is None else own == made
 
     def _namespaces(self, target: Target, stack: ExitStack) -> Sequence[ContainerProcess]:
         """Return a process of the container in each network namespace that it has processes in."""
         found: dict[object, ContainerProcess] = {}
+        if not self.pids.get(target.id):
+            self._look_for_its_monitor(target)
         for pid in self.pids.get(target.id, ()):
             try:
                 process = stack.enter_context(self.process(target.id, pid))
@@ -138,10 +195,7 @@ class Members:
             else:
                 found[process.namespace] = process
         if not found:
-            raise ObservationError(
-                "no process here is the container's: the engine runs on another kernel or in "
-                "another pid namespace, or /proc is mounted with hidepid"
-            )
+            raise NoProcessError("no process here is the container's")
         if len(found) == 1:
             return tuple(found.values())
         # A container that runs containers has processes in the namespaces of those, too.
@@ -151,11 +205,37 @@ class Members:
 
     def process(self, container: str, pid: int) -> ContainerProcess:
         """Return a process that is to be proven the container's."""
-        return ContainerProcess(pid, self._ids, container.encode(), self.proc)
+        monitor = self._monitors.get(container)
+        return ContainerProcess(pid, self._ids, container.encode(), self.proc, monitor)
+
+    def _look_for_its_monitor(self, target: Target) -> None:
+        """Take a container's processes by their monitor, where no cgroup names the container.
+
+        Engines without the right to make cgroups put containers in none of their own: rootless
+        docker without systemd, podman --cgroups=disabled. The engine's word for the first process
+        is believed where that is a child of a process which is the container's monitor.
+        """
+        parent = parent_of(target.main_pid(), self.proc)
+        if parent is not None and is_monitor_of(parent, target.id.encode(), self.proc):
+            self._monitors[target.id] = parent
+            self.pids[target.id] = descendants_of(parent, self.proc)
 
 
-def _ipv4_addresses(process: ContainerProcess) -> frozenset[str] | None:
+def _addresses(target: Target, process: ContainerProcess) -> frozenset[str] | None:
     try:
-        return parse_ipv4_addresses(process.read("net/fib_trie", _ADDRESSES_LIMIT))
+        found = parse_ipv4_addresses(process.read("net/fib_trie", _ADDRESSES_LIMIT))
     except ObservationError:  # a host with a routing table of megabytes: not worth the look
         return None
+    if found is not None and target.has_only_ipv6:
+        return found.union(ipv6_addresses(process))
+    return found
+
+
+def ipv6_addresses(process: ContainerProcess) -> list[str]:
+    """Return the IPv6 addresses of a process's network, loopback's left out."""
+    try:
+        return parse_ipv6_addresses(lines_of(process.chunks("net/if_inet6"), "if_inet6"))
+    except FileNotFoundError:  # a kernel without IPv6
+        return []
+    except OSError as error:
+        raise ObservationError(f"net/if_inet6 can't be read: {error.strerror}") from None

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
+from pytest_exposed.sockets.monitor import ancestor_of, is_monitor_of, parent_in
 from pytest_exposed.sockets.table import TableError
 from pytest_exposed.unpatched import system
 
@@ -115,6 +116,8 @@ class ContainerProcess:
     ids: Collection[bytes]
     id: bytes
     proc: str = "/proc"
+    monitor: int | None = None
+    """The container's monitor, where the engine puts containers in no cgroups: see monitor.py."""
     _fd: int = field(default=-1, init=False)
     _namespace: tuple[int, int] = field(default=(0, 0), init=False)
     _cgroup: bytes = field(default=b"", init=False)
@@ -173,9 +176,20 @@ class ContainerProcess:
             raise GoneProcessError(f"process {self.pid} went to another network namespace")
 
     def _prove_owner(self) -> None:
-        self._cgroup = self.read("cgroup", _CGROUP_LIMIT)
-        if owner_of(self._cgroup, self.ids) != self.id:
+        if self.monitor is not None:
+            proven = self._descends_from(self.monitor)
+        else:
+            self._cgroup = self.read("cgroup", _CGROUP_LIMIT)
+            proven = owner_of(self._cgroup, self.ids) == self.id
+        if not proven:
             raise GoneProcessError(f"process {self.pid} is not, or no longer, the container's")
+
+    def _descends_from(self, monitor: int) -> bool:
+        """Return whether it descends from a process that is the container's monitor still."""
+        parent = parent_in(self.read("stat", _CGROUP_LIMIT))
+        if parent is not None and parent != monitor:
+            parent = ancestor_of(parent, lambda x: x == monitor, self.proc)
+        return parent == monitor and is_monitor_of(monitor, self.id, self.proc)
 
     def _take_a_living_thread(self) -> None:
         """Look through another thread where the first has ended: it has no network any more."""
@@ -246,12 +260,20 @@ class ContainerProcess:
             os.close(fds)
         return inodes
 
-    def owner(self) -> Owner:
-        """Return its name and its pid as its container numbers it."""
+    def owner(self, depth: int | None = None) -> Owner:
+        """Return its name and its pid as its container numbers it.
+
+        depth is that of the container's own pid namespace, as pids_inside tells it: None where it
+        runs no containers, so that it has no others.
+        """
         name = self.read("comm", 64).rstrip(b"\n").decode("utf-8", "backslashreplace")
-        # NStgid has the pid in every pid namespace it is in, from the reader's to its own.
-        match = re.search(rb"^NStgid:[\t 0-9]*?([0-9]+)$", self.read("status", 65536), re.MULTILINE)
-        return Owner(int(match[1]) if match else self.pid, name)
+        pids = self.pids_inside()
+        return Owner(pids[-1 if depth is None else min(depth, len(pids)) - 1], name)
+
+    def pids_inside(self) -> list[int]:
+        """Return its pid in every pid namespace it is in, from the reader's to its own."""
+        match = re.search(rb"^NStgid:([\t 0-9]+)$", self.read("status", 65536), re.MULTILINE)
+        return [int(x) for x in match[1].split()] if match else [self.pid]
 
     def cgroup_directory(self) -> str | None:
         """Return its cgroup2 directory, or None where that is not one that names the container."""

@@ -27,7 +27,7 @@ class Target:
 
     id: str
     addresses: frozenset[str]
-    """Its addresses in its networks; empty where it has none of its own."""
+    """Its IPv4 addresses in its networks, or its IPv6 addresses where it has none of these."""
     place: str
     """Whose network namespace it is said to be in: its own id, another's, or "host"."""
     shares: bool
@@ -39,6 +39,18 @@ class Target:
     called where a process may be in another one that it made."""
     addresses_now: Callable[[], frozenset[str]] | None = None
     """Asks the engine for its addresses anew; only called where no process has those: see anew."""
+    may_be_anyones: bool = False
+    """Whether nothing says whose network it is in: it may be any container's."""
+
+    @property
+    def has_only_ipv6(self) -> bool:
+        """Whether its addresses are those of IPv6."""
+        return any(":" in x for x in self.addresses)
+
+    @property
+    def has_no_address(self) -> bool:
+        """Whether the network is its own, and no address tells which it is."""
+        return self.place == self.id and not self.addresses
 
     def now(self) -> Target:
         """Return the target with the addresses that it has now."""
@@ -71,6 +83,8 @@ class Reading:
     """Whether it is the host's; false too where that can't be seen."""
     default_network: IPv4Network | None = None
     """The network of its default route; None where it has none, or it was not looked up."""
+    shows_udp6: bool = True
+    """Whether UDP sockets of IPv6 would be seen: gVisor shows none."""
 
 
 def reason_of(error: Exception) -> ObservationError:
@@ -104,6 +118,14 @@ def ambiguous(namespaces: int) -> ObservationError:
     return ObservationError(
         f"it has processes in {namespaces} network namespaces with its address, and which is its "
         "own can't be told"
+    )
+
+
+def apart() -> ObservationError:
+    """Return the error of a container in a user namespace, and perhaps a network, of its making."""
+    return ObservationError(
+        "it runs in a user namespace of its own and the engine lists no address for it: whether it "
+        "is still in the network that the engine made can't be told; root on the engine's host can"
     )
 
 

@@ -27,6 +27,13 @@ MOST_LINES = 1_000_000
 OF_ADDRESSES = ("if_inet6", "fib_trie", "route")
 """Tables that tell of a namespace's addresses, and not of its sockets."""
 
+UDP6_STUB = "udp6 stub"
+"""What gVisor has instead of a table udp6: the heading of tcp6, and never a row, whatever sockets
+there are (newTaskNetDir in pkg/sentry/fsimpl/proc/task_net.go)."""
+
+NO_SOCKETS = (*OF_ADDRESSES, "uid_map", UDP6_STUB)
+"""Tables without sockets."""
+
 
 class Remote(Protocol):
     """What an engine does for the sources that can't see its kernel."""
@@ -34,6 +41,9 @@ class Remote(Protocol):
     @property
     def byteorder(self) -> str:
         """That of the engine's machine: /proc writes addresses as words of that machine."""
+
+    def about(self, name: str) -> str:
+        """Return a field of what the engine tells of itself; empty where it doesn't tell."""
 
     def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
         """Return what a shell script writes that runs in the one helper container.
@@ -44,6 +54,14 @@ class Remote(Protocol):
 
     def execute(self, container: str, command: Sequence[str]) -> bytes:
         """Return what a command writes that runs in a container."""
+
+
+def addresses_of(target: Target, tables: Mapping[str, list[bytes]]) -> frozenset[str] | None:
+    """Return the addresses by which tables tell the network of a target; None where they don't."""
+    found = ipv4_addresses(tables)
+    if found is not None and target.has_only_ipv6:
+        return found.union(parse_ipv6_addresses(tables.get("if_inet6", [])))
+    return found
 
 
 def ipv4_addresses(tables: Mapping[str, list[bytes]]) -> frozenset[str] | None:
@@ -71,7 +89,7 @@ def reading(
         if name not in tables:
             raise TableError(f"the text has no table {name}")
     for name, lines in tables.items():
-        if name in OF_ADDRESSES:
+        if name in NO_SOCKETS:
             continue
         if name == "sctp/eps":
             found += parse_endpoints(lines)
@@ -81,7 +99,8 @@ def reading(
                 parse_table(one, name, byteorder)
             found += parse_table(steady(readings, name), name, byteorder)
         else:
-            found += parse_table(lines, name, byteorder)
+            # gVisor orders rows by the sockets' numbers, not by their states.
+            found += parse_table(lines, name, byteorder, ordered=source != "exec")
     ipv4, ipv6 = ipv4_addresses(tables), parse_ipv6_addresses(tables.get("if_inet6", []))
     default_network = parse_default_network(tables.get("route", []), byteorder)
     return Reading(
@@ -95,6 +114,7 @@ def reading(
         held=None,
         shared=target.shares or at_host,
         at_host=at_host,
+        shows_udp6=UDP6_STUB not in tables,
         default_network=default_network if len(target.addresses) > 1 else None,
     )
 

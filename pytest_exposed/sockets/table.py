@@ -32,7 +32,7 @@ MOST_ROWS = 1_000_000
 _ROW = re.compile(
     rb" *[0-9]+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4}"
     rb" ([0-9A-F]{2}) [0-9A-F]{8}:[0-9A-F]{8} [0-9A-F]{2}:[0-9A-F]{8,16} [0-9A-F]{8}"
-    rb" +([0-9]{1,10}) +[0-9]+ ([0-9]{1,20}) [^\n]*"
+    rb" +([0-9]{1,10}) +[0-9]+ +([0-9]{1,20}) [^\n]*"
 )
 _ENDPOINT = re.compile(
     rb" *[0-9a-fx()nul]+ +[0-9a-fx()nul]+ +[0-9]+ +([0-9]{1,3}) +[0-9]+ +([0-9]{1,5})"
@@ -63,13 +63,15 @@ class Socket:
     """Inode of the cgroup2 directory of the process that made it."""
 
 
-def parse_table(lines: Iterable[bytes], name: str, byteorder: str = sys.byteorder) -> list[Socket]:
+def parse_table(
+    lines: Iterable[bytes], name: str, byteorder: str = sys.byteorder, *, ordered: bool = True
+) -> list[Socket]:
     """Return the listening or unconnected sockets of a table called tcp, tcp6, udp or udp6.
 
     In tcp tables the kernel writes the listeners first, so reading stops at the first row that is
     neither one nor a request to one: where lines are read as they come, the walk over the
-    established connections never happens. byteorder is that of the machine which wrote the table,
-    since addresses are written as words of that machine.
+    established connections never happens, unless the table is not ordered so. byteorder is that of
+    the machine which wrote the table, since addresses are written as words of that machine.
     """
     family, protocol = (6, name[:-1]) if name.endswith("6") else (4, name)
     wanted = LISTEN if protocol == "tcp" else CLOSE
@@ -95,7 +97,7 @@ def parse_table(lines: Iterable[bytes], name: str, byteorder: str = sys.byteorde
                     v6only=False if family == 4 else None,
                 )
             )
-        elif protocol == "tcp" and state != SYN_RECV:
+        elif ordered and protocol == "tcp" and state != SYN_RECV:
             break
     return sockets
 
@@ -121,7 +123,7 @@ def steady(readings: Iterable[Iterable[bytes]], name: str) -> list[bytes]:
         lines = list(islice(reading, MOST_ROWS + 2))
         if sum(map(len, lines)) + len(lines) < _PAGE:
             return lines
-        sockets = [_identity(x) for x in lines]
+        sockets = sorted(map(_identity, lines))  # gVisor writes them in any order
         if sockets == before:
             return lines
         before = sockets

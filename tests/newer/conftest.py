@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from engines import started
 from newer.daemons import NewerEngine, docker_engine, podman_engine
+from newer.rootless import rootless_docker_engine, rootless_podman_engine
 from stage import Stage
 
 
@@ -28,6 +29,20 @@ def docker_containerd() -> Iterator[NewerEngine]:
 def podman_5() -> Iterator[NewerEngine]:
     """Podman 5's service, as root."""
     with started(podman_engine()) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def docker_rootless() -> Iterator[NewerEngine]:
+    """Docker 28 of an ordinary user."""
+    with started(rootless_docker_engine()) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def podman_rootless() -> Iterator[NewerEngine]:
+    """Podman 5's service of an ordinary user."""
+    with started(rootless_podman_engine()) as found:
         yield found
 
 

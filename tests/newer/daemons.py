@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     import docker
 
+URL = "unix://{folder}/engine.sock"
+
 STORAGE = """\
 [storage]
 driver = "overlay"
@@ -62,10 +64,10 @@ class NewerEngine:
 @contextmanager
 def docker_engine(*options: str) -> Iterator[NewerEngine]:
     """Run docker 28 with these options of dockerd, and remove all that it made in the end."""
-    with machine({"DOCKER_HOST": "unix://{folder}/engine.sock"}) as host:
+    with machine({"DOCKER_HOST": URL}) as host:
         places = [f"--data-root={host.folder / 'data'}", f"--exec-root={host.folder / 'exec'}"]
-        places += [f"--pidfile={host.folder / 'pid'}", f"--host={_url(host)}"]
-        with _served(host, "dockerd", *places, *options) as found:
+        places += [f"--pidfile={host.folder / 'pid'}", f"--host={host.environment['DOCKER_HOST']}"]
+        with served(host, "dockerd", *places, *options) as found:
             yield found
 
 
@@ -75,23 +77,20 @@ def podman_engine(*options: str) -> Iterator[NewerEngine]:
     environment = {
         "CONTAINERS_CONF": "{folder}/containers.conf",
         "CONTAINERS_STORAGE_CONF": "{folder}/storage.conf",
-        "DOCKER_HOST": "unix://{folder}/engine.sock",
+        "DOCKER_HOST": URL,
     }
     with machine(environment) as host:
         for name, text in (("storage", STORAGE), ("containers", CONTAINERS)):
             (host.folder / f"{name}.conf").write_text(text.format(folder=host.folder))
-        service = ("podman", "system", "service", "--time=0", _url(host))
-        with _served(host, *service, *options) as found:
+        service = ("podman", "system", "service", "--time=0", host.environment["DOCKER_HOST"])
+        with served(host, *service, *options) as found:
             yield found
 
 
-def _url(host: Machine) -> str:
-    return f"unix://{host.folder}/engine.sock"
-
-
 @contextmanager
-def _served(host: Machine, *words: str) -> Iterator[NewerEngine]:
-    url = _url(host)
+def served(host: Machine, *words: str) -> Iterator[NewerEngine]:
+    """Run an engine's command, which answers at the machine's DOCKER_HOST; empty it in the end."""
+    url = host.environment["DOCKER_HOST"]
     with host.daemon(*words) as (process, log), ExitStack() as undo:
         _wait_until_it_answers(url, process, log)
         # Containers hold cgroups, which outlive their machine.

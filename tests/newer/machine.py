@@ -54,11 +54,14 @@ class Machine:
     pid: int
     """A process inside, as long as the machine exists."""
     environment: Mapping[str, str]
+    prefix: tuple[str, ...] = ()
+    """What runs each command: a command that changes the user, for one."""
 
     def inside(self, *words: str) -> list[str]:
         """Return the command that runs words inside."""
         entry = ["nsenter", f"--target={self.pid}", "--net", "--mount", "--root", "--wd"]
-        return [*entry, "env", *(f"{x}={y}" for x, y in self.environment.items()), *words]
+        variables = [f"{x}={y}" for x, y in self.environment.items()]
+        return [*entry, *self.prefix, "env", *variables, *words]
 
     def command(self, *words: str, check: bool = True) -> str:
         """Run a command inside and return its output; AssertionError where it fails."""
@@ -128,7 +131,7 @@ def machine(environment: Mapping[str, str]) -> Iterator[Machine]:
                 f"{tail(holder.stderr.read().decode(errors='replace'))}. Run as root on a machine, "
                 "or in a container, that may."
             )
-        undo.callback(_end_processes, holder.pid)
+        undo.callback(_end_processes, holder.pid, folder)
         values = {x: y.format(folder=folder) for x, y in environment.items()}
         yield Machine(folder, holder.pid, values)
 
@@ -141,10 +144,10 @@ def _close(holder: subprocess.Popen[bytes]) -> None:
         pipe.close()
 
 
-def _end_processes(holder: int) -> None:
+def _end_processes(holder: int, folder: Path) -> None:
     """End all that still runs inside, and its children: the containers."""
     deadline = time.monotonic() + DEADLINE
-    while left := _inside(holder):
+    while left := _inside(holder, folder):
         assert time.monotonic() < deadline, f"processes that don't end: {left}"
         for pid in left:
             with suppress(ProcessLookupError):
@@ -152,23 +155,33 @@ def _end_processes(holder: int) -> None:
         time.sleep(0.05)
 
 
-def _inside(holder: int) -> set[int]:
-    """Return the pids of processes in the holder's mounts and of their descendants."""
-    mounts = os.stat(f"/proc/{holder}/ns/mnt").st_ino
+def _inside(holder: int, folder: Path) -> set[int]:
+    """Return the pids of processes of the holder's machine and of their descendants."""
     parents, found = {}, set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended
             # proc(5): "pid (comm) state ppid …", and a comm may hold blanks and brackets
-            state, parent = stat.read_bytes().rpartition(b")")[2].split()[:2]
-            pid = int(stat.parent.name)
+            state, parent = (process / "stat").read_bytes().rpartition(b")")[2].split()[:2]
+            pid = int(process.name)
             if state == b"Z":
                 continue
             parents[pid] = int(parent)
-            if os.stat(stat.parent / "ns/mnt").st_ino == mounts:
+            if _is_inside(process, Path(f"/proc/{holder}"), folder):
                 found.add(pid)
     while more := {x for x, parent in parents.items() if parent in found} - found:
         found |= more
     return found - {holder}
+
+
+def _is_inside(process: Path, holder: Path, folder: Path) -> bool:
+    """Return whether a process has the holder's mounts, or is of a rootless engine in its folder.
+
+    Such an engine has mounts and a network of its own; what it starts has its environment.
+    """
+    if os.stat(process / "ns/mnt").st_ino == os.stat(holder / "ns/mnt").st_ino:
+        return True
+    variables = (process / "environ").read_bytes().split(b"\0")
+    return f"XDG_RUNTIME_DIR={folder}/run".encode() in variables
 
 
 def _remove(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The truth cases of the machine's own engine hold on docker 28, by netlink, procfs and exec."""
+"""The truth cases of the machine's own engine hold on docker 28, by every source."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ CASES = [
     *("engine/test_addresses.py", "engine/test_checks.py", "engine/test_command.py"),
     *("engine/test_findings.py", "engine/test_identity.py", "engine/test_images.py"),
     *("engine/test_namespaces.py", "engine/test_states.py", "engine/test_user.py"),
-    "remote/test_exec.py",
+    *("remote/test_exec.py", "remote/test_helper.py"),
 ]
-"""By netlink and procfs, as root and as an ordinary user; by exec."""
+"""By netlink and procfs, as root and as an ordinary user; by exec; by the helper container."""
 
 OWN_NETWORK = [
     "engine/test_identity.py::test_a_process_of_docker_exec[netlink-host]",

@@ -44,7 +44,8 @@ _TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", *OF_ADDRESSES)
 # printed, and of each container one for every network namespace that it has processes in: test's
 # -ef compares device and inode of net/tcp, which are a namespace's own. A namespace is called by
 # its first process. The engine's host network is that of the shell's parent, its monitor (see
-# monitor.py): the first process need not be in it. Tables of UDP are written READINGS times: see table.steady.
+# monitor.py): the first process need not be in it. A user namespace with at most one user is not
+# of the engine's making: nobody needs a privilege for it. Tables of UDP are written READINGS times: see table.steady.
 SCRIPT = r"""
 cat /dev/null || { echo "@no cat"; exit 127; }
 engine=/proc/$PPID
@@ -67,7 +68,11 @@ show() {
     echo "@process ${1#/proc/}"
     command exec 9< "$1/net/tcp" || return  # bare, a failing exec ends the shell
     echo "@namespace ${2#/proc/}"
-    [ -z "$users" ] || [ "$users" = "$(cat "$1/uid_map" 2>/dev/null)" ] || echo "@apart"
+    its=$(cat "$1/uid_map" 2>/dev/null)
+    [ -z "$users" ] || [ "$users" = "$its" ] || case $its in
+        *[0-9]" "*[0-9]" "*[0-9]" "*) ;;  # several lines
+        "" | *" 1") echo "@apart" ;;
+    esac
     echo "@before"
     cat "$1/cgroup"
     for table in tcp tcp6 udp udp6 sctp/eps if_inet6 fib_trie route; do
@@ -132,7 +137,7 @@ class _Seen:
     tables: dict[str, list[bytes]] = field(default_factory=dict)
     ended: bool = False
     apart: bool = False
-    """Whether it is in another user namespace than the engine."""
+    """Whether it is in a user namespace that anybody can make, and the engine is not."""
 
     def take(self, word: bytes, value: bytes, lines: list[bytes]) -> bool:
         """Take in a part of the text; return whether it is one of a process."""

@@ -27,7 +27,12 @@ from pytest_exposed.sockets.process import (
     pids_of,
 )
 from pytest_exposed.sockets.reading import Target, ambiguous, anew, apart, has_left, left
-from pytest_exposed.sockets.table import lines_of, parse_ipv4_addresses, parse_ipv6_addresses
+from pytest_exposed.sockets.table import (
+    has_one_user,
+    lines_of,
+    parse_ipv4_addresses,
+    parse_ipv6_addresses,
+)
 
 _ADDRESSES_LIMIT = 4 << 20
 
@@ -154,7 +159,7 @@ class Members:
         return own
 
     def _has_users_apart(self, target: Target, process: ContainerProcess) -> bool:
-        """Return whether a process is in another user namespace than its container's monitor.
+        """Return whether a process is in a user namespace that anybody can make, unlike its monitor.
 
         Maps of user ids can be seen by everybody (user_namespaces(7)).
         """
@@ -162,7 +167,7 @@ class Members:
         if monitor is None:
             return False
         maps = read_file(monitor, "uid_map", self.proc), read_file(process.pid, "uid_map", self.proc)
-        return all(maps) and maps[0] != maps[1]
+        return bool(maps[0]) and maps[0] != maps[1] and has_one_user(maps[1])
 
     def _is_the_engines(self, target: Target, process: ContainerProcess) -> bool | None:
         """Return whether a process is in the namespace that the engine has a file of."""

@@ -261,6 +261,15 @@ def parse_default_network(lines: Iterable[bytes], byteorder: str) -> IPv4Network
     return None
 
 
+def has_one_user(uid_map: bytes) -> bool:
+    """Return whether a map of user ids is of one user at most, which takes no privilege to make.
+
+    Format: user_namespaces(7).
+    """
+    lines = uid_map.split(b"\n")
+    return len([x for x in lines if x]) < 2 and lines[0].split()[2:] in ([], [b"1"])
+
+
 def lines_of(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
     """Yield the lines of a text that comes in pieces; TableError where the last one is cut off."""
     rest = b""

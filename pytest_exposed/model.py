@@ -48,6 +48,8 @@ class Listener:
     inodes: frozenset[int] = field(default=frozenset(), compare=False, repr=False)
     on_device: bool = False
     """Whether it is bound to one network device (SO_BINDTODEVICE), as far as that is told."""
+    dynamic: bool = False
+    """Whether it is TCP on a port of the local range that nothing names: nobody chose it."""
 
     @property
     def process(self) -> str | None:
@@ -64,12 +66,17 @@ class Listener:
         """Address and number as `ss` writes them: "0.0.0.0:80", "[::]:80"."""
         return endpoint(self.address, self.port.number)
 
+    @property
+    def traits(self) -> tuple[str, ...]:
+        """Its kind, and "dynamic" where it is."""
+        return (self.kind, "dynamic") if self.dynamic else (self.kind,)
+
     def __str__(self) -> str:
         return f"{self.endpoint}/{self.port.protocol}"
 
     def __repr__(self) -> str:
         """Return a short text: pytest shows it beside every failed assertion."""
-        told = ", ".join([self.kind, *map(str, self.owners)])
+        told = ", ".join([*self.traits, *map(str, self.owners)])
         return f"<listener {self}: {told}>"
 
 
@@ -240,9 +247,16 @@ class Finding:
     fix: str
     waived: str | None = None
     """The reason of the waiver that accepts it, or None."""
+    more_ports: tuple[Port, ...] = ()
+    """The other ports of a process, where it is about several; port is the first."""
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """All ports that it is about, in order; none for a finding of the container."""
+        return (self.port, *self.more_ports) if self.port else ()
 
     def __str__(self) -> str:
-        return f"{self.rule} {self.port}" if self.port else self.rule
+        return f"{self.rule} {Ports(self.ports)}" if self.port else self.rule
 
     def __repr__(self) -> str:
         """Return a short text: pytest shows it beside every failed assertion."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pytest_exposed.model import endpoint
 from pytest_exposed.ports import Port
-from pytest_exposed.report.record import Record
+from pytest_exposed.report.record import Record, ports_of
 
 _LEAST_ALIKE = 4
 """Neighbouring ports, alike in all containers, that share a column."""
@@ -19,6 +19,7 @@ _DOCUMENTED = {"yes": "D", "run time": "r", "-": "·", "unknown": "?"}
 # Of several listeners on a port the first that is here tells.
 _LISTENING = {
     "reachable": "L",
+    "dynamic": "L",
     "unattributed": "?",
     "loopback": "i",
     "unreachable": "i",
@@ -55,6 +56,11 @@ class Cell:
     def is_client(self) -> bool:
         """Whether nothing is there but sockets that are almost always those of clients."""
         return self.letters == "·e·" and not self.findings
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether nothing is there but a listener on a port that nobody chose."""
+        return bool(self.listeners) and all(x[1] == "dynamic" for x in self.listeners or ())
 
     def words(self, ports: Sequence[Port]) -> tuple[str, ...]:
         """Return in words what HEADINGS names.
@@ -101,9 +107,7 @@ def cells_of(container: Record) -> dict[Port, Cell]:
                 (x["host_ip"], None if x["host_port"] is None else x["host_port"] - port.number)
                 for x in published.get(name, ())
             ),
-            tuple(
-                (x["address"], x["kind"], x["process"], x["pid"]) for x in listeners.get(name, ())
-            )
+            tuple((x["address"], _kind(x), x["process"], x["pid"]) for x in listeners.get(name, ()))
             if container["listeners"] is not None
             else None,
             tuple((x["rule"], x["waived"] is not None) for x in findings.get(name, ())),
@@ -115,9 +119,17 @@ def cells_of(container: Record) -> dict[Port, Cell]:
 def _by_port(records: Iterable[Record] | None) -> dict[str, list[Record]]:
     found: dict[str, list[Record]] = defaultdict(list)
     for record in records or ():
-        if record["port"] is not None:
-            found[record["port"]].append(record)
+        for port in ports_of(record):
+            found[str(port)].append(record)
     return found
+
+
+def _kind(listener: Record) -> str:
+    return (
+        "dynamic"
+        if listener.get("dynamic") and listener["kind"] == "reachable"
+        else listener["kind"]
+    )
 
 
 def folded(alike: Mapping[Port, object], least: int = 2) -> list[list[Port]]:
@@ -167,7 +179,9 @@ def columns_of(rows: Sequence[Mapping[Port, Cell]]) -> list[Column]:
         for port, cell in cells.items():
             there[port].append((number, cell))
     clients = {x for x, users in there.items() if all(cell.is_client for _, cell in users)}
-    runs = folded({x: y for x, y in there.items() if x not in clients}, _LEAST_ALIKE)
+    dynamic = {x for x, users in there.items() if all(cell.is_dynamic for _, cell in users)}
+    alone = {x: y for x, y in there.items() if x not in clients and x not in dynamic}
+    runs = folded(alone, _LEAST_ALIKE)
 
     def weight(run: Sequence[Port]) -> tuple[int, bool]:
         # One container with thousands of ports must not take the place of all others'.
@@ -178,4 +192,5 @@ def columns_of(rows: Sequence[Mapping[Port, Cell]]) -> list[Column]:
     rare = frozenset(port for run in runs[_MOST_COLUMNS:] for port in run)
     columns = [Column(label(x), x) for x in sorted(runs[:_MOST_COLUMNS])]
     columns += [Column("other ports", mixed=rare)] if rare else []
+    columns += [Column("dynamic", mixed=frozenset(dynamic))] if dynamic else []
     return columns + ([Column("ephemeral", mixed=frozenset(clients))] if clients else [])

@@ -86,7 +86,7 @@ class _Row:
             self.first.protocol,
             self.documented,
             [(x.host_ip, x.offset, x.ingress) for x in self.published],
-            [(x.address, x.kind, x.v6only, x.owners) for x in self.listeners],
+            [(x.address, x.traits, x.v6only, x.owners) for x in self.listeners],
         )
 
 
@@ -104,7 +104,7 @@ def _listener(listener: Listener) -> str:
 
 def _kind(listener: Listener) -> str:
     what = ["IPv6 only"] if listener.v6only else []
-    what += [listener.kind] if listener.kind != "reachable" else []
+    what += [x for x in listener.traits if x != "reachable"]
     return f" ({', '.join(what)})" if what else ""
 
 

@@ -173,7 +173,7 @@ def _undocumented(case: Case) -> Breach | None:
     Every other container in its networks can reach a port that nobody has written down. Add an
     EXPOSE to the Dockerfile, or don't open it.
     """
-    reachable = [x for x in case.own if x.kind == "reachable"]
+    reachable = [x for x in case.own if x.kind == "reachable" and not x.dynamic]
     if not reachable or case.documented:
         return None
     several = len({x for listener in reachable for x in listener.owners}) > 1

@@ -24,7 +24,7 @@ def brief(findings: Iterable[Finding]) -> str:
     """Return which rules are broken by which ports: "silent 80-82/tcp, undocumented 9000/tcp"."""
     ports: dict[str, list[Port]] = {}
     for x in findings:
-        ports.setdefault(x.rule, []).extend([x.port] if x.port is not None else [])
+        ports.setdefault(x.rule, []).extend(x.ports)
     return ", ".join(f"{rule} {Ports(found)}" if found else rule for rule, found in ports.items())
 
 
@@ -56,6 +56,7 @@ def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
     it would be another one if that were this container's.
     """
     scene = _scene(container)
+    gathered: dict[str, list[Listener]] = {x.name: [] for x in rules if x.gather}
     for port, listeners, publications in _ports_of(container):
         own, doubtful = _attributed(listeners)
         certain = _judge(scene.case(port, own, doubtful, publications), rules)
@@ -65,8 +66,14 @@ def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
             verdict = _judge(scene.case(port, own + mine, doubtful, publications), rules)
             if [x.rule for x in verdict] != [x.rule for x in certain]:
                 raise unattributed(container, assumed)
-        yield from certain
+        for finding in certain:
+            if finding.rule in gathered:
+                gathered[finding.rule] += own
+            else:
+                yield finding
     for rule in rules:
+        if rule.gather is not None:
+            yield from rule.gather(container, gathered[rule.name])
         broken = rule.judge_container(container) if rule.judge_container else None
         if broken is not None:
             yield Finding(rule.name, None, *broken)

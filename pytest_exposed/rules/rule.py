@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from pytest_exposed.model import NO_IMAGE, Container, Listener, Publication, endpoint
+from pytest_exposed.model import NO_IMAGE, Container, Finding, Listener, Publication, endpoint
 from pytest_exposed.ports import Port, Ports
 from pytest_exposed.rules.forwarding import destinations, is_reached, lines
 from pytest_exposed.text import printable
@@ -123,6 +123,7 @@ Breach = tuple[str, str]
 
 Judge = Callable[[Case], Breach | None]
 JudgeOfContainer = Callable[[Container], Breach | None]
+Gather = Callable[[Container, Sequence[Listener]], Iterable[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +142,20 @@ class Rule:
     judge_container: JudgeOfContainer | None = None
     by_owners: bool = False
     """Whether it judges by the processes that hold listeners."""
+    gather: Gather | None = None
+    """Returns the findings of all listeners on the ports that break it, where these are not a
+    finding each. Such findings have no number in baselines."""
     tells: frozenset[str] = frozenset()
     """What its message tells that is looked up only for it: "history" of the image, "command" of
     the container."""
 
 
 def rule(
-    name: str, *groups: str, by_owners: bool = False, tells: Iterable[str] = ()
+    name: str,
+    *groups: str,
+    by_owners: bool = False,
+    gather: Gather | None = None,
+    tells: Iterable[str] = (),
 ) -> Callable[[Judge], Rule]:
     """Make a rule of a function; its docstring is what users read of the rule."""
     return lambda judge: Rule(
@@ -156,6 +164,7 @@ def rule(
         *_parts(judge.__doc__),
         judge,
         by_owners=by_owners,
+        gather=gather,
         tells=frozenset(tells),
     )
 

@@ -43,6 +43,8 @@ class Cell:
     """Address, kind, process and its pid of each; None where unknown."""
     findings: tuple[tuple[str, bool], ...]
     """Rules that are broken, and whether that is waived."""
+    on_demand: bool = False
+    """Whether it is of a range that looks used on demand."""
 
     @property
     def letters(self) -> str:
@@ -78,6 +80,8 @@ class Cell:
             f"{address} (routed)" if offset is None else _endpoint(address, ports, offset)
             for address, offset in self.published
         ]
+        if self.on_demand:
+            listening = ["on demand"]
         texts = (", ".join(dict.fromkeys(x)) or "-" for x in (listening, processes, published))
         return (self.documented, *texts)
 
@@ -99,6 +103,7 @@ def cells_of(container: Record) -> dict[Port, Cell]:
     listeners, published, findings = (
         _by_port(container[x]) for x in ("listeners", "published", "findings")
     )
+    asked_for = set(container.get("on_demand", ()))
     ports = {Port.parse(x): x for x in {*documented, *listeners, *published, *findings}}
     return {
         port: Cell(
@@ -111,6 +116,7 @@ def cells_of(container: Record) -> dict[Port, Cell]:
             if container["listeners"] is not None
             else None,
             tuple((x["rule"], x["waived"] is not None) for x in findings.get(name, ())),
+            name in asked_for,
         )
         for port, name in sorted(ports.items())
     }

@@ -8,6 +8,7 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Publication, Service
 from pytest_exposed.ports import Port
+from pytest_exposed.rules.on_demand import on_demand
 
 Record = dict[str, Any]
 
@@ -15,6 +16,7 @@ Record = dict[str, Any]
 def of_container(container: Container) -> Record:
     """Return the record of a container that was seen; its ports sorted by number and protocol."""
     verdict = container.verdict
+    asked_for = on_demand(container)
     return {
         "id": container.id,
         "name": container.name,
@@ -27,6 +29,7 @@ def of_container(container: Container) -> Record:
         "documented": [str(x) for x in container.documented],
         "declared": [str(x) for x in container.declared],
         "listening": [str(x) for x in container.listening],
+        **({"on_demand": [str(x) for x in asked_for]} if asked_for else {}),
         "published": [_publication(x) for x in container.published],
         "listeners": [
             {

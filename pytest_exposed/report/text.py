@@ -10,6 +10,7 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication, endpoint
 from pytest_exposed.ports import Port, Ports
 from pytest_exposed.report.causes import neighbours
+from pytest_exposed.rules.on_demand import on_demand
 from pytest_exposed.text import plural, printable
 
 _HEADINGS = ("PORT", "DOCUMENTED", "PUBLISHED", "LISTENING", "PROCESS")
@@ -59,6 +60,7 @@ class _Row:
     documented: str
     published: tuple[Publication, ...]
     listeners: tuple[Listener, ...]
+    on_demand: bool
 
     def cells(self) -> tuple[str, ...]:
         span = self.last - self.first.number
@@ -76,7 +78,7 @@ class _Row:
             port,
             self.documented,
             ", ".join(published) or "-",
-            ", ".join(listening) or "-",
+            ", ".join(listening) or ("on demand" if self.on_demand else "-"),
             ", ".join(processes) or "-",
         )
 
@@ -85,6 +87,7 @@ class _Row:
         return (
             self.first.protocol,
             self.documented,
+            self.on_demand,
             [(x.host_ip, x.offset, x.ingress) for x in self.published],
             [(x.address, x.traits, x.v6only, x.owners) for x in self.listeners],
         )
@@ -132,6 +135,7 @@ def _rows(container: Container) -> list[_Row]:
     listeners = _by_port(container.listeners)
     publications = _by_port(container.published)
     ports = {*container.documented, *container.declared, *listeners, *publications}
+    asked_for = on_demand(container)
     rows: list[_Row] = []
     for port in sorted(ports, key=lambda x: (x.protocol, x.number)):
         documented = "-"
@@ -145,6 +149,7 @@ def _rows(container: Container) -> list[_Row]:
             documented,
             tuple(publications.get(port, ())),
             tuple(listeners.get(port, ())),
+            port in asked_for,
         )
         if rows and rows[-1].last == port.number - 1 and rows[-1].alike() == row.alike():
             rows[-1].last = port.number

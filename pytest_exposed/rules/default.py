@@ -123,7 +123,7 @@ def _silent(case: Case) -> Breach | None:
     Proxies route to it, `docker run -P` publishes it, CI waits for it, in vain. Remove the EXPOSE,
     or start the service. One that is inherited from a base image can't be removed: waive it.
     """
-    if not case.documented or case.own:
+    if not case.documented or case.own or case.on_demand:
         return None
     message = f"{case.image} documents it, and nothing in {case.container.role} listens on it"
     # One that is documented as well is no slip: images of HTTP/3 have 443/tcp and 443/udp.

@@ -10,6 +10,7 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication
 from pytest_exposed.ports import HIGHEST, PROTOCOLS, Port, Ports, order
 from pytest_exposed.rules import Case, Rule
+from pytest_exposed.rules.on_demand import on_demand
 from pytest_exposed.text import printable
 
 Listeners = tuple[Listener, ...]
@@ -159,6 +160,7 @@ class _Scene:
     listening: Ports
     by_number: Mapping[int, Sequence[Port]]
     neighbours: Mapping[Port, Sequence[tuple[Container, Listener]]]
+    on_demand: Ports
 
     def case(
         self,
@@ -179,6 +181,7 @@ class _Scene:
             listening=self.listening,
             alike=tuple(x for x in self.by_number.get(port.number, ()) if x != port),
             documented=port in self.container.documented,
+            on_demand=port in self.on_demand,
             documented_by_neighbour=bool(others) and any(port in x.documented for x, _ in others),
         )
 
@@ -186,7 +189,13 @@ class _Scene:
 def _scene(container: Container) -> _Scene:
     # What listens on a number under another protocol: a server's UDP port may look like a client's.
     heard = Ports(x.port for x in container.listeners if x.kind in ("reachable", "ephemeral"))
-    return _Scene(container, container.listening, _by_number(heard), _neighbours(container))
+    return _Scene(
+        container,
+        container.listening,
+        _by_number(heard),
+        _neighbours(container),
+        on_demand(container),
+    )
 
 
 def _by_number(ports: Ports) -> dict[int, list[Port]]:

@@ -28,6 +28,8 @@ class Case:
     """Those of the same number under the other protocols."""
     documented: bool
     """Whether its image documents the port."""
+    on_demand: bool
+    """Whether its image documents it in a range that looks used on demand."""
     documented_by_neighbour: bool
     """Whether the image of a neighbour does that listens on the port."""
 

@@ -220,10 +220,20 @@ class Image:
     labels: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     history: tuple[str, ...] | None = field(default=None, compare=False, repr=False)
     """The commands of its layers, newest first; None where not looked up."""
+    digests: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """What registries call it, REPOSITORY@sha256:…; none for one that was only built here."""
     parents: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)
     """Names of the images that its history passes through, by their place in it."""
     entrypoint: tuple[str, ...] = field(default=(), compare=False, repr=False)
     command: tuple[str, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def is_from_registry(self) -> bool:
+        """Whether a registry has it, so that its Dockerfile may be another's.
+
+        Podman gives an image that was built here a digest of localhost.
+        """
+        return any(not x.startswith(("localhost/", "<none>")) for x in self.digests)
 
     def __str__(self) -> str:
         return printable(self.name)

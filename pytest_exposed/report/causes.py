@@ -104,4 +104,5 @@ def _with(numbers: str, port: Port, text: str) -> str:
         text, rest = ours, layer + quoted
     else:
         rest = ""
-    return re.sub("[0-9]+", lambda x: numbers if x[0] == own else x[0], text) + rest
+    # Not the same number in a name, a version or an address: web-80, 10.0.0.80.
+    return re.sub(rf"(?<![\w.-]){own}(?![\w-]|\.\w)", numbers, text) + rest

@@ -8,12 +8,12 @@ from ipaddress import ip_address
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import NO_IMAGE, Container, Listener, Publication, unmapped
 from pytest_exposed.ports import PROTOCOLS, Port
-from pytest_exposed.rules import layers
+from pytest_exposed.rules import advice, layers
 from pytest_exposed.rules.rule import LAYER, Breach, Case, processes, rule, where, who
 from pytest_exposed.text import printable
 
 
-@rule("unreachable", "default")
+@rule("unreachable", "default", tells=["history"])
 def _unreachable(case: Case) -> Breach | None:
     """It is documented or published, and nothing outside can reach its listeners.
 
@@ -49,8 +49,9 @@ def _unreachable(case: Case) -> Breach | None:
         where_bound = "none of its listeners can be reached from outside"
     return (
         f"{why}, and {where_bound}: {only}",
-        f"{_remedy(case, listeners)} in {case.container.role}"
-        + ("" if case.published else f", or remove EXPOSE {case.port}"),
+        advice.to_reach(
+            case, "unreachable", f"{_remedy(case, listeners)} in {case.container.role}"
+        ),
     )
 
 
@@ -132,24 +133,19 @@ def _silent(case: Case) -> Breach | None:
         means = f": EXPOSE {case.port.number} means {case.port}"
         return (
             f"{message}, but on {instead[0]}" + (means if case.port.protocol == "tcp" else ""),
-            f"write EXPOSE {instead[0]} in its Dockerfile",
+            advice.to_document(case, "silent", f"write EXPOSE {instead[0]} in its Dockerfile"),
         )
     runs, fix = _instead(case.container)
     if fix is not None:
         return message + runs, fix
     message += runs
-    origin = layers.exposed_by(case.container.image.history, case.port)
-    if origin is not None:
-        # Of several parents, one upon the other, the one whose Dockerfile wrote it.
-        bases = [x for x in case.container.image.parents.items() if x[0] <= origin]
-        if bases:
-            return (
-                f"{message}; inherited from {printable(max(bases)[1])}",
-                "an inherited EXPOSE can't be taken back: start its service, or waive it",
-            )
-        assert case.container.image.history is not None
-        message += f"{LAYER}{layers.shown(case.container.image.history[origin])})"
-    return message, f"start its service, or remove EXPOSE {case.port} from its Dockerfile"
+    origin = layers.origin_of(case.container.image, case.port)
+    if origin.base is not None:
+        message += f"; inherited from {printable(origin.base)}"
+    elif origin.command is not None:
+        message += "; inherited from an image below" if origin.inherited else ""
+        message += f"{LAYER}{layers.shown(origin.command)})"
+    return message, advice.to_remove(case, "silent")
 
 
 @rule("published-undocumented", "default")
@@ -162,7 +158,7 @@ def _published_undocumented(case: Case) -> Breach | None:
         return None
     return (
         f"{case.published_as}, and {case.undocumented}",
-        _add_expose(case),
+        advice.to_document(case, "published-undocumented", _add_expose(case)),
     )
 
 
@@ -183,7 +179,10 @@ def _undocumented(case: Case) -> Breach | None:
     hint = ""
     if case.port in case.container.declared:
         hint = "; --expose or -p documents it for this container only"
-    return f"{who} {verb} {endpoints}, and {case.undocumented}{hint}", _add_expose(case)
+    return (
+        f"{who} {verb} {endpoints}, and {case.undocumented}{hint}",
+        advice.to_document(case, "undocumented", _add_expose(case)),
+    )
 
 
 def _instead(container: Container) -> tuple[str, str | None]:

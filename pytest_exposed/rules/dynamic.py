@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pytest_exposed.model import Container, Finding, Listener
+from pytest_exposed.rules.advice import waiver
 from pytest_exposed.rules.rule import Breach, Case, processes, rule
 from pytest_exposed.text import plural
 
@@ -34,7 +35,8 @@ def _by_process(container: Container, listeners: Sequence[Listener]) -> Iterator
             ports[0],
             f"{who} {verb} {plural(len(ports), 'port')} chosen at each start: {shown}{more}",
             f"pin {'it' if one else 'them'} in the configuration of {container.role} and document "
-            f"{'that number' if one else 'those numbers'}, or accept `dynamic`",
+            f"{'that number' if one else 'those numbers'}, or accept `dynamic` "
+            f"(`{waiver(container, 'dynamic', None)}`)",
             more_ports=tuple(ports[1:]),
         )
 

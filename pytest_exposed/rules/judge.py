@@ -15,6 +15,8 @@ from pytest_exposed.text import printable
 
 Listeners = tuple[Listener, ...]
 
+_CLOSED = ("loopback", "unreachable")
+
 
 def findings(container: Container, rules: Sequence[Rule]) -> tuple[Finding, ...]:
     """Return what rules find wrong with a container, sorted by port; raises as search does."""
@@ -37,8 +39,8 @@ def glance(container: Container, rules: Sequence[Rule]) -> tuple[bool, frozenset
     tells = {x.name: x.tells for x in rules}
     most = frozenset[str]().union(*tells.values())
     expected = container.documented | {x.port for x in container.published}
-    if expected <= Ports(x.port for x in container.listeners):
-        most = frozenset()  # they tell of ports that nothing listens on
+    if expected <= Ports(x.port for x in container.listeners if x.kind not in _CLOSED):
+        most = frozenset()  # they tell of ports that nothing answers on
     wrong, told = False, frozenset[str]()
     try:
         for finding in search(container, rules):

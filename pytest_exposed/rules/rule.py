@@ -97,7 +97,9 @@ class Case:
 
     def listening_elsewhere(self) -> str:
         """Return the container's other listening ports, to publish the right one of."""
-        ports = self.listening - {self.port}
+        published = {x.port for x in self.container.published}
+        dynamic = {x.port for x in self.container.listeners if x.dynamic}
+        ports = self.listening - {self.port, *published, *dynamic}
         return f", or publish a port that answers: it listens on {ports}" if ports else ""
 
 

@@ -115,7 +115,7 @@ def test_what_is_said() -> None:
         "0.0.0.0:40000, 0.0.0.0:40001, 0.0.0.0:40005"
     )
     assert finding.fix.startswith("pin them in the configuration of web")
-    assert finding.fix.endswith("or accept `dynamic`")
+    assert finding.fix.endswith("or accept `dynamic` (`web: dynamic  # reason`)")
     (finding,) = findings(container(*(dynamic(x) for x in range(40000, 40009))), select())
     assert finding.message.startswith("something listens on 9 ports chosen at each start: ")
     assert finding.message.endswith("0.0.0.0:40004 and 4 more")

@@ -195,8 +195,10 @@ def container_matches_image(
 
     ignore are rules and groups not to judge by; allow are rules and ports whose findings are
     accepted: "silent", 9000, "8000-8003/udp". A container younger than grace seconds is looked at
-    again until it matches. Raises ConfigurationError for an unknown rule, and where all that the
-    engine judges by are ignored, else as container_listens_on does.
+    again until it matches, and its listeners have been the same for 2 seconds.
+
+    Raises ConfigurationError for an unknown rule, and where all that the engine judges by are
+    ignored, else as container_listens_on does.
     """
     _expect_engine(engine)
     ignored = _ignored(ignore)
@@ -211,7 +213,7 @@ def container_matches_image(
     accepts = _allowance(allow)
     listed, everyone = engine.observer.find(container)
     answer = engine.observer.observe([listed], everyone, owners=True, rules=judged_by)[listed.id]
-    answer = settle(engine.observer, listed, answer, grace, owners=True, rules=judged_by)
+    answer = settle(engine.observer, listed, answer, grace, owners=True, rules=judged_by).answer
     if isinstance(answer, ObservationError):
         raise answer
     untold = answer.untold

@@ -318,6 +318,8 @@ class Container:
     """Which rules can't be judged, as what its Swarm service publishes is unknown; the verdict is
     the same where nothing else is wrong."""
     labels: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    just_started: bool = field(default=False, compare=False, repr=False)
+    """Whether it has been up for less than a minute."""
     substitute: Substitute | None = field(default=None, compare=False, repr=False)
     """None where it runs its image's command, and where nothing made it worth asking."""
 

@@ -114,6 +114,7 @@ class Round:
             labels=listed.labels,
             pod=listed.pod_network,
             is_infra=listed.is_infra,
+            just_started=listed.just_started,
             at_host=reading.at_host or self._company.places[listed.id] == "host",
             forwarding=self._publications.forwarding(
                 listed, reading, lambda: listeners(every, (), named, range_), others

@@ -144,6 +144,8 @@ class Rule:
     """Why it matters, and what to do."""
     judge: Judge | None = None
     judge_container: JudgeOfContainer | None = None
+    by_listeners: bool = True
+    """Whether it judges by who listens, which changes while a container starts."""
     by_owners: bool = False
     """Whether it judges by the processes that hold listeners."""
     gather: Gather | None = None
@@ -157,6 +159,7 @@ class Rule:
 def rule(
     name: str,
     *groups: str,
+    by_listeners: bool = True,
     by_owners: bool = False,
     gather: Gather | None = None,
     tells: Iterable[str] = (),
@@ -167,6 +170,7 @@ def rule(
         groups,
         *_parts(judge.__doc__),
         judge,
+        by_listeners=by_listeners,
         by_owners=by_owners,
         gather=gather,
         tells=frozenset(tells),
@@ -175,7 +179,9 @@ def rule(
 
 def rule_of_container(name: str, *groups: str) -> Callable[[JudgeOfContainer], Rule]:
     """Make a rule of a function that judges a container as a whole."""
-    return lambda judge: Rule(name, groups, *_parts(judge.__doc__), judge_container=judge)
+    return lambda judge: Rule(
+        name, groups, *_parts(judge.__doc__), judge_container=judge, by_listeners=False
+    )
 
 
 def _parts(docstring: str | None) -> tuple[str, str]:

@@ -29,9 +29,12 @@ class Process:
 
     pid: int
     name: str
+    program: str = ""
+    """What it runs where it is an interpreter: a main class, a module or a script."""
 
     def __str__(self) -> str:
-        return f"{printable(self.name)} (pid {self.pid})"
+        runs = f" {printable(self.program, 60)}" if self.program else ""
+        return f"{printable(self.name)}{runs} (pid {self.pid})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,11 @@ class Listener:
     def process(self) -> str | None:
         """The name of the first process that holds it; None where not looked up or not visible."""
         return self.owners[0].name if self.owners else None
+
+    @property
+    def program(self) -> str:
+        """What that process runs where it is an interpreter; empty where it is none, or unknown."""
+        return self.owners[0].program if self.owners else ""
 
     @property
     def pid(self) -> int | None:

@@ -112,7 +112,7 @@ def cells_of(container: Record) -> dict[Port, Cell]:
                 (x["host_ip"], None if x["host_port"] is None else x["host_port"] - port.number)
                 for x in published.get(name, ())
             ),
-            tuple((x["address"], _kind(x), x["process"], x["pid"]) for x in listeners.get(name, ()))
+            tuple((x["address"], _kind(x), _named(x), x["pid"]) for x in listeners.get(name, ()))
             if container["listeners"] is not None
             else None,
             tuple((x["rule"], x["waived"] is not None) for x in findings.get(name, ())),
@@ -128,6 +128,12 @@ def _by_port(records: Iterable[Record] | None) -> dict[str, list[Record]]:
         for port in ports_of(record):
             found[str(port)].append(record)
     return found
+
+
+def _named(listener: Record) -> str | None:
+    """Return the name of a process, and what it runs where it is an interpreter."""
+    program = listener.get("program")
+    return f"{listener['process']} {program}" if program else listener["process"]
 
 
 def _kind(listener: Record) -> str:

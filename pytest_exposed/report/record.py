@@ -38,6 +38,7 @@ def of_container(container: Container) -> Record:
                 "kind": x.kind,
                 "process": x.process,
                 "pid": x.pid,
+                **({"program": x.program} if x.program else {}),
                 **({"dynamic": True} if x.dynamic else {}),
             }
             for x in container.listeners

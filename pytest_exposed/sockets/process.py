@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
+from pytest_exposed.sockets.program import LIMIT, full_name, program_of
 from pytest_exposed.sockets.table import TableError
 from pytest_exposed.unpatched import system
 
@@ -251,7 +252,23 @@ class ContainerProcess:
         name = self.read("comm", 64).rstrip(b"\n").decode("utf-8", "backslashreplace")
         # NStgid has the pid in every pid namespace it is in, from the reader's to its own.
         match = re.search(rb"^NStgid:[\t 0-9]*?([0-9]+)$", self.read("status", 65536), re.MULTILINE)
-        return Owner(int(match[1]) if match else self.pid, name)
+        words = self._words()
+        pid = int(match[1]) if match else self.pid
+        return Owner(pid, full_name(name, words), program_of(words))
+
+    def _words(self) -> list[str]:
+        """Return the first words of its command line; none where it has none, or hides it."""
+        text = b""
+        try:
+            for chunk in self.chunks("cmdline"):
+                text += chunk
+                if len(text) >= LIMIT:
+                    break
+        except OSError:
+            return []
+        # The last may be cut off: it is left out.
+        words = text[:LIMIT].split(b"\0")[:-1]
+        return [x.decode("utf-8", "backslashreplace") for x in words]
 
     def cgroup_directory(self) -> str | None:
         """Return its cgroup2 directory, or None where that is not one that names the container."""

@@ -52,7 +52,8 @@ class Listener:
     on_device: bool = False
     """Whether it is bound to one network device (SO_BINDTODEVICE), as far as that is told."""
     dynamic: bool = False
-    """Whether it is TCP on a port of the local range that nothing names: nobody chose it."""
+    """Whether it serves TCP, or RPC over UDP, on an unnamed port of the local range: nobody chose
+    that."""
 
     @property
     def process(self) -> str | None:

@@ -20,6 +20,7 @@ _DOCUMENTED = {"yes": "D", "run time": "r", "-": "·", "unknown": "?"}
 _LISTENING = {
     "reachable": "L",
     "dynamic": "L",
+    "IPv6 only": "L",
     "unattributed": "?",
     "loopback": "i",
     "unreachable": "i",
@@ -112,7 +113,10 @@ def cells_of(container: Record) -> dict[Port, Cell]:
                 (x["host_ip"], None if x["host_port"] is None else x["host_port"] - port.number)
                 for x in published.get(name, ())
             ),
-            tuple((x["address"], _kind(x), _named(x), x["pid"]) for x in listeners.get(name, ()))
+            tuple(
+                (x["address"], _kind(x, listeners[name]), _named(x), x["pid"])
+                for x in listeners.get(name, ())
+            )
             if container["listeners"] is not None
             else None,
             tuple((x["rule"], x["waived"] is not None) for x in findings.get(name, ())),
@@ -136,12 +140,14 @@ def _named(listener: Record) -> str | None:
     return f"{listener['process']} {program}" if program else listener["process"]
 
 
-def _kind(listener: Record) -> str:
-    return (
-        "dynamic"
-        if listener.get("dynamic") and listener["kind"] == "reachable"
-        else listener["kind"]
-    )
+def _kind(listener: Record, of_port: Iterable[Record]) -> str:
+    """Return what a listener is called beside the others of its port."""
+    if listener.get("dynamic") and listener["kind"] == "reachable":
+        return "dynamic"
+    # Where IPv4 answers, IPv6 alone that nothing reaches is no fault.
+    answers = any(x["kind"] == "reachable" for x in of_port)
+    is_fine = answers and listener["kind"] == "unreachable" and listener["address"] == "::"
+    return "IPv6 only" if is_fine else str(listener["kind"])
 
 
 def folded(alike: Mapping[Port, object], least: int = 2) -> list[list[Port]]:

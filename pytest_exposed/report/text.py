@@ -71,7 +71,11 @@ class _Row:
             + (" (ingress)" if x.ingress else "")
             for x in self.published
         ]
-        listening = [_listener(x) + _until(x.port.number, span) + _kind(x) for x in self.listeners]
+        answers = any(x.kind == "reachable" for x in self.listeners)
+        listening = [
+            _listener(x) + _until(x.port.number, span) + _kind(x, answers=answers)
+            for x in self.listeners
+        ]
         owners = sorted({x for listener in self.listeners for x in listener.owners})
         processes = [str(x) for x in owners[:3]] + [f"{len(owners) - 3} more"] * (len(owners) > 3)
         return (
@@ -105,9 +109,14 @@ def _listener(listener: Listener) -> str:
     return endpoint(listener.address, listener.port.number)
 
 
-def _kind(listener: Listener) -> str:
+def _kind(listener: Listener, *, answers: bool) -> str:
+    """Return what is special about a listener on a port that answers, or that doesn't.
+
+    IPv6 alone that nothing reaches is no fault where another address answers.
+    """
     what = ["IPv6 only"] if listener.v6only else []
-    what += [x for x in listener.traits if x != "reachable"]
+    usual = ("reachable", "unreachable") if listener.v6only and answers else ("reachable",)
+    what += [x for x in listener.traits if x not in usual]
     return f" ({', '.join(what)})" if what else ""
 
 

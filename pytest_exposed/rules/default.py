@@ -9,6 +9,7 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import NO_IMAGE, Listener, Publication, unmapped
 from pytest_exposed.ports import PROTOCOLS, Port
 from pytest_exposed.rules import advice, layers
+from pytest_exposed.rules.multicast import is_discovery
 from pytest_exposed.rules.rule import LAYER, Breach, Case, processes, rule, where, who
 from pytest_exposed.text import printable
 
@@ -170,7 +171,7 @@ def _undocumented(case: Case) -> Breach | None:
     EXPOSE to the Dockerfile, or don't open it.
     """
     reachable = [x for x in case.own if x.kind == "reachable" and not x.dynamic]
-    if not reachable or case.documented:
+    if not reachable or case.documented or is_discovery(case):
         return None
     several = len({x for listener in reachable for x in listener.owners}) > 1
     verb = "listen on" if several else "listens on"

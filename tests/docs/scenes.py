@@ -65,6 +65,7 @@ SCENES: Mapping[str, Sequence[Service]] = {
             ("80",),
         ),
         Service("silent-range", "app:11", ("tcp:0.0.0.0:21",), ("21", "21100-21110")),
+        Service("multicast", "app:12", ("udp:0.0.0.0:5353",)),
     ),
     "sources.md": (
         WEB,

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_exposed.model import endpoint
-from pytest_exposed.ports import Port
+from pytest_exposed.ports import Port, Ports
 from pytest_exposed.report.record import Record, ports_of
+from pytest_exposed.rules.on_demand import silent_ranges
 
 _LEAST_ALIKE = 4
 """Neighbouring ports, alike in all containers, that share a column."""
@@ -104,7 +105,8 @@ def cells_of(container: Record) -> dict[Port, Cell]:
     listeners, published, findings = (
         _by_port(container[x]) for x in ("listeners", "published", "findings")
     )
-    asked_for = set(container.get("on_demand", ()))
+    heard = [(Port.parse(x["port"]), x["kind"]) for x in container["listeners"] or ()]
+    asked_for = silent_ranges(Ports.parse(container["documented"] or ()), heard)
     ports = {Port.parse(x): x for x in {*documented, *listeners, *published, *findings}}
     return {
         port: Cell(
@@ -120,7 +122,7 @@ def cells_of(container: Record) -> dict[Port, Cell]:
             if container["listeners"] is not None
             else None,
             tuple((x["rule"], x["waived"] is not None) for x in findings.get(name, ())),
-            name in asked_for,
+            port in asked_for,
         )
         for port, name in sorted(ports.items())
     }

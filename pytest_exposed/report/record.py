@@ -8,7 +8,6 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Publication, Service
 from pytest_exposed.ports import Port
-from pytest_exposed.rules.on_demand import on_demand
 
 Record = dict[str, Any]
 
@@ -16,7 +15,6 @@ Record = dict[str, Any]
 def of_container(container: Container) -> Record:
     """Return the record of a container that was seen; its ports sorted by number and protocol."""
     verdict = container.verdict
-    asked_for = on_demand(container)
     return {
         "id": container.id,
         "name": container.name,
@@ -29,7 +27,6 @@ def of_container(container: Container) -> Record:
         "documented": [str(x) for x in container.documented],
         "declared": [str(x) for x in container.declared],
         "listening": [str(x) for x in container.listening],
-        **({"on_demand": [str(x) for x in asked_for]} if asked_for else {}),
         "published": [_publication(x) for x in container.published],
         "listeners": [
             {

@@ -15,19 +15,23 @@ from pytest_exposed.text import plural, printable
 
 _HEADINGS = ("PORT", "DOCUMENTED", "PUBLISHED", "LISTENING", "PROCESS")
 _MOST_OF_A_RULE = 10
+_YOUNG = "; it has been up for less than a minute"
 
 
 def failure_text(container: Container, findings: Sequence[Finding]) -> str:
     """Return what is wrong with a container, what to do about each, and its table of ports."""
     lines = [f"{container} ({container.image}) does not match its image"]
-    lines += findings_lines(findings)
+    # What runs something else than its service has no service that may start yet.
+    starts = container.just_started and container.substitute is None
+    lines += findings_lines(findings, starts=starts)
     return "\n".join([*lines, "", *table(container)])
 
 
-def findings_lines(findings: Sequence[Finding]) -> list[str]:
+def findings_lines(findings: Sequence[Finding], *, starts: bool = False) -> list[str]:
     """Return two lines for each finding, what and what to do; of one rule the first ten.
 
-    Neighbouring ports that are alike are one.
+    Neighbouring ports that are alike are one. starts is whether a service may start yet: then what
+    nothing listens on says so.
     """
     causes = neighbours(findings)
     rule_width = max((len(x.first.rule) for x in causes), default=0)
@@ -41,7 +45,8 @@ def findings_lines(findings: Sequence[Finding]) -> list[str]:
         if counts[rule] > _MOST_OF_A_RULE:
             cut.setdefault(rule, []).extend(cause.ports)
             continue
-        lines.append(f"  {rule:{rule_width}}  {cause.span:{port_width}}  {cause.message}")
+        young = _YOUNG if starts and rule in ("silent", "published-silent") else ""
+        lines.append(f"  {rule:{rule_width}}  {cause.span:{port_width}}  {cause.message}{young}")
         lines.append(" " * (rule_width + port_width + 6) + cause.fix)
     for rule, ports in cut.items():
         lines.append(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.model import NO_IMAGE, Listener, Publication, unmapped
+from pytest_exposed.model import NO_IMAGE, Container, Listener, Publication, unmapped
 from pytest_exposed.ports import PROTOCOLS, Port
 from pytest_exposed.rules import advice, layers
 from pytest_exposed.rules.multicast import is_discovery
@@ -110,7 +110,7 @@ def _published_silent(case: Case) -> Breach | None:
     """
     if not case.published or case.answering:
         return None
-    runs, fix = _instead(case)
+    runs, fix = _instead(case.container)
     nothing = f"nothing in {case.container.role} listens on {case.port}{runs}"
     return (
         f"published as {case.where}, and {nothing}",
@@ -136,7 +136,7 @@ def _silent(case: Case) -> Breach | None:
             f"{message}, but on {instead[0]}" + (means if case.port.protocol == "tcp" else ""),
             advice.to_document(case, "silent", f"write EXPOSE {instead[0]} in its Dockerfile"),
         )
-    runs, fix = _instead(case)
+    runs, fix = _instead(case.container)
     if fix is not None:
         return message + runs, fix
     message += runs
@@ -186,14 +186,10 @@ def _undocumented(case: Case) -> Breach | None:
     )
 
 
-def _instead(case: Case) -> tuple[str, str | None]:
-    """Return why nothing may listen, as the end of a message, and a fix where that is known.
-
-    It runs something else than its image's command, or has just begun to run that.
-    """
-    container = case.container
+def _instead(container: Container) -> tuple[str, str | None]:
+    """Return what a container runs that isn't its image's command, as the end of a message."""
     if container.substitute is None:
-        return ", up for less than a minute" if container.just_started else "", None
+        return "", None
     return f": it runs {container.substitute.what}", container.substitute.fix
 
 

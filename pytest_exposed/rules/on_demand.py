@@ -6,7 +6,7 @@ rest none of it listens. To say of each that it is silent would be forty finding
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_exposed.model import Container
 from pytest_exposed.ports import Port, Ports
@@ -23,9 +23,13 @@ def on_demand(container: Container) -> Ports:
     The one that leads to a range may adjoin it, as Erlang's 4369 does. Listeners within a range, or
     several beside it, are a range that is served all the time, and partly silent.
     """
-    documented = container.documented
-    heard = {x.port for x in container.listeners if x.port in documented}
-    reached = {x.port for x in container.listeners if x.kind in ("reachable", "unattributed")}
+    return silent_ranges(container.documented, [(x.port, x.kind) for x in container.listeners])
+
+
+def silent_ranges(documented: Ports, listeners: Sequence[tuple[Port, str]]) -> Ports:
+    """Return what on_demand does, by documented ports and the ports and kinds of listeners."""
+    heard = {port for port, _ in listeners if port in documented}
+    reached = {port for port, kind in listeners if kind in ("reachable", "unattributed")}
     if len(documented) <= _LEAST or reached.isdisjoint(heard):
         return Ports()
     found: list[Port] = []

@@ -155,4 +155,6 @@ def test_a_paused_container_is_not_waited_for(run: Run, stage: Stage) -> None:
 def test_what_is_silent_says_how_young_its_container_is(run: Run, stage: Stage) -> None:
     start(stage, 60)
     result = run("--exposed-grace=0")
-    result.stdout.fnmatch_lines(["  silent  80/tcp  *listens on it, up for less than a minute*"])
+    result.stdout.fnmatch_lines(
+        ["  silent  80/tcp  *listens on it*; it has been up for less than a minute"]
+    )

@@ -8,8 +8,9 @@ import pytest
 from make import container, listener, publication
 
 from pytest_exposed.errors import GoneError, ObservationError, UntoldError
-from pytest_exposed.model import Container, Finding
+from pytest_exposed.model import Container, Finding, Substitute
 from pytest_exposed.ports import Port
+from pytest_exposed.report.text import failure_text
 from pytest_exposed.rules import RULES
 from pytest_exposed.rules.judge import findings
 from pytest_exposed.rules.selection import select
@@ -116,5 +117,10 @@ def test_listeners_settle_by_staying(
 def test_what_is_silent_in_a_container_that_has_just_started_says_so(published: Any) -> None:
     for young in (True, False):
         one = container(documented=[80], published=published, just_started=young)
-        (finding,) = findings(one, DEFAULT)
-        assert finding.message.endswith(", up for less than a minute") is young
+        text = failure_text(one, findings(one, DEFAULT))
+        assert ("; it has been up for less than a minute\n" in text) is young
+    heard = container(listener(81), just_started=True)
+    assert "minute" not in failure_text(heard, findings(heard, DEFAULT))
+    runs = Substitute("sleep instead of its image's httpd", None)
+    other = container(documented=[80], just_started=True, substitute=runs)
+    assert "minute" not in failure_text(other, findings(other, DEFAULT))

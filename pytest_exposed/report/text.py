@@ -21,10 +21,13 @@ _YOUNG = "; it has been up for less than a minute"
 def failure_text(container: Container, findings: Sequence[Finding]) -> str:
     """Return what is wrong with a container, what to do about each, and its table of ports."""
     lines = [f"{container} ({container.image}) does not match its image"]
-    # What runs something else than its service has no service that may start yet.
-    starts = container.just_started and container.substitute is None
-    lines += findings_lines(findings, starts=starts)
+    lines += findings_lines(findings, starts=may_start(container))
     return "\n".join([*lines, "", *table(container)])
+
+
+def may_start(container: Container) -> bool:
+    """Return whether a service may start yet: it can't where something else runs in its place."""
+    return container.just_started and container.substitute is None
 
 
 def findings_lines(findings: Sequence[Finding], *, starts: bool = False) -> list[str]:

@@ -33,7 +33,7 @@ def container_listens_on(
     Of a Swarm service every task that runs on this engine is asked, and each must have them.
     A port is 80, "80/tcp", "8000-8003/udp", Ports, or has an address, "127.0.0.1:9000/tcp",
     "[::]:80": then a listener must be bound exactly there. within is how many seconds it may take.
-    only asks that nothing else is listening, ephemeral UDP aside.
+    only asks that nothing else is listening, ephemeral UDP aside; a dynamic port is listening.
 
     Raises PortError for what is no port, NotFoundError for an unknown or ambiguous container,
     NotRunningError for one that doesn't run, or ends while it is waited for, ObservationError where
@@ -137,7 +137,7 @@ def _heard(container: Container, asked: Sequence[BoundPort]) -> str:
 
 def _who(listener: Listener) -> str:
     told = [str(x) for x in listener.owners[:1]]
-    told += [listener.kind] if listener.kind != "reachable" else []
+    told += [x for x in listener.traits if x != "reachable"]
     return f"{listener} ({', '.join(told)})" if told else str(listener)
 
 
@@ -195,8 +195,10 @@ def container_matches_image(
 
     ignore are rules and groups not to judge by; allow are rules and ports whose findings are
     accepted: "silent", 9000, "8000-8003/udp". A container younger than grace seconds is looked at
-    again until it matches. Raises ConfigurationError for an unknown rule, and where all that the
-    engine judges by are ignored, else as container_listens_on does.
+    again until it matches, and its listeners have been the same for 2 seconds.
+
+    Raises ConfigurationError for an unknown rule, and where all that the engine judges by are
+    ignored, else as container_listens_on does.
     """
     _expect_engine(engine)
     ignored = _ignored(ignore)
@@ -211,7 +213,7 @@ def container_matches_image(
     accepts = _allowance(allow)
     listed, everyone = engine.observer.find(container)
     answer = engine.observer.observe([listed], everyone, owners=True, rules=judged_by)[listed.id]
-    answer = settle(engine.observer, listed, answer, grace, owners=True, rules=judged_by)
+    answer = settle(engine.observer, listed, answer, grace, owners=True, rules=judged_by).answer
     if isinstance(answer, ObservationError):
         raise answer
     untold = answer.untold
@@ -253,7 +255,7 @@ def _allowance(allow: PortsLike) -> Callable[[Finding], bool]:
         else:
             forms.append(form)
     ports = Ports.parse(*forms)
-    return lambda x: x.rule in names or (x.port is not None and x.port in ports)
+    return lambda x: x.rule in names or (x.port is not None and Ports(x.ports) <= ports)
 
 
 def _separate(forms: Iterable[PortsLike]) -> Iterator[PortsLike]:

@@ -31,7 +31,7 @@ from pytest_exposed.errors import (
 from pytest_exposed.model import Container
 from pytest_exposed.ports import PortsLike
 from pytest_exposed.progress import tell
-from pytest_exposed.report.text import findings_lines, table
+from pytest_exposed.report.text import findings_lines, may_start, table
 from pytest_exposed.settings import Settings
 from pytest_exposed.sockets import REMOTE
 from pytest_exposed.text import printable
@@ -164,7 +164,9 @@ class Checker:
             raise error.with_traceback(None) from None
         self._looked.update((x.id, x) for x in check.containers)
         if check.findings:
-            self._findings[check.containers[0].id] = [*findings_lines(check.findings), ""]
+            found = check.containers[0]
+            lines = findings_lines(check.findings, starts=may_start(found))
+            self._findings[found.id] = [*lines, ""]
         if _is_dropped(sys._getframe(2)):  # noqa: SLF001  # whoever called the fixture
             warnings.warn(
                 UnassertedWarning(f"a check is not asserted, write `assert`: {check}"), stacklevel=3

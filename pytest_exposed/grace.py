@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from pytest_exposed.engine.observer import Observer
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.verdicts import Observed
-from pytest_exposed.errors import EngineError, GoneError, ObservationError, UntoldError
+from pytest_exposed.errors import EngineError, ObservationError
 from pytest_exposed.model import Container
 from pytest_exposed.rules import Rule
+from pytest_exposed.rules.settling import Stillness, is_final, may_mend
 from pytest_exposed.unpatched import monotonic, pause
 
 _STOPPED = 2.0
@@ -28,19 +30,13 @@ def moments(seconds: float) -> Iterator[None]:
         yield
 
 
-def matches(answer: Observed) -> bool:
-    """Return whether a container was seen, and nothing was found wrong that isn't waived."""
-    return (
-        isinstance(answer, Container)
-        and not isinstance(answer.verdict, ObservationError)
-        and all(x.waived is not None for x in answer.verdict)
-    )
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The answer for a container that was waited for."""
 
-
-def _settled(answer: Observed) -> bool:
-    """Return whether looking again can't tell more: what no engine tells is not waited for."""
-    told = isinstance(answer, GoneError) or matches(answer)
-    return told or (isinstance(answer, Container) and isinstance(answer.verdict, UntoldError))
+    answer: Observed
+    is_young: bool = False
+    """Whether its grace was not over yet, so that a listener may come later."""
 
 
 def settle(
@@ -52,31 +48,37 @@ def settle(
     owners: bool = False,
     rules: Sequence[Rule] | None = None,
     waited: float = 0,
-) -> Observed:
+) -> Settled:
     """Return the answer for a container, looking again while it is too young to be judged.
 
-    That is until it matches or its grace is over: grace seconds after its start, by the engine's
-    clock; while its health check says `starting`, after the answer, which is waited seconds old. An
-    older one is not waited for; one whose grace ran out since the answer is looked at once more.
-    One that could not be seen may have been started again since it was listed, and be young now.
+    That is until it matches and has settled, or its grace is over: grace seconds after its start,
+    by the engine's clock; while its health check says `starting`, after the answer, which is waited
+    seconds old. An older one is not waited for; one whose grace ran out since the answer is looked
+    at once more. What waiting can't change is not waited for. One that could not be seen may have
+    been started again since it was listed, and be young now.
     """
-    if _settled(answer):
-        return answer
+    rules = observer.rules if rules is None else rules
     seen = isinstance(answer, Container)
-    if seen and not listed.starting and listed.up_for >= grace:
-        return answer
+    if is_final(answer, rules) or (seen and not listed.starting and listed.up_for >= grace):
+        return Settled(answer)
     left = _left(observer, listed, grace, waited)
     if not listed.starting and left + waited <= 0:
-        return answer
-    ran = monotonic()
+        return Settled(answer)
+    stillness, began = Stillness(), monotonic()
+    stillness.note(answer, began - waited)
+    ran = began
     for _ in moments(max(left, _FIRST_PAUSE)):
         everyone = observer.running()
         now = [x for x in everyone if x.id == listed.id]
+        looked = monotonic()
         answer = observer.observe(now or [listed], everyone, owners=owners, rules=rules)[listed.id]
         ran = monotonic() if now else ran
-        if _settled(answer) or monotonic() - ran > _STOPPED:
-            break
-    return answer
+        stillness.note(answer, looked)
+        if is_final(answer, rules) or monotonic() - ran > _STOPPED:
+            return Settled(answer)
+        if stillness.has_settled(looked) and not may_mend(answer, rules):
+            return Settled(answer, is_young=looked - began < left)
+    return Settled(answer)
 
 
 def _left(observer: Observer, listed: Listed, grace: float, waited: float) -> float:

@@ -201,10 +201,9 @@ class AuditHooks:
         if self._outcome.told:
             colour = "green" if self._outcome.matches() else "red"
             terminalreporter.write_line(f"exposed: {self._outcome.summary()}", **{colour: True})
-            waited = self._outcome.waited()
+            time = [x for x in (self._outcome.waited(), self._outcome.young()) if x]
             stale = closing.stale_lines(self._audit, self._outcome)
-            unsure = self._outcome.unsure()
-            self._lines[:0] = [*stale, *unsure, *([waited] if waited else [])]
+            self._lines[:0] = [*stale, *self._outcome.unsure(), *time]
         elif terminalreporter.verbosity < 0 and not any(x.wanted for x in self._audit.hosts):
             # -q hides the header, and pytest says no more than that no tests ran.
             self._lines[:0] = [x.header() for x in self._audit.hosts]

@@ -173,7 +173,8 @@ class ContainerItem(AuditItem):
     def _tell(self, **found: Any) -> None:
         """Say what was found, and in JUnit's properties where."""
         waited = self.audit.waited.get(self.listed.id, 0)
-        self.told = told_of(self.audit, self.listed, waited=waited, **found)
+        young = self.audit.young.get(self.listed.id, False)
+        self.told = told_of(self.audit, self.listed, waited=waited, young=young, **found)
         self.user_properties += [
             ("exposed_host", self.audit.shown),
             ("exposed_image", printable(self.listed.image)),

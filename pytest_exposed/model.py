@@ -29,9 +29,12 @@ class Process:
 
     pid: int
     name: str
+    program: str = ""
+    """What it runs where it is an interpreter: a main class, a module or a script."""
 
     def __str__(self) -> str:
-        return f"{printable(self.name)} (pid {self.pid})"
+        runs = f" {printable(self.program, 60)}" if self.program else ""
+        return f"{printable(self.name)}{runs} (pid {self.pid})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,19 @@ class Listener:
     inodes: frozenset[int] = field(default=frozenset(), compare=False, repr=False)
     on_device: bool = False
     """Whether it is bound to one network device (SO_BINDTODEVICE), as far as that is told."""
+    dynamic: bool = False
+    """Whether it serves TCP, or RPC over UDP, on an unnamed port of the local range: nobody chose
+    that."""
 
     @property
     def process(self) -> str | None:
         """The name of the first process that holds it; None where not looked up or not visible."""
         return self.owners[0].name if self.owners else None
+
+    @property
+    def program(self) -> str:
+        """What that process runs where it is an interpreter; empty where it is none, or unknown."""
+        return self.owners[0].program if self.owners else ""
 
     @property
     def pid(self) -> int | None:
@@ -64,12 +75,17 @@ class Listener:
         """Address and number as `ss` writes them: "0.0.0.0:80", "[::]:80"."""
         return endpoint(self.address, self.port.number)
 
+    @property
+    def traits(self) -> tuple[str, ...]:
+        """Its kind, and "dynamic" where it is."""
+        return (self.kind, "dynamic") if self.dynamic else (self.kind,)
+
     def __str__(self) -> str:
         return f"{self.endpoint}/{self.port.protocol}"
 
     def __repr__(self) -> str:
         """Return a short text: pytest shows it beside every failed assertion."""
-        told = ", ".join([self.kind, *map(str, self.owners)])
+        told = ", ".join([*self.traits, *map(str, self.owners)])
         return f"<listener {self}: {told}>"
 
 
@@ -213,10 +229,20 @@ class Image:
     labels: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     history: tuple[str, ...] | None = field(default=None, compare=False, repr=False)
     """The commands of its layers, newest first; None where not looked up."""
+    digests: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """What registries call it, REPOSITORY@sha256:…; none for one that was only built here."""
     parents: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)
     """Names of the images that its history passes through, by their place in it."""
     entrypoint: tuple[str, ...] = field(default=(), compare=False, repr=False)
     command: tuple[str, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def is_from_registry(self) -> bool:
+        """Whether a registry has it, so that its Dockerfile may be another's.
+
+        Podman gives an image that was built here a digest of localhost.
+        """
+        return any(not x.startswith(("localhost/", "<none>")) for x in self.digests)
 
     def __str__(self) -> str:
         return printable(self.name)
@@ -240,9 +266,16 @@ class Finding:
     fix: str
     waived: str | None = None
     """The reason of the waiver that accepts it, or None."""
+    more_ports: tuple[Port, ...] = ()
+    """The other ports of a process, where it is about several; port is the first."""
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """All ports that it is about, in order; none for a finding of the container."""
+        return (self.port, *self.more_ports) if self.port else ()
 
     def __str__(self) -> str:
-        return f"{self.rule} {self.port}" if self.port else self.rule
+        return f"{self.rule} {Ports(self.ports)}" if self.port else self.rule
 
     def __repr__(self) -> str:
         """Return a short text: pytest shows it beside every failed assertion."""
@@ -294,6 +327,8 @@ class Container:
     """Which rules can't be judged, as what its Swarm service publishes is unknown; the verdict is
     the same where nothing else is wrong."""
     labels: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    just_started: bool = field(default=False, compare=False, repr=False)
+    """Whether it has been up for less than a minute."""
     substitute: Substitute | None = field(default=None, compare=False, repr=False)
     """None where it runs its image's command, and where nothing made it worth asking."""
 

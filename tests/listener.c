@@ -21,9 +21,10 @@
  *                               connects, and is closed here
  *   take:PATH                   what is given there, kept
  *
- * ADDR is 127.0.0.1 or [::1]; the PORT of a listener may be a range, 7000-7003. Where a word
- * can't be done, the word and the reason go to standard error and the exit status is 3. SIGTERM
- * ends the program at once, also as process 1 of a container. No word: it only sleeps.
+ * ADDR is 127.0.0.1 or [::1]; the PORT of a listener may be a range, 7000-7003, or 0 for one that
+ * the kernel chooses. Where a word can't be done, the word and the reason go to standard error and
+ * the exit status is 3. SIGTERM ends the program at once, also as process 1 of a container. No
+ * word: it only sleeps.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -118,7 +119,7 @@ static struct endpoint parse(const char *text) {
         result.count = number(text + 1, 1, 1000);
     else if (*text != '\0')
         refuse();
-    if (result.first < 1 || result.last > 65535 || result.first > result.last)
+    if (result.first < 0 || result.last > 65535 || result.first > result.last)
         refuse();
     set_port(&result, result.first);
     return result;

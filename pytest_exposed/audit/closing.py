@@ -11,6 +11,7 @@ from pytest_exposed.audit.outcome import Outcome
 from pytest_exposed.model import names_of
 from pytest_exposed.ports import Port
 from pytest_exposed.report import suite
+from pytest_exposed.report.record import ports_of
 from pytest_exposed.rules import baseline
 from pytest_exposed.rules.baseline import REASON, Entry
 from pytest_exposed.rules.selection import select
@@ -100,7 +101,7 @@ def _entries(outcome: Outcome) -> list[tuple[Entry, str | None]]:
     """Return each finding as a baseline has it, and what it is waived for."""
     return [
         (
-            Entry(outcome.keys[container["id"]], x["rule"], _port(x["port"])),
+            Entry.of(outcome.keys[container["id"]], x["rule"], _port(x["port"])),
             x["waived"],
         )
         for container in outcome.containers()
@@ -122,9 +123,10 @@ def stale_lines(audit: Audit, outcome: Outcome) -> list[str]:
     lines = stale(
         audit.settings.acceptance.waivers,
         [
-            (names_of(x["name"], x["service"], x.get("pod")), y["rule"], _port(y["port"]))
+            (names_of(x["name"], x["service"], x.get("pod")), y["rule"], port)
             for x in judged.containers
             for y in x["findings"]
+            for port in ports_of(y) or (None,)
         ],
         [names_of(x["name"], x["service"], x.get("pod")) for x in judged.containers],
         missed=[

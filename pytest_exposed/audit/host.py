@@ -49,6 +49,8 @@ class HostAudit:
     _closed: bool = False
     waited: dict[str, float] = field(default_factory=dict)
     """Seconds that were waited for young containers to match, by their ids."""
+    young: dict[str, bool] = field(default_factory=dict)
+    """Whether containers were judged before their grace was over, by their ids."""
     round: Future[dict[str, Observed]] | None = None
     """The one look at all containers whose tests run."""
 
@@ -142,7 +144,7 @@ class HostAudit:
     def answer(self, listed: Listed, *, again: bool = False) -> Observed:
         """Return what was found of a container that was among the chosen; raises EngineError.
 
-        One that is too young to be judged is looked at again, until it matches or its grace is
+        One that is too young to be judged is looked at again, until it has settled or its grace is
         over; so is one whose test runs again.
         """
         assert self.round is not None
@@ -159,6 +161,8 @@ class HostAudit:
         owners = settings.shows_all
         began = monotonic()
         try:
-            return settle(observer, now, answer, settings.grace, owners=owners, waited=waited)
+            settled = settle(observer, now, answer, settings.grace, owners=owners, waited=waited)
+            self.young[listed.id] = settled.is_young
+            return settled.answer
         finally:
             self.waited[listed.id] = monotonic() - began

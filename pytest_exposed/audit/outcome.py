@@ -115,6 +115,19 @@ class Outcome:
         )
         return [f"{note} ({plural(number, 'container')})" for note, number in found.items()]
 
+    def young(self) -> str | None:
+        """Return a line on containers that were judged young; None where none was."""
+        young = sum(
+            bool(x.get("young")) for host in self.hosts.values() for x in host.told.values()
+        )
+        if not young:
+            return None
+        were = "was" if young == 1 else "were"
+        return (
+            f"{plural(young, 'container')} {were} judged within the grace after the start "
+            "(--exposed-grace): what opens later was not seen"
+        )
+
     def summary(self) -> str:
         """Return the line that ends an audit, with what is in no report: containers that went."""
         gone = sum(x.gone for x in self.hosts.values())

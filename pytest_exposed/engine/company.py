@@ -37,9 +37,7 @@ class Company:
         places = Places(self._containers.get(x.id, x) for x in everyone)
         self.places = {x: places.of(y) or x for x, y in self._containers.items()}
         """Whose network namespace each is said to be in, by their ids; or "host"."""
-        self._may_be_anyones = {
-            x.id for x in self._containers.values() if places.may_be_anyones(x)
-        }
+        self._may_be_anyones = {x.id for x in self._containers.values() if places.may_be_anyones(x)}
         # Podman's own process in an infra container listens on nothing: nothing is shared with it.
         self._at_place = Counter(
             y for x, y in self.places.items() if not self._containers[x].is_infra

@@ -38,6 +38,7 @@ def image_from_record(record: JsonObject, name: str) -> Image:
         documented=documented,
         invalid=invalid,
         labels=as_labels(config.get("Labels")),
+        digests=tuple(as_texts(record.get("RepoDigests"))),
         entrypoint=as_words(config.get("Entrypoint")),
         command=as_words(config.get("Cmd")),
     )

@@ -173,6 +173,11 @@ class Listed:
         return max(0, int(match[1] or 1) * unit - rounded)
 
     @property
+    def just_started(self) -> bool:
+        """Whether it has been up for less than a minute, in the words of HumanDuration."""
+        return bool(re.match(r"Up (Less than a second|[0-9]{1,2} seconds?)\b", self.status))
+
+    @property
     def starting(self) -> bool:
         """Whether its health check has not succeeded yet."""
         return "(health: starting)" in self.status

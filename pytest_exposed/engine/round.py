@@ -95,7 +95,7 @@ class Round:
         image = self._observer.images.of(listed)
         named = self._named(listed.id).union(*self._named_by_neighbours(listed.id, reading))
         held = self._neighbours.held(listed.id)
-        range_ = self._local_ports(listed, reading)
+        range_ = self._local_ports(listed, reading, named)
         found = listeners(reading, held, named, range_)
         others = self._neighbours.of(listed.id)
         # Whoever in the namespace listens there answers, whatever is known of whose a socket is.
@@ -114,6 +114,7 @@ class Round:
             labels=listed.labels,
             pod=listed.pod_network,
             is_infra=listed.is_infra,
+            just_started=listed.just_started,
             at_host=reading.at_host or self._company.places[listed.id] == "host",
             forwarding=self._publications.forwarding(
                 listed, reading, lambda: listeners(every, (), named, range_), others
@@ -182,11 +183,14 @@ class Round:
         own = (x for x in reading.sockets if x.address != DNS)  # the engine's, not the container's
         return not any(belongs(x, reading) for x in own)
 
-    def _local_ports(self, listed: Listed, reading: Reading) -> tuple[int, int]:
+    def _local_ports(
+        self, listed: Listed, reading: Reading, named: frozenset[Port]
+    ) -> tuple[int, int]:
         """Return the namespace's range of ports for clients; asks the engine only if it matters."""
         if reading.local_ports is not None:
             return reading.local_ports
-        if all(x.protocol != "udp" for x in reading.sockets):
+        unnamed = (x for x in reading.sockets if Port(x.port, x.protocol) not in named)
+        if all(x.protocol == "sctp" or x.address == DNS for x in unnamed):
             return LOCAL_PORTS
         for identity in (listed.id, *self._neighbours.of(listed.id)):
             written = self._company.inspect(self._company[identity]).sysctls

@@ -13,6 +13,7 @@ from pytest_exposed.errors import GoneError, NotRunningError, ObservationError
 from pytest_exposed.model import Container, Finding, Listener
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.judge import findings, glance
+from pytest_exposed.rules.rpc import may_serve_rpc, with_rpc_servers
 from pytest_exposed.sockets import LOCAL, Look
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import today
@@ -61,12 +62,16 @@ class Verdicts:
         )
         by_owners = any(x.by_owners for x in rules)
         wrong, told = glance(container, rules)
-        if owners or by_owners or wrong:
+        rpc = may_serve_rpc(container)
+        if owners or by_owners or wrong or rpc:
             container = replace(
                 self._with_owners(container),
                 neighbours=tuple(self._with_owners(x) for x in container.neighbours),
             )
             container = replace(container, notes=(*container.notes, *_by_ports(container, rules)))
+        if rpc:
+            container = with_rpc_servers(container)
+            wrong = True
         if "history" in told:
             image = self._observer.images.with_history(container.image, self._company[identity])
             container = replace(container, image=image)

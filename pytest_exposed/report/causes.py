@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from pytest_exposed.model import Finding
 from pytest_exposed.ports import Port
-from pytest_exposed.report.record import Record
+from pytest_exposed.report.record import Record, ports_of
 from pytest_exposed.rules.rule import LAYER
+from pytest_exposed.text import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Cause:
     @property
     def span(self) -> str:
         """The ports where they are neighbours: "80/tcp", "10001-12000/tcp"; "-" for none."""
+        if self.first.more_ports:
+            return plural(len(self.first.ports), "port")
         return f"{self._numbers}/{self.ports[0].protocol}" if self.ports else "-"
 
     @property
@@ -41,7 +44,8 @@ class Cause:
         return str(first) if first == last else f"{first}-{last}"
 
     def _of_all(self, text: str) -> str:
-        return _with(self._numbers, self.ports[0], text) if len(self.ports) > 1 else text
+        several = len(self.ports) > 1 and not self.first.more_ports
+        return _with(self._numbers, self.ports[0], text) if several else text
 
 
 def causes(findings: Iterable[Finding]) -> list[Cause]:
@@ -53,7 +57,7 @@ def causes(findings: Iterable[Finding]) -> list[Cause]:
             port = finding.port
             texts = (port.protocol, *(_with("\0", port, x) for x in texts))
         found.setdefault((finding.rule, finding.waived, *texts), []).append(finding)
-    return [Cause(x[0], tuple(y.port for y in x if y.port is not None)) for x in found.values()]
+    return [Cause(x[0], tuple(port for y in x for port in y.ports)) for x in found.values()]
 
 
 def neighbours(findings: Iterable[Finding]) -> list[Cause]:
@@ -62,6 +66,9 @@ def neighbours(findings: Iterable[Finding]) -> list[Cause]:
     place = {(x.rule, x.port): number for number, x in enumerate(by_place)}
     found: list[Cause] = []
     for cause in causes(by_place):
+        if cause.first.more_ports:
+            found.append(cause)
+            continue
         runs: list[list[Port]] = []
         for port in cause.ports:
             if runs and port.number == runs[-1][-1].number + 1:
@@ -78,10 +85,11 @@ def findings_of(container: Record) -> list[Finding]:
     return [
         Finding(
             x["rule"],
-            Port.parse(x["port"]) if x["port"] is not None else None,
+            next(iter(ports_of(x)), None),
             x["message"],
             x["fix"],
             x["waived"],
+            tuple(ports_of(x)[1:]),
         )
         for x in container["findings"] or ()
     ]
@@ -96,4 +104,5 @@ def _with(numbers: str, port: Port, text: str) -> str:
         text, rest = ours, layer + quoted
     else:
         rest = ""
-    return re.sub("[0-9]+", lambda x: numbers if x[0] == own else x[0], text) + rest
+    # Not the same number in a name, a version or an address: web-80, 10.0.0.80.
+    return re.sub(rf"(?<![\w.-]){own}(?![\w-]|\.\w)", numbers, text) + rest

@@ -259,7 +259,7 @@ def _finding(cause: Cause) -> str:
     """
     finding, kind = cause.first, _kind(cause)
     message, fix, of = cause.message, cause.fix, ""
-    if len(Ports(cause.ports).ranges()) > 1:
+    if len(Ports(cause.ports).ranges()) > 1 and not finding.more_ports:
         message, fix = finding.message, finding.fix
         of = f" (the first of {len(cause.ports)} ports alike)"
     reason = ""

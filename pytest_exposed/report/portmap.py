@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_exposed.model import endpoint
-from pytest_exposed.ports import Port
-from pytest_exposed.report.record import Record
+from pytest_exposed.ports import Port, Ports
+from pytest_exposed.report.record import Record, ports_of
+from pytest_exposed.rules.on_demand import silent_ranges
 
 _LEAST_ALIKE = 4
 """Neighbouring ports, alike in all containers, that share a column."""
@@ -19,6 +20,8 @@ _DOCUMENTED = {"yes": "D", "run time": "r", "-": "·", "unknown": "?"}
 # Of several listeners on a port the first that is here tells.
 _LISTENING = {
     "reachable": "L",
+    "dynamic": "L",
+    "IPv6 only": "L",
     "unattributed": "?",
     "loopback": "i",
     "unreachable": "i",
@@ -42,6 +45,8 @@ class Cell:
     """Address, kind, process and its pid of each; None where unknown."""
     findings: tuple[tuple[str, bool], ...]
     """Rules that are broken, and whether that is waived."""
+    on_demand: bool = False
+    """Whether it is of a range that looks used on demand."""
 
     @property
     def letters(self) -> str:
@@ -55,6 +60,11 @@ class Cell:
     def is_client(self) -> bool:
         """Whether nothing is there but sockets that are almost always those of clients."""
         return self.letters == "·e·" and not self.findings
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether nothing is there but a listener on a port that nobody chose."""
+        return bool(self.listeners) and all(x[1] == "dynamic" for x in self.listeners or ())
 
     def words(self, ports: Sequence[Port]) -> tuple[str, ...]:
         """Return in words what HEADINGS names.
@@ -72,6 +82,8 @@ class Cell:
             f"{address} (routed)" if offset is None else _endpoint(address, ports, offset)
             for address, offset in self.published
         ]
+        if self.on_demand:
+            listening = ["on demand"]
         texts = (", ".join(dict.fromkeys(x)) or "-" for x in (listening, processes, published))
         return (self.documented, *texts)
 
@@ -93,6 +105,8 @@ def cells_of(container: Record) -> dict[Port, Cell]:
     listeners, published, findings = (
         _by_port(container[x]) for x in ("listeners", "published", "findings")
     )
+    heard = [(Port.parse(x["port"]), x["kind"]) for x in container["listeners"] or ()]
+    asked_for = silent_ranges(Ports.parse(container["documented"] or ()), heard)
     ports = {Port.parse(x): x for x in {*documented, *listeners, *published, *findings}}
     return {
         port: Cell(
@@ -102,11 +116,13 @@ def cells_of(container: Record) -> dict[Port, Cell]:
                 for x in published.get(name, ())
             ),
             tuple(
-                (x["address"], x["kind"], x["process"], x["pid"]) for x in listeners.get(name, ())
+                (x["address"], _kind(x, listeners[name]), _named(x), x["pid"])
+                for x in listeners.get(name, ())
             )
             if container["listeners"] is not None
             else None,
             tuple((x["rule"], x["waived"] is not None) for x in findings.get(name, ())),
+            port in asked_for,
         )
         for port, name in sorted(ports.items())
     }
@@ -115,9 +131,25 @@ def cells_of(container: Record) -> dict[Port, Cell]:
 def _by_port(records: Iterable[Record] | None) -> dict[str, list[Record]]:
     found: dict[str, list[Record]] = defaultdict(list)
     for record in records or ():
-        if record["port"] is not None:
-            found[record["port"]].append(record)
+        for port in ports_of(record):
+            found[str(port)].append(record)
     return found
+
+
+def _named(listener: Record) -> str | None:
+    """Return the name of a process, and what it runs where it is an interpreter."""
+    program = listener.get("program")
+    return f"{listener['process']} {program}" if program else listener["process"]
+
+
+def _kind(listener: Record, of_port: Iterable[Record]) -> str:
+    """Return what a listener is called beside the others of its port."""
+    if listener.get("dynamic") and listener["kind"] == "reachable":
+        return "dynamic"
+    # Where IPv4 answers, IPv6 alone that nothing reaches is no fault.
+    answers = any(x["kind"] == "reachable" for x in of_port)
+    is_fine = answers and listener["kind"] == "unreachable" and listener["address"] == "::"
+    return "IPv6 only" if is_fine else str(listener["kind"])
 
 
 def folded(alike: Mapping[Port, object], least: int = 2) -> list[list[Port]]:
@@ -167,7 +199,9 @@ def columns_of(rows: Sequence[Mapping[Port, Cell]]) -> list[Column]:
         for port, cell in cells.items():
             there[port].append((number, cell))
     clients = {x for x, users in there.items() if all(cell.is_client for _, cell in users)}
-    runs = folded({x: y for x, y in there.items() if x not in clients}, _LEAST_ALIKE)
+    dynamic = {x for x, users in there.items() if all(cell.is_dynamic for _, cell in users)}
+    alone = {x: y for x, y in there.items() if x not in clients and x not in dynamic}
+    runs = folded(alone, _LEAST_ALIKE)
 
     def weight(run: Sequence[Port]) -> tuple[int, bool]:
         # One container with thousands of ports must not take the place of all others'.
@@ -178,4 +212,5 @@ def columns_of(rows: Sequence[Mapping[Port, Cell]]) -> list[Column]:
     rare = frozenset(port for run in runs[_MOST_COLUMNS:] for port in run)
     columns = [Column(label(x), x) for x in sorted(runs[:_MOST_COLUMNS])]
     columns += [Column("other ports", mixed=rare)] if rare else []
+    columns += [Column("dynamic", mixed=frozenset(dynamic))] if dynamic else []
     return columns + ([Column("ephemeral", mixed=frozenset(clients))] if clients else [])

@@ -7,6 +7,7 @@ from typing import Any
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Publication, Service
+from pytest_exposed.ports import Port
 
 Record = dict[str, Any]
 
@@ -34,6 +35,8 @@ def of_container(container: Container) -> Record:
                 "kind": x.kind,
                 "process": x.process,
                 "pid": x.pid,
+                **({"program": x.program} if x.program else {}),
+                **({"dynamic": True} if x.dynamic else {}),
             }
             for x in container.listeners
         ],
@@ -71,7 +74,14 @@ def _finding(finding: Finding) -> Record:
         "message": finding.message,
         "fix": finding.fix,
         "waived": finding.waived,
+        **({"ports": [str(x) for x in finding.ports]} if finding.more_ports else {}),
     }
+
+
+def ports_of(finding: Record) -> list[Port]:
+    """Return all ports of a finding's record: the one, or those of "ports" where it has several."""
+    port = finding["port"]
+    return [Port.parse(x) for x in finding.get("ports", [port] if port is not None else [])]
 
 
 NOT_RUN = "its test did not run to its end"

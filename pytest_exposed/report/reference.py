@@ -12,5 +12,7 @@ def reference() -> str:
     blocks = []
     for rule in RULES.values():
         text = fill(rule.help, 88, initial_indent="    ", subsequent_indent="    ")
-        blocks.append(f"{rule.name}  ({', '.join(rule.groups)})\n    {rule.summary}\n{text}")
+        blocks.append(
+            f"{rule.name}  ({', '.join(rule.groups) or 'all'})\n    {rule.summary}\n{text}"
+        )
     return "\n\n".join(blocks)

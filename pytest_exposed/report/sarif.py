@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pytest_exposed import __version__
-from pytest_exposed.report.causes import findings_of, neighbours
+from pytest_exposed.report.causes import Cause, findings_of, neighbours
 from pytest_exposed.report.once import Alike, alike
 from pytest_exposed.report.record import Record
 from pytest_exposed.rules import RULES
@@ -65,11 +65,16 @@ def _results(hosts: Sequence[Record]) -> Iterator[dict[str, Any]]:
     Code scanning takes 25,000 of a run, which one range of ports could fill.
     """
     names = list(RULES)
+    times: dict[str, int] = {}
     for one in alike(hosts):
         for cause in neighbours(findings_of(one.container)):
             rule, waived = cause.first.rule, cause.first.waived
             span = cause.span if cause.ports else ""
-            key = "\0".join((one.host["host"], one.name, rule, span))
+            # The same finding has the same key in the next run: its ports are others then.
+            about = _process(one.container, cause) if RULES[rule].gather else span
+            key = "\0".join((one.host["host"], one.name, rule, about))
+            times[key] = times.get(key, 0) + 1
+            key += f"\0{times[key]}" if times[key] > 1 else ""
             text = f"{one.who} {span}: {cause.message}. To do: {cause.fix}."
             result: dict[str, Any] = {
                 "ruleId": rule,
@@ -82,6 +87,13 @@ def _results(hosts: Sequence[Record]) -> Iterator[dict[str, Any]]:
             if waived is not None:
                 result["suppressions"] = [{"kind": "external", "justification": _text(waived)}]
             yield result
+
+
+def _process(container: Record, cause: Cause) -> str:
+    """Return the name of the process that listens on a finding's port; empty where unknown."""
+    port = str(cause.first.port)
+    found = (x["process"] for x in container["listeners"] if x["port"] == port)
+    return next(found, None) or ""
 
 
 def _level(rule: str) -> str:

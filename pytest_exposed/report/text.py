@@ -10,23 +10,31 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication, endpoint
 from pytest_exposed.ports import Port, Ports
 from pytest_exposed.report.causes import neighbours
+from pytest_exposed.rules.on_demand import on_demand
 from pytest_exposed.text import plural, printable
 
 _HEADINGS = ("PORT", "DOCUMENTED", "PUBLISHED", "LISTENING", "PROCESS")
 _MOST_OF_A_RULE = 10
+_YOUNG = "; it has been up for less than a minute"
 
 
 def failure_text(container: Container, findings: Sequence[Finding]) -> str:
     """Return what is wrong with a container, what to do about each, and its table of ports."""
     lines = [f"{container} ({container.image}) does not match its image"]
-    lines += findings_lines(findings)
+    lines += findings_lines(findings, starts=may_start(container))
     return "\n".join([*lines, "", *table(container)])
 
 
-def findings_lines(findings: Sequence[Finding]) -> list[str]:
+def may_start(container: Container) -> bool:
+    """Return whether a service may start yet: it can't where something else runs in its place."""
+    return container.just_started and container.substitute is None
+
+
+def findings_lines(findings: Sequence[Finding], *, starts: bool = False) -> list[str]:
     """Return two lines for each finding, what and what to do; of one rule the first ten.
 
-    Neighbouring ports that are alike are one.
+    Neighbouring ports that are alike are one. starts is whether a service may start yet: then what
+    nothing listens on says so.
     """
     causes = neighbours(findings)
     rule_width = max((len(x.first.rule) for x in causes), default=0)
@@ -40,7 +48,8 @@ def findings_lines(findings: Sequence[Finding]) -> list[str]:
         if counts[rule] > _MOST_OF_A_RULE:
             cut.setdefault(rule, []).extend(cause.ports)
             continue
-        lines.append(f"  {rule:{rule_width}}  {cause.span:{port_width}}  {cause.message}")
+        young = _YOUNG if starts and rule in ("silent", "published-silent") else ""
+        lines.append(f"  {rule:{rule_width}}  {cause.span:{port_width}}  {cause.message}{young}")
         lines.append(" " * (rule_width + port_width + 6) + cause.fix)
     for rule, ports in cut.items():
         lines.append(
@@ -59,6 +68,7 @@ class _Row:
     documented: str
     published: tuple[Publication, ...]
     listeners: tuple[Listener, ...]
+    on_demand: bool
 
     def cells(self) -> tuple[str, ...]:
         span = self.last - self.first.number
@@ -69,14 +79,18 @@ class _Row:
             + (" (ingress)" if x.ingress else "")
             for x in self.published
         ]
-        listening = [_listener(x) + _until(x.port.number, span) + _kind(x) for x in self.listeners]
+        answers = any(x.kind == "reachable" for x in self.listeners)
+        listening = [
+            _listener(x) + _until(x.port.number, span) + _kind(x, answers=answers)
+            for x in self.listeners
+        ]
         owners = sorted({x for listener in self.listeners for x in listener.owners})
         processes = [str(x) for x in owners[:3]] + [f"{len(owners) - 3} more"] * (len(owners) > 3)
         return (
             port,
             self.documented,
             ", ".join(published) or "-",
-            ", ".join(listening) or "-",
+            ", ".join(listening) or ("on demand" if self.on_demand else "-"),
             ", ".join(processes) or "-",
         )
 
@@ -85,8 +99,9 @@ class _Row:
         return (
             self.first.protocol,
             self.documented,
+            self.on_demand,
             [(x.host_ip, x.offset, x.ingress) for x in self.published],
-            [(x.address, x.kind, x.v6only, x.owners) for x in self.listeners],
+            [(x.address, x.traits, x.v6only, x.owners) for x in self.listeners],
         )
 
 
@@ -102,9 +117,14 @@ def _listener(listener: Listener) -> str:
     return endpoint(listener.address, listener.port.number)
 
 
-def _kind(listener: Listener) -> str:
+def _kind(listener: Listener, *, answers: bool) -> str:
+    """Return what is special about a listener on a port that answers, or that doesn't.
+
+    IPv6 alone that nothing reaches is no fault where another address answers.
+    """
     what = ["IPv6 only"] if listener.v6only else []
-    what += [listener.kind] if listener.kind != "reachable" else []
+    usual = ("reachable", "unreachable") if listener.v6only and answers else ("reachable",)
+    what += [x for x in listener.traits if x not in usual]
     return f" ({', '.join(what)})" if what else ""
 
 
@@ -132,6 +152,7 @@ def _rows(container: Container) -> list[_Row]:
     listeners = _by_port(container.listeners)
     publications = _by_port(container.published)
     ports = {*container.documented, *container.declared, *listeners, *publications}
+    asked_for = on_demand(container)
     rows: list[_Row] = []
     for port in sorted(ports, key=lambda x: (x.protocol, x.number)):
         documented = "-"
@@ -145,6 +166,7 @@ def _rows(container: Container) -> list[_Row]:
             documented,
             tuple(publications.get(port, ())),
             tuple(listeners.get(port, ())),
+            port in asked_for,
         )
         if rows and rows[-1].last == port.number - 1 and rows[-1].alike() == row.alike():
             rows[-1].last = port.number

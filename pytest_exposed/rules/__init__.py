@@ -6,10 +6,13 @@ decorator gives its name and its groups, the docstring what users read of it.
 
 from __future__ import annotations
 
-from pytest_exposed.rules import cis, default
+from pytest_exposed.rules import cis, default, dynamic, multicast, on_demand
 from pytest_exposed.rules.rule import Case, Rule
 
 __all__ = ["RULES", "Case", "Rule"]
 
-RULES = {x.name: x for x in (*default.RULES, *cis.RULES)}
+RULES = {
+    x.name: x
+    for x in (*default.RULES, *dynamic.RULES, *cis.RULES, *on_demand.RULES, *multicast.RULES)
+}
 """All rules by their names."""

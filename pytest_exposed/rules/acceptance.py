@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -40,12 +41,12 @@ class Acceptance:
         names = names_of(container.name, service.name if service else None, container.pod)
 
         def reason(finding: Finding) -> str | None:
-            words = names, finding.rule, finding.port, today
-            if (found := reason_for(self.waivers, *words)) is not None:
+            if (found := _accepted(self.waivers, names, finding, today)) is not None:
                 return found
-            if (found := reason_for(own, *words)) is not None:
+            if (found := _accepted(own, names, finding, today)) is not None:
                 return f"{found} ({_origin(container)})".strip()
-            return REASON if Entry(name, finding.rule, finding.port) in self.baseline else None
+            entry = Entry.of(name, finding.rule, finding.port)
+            return REASON if entry in self.baseline else None
 
         return tuple(replace(x, waived=reason(x)) for x in findings)
 
@@ -63,6 +64,15 @@ class Acceptance:
             except ConfigurationError:
                 notes.append(f"its label {LABEL} has what is no waiver: {printable(line, 80)}")
         return waivers, tuple(notes)
+
+
+def _accepted(
+    waivers: Sequence[Waiver], names: tuple[str, ...], finding: Finding, today: date
+) -> str | None:
+    """Return why a finding is accepted; None unless each of its ports is."""
+    ports = finding.ports or (None,)
+    reasons = [reason_for(waivers, names, finding.rule, x, today) for x in ports]
+    return reasons[0] if None not in reasons else None
 
 
 def _origin(container: Container) -> str:

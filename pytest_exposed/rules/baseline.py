@@ -57,6 +57,11 @@ class Entry:
                 why = str(error)
         raise ConfigurationError(f"{line!r} is not a line of a baseline: {why}")
 
+    @classmethod
+    def of(cls, container: str, rule: str, port: Port | None) -> Entry:
+        """Return the entry of a finding; without a port where it has others after each start."""
+        return cls(container, rule, None if RULES[rule].gather else port)
+
     @property
     def line(self) -> str:
         """The line of a file."""

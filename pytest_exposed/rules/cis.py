@@ -10,7 +10,7 @@ CIS = "CIS Docker Benchmark 1.6.0"
 """The edition that is cited: the numbers of its controls moved between editions."""
 
 
-@rule("published-everywhere", "cis")
+@rule("published-everywhere", "cis", by_listeners=False)
 def _published_everywhere(case: Case) -> Breach | None:
     """It is published on all addresses of the host instead of one.
 
@@ -31,7 +31,7 @@ def _published_everywhere(case: Case) -> Breach | None:
     return f"published{case.by_service} on {whole} ({CIS}, 5.14)", todo
 
 
-@rule("published-privileged", "cis")
+@rule("published-privileged", "cis", by_listeners=False)
 def _published_privileged(case: Case) -> Breach | None:
     """It is published on a port of the host below 1024.
 

@@ -8,12 +8,13 @@ from ipaddress import ip_address
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import NO_IMAGE, Container, Listener, Publication, unmapped
 from pytest_exposed.ports import PROTOCOLS, Port
-from pytest_exposed.rules import layers
+from pytest_exposed.rules import advice, layers
+from pytest_exposed.rules.multicast import is_discovery
 from pytest_exposed.rules.rule import LAYER, Breach, Case, processes, rule, where, who
 from pytest_exposed.text import printable
 
 
-@rule("unreachable", "default")
+@rule("unreachable", "default", tells=["history"])
 def _unreachable(case: Case) -> Breach | None:
     """It is documented or published, and nothing outside can reach its listeners.
 
@@ -49,8 +50,9 @@ def _unreachable(case: Case) -> Breach | None:
         where_bound = "none of its listeners can be reached from outside"
     return (
         f"{why}, and {where_bound}: {only}",
-        f"{_remedy(case, listeners)} in {case.container.role}"
-        + ("" if case.published else f", or remove EXPOSE {case.port}"),
+        advice.to_reach(
+            case, "unreachable", f"{_remedy(case, listeners)} in {case.container.role}"
+        ),
     )
 
 
@@ -123,7 +125,7 @@ def _silent(case: Case) -> Breach | None:
     Proxies route to it, `docker run -P` publishes it, CI waits for it, in vain. Remove the EXPOSE,
     or start the service. One that is inherited from a base image can't be removed: waive it.
     """
-    if not case.documented or case.own:
+    if not case.documented or case.own or case.on_demand:
         return None
     message = f"{case.image} documents it, and nothing in {case.container.role} listens on it"
     # One that is documented as well is no slip: images of HTTP/3 have 443/tcp and 443/udp.
@@ -132,24 +134,19 @@ def _silent(case: Case) -> Breach | None:
         means = f": EXPOSE {case.port.number} means {case.port}"
         return (
             f"{message}, but on {instead[0]}" + (means if case.port.protocol == "tcp" else ""),
-            f"write EXPOSE {instead[0]} in its Dockerfile",
+            advice.to_document(case, "silent", f"write EXPOSE {instead[0]} in its Dockerfile"),
         )
     runs, fix = _instead(case.container)
     if fix is not None:
         return message + runs, fix
     message += runs
-    origin = layers.exposed_by(case.container.image.history, case.port)
-    if origin is not None:
-        # Of several parents, one upon the other, the one whose Dockerfile wrote it.
-        bases = [x for x in case.container.image.parents.items() if x[0] <= origin]
-        if bases:
-            return (
-                f"{message}; inherited from {printable(max(bases)[1])}",
-                "an inherited EXPOSE can't be taken back: start its service, or waive it",
-            )
-        assert case.container.image.history is not None
-        message += f"{LAYER}{layers.shown(case.container.image.history[origin])})"
-    return message, f"start its service, or remove EXPOSE {case.port} from its Dockerfile"
+    origin = layers.origin_of(case.container.image, case.port)
+    if origin.base is not None:
+        message += f"; inherited from {printable(origin.base)}"
+    elif origin.command is not None:
+        message += "; inherited from an image below" if origin.inherited else ""
+        message += f"{LAYER}{layers.shown(origin.command)})"
+    return message, advice.to_remove(case, "silent")
 
 
 @rule("published-undocumented", "default")
@@ -162,7 +159,7 @@ def _published_undocumented(case: Case) -> Breach | None:
         return None
     return (
         f"{case.published_as}, and {case.undocumented}",
-        _add_expose(case),
+        advice.to_document(case, "published-undocumented", _add_expose(case)),
     )
 
 
@@ -173,8 +170,8 @@ def _undocumented(case: Case) -> Breach | None:
     Every other container in its networks can reach a port that nobody has written down. Add an
     EXPOSE to the Dockerfile, or don't open it.
     """
-    reachable = [x for x in case.own if x.kind == "reachable"]
-    if not reachable or case.documented:
+    reachable = [x for x in case.own if x.kind == "reachable" and not x.dynamic]
+    if not reachable or case.documented or is_discovery(case):
         return None
     several = len({x for listener in reachable for x in listener.owners}) > 1
     verb = "listen on" if several else "listens on"
@@ -183,7 +180,10 @@ def _undocumented(case: Case) -> Breach | None:
     hint = ""
     if case.port in case.container.declared:
         hint = "; --expose or -p documents it for this container only"
-    return f"{who} {verb} {endpoints}, and {case.undocumented}{hint}", _add_expose(case)
+    return (
+        f"{who} {verb} {endpoints}, and {case.undocumented}{hint}",
+        advice.to_document(case, "undocumented", _add_expose(case)),
+    )
 
 
 def _instead(container: Container) -> tuple[str, str | None]:

@@ -10,9 +10,12 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication
 from pytest_exposed.ports import HIGHEST, PROTOCOLS, Port, Ports, order
 from pytest_exposed.rules import Case, Rule
+from pytest_exposed.rules.on_demand import on_demand
 from pytest_exposed.text import printable
 
 Listeners = tuple[Listener, ...]
+
+_CLOSED = ("loopback", "unreachable")
 
 
 def findings(container: Container, rules: Sequence[Rule]) -> tuple[Finding, ...]:
@@ -24,7 +27,7 @@ def brief(findings: Iterable[Finding]) -> str:
     """Return which rules are broken by which ports: "silent 80-82/tcp, undocumented 9000/tcp"."""
     ports: dict[str, list[Port]] = {}
     for x in findings:
-        ports.setdefault(x.rule, []).extend([x.port] if x.port is not None else [])
+        ports.setdefault(x.rule, []).extend(x.ports)
     return ", ".join(f"{rule} {Ports(found)}" if found else rule for rule, found in ports.items())
 
 
@@ -36,8 +39,8 @@ def glance(container: Container, rules: Sequence[Rule]) -> tuple[bool, frozenset
     tells = {x.name: x.tells for x in rules}
     most = frozenset[str]().union(*tells.values())
     expected = container.documented | {x.port for x in container.published}
-    if expected <= Ports(x.port for x in container.listeners):
-        most = frozenset()  # they tell of ports that nothing listens on
+    if expected <= Ports(x.port for x in container.listeners if x.kind not in _CLOSED):
+        most = frozenset()  # they tell of ports that nothing answers on
     wrong, told = False, frozenset[str]()
     try:
         for finding in search(container, rules):
@@ -56,6 +59,7 @@ def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
     it would be another one if that were this container's.
     """
     scene = _scene(container)
+    gathered: dict[str, list[Listener]] = {x.name: [] for x in rules if x.gather}
     for port, listeners, publications in _ports_of(container):
         own, doubtful = _attributed(listeners)
         certain = _judge(scene.case(port, own, doubtful, publications), rules)
@@ -65,8 +69,14 @@ def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
             verdict = _judge(scene.case(port, own + mine, doubtful, publications), rules)
             if [x.rule for x in verdict] != [x.rule for x in certain]:
                 raise unattributed(container, assumed)
-        yield from certain
+        for finding in certain:
+            if finding.rule in gathered:
+                gathered[finding.rule] += own
+            else:
+                yield finding
     for rule in rules:
+        if rule.gather is not None:
+            yield from rule.gather(container, gathered[rule.name])
         broken = rule.judge_container(container) if rule.judge_container else None
         if broken is not None:
             yield Finding(rule.name, None, *broken)
@@ -152,6 +162,7 @@ class _Scene:
     listening: Ports
     by_number: Mapping[int, Sequence[Port]]
     neighbours: Mapping[Port, Sequence[tuple[Container, Listener]]]
+    on_demand: Ports
 
     def case(
         self,
@@ -172,6 +183,7 @@ class _Scene:
             listening=self.listening,
             alike=tuple(x for x in self.by_number.get(port.number, ()) if x != port),
             documented=port in self.container.documented,
+            on_demand=port in self.on_demand,
             documented_by_neighbour=bool(others) and any(port in x.documented for x, _ in others),
         )
 
@@ -179,7 +191,13 @@ class _Scene:
 def _scene(container: Container) -> _Scene:
     # What listens on a number under another protocol: a server's UDP port may look like a client's.
     heard = Ports(x.port for x in container.listeners if x.kind in ("reachable", "ephemeral"))
-    return _Scene(container, container.listening, _by_number(heard), _neighbours(container))
+    return _Scene(
+        container,
+        container.listening,
+        _by_number(heard),
+        _neighbours(container),
+        on_demand(container),
+    )
 
 
 def _by_number(ports: Ports) -> dict[int, list[Port]]:

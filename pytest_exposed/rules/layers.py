@@ -2,11 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
+from pytest_exposed.model import Image
 from pytest_exposed.ports import Port, Ports
 from pytest_exposed.text import printable
+
+_CLASSIC = re.compile(r"(?:/bin/sh -c|cmd /S /C) #\(nop\)\s+")
+_INSTRUCTION = re.compile(r"[A-Z]+(?= )")
+_START = ("CMD", "ENTRYPOINT")
+_BEHIND_START = ("", "ARG", "HEALTHCHECK", "LABEL", "MAINTAINER", "STOPSIGNAL")
+"""What Dockerfiles have below their CMD, and `docker build --label` adds there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which layer of an image exposed a port."""
+
+    command: str | None = None
+    """The layer's command; None where the history doesn't tell."""
+    base: str | None = None
+    """The name of the image that it is inherited from; None where it isn't, or has no name."""
+    inherited: bool = False
+
+
+def origin_of(image: Image, port: Port) -> Origin:
+    """Return which layer of an image exposed a port, and whether an image below it did.
+
+    The history of an image that was pulled names no images below it. But a Dockerfile ends with its
+    CMD: what was built upon that is another Dockerfile's.
+    """
+    place = exposed_by(image.history, port)
+    if place is None or image.history is None:
+        return Origin()
+    command = image.history[place]
+    # Of several parents, one upon the other, the one whose Dockerfile wrote it.
+    bases = [x for x in image.parents.items() if x[0] <= place]
+    if bases:
+        return Origin(command, max(bases)[1], inherited=True)
+    above = map(_instruction, reversed(image.history[:place]))
+    return Origin(command, inherited=_goes_on(above))
+
+
+def _goes_on(instructions: Iterable[str]) -> bool:
+    """Return whether instructions, oldest first, go on where a Dockerfile has ended."""
+    started: set[str] = set()
+    for word in instructions:
+        if word in started or (started and word not in (*_START, *_BEHIND_START)):
+            return True
+        started.update({word}.intersection(_START))
+    return False
+
+
+def _instruction(command: str) -> str:
+    """Return the instruction that a layer's command was: "CMD"; empty for no command."""
+    words = _CLASSIC.sub("", command)
+    if match := _INSTRUCTION.match(words):
+        return match[0]
+    return "RUN" if words else ""
 
 
 def exposed_by(history: Sequence[str] | None, port: Port) -> int | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from pytest_exposed.model import NO_IMAGE, Container, Listener, Publication, endpoint
+from pytest_exposed.model import NO_IMAGE, Container, Finding, Listener, Publication, endpoint
 from pytest_exposed.ports import Port, Ports
 from pytest_exposed.rules.forwarding import destinations, is_reached, lines
 from pytest_exposed.text import printable
@@ -28,6 +28,8 @@ class Case:
     """Those of the same number under the other protocols."""
     documented: bool
     """Whether its image documents the port."""
+    on_demand: bool
+    """Whether its image documents it in a range that looks used on demand."""
     documented_by_neighbour: bool
     """Whether the image of a neighbour does that listens on the port."""
 
@@ -95,7 +97,9 @@ class Case:
 
     def listening_elsewhere(self) -> str:
         """Return the container's other listening ports, to publish the right one of."""
-        ports = self.listening - {self.port}
+        published = {x.port for x in self.container.published}
+        dynamic = {x.port for x in self.container.listeners if x.dynamic}
+        ports = self.listening - {self.port, *published, *dynamic}
         return f", or publish a port that answers: it listens on {ports}" if ports else ""
 
 
@@ -123,6 +127,7 @@ Breach = tuple[str, str]
 
 Judge = Callable[[Case], Breach | None]
 JudgeOfContainer = Callable[[Container], Breach | None]
+Gather = Callable[[Container, Sequence[Listener]], Iterable[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +144,25 @@ class Rule:
     """Why it matters, and what to do."""
     judge: Judge | None = None
     judge_container: JudgeOfContainer | None = None
+    by_listeners: bool = True
+    """Whether it judges by who listens, which changes while a container starts."""
     by_owners: bool = False
     """Whether it judges by the processes that hold listeners."""
+    gather: Gather | None = None
+    """Returns the findings of all listeners on the ports that break it, where these are not a
+    finding each. Such findings have no number in baselines."""
     tells: frozenset[str] = frozenset()
     """What its message tells that is looked up only for it: "history" of the image, "command" of
     the container."""
 
 
 def rule(
-    name: str, *groups: str, by_owners: bool = False, tells: Iterable[str] = ()
+    name: str,
+    *groups: str,
+    by_listeners: bool = True,
+    by_owners: bool = False,
+    gather: Gather | None = None,
+    tells: Iterable[str] = (),
 ) -> Callable[[Judge], Rule]:
     """Make a rule of a function; its docstring is what users read of the rule."""
     return lambda judge: Rule(
@@ -155,14 +170,18 @@ def rule(
         groups,
         *_parts(judge.__doc__),
         judge,
+        by_listeners=by_listeners,
         by_owners=by_owners,
+        gather=gather,
         tells=frozenset(tells),
     )
 
 
 def rule_of_container(name: str, *groups: str) -> Callable[[JudgeOfContainer], Rule]:
     """Make a rule of a function that judges a container as a whole."""
-    return lambda judge: Rule(name, groups, *_parts(judge.__doc__), judge_container=judge)
+    return lambda judge: Rule(
+        name, groups, *_parts(judge.__doc__), judge_container=judge, by_listeners=False
+    )
 
 
 def _parts(docstring: str | None) -> tuple[str, str]:

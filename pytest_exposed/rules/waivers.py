@@ -17,7 +17,10 @@ _FORM = re.compile(r"(?P<glob>[^\s:]+):\s*(?P<what>[^#]*?)\s*(?:until\s+(?P<unti
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """One line, `CONTAINER-GLOB: RULE-OR-PORT[, …] [until YYYY-MM-DD]  # reason`."""
+    """One line, `CONTAINER-GLOB: WHAT[, …] [until YYYY-MM-DD]  # reason`.
+
+    WHAT is a rule, a port or a range, or a rule and a port, `silent 443/udp`.
+    """
 
     line: str
     glob: str
@@ -26,6 +29,8 @@ class Waiver:
     until: date | None
     """The last day on which it accepts anything; None for ever."""
     reason: str
+    pairs: frozenset[tuple[str, Port]] = frozenset()
+    """Ports that are accepted for one rule each."""
 
     @classmethod
     def parse(cls, line: str) -> Waiver:
@@ -39,12 +44,17 @@ class Waiver:
             )
         rules: set[str] = set()
         ports = Ports()
+        pairs: set[tuple[str, Port]] = set()
         for word in match["what"].split(","):
             if word.strip() in RULES:
                 rules.add(word.strip())
                 continue
+            rule, _, port = word.strip().partition(" ")
             try:
-                ports |= Ports.parse(word.strip())
+                if rule in RULES:
+                    pairs |= {(rule, x) for x in Ports.parse(port.strip())}
+                else:
+                    ports |= Ports.parse(word.strip())
             except PortError as error:
                 told = word.strip()
                 why = f"{told!r} is neither a port nor a rule ({', '.join(RULES)})"
@@ -62,7 +72,20 @@ class Waiver:
                 raise ConfigurationError(
                     f"{line!r} is not a waiver: {match['until']!r} is not a day (YYYY-MM-DD)"
                 )
-        return cls(line.strip(), match["glob"], frozenset(rules), ports, until, reason.strip())
+        return cls(
+            line.strip(),
+            match["glob"],
+            frozenset(rules),
+            ports,
+            until,
+            reason.strip(),
+            frozenset(pairs),
+        )
+
+    @property
+    def asks_for(self) -> frozenset[str]:
+        """The rules that it names."""
+        return self.rules | {x for x, _ in self.pairs}
 
     def expired(self, today: date) -> bool:
         """Return whether its last day is over."""
@@ -77,7 +100,10 @@ class Waiver:
         return (
             not self.expired(today)
             and self.is_for(names)
-            and (rule in self.rules or (port is not None and port in self.ports))
+            and (
+                rule in self.rules
+                or (port is not None and (port in self.ports or (rule, port) in self.pairs))
+            )
         )
 
 
@@ -116,7 +142,7 @@ def stale(
         if waiver.expired(today):
             lines.append(f"waiver expired on {waiver.until}: {waiver.line}")
         elif (
-            waiver.rules <= set(rules)
+            waiver.asks_for <= set(rules)
             and looked_at(waiver)
             and not any(waiver.accepts(*x, today) for x in found)
         ):

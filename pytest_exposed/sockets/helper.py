@@ -270,7 +270,9 @@ def _pid(text: bytes) -> int:
     return int(text)
 
 
-_MARK = re.compile(rb"@(?:process|alike|apart|namespace|before|table|after|end|host|done)(?: [^\n]*)?")
+_MARK = re.compile(
+    rb"@(?:process|alike|apart|namespace|before|table|after|end|host|done)(?: [^\n]*)?"
+)
 
 
 def _parts(lines: list[bytes]) -> Iterator[tuple[bytes, list[bytes]]]:

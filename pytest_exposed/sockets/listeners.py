@@ -31,6 +31,7 @@ def listeners(
     ports for clients.
     """
     dns = _dns_pair(reading.sockets, local_ports)
+    in_range = range(local_ports[0], local_ports[1] + 1)
     ipv4 = reading.addresses is None or any(":" not in x for x in reading.addresses)
     merged: dict[tuple[Port, str, bool, Kind, bool, bool], set[int]] = {}
     for socket in reading.sockets:
@@ -38,7 +39,8 @@ def listeners(
         if mine is False:
             continue
         port = Port(socket.port, socket.protocol)
-        kind = _kind(socket, port, reading, named, local_ports, ipv4=ipv4)
+        unnamed = port.number in in_range and port not in named
+        kind = _kind(socket, reading, ipv4=ipv4, is_client=unnamed and port.protocol == "udp")
         key = (port, socket.address, bool(mine), kind, bool(socket.v6only), bool(socket.device))
         # SO_REUSEPORT gives several sockets of one port and address: one listener.
         merged.setdefault(key, set()).add(socket.inode)
@@ -51,6 +53,7 @@ def listeners(
             presumed=None if mine else kind,
             inodes=frozenset(inodes),
             on_device=on_device,
+            dynamic=port.protocol == "tcp" and port.number in in_range and port not in named,
         )
         for (port, address, mine, kind, v6only, on_device), inodes in sorted(
             merged.items(), key=lambda x: (*order(x[0][0]), *x[0][1:])
@@ -100,20 +103,8 @@ def _address(text: str) -> IPv4Address | IPv6Address:
     return ip_address(unmapped(text))
 
 
-def _kind(
-    socket: Socket,
-    port: Port,
-    reading: Reading,
-    named: Collection[Port],
-    local_ports: tuple[int, int],
-    *,
-    ipv4: bool,
-) -> Kind:
-    if (
-        port.protocol == "udp"
-        and local_ports[0] <= port.number <= local_ports[1]
-        and port not in named
-    ):
+def _kind(socket: Socket, reading: Reading, *, ipv4: bool, is_client: bool) -> Kind:
+    if is_client:
         return "ephemeral"
     address = _address(socket.address)
     if address.is_loopback or socket.device == LOOPBACK_DEVICE:

@@ -166,7 +166,10 @@ class Members:
         monitor = self._monitor(target, process)
         if monitor is None:
             return False
-        maps = read_file(monitor, "uid_map", self.proc), read_file(process.pid, "uid_map", self.proc)
+        maps = (
+            read_file(monitor, "uid_map", self.proc),
+            read_file(process.pid, "uid_map", self.proc),
+        )
         return bool(maps[0]) and maps[0] != maps[1] and has_one_user(maps[1])
 
     def _is_the_engines(self, target: Target, process: ContainerProcess) -> bool | None:

@@ -215,7 +215,7 @@ def test_a_process_of_the_host_in_the_network_is_not_the_containers(
 def test_a_wide_range_of_ports_for_clients_keeps_udp_from_the_findings(
     look: Engine, stage: Stage
 ) -> None:
-    """It is listed as ephemeral. TCP is not, whatever the range."""
+    """It is listed as ephemeral. TCP is a finding, whatever the range."""
     wide = {"net.ipv4.ip_local_port_range": "1024 65000"}
     container = stage.run("udp:0.0.0.0:5353", "tcp:0.0.0.0:5353", sysctls=wide)
     seen = look.container(container.name)
@@ -223,7 +223,7 @@ def test_a_wide_range_of_ports_for_clients_keeps_udp_from_the_findings(
         ("0.0.0.0:5353/tcp", "reachable"),
         ("0.0.0.0:5353/udp", "ephemeral"),
     ]
-    assert [str(x) for x in seen.findings] == ["undocumented 5353/tcp"]
+    assert [str(x) for x in seen.findings] == ["dynamic 5353/tcp"]
 
 
 class TestDescriptorsOfOneThread:

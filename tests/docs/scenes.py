@@ -58,6 +58,14 @@ SCENES: Mapping[str, Sequence[Service]] = {
         Service("published-privileged", "app:9", ("tcp:0.0.0.0:80",), ("80",), {"80/tcp": 1018}),
         Service("ssh", "app:7", ("tcp:0.0.0.0:2222",), ("2222",), process="sshd"),
         Service("host-network", "app:8", network="host"),
+        Service(
+            "dynamic",
+            "app:10",
+            ("tcp:0.0.0.0:80", "tcp:0.0.0.0:0", "tcp:0.0.0.0:0"),
+            ("80",),
+        ),
+        Service("silent-range", "app:11", ("tcp:0.0.0.0:21",), ("21", "21100-21110")),
+        Service("multicast", "app:12", ("udp:0.0.0.0:5353",)),
     ),
     "sources.md": (
         WEB,

@@ -532,7 +532,13 @@ class TestTextsForSeveral:
         waivers = "web: 80  # one\n\n db: silent  # two"
         with Engine(engine_url, select="cis, silent", ignore="ssh", allow=waivers) as engine:
             assert [x.name for x in engine.observer.rules] == [
-                *("silent", "undocumented", "published-everywhere", "published-privileged"),
+                *(
+                    "silent",
+                    "undocumented",
+                    "dynamic",
+                    "published-everywhere",
+                    "published-privileged",
+                ),
                 "host-network",
             ]
             assert [x.glob for x in engine.observer.acceptance.waivers] == ["web", "db"]

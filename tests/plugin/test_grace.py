@@ -94,3 +94,67 @@ def test_what_is_no_grace(text: str, run: Run) -> None:
         f"--exposed-grace, exposed_grace: {text!r} is not a grace: "
         "a number of seconds from 0 to 86400"
     )
+
+
+# A container that matches, and may not in a moment
+
+
+def test_one_that_listens_on_nothing_yet_is_no_match_yet(run: Run, stage: Stage) -> None:
+    """An image without EXPOSE: it matches as long as its server has not begun."""
+    container = stage.create("delay:1.5", "tcp:0.0.0.0:80")
+    container.sdk.start()
+    result = run("--exposed-grace=5")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["  undocumented  80/tcp  *"])
+
+
+def test_one_that_goes_on_opening_ports_is_no_match_yet(run: Run, stage: Stage) -> None:
+    container = stage.create("tcp:0.0.0.0:80", "delay:1.5", "tcp:0.0.0.0:81", exposes=("80",))
+    container.sdk.start()
+    result = run("--exposed-grace=5")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["  undocumented  81/tcp  *"])
+
+
+def test_one_that_listens_on_nothing_matches_when_its_grace_is_over(run: Run, stage: Stage) -> None:
+    began = time.monotonic()
+    stage.create().sdk.start()
+    result = run("--exposed-grace=3")
+    result.assert_outcomes(passed=1)
+    assert time.monotonic() - began >= 3
+    assert "--exposed-grace" not in result.stdout.str()  # nothing is young any more
+
+
+def test_one_that_has_settled_matches_before_and_is_counted(run: Run, stage: Stage) -> None:
+    for name in ("one", "two"):
+        stage.run("tcp:0.0.0.0:80", name=name, exposes=("80",))
+    result = run("--exposed-grace=60")
+    result.assert_outcomes(passed=2)
+    assert result.duration < 20
+    said = "exposed: 2 containers were judged within the grace after the start *"
+    result.stdout.fnmatch_lines([said])
+
+
+@pytest.mark.parametrize("rules", ["published-everywhere", "host-network,published-privileged"])
+def test_what_no_waiting_changes_is_not_waited_for(run: Run, stage: Stage, rules: str) -> None:
+    stage.run("tcp:0.0.0.0:80", ports={"80/tcp": None})
+    result = run("--exposed-grace=600", f"--exposed-select={rules}")
+    result.assert_outcomes(failed=rules == "published-everywhere", passed="," in rules)
+    assert result.duration < 20
+    assert "what opens later" not in result.stdout.str()
+
+
+def test_a_paused_container_is_not_waited_for(run: Run, stage: Stage) -> None:
+    container = stage.run("tcp:0.0.0.0:80", exposes=("80",))
+    container.sdk.pause()
+    result = run("--exposed-grace=600")
+    result.assert_outcomes(passed=1)
+    assert result.duration < 20
+
+
+def test_what_is_silent_says_how_young_its_container_is(run: Run, stage: Stage) -> None:
+    start(stage, 60)
+    result = run("--exposed-grace=0")
+    result.stdout.fnmatch_lines(
+        ["  silent  80/tcp  *listens on it*; it has been up for less than a minute"]
+    )

@@ -27,6 +27,7 @@ PRECEDENCE = [
     "silent",
     "published-undocumented",
     "undocumented",
+    "dynamic",
 ]
 DEFAULT = select()
 
@@ -131,6 +132,7 @@ def test_a_port_breaks_one_default_rule_at_most_the_first(
         "silent": documented and not kinds,
         "published-undocumented": published and not documented,
         "undocumented": "reachable" in kinds and not documented,
+        "dynamic": False,  # which is TCP's: see test_dynamic.py
     }
     assert alone == [f"{name} {PORT}" for name in PRECEDENCE if broken[name]]
 
@@ -225,6 +227,7 @@ def test_rules_of_the_benchmark_don_t_silence_one_another() -> None:
     ]
     assert names("cis") == [
         "undocumented",
+        "dynamic",
         "published-everywhere",
         "published-privileged",
         "ssh",

@@ -1,0 +1,79 @@
+"""What to do about a port, for the reader who can do it: the safest first. Pure.
+
+Whose image it is decides: a Dockerfile can be edited by its owner alone. An image with a digest of
+a repository came from a registry, and one that another is built on can't be changed by that.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pytest_exposed.model import Container
+from pytest_exposed.ports import Port, Ports
+from pytest_exposed.rules import layers
+from pytest_exposed.rules.rule import Case
+
+_CONTROL_PORTS = Ports.parse(
+    953,  # rndc of BIND
+    2019,  # Caddy's admin API
+    2375,  # the docker engine's API, without TLS
+    2380,  # etcd's peers
+    5005,  # Java's debugger, as its manuals have it
+    6060,  # pprof of Go
+    8005,  # Tomcat's shutdown
+    9222,  # the debugger of Chrome
+    9229,  # the debugger of Node.js
+    9901,  # Envoy's admin interface
+    15000,  # Envoy's in Istio
+)
+"""What servers bind to loopback on purpose, as whoever reaches it owns them."""
+
+
+def waiver(container: Container, rule: str, port: Port | None) -> str:
+    """Return a line of exposed_allow that accepts a finding, to paste."""
+    service = container.service
+    name = re.sub(r"[^\w./-]", "?", service.name if service else container.name)
+    return f"{name}: {rule} {port}  # reason" if port else f"{name}: {rule}  # reason"
+
+
+def waive(case: Case, rule: str) -> str:
+    """Return the words for waiving a finding of a port."""
+    return f"waive it (`{waiver(case.container, rule, case.port)}`)"
+
+
+def is_inherited(case: Case) -> bool:
+    """Return whether the image has its EXPOSE of the port from the image that it is built on."""
+    return layers.origin_of(case.container.image, case.port).inherited
+
+
+def to_document(case: Case, rule: str, line: str) -> str:
+    """Return the fix of a port that its image should document: a line for its Dockerfile."""
+    if not case.container.image.is_from_registry:
+        return line
+    return f"{waive(case, rule)}, or build an image on it and {line}"
+
+
+def to_remove(case: Case, rule: str) -> str:
+    """Return the fix of a port that its image documents, and that nothing serves."""
+    if is_inherited(case):
+        return f"an inherited EXPOSE can't be taken back: start its service, or {waive(case, rule)}"
+    remove = f"remove EXPOSE {case.port} from its Dockerfile"
+    if case.container.image.is_from_registry:
+        return f"{waive(case, rule)}, or start its service; if the image is yours, {remove}"
+    return f"start its service, or {remove}"
+
+
+def to_reach(case: Case, rule: str, bind: str) -> str:
+    """Return the fix of a port on loopback: what binds it for all, unless it is there for control.
+
+    It may be where a known control port is, or where another documented port is reachable: a server
+    that serves others already is not closed to them by a slip.
+    """
+    can_remove = not case.container.image.is_from_registry and not is_inherited(case)
+    close = [f"remove EXPOSE {case.port}" if can_remove else waive(case, rule)]
+    close = close if case.documented else []
+    others = case.container.documented - {case.port}
+    if case.port not in _CONTROL_PORTS and others.isdisjoint(case.listening):
+        return bind if case.published else f"{bind}, or {close[0]}"
+    close += ["don't publish it"] if case.published else []
+    return f"{', '.join(close)}; or, if others are to reach it, {bind}"

@@ -1,0 +1,43 @@
+"""Multicast discovery: ports on which hosts look for one another in their own network. Pure.
+
+mDNS (RFC 6762), SSDP of UPnP and LLMNR (RFC 4795) have their ports by standard, are asked by
+multicast, and serve what else the process is for. A list of an image's ports never has them.
+"""
+
+from __future__ import annotations
+
+from pytest_exposed.ports import Port
+from pytest_exposed.rules.rule import Breach, Case, processes, rule
+
+_MDNS, _SSDP, _LLMNR = 5353, 1900, 5355
+
+
+def is_discovery(case: Case) -> bool:
+    """Return whether a port looks like one of discovery: mDNS and SSDP have no TCP beside it."""
+    other = Port(case.port.number, "tcp" if case.port.protocol == "udp" else "udp")
+    if case.port.number == _LLMNR:
+        return case.port.protocol == "udp" or other in case.alike
+    is_one = case.port.number in (_MDNS, _SSDP) and case.port.protocol == "udp"
+    return is_one and other not in case.alike
+
+
+@rule("multicast")
+def _multicast(case: Case) -> Breach | None:
+    """It is listening for multicast discovery, and the image does not document it.
+
+    mDNS (5353/udp), SSDP (1900/udp) and LLMNR (5355) answer whoever asks in the same network: they
+    are no `undocumented`. This rule, which is in no group but all, is for those who want no
+    discovery in their networks. Turn it off in the configuration of the process.
+    """
+    reachable = [x for x in case.own if x.kind == "reachable"]
+    if not reachable or case.documented or case.published or not is_discovery(case):
+        return None
+    who = processes(reachable) or "something"
+    endpoints = ", ".join(x.endpoint for x in reachable)
+    return (
+        f"{who} answers multicast discovery on {endpoints}",
+        f"turn discovery off in the configuration of {case.container.role}, or accept `multicast`",
+    )
+
+
+RULES = (_multicast,)

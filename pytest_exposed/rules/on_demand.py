@@ -1,0 +1,74 @@
+"""Ports on demand: ranges that a service opens port by port, when a client asks. Pure.
+
+FTP's passive ports, RTP's media ports and Erlang's distribution are documented as a range, and at
+rest none of it listens. To say of each that it is silent would be forty findings of one habit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from pytest_exposed.model import Container
+from pytest_exposed.ports import Port, Ports
+from pytest_exposed.rules.rule import Breach, Case, rule
+
+_LEAST = 4
+"""Adjoining ports that are a range: fewer are written one by one, each for what it serves."""
+
+
+def on_demand(container: Container) -> Ports:
+    """Return the documented ports of a container that look as if they were used on demand.
+
+    Those are four or more adjoining ones none of which listens, while another documented port does.
+    The one that leads to a range may adjoin it, as Erlang's 4369 does. Listeners within a range, or
+    several beside it, are a range that is served all the time, and partly silent.
+    """
+    return silent_ranges(container.documented, [(x.port, x.kind) for x in container.listeners])
+
+
+def silent_ranges(documented: Ports, listeners: Sequence[tuple[Port, str]]) -> Ports:
+    """Return what on_demand does, by documented ports and the ports and kinds of listeners."""
+    heard = {port for port, _ in listeners if port in documented}
+    reached = {port for port, kind in listeners if kind in ("reachable", "unattributed")}
+    if len(documented) <= _LEAST or reached.isdisjoint(heard):
+        return Ports()
+    found: list[Port] = []
+    for run in _runs(documented):
+        listening = [x for x in run if x in heard]
+        silent = [x for x in run if x not in heard]
+        leads = not listening or listening in (run[:1], run[-1:])
+        if leads and len(silent) >= _LEAST:
+            found += silent
+    return Ports(found)
+
+
+def _runs(ports: Iterable[Port]) -> Iterator[list[Port]]:
+    """Yield adjoining ports of one protocol together."""
+    run: list[Port] = []
+    for port in sorted(ports, key=lambda x: (x.protocol, x.number)):
+        if run and (run[-1].protocol, run[-1].number + 1) != (port.protocol, port.number):
+            yield run
+            run = []
+        run.append(port)
+    if run:
+        yield run
+
+
+@rule("silent-range")
+def _silent_range(case: Case) -> Breach | None:
+    """It is documented in a range that looks used on demand, and nothing listens on it.
+
+    Four or more adjoining ports of which none listens, while another documented port does, are no
+    `silent`: FTP's passive ports and RTP's open when a client asks. This rule, which is in no
+    group but all, is for those who want to know. Remove the EXPOSE if nothing ever opens them.
+    """
+    if not case.on_demand or case.own:
+        return None
+    message = f"{case.image} documents it, and nothing in {case.container.role} listens on it"
+    return (
+        f"{message}: it is one of a range that looks used on demand",
+        "remove the range from its Dockerfile if nothing ever opens it, or accept `silent-range`",
+    )
+
+
+RULES = (_silent_range,)

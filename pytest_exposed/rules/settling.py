@@ -1,0 +1,70 @@
+"""When a young container has settled: when its listeners have stayed the same. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_exposed.errors import GoneError, ObservationError, UntoldError
+from pytest_exposed.model import Container, Finding
+from pytest_exposed.rules import Rule
+
+Observed = Container | ObservationError
+
+_STILL = 2.0
+"""Seconds for which the listeners of a young container must have been the same."""
+
+
+def is_final(answer: Observed, rules: Sequence[Rule]) -> bool:
+    """Return whether looking again can't change what an answer says.
+
+    A container that is gone, a publication that no engine tells, processes that are paused, and
+    rules that don't judge by listeners give the same answer again.
+    """
+    if not isinstance(answer, Container):
+        return isinstance(answer, GoneError)
+    if isinstance(answer.verdict, UntoldError) or answer.state == "paused":
+        return True
+    is_judged = not isinstance(answer.verdict, ObservationError)
+    return is_judged and not any(x.by_listeners for x in rules)
+
+
+def may_mend(answer: Observed, rules: Sequence[Rule]) -> bool:
+    """Return whether what is wrong may not be so in a moment: a service that starts mends it."""
+    if not isinstance(answer, Container) or isinstance(answer.verdict, ObservationError):
+        return True
+    by_listeners = {x.name for x in rules if x.by_listeners}
+    return any(_may_go(x, answer) for x in answer.verdict if x.rule in by_listeners)
+
+
+def _may_go(finding: Finding, container: Container) -> bool:
+    # That a published port is documented, only a neighbour's image can bring about.
+    is_fixed = finding.rule == "published-undocumented" and not container.neighbours
+    return finding.waived is None and not is_fixed
+
+
+@dataclass(slots=True)
+class Stillness:
+    """Since when a container has listened on the same addresses, as far as it was looked at."""
+
+    _listening: object = None
+    _since: float = 0
+
+    def note(self, answer: Observed, at: float) -> None:
+        """Take in what was seen at a moment, in seconds of any clock."""
+        listening = _listening(answer)
+        if listening != self._listening:
+            self._listening, self._since = listening, at
+
+    def has_settled(self, at: float) -> bool:
+        """Return whether the listeners have stayed; without any listener none has, ever."""
+        return bool(self._listening) and at - self._since >= _STILL
+
+
+def _listening(answer: Observed) -> object:
+    """Return what a container listens on; clients' sockets come and go in any that works."""
+    if not isinstance(answer, Container):
+        return None
+    return frozenset(
+        (x.port, x.address, x.kind, x.v6only) for x in answer.listeners if x.kind != "ephemeral"
+    )

@@ -1,0 +1,215 @@
+"""Advice: a fix that its reader can carry out, and that opens nothing which was closed."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any
+
+import pytest
+from make import container, image, listener, publication
+
+from pytest_exposed.model import Container, Finding, Listener
+from pytest_exposed.ports import Port
+from pytest_exposed.report.causes import neighbours
+from pytest_exposed.rules.judge import findings
+from pytest_exposed.rules.layers import origin_of
+from pytest_exposed.rules.selection import select
+from pytest_exposed.rules.waivers import Waiver
+
+DIGEST = "docker.io/library/webapp@sha256:" + "1" * 64
+TODAY = date(2026, 1, 1)
+COMPOSE = {"com.docker.compose.project": "shop", "com.docker.compose.service": "web"}
+START, COPY = '/bin/sh -c #(nop)  CMD ["httpd"]', "COPY . /srv # buildkit"
+
+
+def of(*documented: int | str, listening: Any = (), **rest: Any) -> Container:
+    """Return a container of an image with a digest, a history or neither."""
+    known = {x: rest.pop(x) for x in ("digests", "history", "parents") if x in rest}
+    named = {"image": image(*documented, **known)}
+    return container(*listening, documented=documented, **(named | rest))
+
+
+def only(one: Container) -> Finding:
+    (finding,) = findings(one, select())
+    return finding
+
+
+def loopback(*ports: int) -> list[Listener]:
+    return [listener(x, "127.0.0.1", "loopback") for x in ports]
+
+
+# A port on loopback
+
+OR = "or, if others are to reach it,"
+
+
+@pytest.mark.parametrize(
+    ("one", "fix"),
+    [
+        # What serves nobody was meant to.
+        (of(8000, listening=loopback(8000)),
+         "bind 0.0.0.0:8000 in web, or remove EXPOSE 8000/tcp"),
+        (of(8000, listening=loopback(8000), published=[publication(8000)]),
+         "bind 0.0.0.0:8000 in web"),
+        (of(8000, 9000, listening=loopback(8000, 9000)), None),
+        # Others are served: this one is closed on purpose.
+        (of(80, 2018, listening=[listener(80), *loopback(2018)]),
+         "remove EXPOSE 2018/tcp; or, if others are to reach it, bind 0.0.0.0:2018 in web"),
+        (of(80, 2018, listening=[listener(80), *loopback(2018)], published=[publication(2018)]),
+         f"remove EXPOSE 2018/tcp, don't publish it; {OR} bind 0.0.0.0:2018 in web"),
+        # Known for control, alone too.
+        (of(9222, listening=loopback(9222)),
+         "remove EXPOSE 9222/tcp; or, if others are to reach it, bind 0.0.0.0:9222 in web"),
+        (of(9222, listening=loopback(9222), published=[publication(9222)]),
+         f"remove EXPOSE 9222/tcp, don't publish it; {OR} bind 0.0.0.0:9222 in web"),
+        (of(listening=loopback(9222), published=[publication(9222)]),
+         "don't publish it; or, if others are to reach it, bind 0.0.0.0:9222 in web"),
+        # What can't be removed is waived.
+        (of(9222, listening=loopback(9222), digests=(DIGEST,)),
+         f"waive it (`web: unreachable 9222/tcp  # reason`); {OR} bind 0.0.0.0:9222 in web"),
+        (of(8000, listening=loopback(8000), history=(COPY, START, "EXPOSE [8000/tcp]")),
+         "bind 0.0.0.0:8000 in web, or waive it (`web: unreachable 8000/tcp  # reason`)"),
+    ],
+)  # fmt: skip
+def test_what_to_do_about_a_port_on_loopback(one: Container, fix: str | None) -> None:
+    if fix is None:
+        assert all(x.fix.startswith("bind") for x in findings(one, select()))
+    else:
+        assert only(one).fix == fix
+
+
+@pytest.mark.parametrize("port", [953, 2019, 2375, 2380, 5005, 8005, 9222, 9229, 9901])
+@pytest.mark.parametrize("published", [True, False])
+@pytest.mark.parametrize("documented", [True, False])
+@pytest.mark.parametrize("digests", [(), (DIGEST,)])
+def test_a_control_port_is_closed_before_it_is_opened(
+    port: int, published: bool, documented: bool, digests: tuple[str, ...]
+) -> None:
+    publications = [publication(port)] * published
+    one = of(
+        *[port] * documented, listening=loopback(port), published=publications, digests=digests
+    )
+    for finding in findings(one, select()):
+        closes = [finding.fix.find(x) for x in ("remove EXPOSE", "don't publish", "waive it")]
+        assert 0 == min(x for x in closes if x >= 0) < finding.fix.index("bind 0.0.0.0")
+
+
+# An image of a registry
+
+
+@pytest.mark.parametrize(
+    ("one", "waiver", "after"),
+    [
+        (of(80, digests=(DIGEST,)), "web: silent 80/tcp  # reason",
+         ", or start its service; if the image is yours, remove EXPOSE 80/tcp from its Dockerfile"),
+        (of(digests=(DIGEST,), listening=[listener(80)]), "web: undocumented 80/tcp  # reason",
+         ", or build an image on it and add to its Dockerfile: EXPOSE 80/tcp"),
+        (of(digests=(DIGEST,), listening=[listener(80)], published=[publication(80)]),
+         "web: published-undocumented 80/tcp  # reason",
+         ", or build an image on it and add to its Dockerfile: EXPOSE 80/tcp"),
+        (of(80, digests=(DIGEST,), labels=COMPOSE), "shop/web: silent 80/tcp  # reason", None),
+        (of(80, digests=(DIGEST,), labels={**COMPOSE, "com.docker.compose.service": "a b:*"}),
+         "shop/a?b??: silent 80/tcp  # reason", None),
+    ],
+)  # fmt: skip
+def test_a_waiver_to_paste_comes_first(one: Container, waiver: str, after: str | None) -> None:
+    finding = only(one)
+    assert finding.fix.startswith(f"waive it (`{waiver}`)")
+    assert after is None or finding.fix == f"waive it (`{waiver}`){after}"
+    pasted = Waiver.parse(waiver)
+    names = [one.name, *([one.service.name] if one.service else [])]
+    assert pasted.accepts(names, finding.rule, finding.port, TODAY)
+    assert not pasted.accepts(names, finding.rule, Port(81), TODAY)
+    assert not pasted.accepts(names, "unreachable", finding.port, TODAY)
+    assert not pasted.accepts(["db"], finding.rule, finding.port, TODAY)
+
+
+@pytest.mark.parametrize(
+    ("digests", "expected"),
+    [
+        ((), False),
+        ((DIGEST,), True),
+        (("registry:5000/web@sha256:1",), True),
+        # What podman and old engines say of an image that was built here.
+        (("localhost/web@sha256:1",), False),
+        (("<none>@<none>",), False),
+        (("localhost/web@sha256:1", DIGEST), True),
+    ],
+)
+def test_which_images_are_from_a_registry(digests: tuple[str, ...], expected: bool) -> None:
+    assert image(80, digests=digests).is_from_registry is expected
+
+
+def test_a_waiver_for_a_range_of_ports_is_one_line() -> None:
+    one = of("80-83", digests=(DIGEST,), name="web-80", listening=[])
+    (cause,) = neighbours(findings(one, select()))
+    line = re.search("`(.*?)`", cause.fix)
+    assert line is not None
+    assert line[1] == "web-80: silent 80-83/tcp  # reason"
+    assert all(
+        Waiver.parse(line[1]).accepts(["web-80"], "silent", Port(x), TODAY) for x in (80, 83)
+    )
+
+
+# An inherited EXPOSE
+
+
+EXPOSE = "EXPOSE map[80/tcp:{}]"
+CLASSIC = "/bin/sh -c #(nop)  EXPOSE 80"
+ENTRY = 'ENTRYPOINT ["/entry"]'
+LABEL = "LABEL a=b"
+
+
+@pytest.mark.parametrize(
+    ("history", "inherited"),  # newest first
+    [
+        ([START, EXPOSE], False),
+        ([EXPOSE, START], False),
+        ([START, ENTRY, EXPOSE], False),
+        ([ENTRY, START, EXPOSE], False),
+        ([LABEL, "HEALTHCHECK &{}", "STOPSIGNAL SIGQUIT", "ARG V", START, EXPOSE], False),
+        ([EXPOSE, COPY, START, ENTRY], False),
+        ([START, COPY, "RUN /bin/sh -c make", EXPOSE], False),
+        # Built on an image that ends with its command.
+        ([COPY, START, EXPOSE], True),
+        ([START, COPY, START, EXPOSE], True),
+        ([START, START, EXPOSE], True),
+        ([ENTRY, START, ENTRY, EXPOSE], True),
+        (["EXPOSE [81/tcp]", START, EXPOSE], True),
+        (["/bin/sh -c apt-get install curl", START, CLASSIC], True),
+        (["ENV A=b", ENTRY, CLASSIC], True),
+        (["bash", START, CLASSIC], True),  # docker commit of a container
+        ([LABEL, COPY, START, EXPOSE], True),
+    ],
+)
+def test_the_history_alone_tells_an_inherited_port(history: list[str], inherited: bool) -> None:
+    documents = image(80, history=tuple(history))
+    assert origin_of(documents, Port(80)).inherited is inherited
+    for digests in ((), (DIGEST,)):
+        finding = only(of(80, history=tuple(history), digests=digests)) if len(history) else None
+        assert finding is not None
+        assert ("remove EXPOSE" in finding.fix) is not inherited
+        if inherited:
+            assert "inherited from an image below (layer: EXPOSE " in finding.message
+            assert "`web: silent 80/tcp  # reason`" in finding.fix
+
+
+def test_nothing_is_known_without_a_history() -> None:
+    assert not origin_of(image(80), Port(80)).inherited
+    assert not origin_of(image(80, history=()), Port(80)).inherited
+    assert origin_of(image(80, history=(START,)), Port(80)).command is None
+
+
+# What to publish instead
+
+
+def test_what_is_published_is_not_suggested() -> None:
+    one = of(80, "443/udp", listening=[listener(80)],
+             published=[publication(80), publication("443/udp")])  # fmt: skip
+    assert only(one).fix == "start its service"
+    one = of(
+        80, listening=[listener(81), listener(40000, dynamic=True)], published=[publication(80)]
+    )
+    fix = next(x.fix for x in findings(one, select()) if x.rule == "published-silent")
+    assert fix == "start its service, or publish a port that answers: it listens on 81/tcp"

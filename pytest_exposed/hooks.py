@@ -9,7 +9,6 @@ from itertools import zip_longest
 import pytest
 
 from pytest_exposed.audit import Audit, closing
-from pytest_exposed.audit.audit import ROOT
 from pytest_exposed.audit.host import HostAudit
 from pytest_exposed.audit.outcome import HostOutcome, Outcome
 from pytest_exposed.items import (
@@ -35,7 +34,7 @@ class AuditHooks:
         self._lines: list[str] = []
         self._due: set[str] = set()
         self._ran = False
-        """Whether a test of the suite ran, or one of the audit passed."""
+        """Whether a test of the suite ran, or a container was judged."""
         self._done: set[str] = set()
         """The ids of the tests that are to run, and of those that told something or were skipped;
         workers of pytest-xdist that take the place of lost ones collect all anew."""
@@ -144,16 +143,18 @@ class AuditHooks:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Send what a test found along with its report: it may come from another process."""
         report = yield
-        if isinstance(item, AuditItem) and call.when == "call":
-            report.exposed = item.told  # type: ignore[attr-defined]  # reports take extra fields
+        if isinstance(item, AuditItem):
+            told = item.told if call.when == "call" else None
+            report.exposed = told  # type: ignore[attr-defined]  # reports take extra fields
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather what a test found."""
-        if not report.nodeid.startswith(ROOT) or (report.when == "call" and report.passed):
-            self._ran = True
         told = getattr(report, "exposed", None)
+        # What is judged is no skipped test, though pytest reports as such what is marked xfail.
+        if not hasattr(report, "exposed") or (told and told.get("record")):
+            self._ran = True
         if told is not None:
             self._outcome.add(told)
         if told is not None or report.skipped:

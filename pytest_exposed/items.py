@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from functools import cached_property
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -22,7 +24,14 @@ from pytest_exposed.text import printable
 
 
 class HostCollector(pytest.Collector):
-    """The tests of one engine's containers."""
+    """The tests of one engine's containers.
+
+    It has what plugins read of every test's parent, as that of a doctest has: a module.
+    """
+
+    obj = module = sys.modules[__name__]
+    cls = None
+    instance = None
 
     def __init__(
         self, *, whole: Audit, audit: HostAudit, chosen: Sequence[str], **rest: Any
@@ -64,7 +73,7 @@ class MismatchError(AssertionError):
 
 
 def audits_a_container() -> None:
-    """One container of the audit: what it listens on and what its image documents agree."""
+    """Stand for the function that a test is, where plugins ask for one; nobody calls it."""
 
 
 class AuditItem(pytest.Item):
@@ -77,7 +86,6 @@ class AuditItem(pytest.Item):
     told: dict[str, Any] | None = None
     """What the test found, of JSON's types: it goes with its report to where all are counted."""
 
-    function = obj = staticmethod(audits_a_container)
     module = sys.modules[__name__]
     cls = None
     instance = None
@@ -89,9 +97,39 @@ class AuditItem(pytest.Item):
         self.add_marker("exposed")
         self._initrequest()
 
+    @cached_property
+    def function(self) -> Any:
+        """A function whose docstring names the container: plugins quote it, or make ids of it."""
+        code, names = audits_a_container.__code__, audits_a_container.__globals__
+        function = FunctionType(code, names, self.name)
+        function.__doc__ = f"{self.nodeid} listens on what its image documents."
+        function.__module__ = self.module.__name__
+        return function
+
+    @property
+    def obj(self) -> Any:
+        """The same function, by pytest's other name of it."""
+        return self.function
+
     def _initrequest(self) -> None:
         """Forget the fixtures of the last run, of which there are none: plugins that repeat ask."""
         self.funcargs: dict[str, object] = {}
+        self.__dict__.pop("_request", None)
+
+    @cached_property
+    def _as_function(self) -> Any:
+        """A test function of pytest's at this place: it knows which fixtures there are."""
+        return pytest.Function.from_parent(self.parent, name=self.name, callobj=self.function)
+
+    @cached_property
+    def _fixtureinfo(self) -> Any:
+        return self._as_function._fixtureinfo  # noqa: SLF001  # plugins read it of every test
+
+    @cached_property
+    def _request(self) -> Any:
+        """The request of a doctest, made where one is asked for: hooks get fixtures by it."""
+        kind = type(self._as_function._request)  # noqa: SLF001  # likewise
+        return kind(self, _ispytest=True)
 
     def reportinfo(self) -> tuple[Any, int, str]:
         """Return what the heading of a failure says; there is no file."""

@@ -138,6 +138,12 @@ def add(parser: pytest.Parser) -> None:
     parser.addini("exposed_helper_image", "image of the helper container", "string", "")
 
 
+def runs_no_tests(config: pytest.Config) -> bool:
+    """Return whether pytest only shows something, such as its help or the fixtures there are."""
+    shows = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
+    return any(config.getoption(x, False) for x in shows)
+
+
 def audits(config: pytest.Config) -> bool:
     """Return whether the run has an audit; raises ConfigurationError for a wrong setting."""
     return bool(config.getoption("exposed", False)) or bool(_setting(config, "exposed"))

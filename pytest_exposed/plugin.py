@@ -60,11 +60,11 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Check what was typed, and which tests are to run; settings are checked where they are used.
 
-    So a wrong setting ends no run that doesn't use the plugin, and no --help.
+    So a wrong setting ends no run that doesn't use the plugin, and no --help or --fixtures.
     """
     imports.find_plainly(config)
     config.addinivalue_line("markers", "exposed: the audit's tests, one for each container")
-    if config.getoption("help", False) or config.getoption("version", 0):
+    if options.runs_no_tests(config):
         return
     try:
         audits, typed = options.audits(config), options.typed(config)

@@ -35,6 +35,40 @@ CONFTESTS = {
                 assert path == "exposed" and line + 1 == 1 and name == item.name
                 assert item.cls is None and item.instance is None
     """,
+    "ids of docstrings, as popular conftests make them": """
+        def pytest_itemcollected(item):
+            parent, node = item.parent.obj, item.obj
+            assert parent.__doc__.strip() and item.name in node.__doc__
+            item._nodeid = parent.__doc__.strip() + " " + node.__doc__.strip()
+    """,
+    "source": """
+        import inspect
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                assert inspect.getsource(item.function).startswith("def ")
+                assert not inspect.signature(item.obj).parameters
+                assert item.function.__module__ == item.module.__name__
+    """,
+    "request": """
+        import pytest
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_makereport(item, call):
+            report = yield
+            if report.when == "call":
+                assert item._request.node is item
+                assert not item._request.fixturenames
+                assert item._request.getfixturevalue("tmp_path").is_dir()
+                item._request.addfinalizer(lambda: None)
+                assert not item._fixtureinfo.argnames
+            return report
+    """,
+    "autouse": """
+        import pytest
+        @pytest.fixture(autouse=True)
+        def no_requests(monkeypatch):
+            monkeypatch.delattr("requests.sessions.Session.request")
+            monkeypatch.delattr("http.client.HTTPConnection.request")
+    """,
     "marks": """
         import pytest
         def pytest_runtest_setup(item):

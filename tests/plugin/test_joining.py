@@ -103,3 +103,12 @@ def test_the_marker_chooses(
     suite("exposed = true")
     result = run_pytest("-m", chosen, "--strict-markers")
     result.assert_outcomes(**outcome, deselected=1)
+
+
+@pytest.mark.parametrize("shows", ["--fixtures", "--fixtures-per-test", "--markers", "--help"])
+def test_what_only_shows_needs_no_engine(shows: str, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\naddopts = --exposed --docker-host=tcp://127.0.0.1:1\n")
+    pytester.makepyfile("def test_own(): pass")
+    result = pytester.runpytest(shows)
+    assert result.ret in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    assert not [x for x in result.errlines if x.startswith("ERROR")]

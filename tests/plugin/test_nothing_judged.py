@@ -68,3 +68,20 @@ def test_a_suite_that_ran_is_a_run(
     result = audit(stage, ".")
     result.assert_outcomes(passed=1, skipped=1)
     assert result.ret == pytest.ExitCode.OK
+
+
+def test_an_expected_failure_is_judged(
+    audit: Audit, stage: Stage, pytester: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
+    stage.run("tcp:0.0.0.0:80", name="known")
+    pytester.makeconftest(
+        """
+        import pytest
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                item.add_marker(pytest.mark.xfail(reason="known", strict=True))
+        """
+    )
+    result = audit(stage, *workers)
+    result.assert_outcomes(xfailed=1)
+    assert result.ret == pytest.ExitCode.OK

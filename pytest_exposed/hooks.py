@@ -32,12 +32,13 @@ class AuditHooks:
         self._audit = audit
         self._chosen = chosen
         self._lines: list[str] = []
-        self._due: set[str] = set()
+        self._due: dict[str, str] = {}
         self._ran = False
         """Whether a test of the suite ran, or a container was judged."""
         self._done: set[str] = set()
-        """The ids of the tests that are to run, and of those that told something or were skipped;
-        workers of pytest-xdist that take the place of lost ones collect all anew."""
+        """The ids of the tests that are to run, with the audit's own id of each, and of those that
+        told something or were skipped; workers of pytest-xdist that take the place of lost ones
+        collect all anew."""
         self._outcome = Outcome(
             {
                 x.label: HostOutcome(x.shown, _UNANSWERED if x.awaited else x.error)
@@ -71,12 +72,15 @@ class AuditHooks:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note which tests of the audit are to run."""
-        self._due |= {x.nodeid for x in session.items if isinstance(x, ContainerItem)}
+        self._await(session.items)
+
+    def _await(self, items: Sequence[pytest.Item]) -> None:
+        self._due |= {x.nodeid: x.audited_as for x in items if isinstance(x, ContainerItem)}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """Note which tests are to run, in the process that hands them out."""
-        self._due |= set(ids)
+        self._due |= {x: x for x in ids}
 
     def _tests(self, session: pytest.Session, host: HostAudit) -> Iterator[pytest.Item]:
         name = self._audit.id_of(host)
@@ -114,7 +118,7 @@ class AuditHooks:
             )
             others(session=session, config=session.config, items=items)
         session.testscollected += len(items)
-        self._due |= {x.nodeid for x in items if isinstance(x, ContainerItem)}
+        self._await(items)
         chosen = [x.listed for x in items if isinstance(x, ContainerItem)]
         if chosen:
             self._audit.look({host.label: chosen})
@@ -181,7 +185,7 @@ class AuditHooks:
 
     def _tell_of_the_rest(self) -> None:
         """Say of the containers whose tests did not come to their turn that they were not seen."""
-        left = self._due - self._done
+        left = {own for x, own in self._due.items() if x not in self._done}
         for host in self._audit.hosts if left else ():
             for name, listed in zip(host.names(), host.wanted, strict=True):
                 if f"{self._audit.id_of(host)}::{name}" in left:

@@ -1,4 +1,4 @@
-"""The tests of the audit, as pytest knows them: a collector an engine, an item a container."""
+"""The tests of the audit."""
 
 from __future__ import annotations
 
@@ -176,6 +176,8 @@ class ContainerItem(AuditItem):
     def __init__(self, *, listed: Listed, **rest: Any) -> None:
         super().__init__(**rest)
         self.listed = listed
+        self.audited_as = self.nodeid
+        """The test's id, whatever a conftest makes of it."""
 
     @property
     def audit(self) -> HostAudit:

@@ -127,6 +127,19 @@ def test_of_containers_that_can_t_be_seen(
     audit(shared_stage, "--exposed-source=exec").assert_outcomes(failed=2)
 
 
+def test_a_test_of_another_name_that_did_not_run(
+    audit: Audit, shared_stage: Stage, pytester: pytest.Pytester
+) -> None:
+    pytester.makeconftest(
+        """
+        def pytest_itemcollected(item):
+            item._nodeid = "Container " + item.name
+        """
+    )
+    result = audit(shared_stage, "-x")
+    result.stdout.fnmatch_lines(["exposed: 2 containers on 1 host, *, 1 not judged, as the run *"])
+
+
 PLUGINS = [
     "terminal",
     "cacheprovider",

@@ -39,6 +39,7 @@ class AuditHooks:
         """The ids of the tests that are to run, with the audit's own id of each, and of those that
         told something or were skipped; workers of pytest-xdist that take the place of lost ones
         collect all anew."""
+        self._deselected: set[pytest.Item] = set()
         self._outcome = Outcome(
             {
                 x.label: HostOutcome(x.shown, _UNANSWERED if x.awaited else x.error)
@@ -64,11 +65,20 @@ class AuditHooks:
         for host in hosts:
             if host.error is None:
                 items += self._tests(session, host)
+        ours = [x for x in items if isinstance(x, ContainerItem)]
         result = yield
+        # testmon leaves out what passed while no file changed, as containers do; unlike -k and its
+        # like, it reports stand-ins as deselected.
+        if getattr(getattr(session.config, "testmon_config", None), "select", False):
+            items += [x for x in ours if x not in items and x not in self._deselected]
         for host in hosts:
             if host.error is not None:
                 items += self._tests(session, host)
         return result
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Note which tests something left out on purpose."""
+        self._deselected |= set(items)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note which tests of the audit are to run."""

@@ -130,8 +130,9 @@ class TestNetworkOfAFile:
                     script = f"exec listener tcp:0.0.0.0:{80 + number}"
                     podman_5.command(*run, "--network", file, image, script)
                     wait_until(
-                        lambda port=80 + number: f":{port} " in podman_5.command(
-                            "ip", "netns", "exec", stage.name, "ss", "-Htln"
+                        lambda port=80 + number: (
+                            f":{port} "
+                            in podman_5.command("ip", "netns", "exec", stage.name, "ss", "-Htln")
                         ),
                         "it listens",
                     )

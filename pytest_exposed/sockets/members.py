@@ -23,6 +23,7 @@ from pytest_exposed.sockets.process import (
     ContainerProcess,
     GoneProcessError,
     identity_of,
+    names_any,
     namespace_of,
     pids_of,
 )
@@ -221,9 +222,13 @@ class Members:
 
         Engines without the right to make cgroups put containers in none of their own: rootless
         docker without systemd, podman --cgroups=disabled. The engine's word for the first process
-        is believed where that is a child of a process which is the container's monitor.
+        is believed where that is a child of a process which is the container's monitor. A cgroup
+        that names several containers was given its name to deceive: it is nobody's.
         """
-        parent = parent_of(target.main_pid(), self.proc)
+        pid = target.main_pid()
+        if names_any(read_file(pid, "cgroup", self.proc), self._ids):
+            return
+        parent = parent_of(pid, self.proc)
         if parent is not None and is_monitor_of(parent, target.id.encode(), self.proc):
             self._monitors[target.id] = parent
             self.pids[target.id] = descendants_of(parent, self.proc)

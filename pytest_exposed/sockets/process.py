@@ -50,6 +50,11 @@ def owner_of(cgroup: bytes, ids: Collection[bytes]) -> bytes | None:
     return named.pop() if len(named) == 1 else None
 
 
+def names_any(cgroup: bytes, ids: Collection[bytes]) -> bool:
+    """Return whether a cgroup file names any of the container ids."""
+    return any(x in ids for x in _ID.findall(cgroup))
+
+
 def pids_of(ids: Collection[str], proc: str = "/proc") -> dict[str, list[int]]:
     """Return the pids of each container, lowest first, by one pass over /proc/*/cgroup."""
     wanted = {x.encode() for x in ids}

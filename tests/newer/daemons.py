@@ -17,7 +17,7 @@ from newer.machine import DEADLINE, Machine, machine
 from stage import Images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import docker
 
@@ -62,9 +62,15 @@ class NewerEngine:
 
 
 @contextmanager
-def docker_engine(*options: str) -> Iterator[NewerEngine]:
-    """Run docker 28 with these options of dockerd, and remove all that it made in the end."""
+def docker_engine(
+    *options: str, prepare: Callable[[Path], Sequence[str]] = lambda _: ()
+) -> Iterator[NewerEngine]:
+    """Run docker 28 with these options of dockerd, and remove all that it made in the end.
+
+    prepare may put files into its machine's folder, and returns more options.
+    """
     with machine({"DOCKER_HOST": URL}) as host:
+        options = (*options, *prepare(host.folder))
         places = [f"--data-root={host.folder / 'data'}", f"--exec-root={host.folder / 'exec'}"]
         places += [f"--pidfile={host.folder / 'pid'}", f"--host={host.environment['DOCKER_HOST']}"]
         with served(host, "dockerd", *places, *options) as found:

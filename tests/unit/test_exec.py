@@ -20,6 +20,9 @@ class FarAway:
 
     byteorder = "little"
 
+    def about(self, name: str) -> str:
+        return ""
+
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.failures: dict[str, Exception] = {}

@@ -40,6 +40,9 @@ class Says:
 
     byteorder = "little"
 
+    def about(self, name: str) -> str:
+        return ""
+
     def __init__(self, text: bytes) -> None:
         self._text = text
 

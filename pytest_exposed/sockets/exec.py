@@ -86,9 +86,9 @@ def _with_guests(
         sockets = set(readings[guest].sockets)
         together = {k: x for k, x in readings.items() if sockets.intersection(x.sockets)}
         namespace = min(together, default=guest)
-        for key, reading in together.items():
-            shared = reading.shared or len(together) > 1
-            readings[key] = replace(reading, namespace=("of", namespace), shared=shared)
+        for key, found in together.items():
+            shared = found.shared or len(together) > 1
+            readings[key] = replace(found, namespace=("of", namespace), shared=shared)
     return answers | readings
 
 

@@ -44,8 +44,9 @@ _TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", *OF_ADDRESSES)
 # printed, and of each container one for every network namespace that it has processes in: test's
 # -ef compares device and inode of net/tcp, which are a namespace's own. A namespace is called by
 # its first process. The engine's host network is that of the shell's parent, its monitor (see
-# monitor.py): the first process need not be in it. A user namespace with at most one user is not
-# of the engine's making: nobody needs a privilege for it. Tables of UDP are written READINGS times: see table.steady.
+# monitor.py): the first process need not be in it. A user namespace with at most one user is not of
+# the engine's making: nobody needs a privilege for it. Tables of UDP are written READINGS times:
+# see table.steady.
 SCRIPT = r"""
 cat /dev/null || { echo "@no cat"; exit 127; }
 engine=/proc/$PPID

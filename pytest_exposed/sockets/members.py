@@ -139,7 +139,7 @@ class Members:
         return None if host is None else process.namespace == host
 
     def _monitor(self, target: Target, process: ContainerProcess) -> int | None:
-        """Return the pid of the container's monitor: the first ancestor that is no process of it."""
+        """Return the pid of a container's monitor: the first ancestor that is not in it."""
         members = set(self.pids.get(target.id, ()))
         return ancestor_of(process.pid, lambda x: x not in members, self.proc)
 
@@ -160,7 +160,7 @@ class Members:
         return own
 
     def _has_users_apart(self, target: Target, process: ContainerProcess) -> bool:
-        """Return whether a process is in a user namespace that anybody can make, unlike its monitor.
+        """Return whether a process is in a user namespace that anybody can make, its monitor not.
 
         Maps of user ids can be seen by everybody (user_namespaces(7)).
         """

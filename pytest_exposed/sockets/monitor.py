@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 _MOST_ANCESTORS = 4096
@@ -60,7 +61,7 @@ def descendants_of(ancestor: int, proc: str) -> list[int]:
 def is_monitor_of(pid: int, container: bytes, proc: str) -> bool:
     """Return whether the command line of a process is that of a container's monitor."""
     words = read_file(pid, "cmdline", proc).split(b"\0")
-    return any(x in _NAMING and y == container for x, y in zip(words, words[1:], strict=False))
+    return any(x in _NAMING and y == container for x, y in pairwise(words))
 
 
 def mounted_namespace(monitor: int, path: str, proc: str) -> tuple[int, int] | None:

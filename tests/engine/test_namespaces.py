@@ -15,6 +15,8 @@ from pytest_exposed.sockets.process import namespace_of
 if TYPE_CHECKING:
     from stage import Stage
 
+    from pytest_exposed.engine.records import Listed
+
 
 def found(container: Container) -> set[str]:
     """Return the findings: "silent 80/tcp"."""
@@ -283,3 +285,25 @@ class TestDockersDns:
         seen = look.container(container.name)
         assert heard(seen) == {"0.0.0.0:80/tcp reachable"}
         assert found(seen) == set()
+
+
+class TestPidNamespaces:
+    def test_a_process_of_one_inside_has_the_pid_that_the_container_numbers(
+        self, netlink: Engine, stage: Stage
+    ) -> None:
+        script = 'unshare -U -r -p -f sh -c "listener tcp:0.0.0.0:80 ready & wait"'
+        nest = stage.script(script, security_opt=["seccomp=unconfined"])
+        (seen,) = netlink.observer.snapshots(*_found(netlink, nest.name))
+        pids = [x.pid for listener in seen.listeners for x in listener.owners]
+        table = nest.sdk.top(ps_args="-eo pid,args")["Processes"]
+        (outside,) = [pid for pid, command in table if command.startswith("listener ")]
+        with open(f"/proc/{outside}/status") as status:
+            (line,) = [x for x in status if x.startswith("NStgid:")]
+        _, _, own, inmost = line.split()
+        assert own != inmost
+        assert pids == [int(own)]
+
+
+def _found(engine: Engine, name: str) -> tuple[list[Listed], list[Listed]]:
+    listed, everyone = engine.observer.find(name)
+    return [listed], everyone

@@ -1,4 +1,4 @@
-"""Namespaces of newer engines: their own host network, networks without an address, shared files."""
+"""Networks of newer engines: their own host's, those without an IPv4 address, shared ones."""
 
 from __future__ import annotations
 

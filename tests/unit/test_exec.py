@@ -21,7 +21,7 @@ class FarAway:
     byteorder = "little"
 
     def about(self, name: str) -> str:
-        return ""
+        return {"CgroupDriver": "cgroupfs"}.get(name, "")
 
     def __init__(self) -> None:
         self.asked: list[str] = []

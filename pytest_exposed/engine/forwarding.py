@@ -142,15 +142,17 @@ def by_pasta(addresses: Collection[str] | None, *, any_is_both: bool | None) -> 
     """Return where pasta forwards to for a container in a namespace with these addresses.
 
     Each family is led to the container's address of that family, a link-local one where it has no
-    other (pasta(1)).
+    other. A pasta before 2024_10_30, and one with --host-lo-to-ns-lo, leads what the host sends to
+    its own loopback to the container's (pasta(1)); podman shows neither.
     """
     why = "pasta shows no address of the container, and its namespace's are unknown"
     if addresses is None:
-        return Forwarding(any_is_both=None, why=why)
+        return Forwarding(any_is_both=None, may_be_loopback=True, why=why)
     return Forwarding(
         ipv4=tuple(x for x in sorted(addresses) if ":" not in x),
         ipv6=tuple(x for x in sorted(addresses) if ":" in x),
         any_is_both=any_is_both,
+        may_be_loopback=True,
         why="podman shows no address of it, as without root",
     )
 

@@ -153,6 +153,24 @@ def test_podman(podman: Run, network: str, truth: dict[str, list[str]], server: 
     assert podman.findings() == expected(server, answers)
 
 
+@pytest.mark.parametrize(
+    ("network", "answers"), [("pasta", []), ("pasta:--host-lo-to-ns-lo", ["127.0.0.1"])]
+)
+def test_pasta_may_lead_the_hosts_loopback_to_the_containers(
+    podman: Run, network: str, answers: list[str]
+) -> None:
+    podman(SERVERS["loopback"], f"--network={network}", "-p", "127.0.0.1::8080")
+    assert podman.answering() == answers
+    with pytest.raises(ObservationError, match=r"127\.0\.0\.1:8080 .* is unknown: some versions"):
+        podman.findings()
+
+
+def test_what_pasta_publishes_to_the_outside_does_not_lead_to_loopback(podman: Run) -> None:
+    podman(SERVERS["loopback"], "--network=pasta:--host-lo-to-ns-lo", "-p", "8080")
+    assert podman.answering(ADDRESS) == []
+    assert "unreachable 8080/tcp" in podman.findings()
+
+
 @pytest.mark.usefixtures("networks")
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize(

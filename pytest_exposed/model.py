@@ -148,6 +148,8 @@ class Forwarding:
     """What is routed to the container, without a port of the host."""
     any_is_both: bool | None = False
     """Whether a publication on 0.0.0.0 is bound for IPv6 too (podman); None is unknown."""
+    may_be_loopback: bool = False
+    """Whether what arrives at the host's loopback may be led to the container's own (pasta)."""
     lines: Mapping[Port, tuple[tuple[Publication, ...], ...]] = field(default_factory=dict)
     """The publications of each -p, of ports for which the engine was asked."""
     why: str = ""

@@ -125,6 +125,38 @@ def by_podman(
     )
 
 
+def by_rootlessport(addresses: Iterable[str]) -> Forwarding:
+    """Return where rootless podman forwards to for a container with these addresses.
+
+    rootlessport leads both families to one address, an IPv4 one where there is any, of any of the
+    container's networks: internal ones count too (GetRootlessPortChildIP in
+    libnetwork/slirp4netns of containers/common).
+    """
+    every = sorted(addresses)
+    ends = tuple(x for x in every if ":" not in x) or tuple(every)
+    why = "rootless podman forwards to one of its networks, and nothing tells to which"
+    return Forwarding(ipv4=ends, ipv6=ends, any_is_both=True, why=why)
+
+
+def by_pasta(addresses: Collection[str] | None, *, any_is_both: bool | None) -> Forwarding:
+    """Return where pasta forwards to for a container in a namespace with these addresses.
+
+    Each family is led to the container's address of that family, a link-local one where it has no
+    other. A pasta before 2024_10_30, and one with --host-lo-to-ns-lo, leads what the host sends to
+    its own loopback to the container's (pasta(1)); podman shows neither.
+    """
+    why = "pasta shows no address of the container, and its namespace's are unknown"
+    if addresses is None:
+        return Forwarding(any_is_both=None, may_be_loopback=True, why=why)
+    return Forwarding(
+        ipv4=tuple(x for x in sorted(addresses) if ":" not in x),
+        ipv6=tuple(x for x in sorted(addresses) if ":" in x),
+        any_is_both=any_is_both,
+        may_be_loopback=True,
+        why="podman shows no address of it, as without root",
+    )
+
+
 def anywhere(addresses: Collection[str] | None, why: str) -> Forwarding:
     """Return that it may be any of a namespace's addresses of the family, for a reason.
 

@@ -17,7 +17,7 @@ from pytest_exposed.engine.round import Round
 from pytest_exposed.engine.services import services_of
 from pytest_exposed.engine.swarm import joined, service_of
 from pytest_exposed.engine.unlisted import Unlisted
-from pytest_exposed.engine.untyped import JsonObject, as_dict, as_text
+from pytest_exposed.engine.untyped import JsonObject, as_dict, as_list, as_text
 from pytest_exposed.engine.verdicts import Observed
 from pytest_exposed.errors import EngineError, GoneError, NotFoundError, ObservationError
 from pytest_exposed.model import Container
@@ -103,6 +103,12 @@ class Observer:
     def make(self) -> str:
         """Who made the engine: "docker" or "podman"; empty for another, or where it doesn't say."""
         return self._api.make()
+
+    @cached_property
+    def is_rootless(self) -> bool:
+        """Whether an ordinary user runs the engine: docker and podman say so alike."""
+        options = as_list(self._api.info().get("SecurityOptions"))
+        return any(as_text(x).partition(",")[0] == "name=rootless" for x in options)
 
     def gateway_addresses(self) -> dict[str, str]:
         """Return the addresses in docker_gwbridge by containers' ids, of those in overlays."""

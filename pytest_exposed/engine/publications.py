@@ -8,7 +8,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.company import Company
-from pytest_exposed.engine.forwarding import Endpoint, anywhere, by_docker, by_podman, lines_of
+from pytest_exposed.engine.forwarding import (
+    Endpoint,
+    anywhere,
+    by_docker,
+    by_pasta,
+    by_podman,
+    by_rootlessport,
+    lines_of,
+)
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.model import Forwarding, Listener, Publication
 from pytest_exposed.ports import Port
@@ -117,13 +125,23 @@ class Publications:
         self, listed: Listed, reading: Reading, endpoints: tuple[Endpoint, ...]
     ) -> Forwarding:
         if not endpoints:
-            # pasta gives it the host's addresses, slirp4netns one that podman does not tell.
-            why = "podman tells no address of it, as without root"
-            return anywhere(reading.addresses, why)
+            return self._by_podman_without_network(listed, reading)
+        if self._observer.is_rootless:
+            return by_rootlessport(y for x in endpoints for y in x.addresses)
         both = self._any_is_both(listed) if any(x.ipv6 for x in endpoints) else True
         only_default = all(x.network == "podman" for x in endpoints)
         forwarding = frozenset({"podman"}) if only_default else self._publishing
         return by_podman(endpoints, forwarding, any_is_both=both)
+
+    def _by_podman_without_network(self, listed: Listed, reading: Reading) -> Forwarding:
+        """Return where podman forwards to where it shows no address, as without root."""
+        mode = self._company.inspect(self._holder(listed)).network_mode.partition(":")[0]
+        if mode == "pasta":
+            return by_pasta(reading.addresses, any_is_both=self._any_is_both(listed))
+        if mode == "slirp4netns" and reading.addresses is not None:
+            # Its own IPv6, which it has by default, is not led to.
+            return by_rootlessport(x for x in reading.addresses if ":" not in x)
+        return anywhere(reading.addresses, "podman shows no address of it, as without root")
 
     def _any_is_both(self, listed: Listed) -> bool | None:
         """Return whether podman's 0.0.0.0 means both families.

@@ -28,6 +28,12 @@ def _unreachable(case: Case) -> Breach | None:
         return None
     if any(_answers(x) for x in listeners):
         return _led_elsewhere(case) if case.published else None
+    if _may_be_led_to_loopback(case):
+        raise ObservationError(
+            f"whether {', '.join(who(x) for x in listeners)} of {case.container} answers at "
+            f"{case.where} is unknown: some versions and options of pasta lead the host's loopback "
+            f"to the container's; bind {case.bind} and it answers with each"
+        )
     why = case.published_as if case.published else f"{case.image} documents it"
     only = ", ".join(who(x) for x in listeners)
     one = len(listeners) == 1
@@ -53,6 +59,16 @@ def _unreachable(case: Case) -> Breach | None:
         advice.to_reach(
             case, "unreachable", f"{_remedy(case, listeners)} in {case.container.role}"
         ),
+    )
+
+
+def _may_be_led_to_loopback(case: Case) -> bool:
+    """Return whether all that is published is on the host's loopback, which may lead to its own."""
+    return (
+        case.container.forwarding.may_be_loopback
+        and any(x.kind == "loopback" for x in case.answering)
+        and bool(case.published)
+        and all(x.host_ip and ip_address(x.host_ip).is_loopback for x in case.published)
     )
 
 

@@ -46,6 +46,13 @@ def podman_rootless() -> Iterator[NewerEngine]:
         yield found
 
 
+@pytest.fixture(scope="session")
+def podman_rootless_cgroups() -> Iterator[NewerEngine]:
+    """Podman 5's service of an ordinary user, whose containers have cgroups."""
+    with started(rootless_podman_engine(cgroups=True)) as found:
+        yield found
+
+
 @pytest.fixture
 def stage_28(docker_28: NewerEngine) -> Iterator[Stage]:
     """Containers and networks of one test on docker 28."""

@@ -131,7 +131,7 @@ def machine(environment: Mapping[str, str]) -> Iterator[Machine]:
                 f"{tail(holder.stderr.read().decode(errors='replace'))}. Run as root on a machine, "
                 "or in a container, that may."
             )
-        undo.callback(_end_processes, holder.pid, folder)
+        undo.callback(end_processes, holder.pid, folder)
         values = {x: y.format(folder=folder) for x, y in environment.items()}
         yield Machine(folder, holder.pid, values)
 
@@ -144,7 +144,7 @@ def _close(holder: subprocess.Popen[bytes]) -> None:
         pipe.close()
 
 
-def _end_processes(holder: int, folder: Path) -> None:
+def end_processes(holder: int, folder: Path) -> None:
     """End all that still runs inside, and its children: the containers."""
     deadline = time.monotonic() + DEADLINE
     while left := _inside(holder, folder):

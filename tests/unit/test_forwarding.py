@@ -14,7 +14,9 @@ from make import ANY, container, listener, publication
 from pytest_exposed.engine.forwarding import (
     anywhere,
     by_docker,
+    by_pasta,
     by_podman,
+    by_rootlessport,
     endpoints_of,
     gateways,
     lines_of,
@@ -302,6 +304,21 @@ def test_podman_leads_to_every_network_that_it_forwards_for() -> None:
     assert found.ipv6 == ("fd02::2",)
     assert by_podman(endpoints, None, any_is_both=True).ipv4 == ("10.1.0.2", "10.2.0.2", "10.4.0.2")
     assert by_podman(endpoints_of({"i": INTERNAL}), {"a"}, any_is_both=True).ipv4 == ()
+
+
+def test_rootless_podman_leads_to_one_address_of_any_network() -> None:
+    assert by_rootlessport(["10.2.0.2", "fd02::2", "10.1.0.2"]).ipv4 == ("10.1.0.2", "10.2.0.2")
+    assert by_rootlessport(["10.2.0.2", "fd02::2"]).ipv6 == ("10.2.0.2",)
+    assert by_rootlessport(["fd02::2"]).ipv4 == ("fd02::2",)
+    assert by_rootlessport(["fd02::2"]).why
+
+
+def test_pasta_leads_each_family_to_its_own_and_to_the_links() -> None:
+    found = by_pasta({"198.51.100.7", "fe80::1"}, any_is_both=True)
+    assert (found.ipv4, found.ipv6) == (("198.51.100.7",), ("fe80::1",))
+    assert by_pasta({"198.51.100.7"}, any_is_both=False).ipv6 == ()
+    unknown = by_pasta(None, any_is_both=True)
+    assert (unknown.ipv4, unknown.ipv6, unknown.any_is_both) == (None, None, None)
 
 
 def test_of_an_unknown_engine_it_may_be_any_address_but_the_links() -> None:

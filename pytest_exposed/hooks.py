@@ -65,16 +65,23 @@ class AuditHooks:
         for host in hosts:
             if host.error is None:
                 items += self._tests(session, host)
-        ours = [x for x in items if isinstance(x, ContainerItem)]
+        added = [x for x in items if isinstance(x, ContainerItem)]
         result = yield
-        # testmon leaves out what passed while no file changed, as containers do; unlike -k and its
-        # like, it reports stand-ins as deselected.
-        if getattr(getattr(session.config, "testmon_config", None), "select", False):
-            items += [x for x in ours if x not in items and x not in self._deselected]
+        self._put_back(session.config, added, items)
         for host in hosts:
             if host.error is not None:
                 items += self._tests(session, host)
         return result
+
+    def _put_back(
+        self, config: pytest.Config, added: Sequence[pytest.Item], items: list[pytest.Item]
+    ) -> None:
+        """Add again what testmon left out: a container changes while no file does.
+
+        What -k and its like leave out is reported as deselected; testmon reports stand-ins.
+        """
+        if getattr(getattr(config, "testmon_config", None), "select", False):
+            items += [x for x in added if x not in items and x not in self._deselected]
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Note which tests something left out on purpose."""
@@ -126,7 +133,9 @@ class AuditHooks:
             others = session.config.pluginmanager.subset_hook_caller(
                 "pytest_collection_modifyitems", [self]
             )
+            added = list(items)
             others(session=session, config=session.config, items=items)
+            self._put_back(session.config, added, items)
         session.testscollected += len(items)
         self._await(items)
         chosen = [x.listed for x in items if isinstance(x, ContainerItem)]

@@ -110,6 +110,9 @@ class _Remote:
     def __init__(self, data: bytes) -> None:
         self._data = data
 
+    def about(self, name: str) -> str:  # noqa: ARG002  # of the protocol
+        return ""
+
     def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:  # noqa: ARG002  # of the protocol
         return self._data + end
 

@@ -186,6 +186,20 @@ class TestDocker:
         assert is_reached is (priority == 1 or not ipv6)  # what the engine does
         assert found(seen) == (set() if is_reached else {"unreachable 80/tcp"})
 
+    def test_a_publication_has_no_effect_where_macvlan_has_the_default_route(
+        self, docker: Docker
+    ) -> None:
+        docker.engine.command("ip", "link", "add", "macvlans", "type", "veth", "peer", "macvlanp")
+        bridge = docker.network("a", *self.V4)
+        options = ("-d", "macvlan", "--subnet", "10.206.0.0/24", "-o", "parent=macvlans")
+        name = docker.network("m", *options)
+        chosen = f"name={name},gw-priority=1"
+        seen = docker.run(ANY4, "--network", chosen, "-p=8080:80", join=bridge)
+        assert not answers(docker.engine, "127.0.0.1", 8080)
+        assert (seen.published, found(seen)) == ((), set())
+        both = ", ".join(sorted((bridge, name)))
+        assert f"-p 80/tcp has no effect in its networks {both}" in seen.notes
+
     class TestRouted:
         ROUTED = (
             *("--subnet", "10.205.0.0/24"),

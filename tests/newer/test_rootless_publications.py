@@ -149,7 +149,9 @@ def expected(server: str, answers: list[str]) -> list[str]:
 def test_podman(podman: Run, network: str, truth: dict[str, list[str]], server: str) -> None:
     podman(SERVERS[server], f"--network={network}", "-p", "8080")
     answers = truth.get(server, [])
-    assert podman.answering() == answers
+    # Until pasta has seen an IPv6 address of the container, it leads ::1 of the host to loopback.
+    asked = IPV4 if (network, server) == ("pasta", "loopback6") else EVERYWHERE
+    assert podman.answering(*asked) == answers
     assert podman.findings() == expected(server, answers)
 
 

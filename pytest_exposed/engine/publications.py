@@ -48,7 +48,7 @@ class Publications:
         heard returns the listeners in its network namespace; others are the ids of the containers
         that share it.
         """
-        if not listed.published:
+        if not listed.published and not listed.untold:
             return Forwarding()
         found = self._by_engine(listed, reading, others)
         if any(x.device and x.device != LOOPBACK_DEVICE for x in reading.sockets):

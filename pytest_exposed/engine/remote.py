@@ -57,8 +57,10 @@ class EngineRemote:
         """Return a field of what the engine tells of itself; empty where it doesn't tell."""
         if self._info is None:
             self._info = {}
-            with suppress(EngineError):  # one that tells its containers, and nothing of itself
+            try:
                 self._info = self._api.info()
+            except EngineError as error:  # one that tells its containers, and nothing of itself
+                self._tell_lost(error)
         return as_text(self._info.get(name))
 
     def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:

@@ -291,7 +291,7 @@ def pytest_runtest_setup(item):
     item.config.cache.set("last/test", item.nodeid)
     request = getattr(item, "_request", None)
     assert request is None or request.node is item
-    assert not getattr(item, "_fixtureinfo", None) or item._fixtureinfo.name2fixturedefs == {}
+    assert all(item._fixtureinfo.name2fixturedefs.values())
 
 def pytest_runtest_teardown(item, nextitem):
     if nextitem is None or nextitem.module is not item.module:

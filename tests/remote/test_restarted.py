@@ -44,8 +44,8 @@ def test_it_is_looked_at_again_until_it_runs(
         monkeypatch.setattr(observer, "running", running_until_it_starts)
         settled = settle(observer, listed, answer, 30)
     assert len(lists) >= 2
-    assert isinstance(settled, Container), settled
-    assert settled.listening == {"80/tcp"}
+    assert isinstance(settled.answer, Container), settled
+    assert settled.answer.listening == {"80/tcp"}
 
 
 def test_an_old_one_is_young_again(engine_url: str, stage: Stage) -> None:
@@ -58,7 +58,7 @@ def test_an_old_one_is_young_again(engine_url: str, stage: Stage) -> None:
         assert isinstance(answer, NotRunningError)
         container.sdk.start()
         settled = settle(engine.observer, listed, answer, 30)
-    assert isinstance(settled, Container), settled
+    assert isinstance(settled.answer, Container), settled
 
 
 def test_one_that_ended_for_good_is_not_waited_for_to_the_end(
@@ -72,4 +72,4 @@ def test_one_that_ended_for_good_is_not_waited_for_to_the_end(
         began = time.monotonic()
         settled = settle(engine.observer, listed, answer, 300)
     assert time.monotonic() - began < 60
-    assert isinstance(settled, NotRunningError)
+    assert isinstance(settled.answer, NotRunningError)

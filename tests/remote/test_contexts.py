@@ -90,9 +90,10 @@ class TestByName:
         docker("context", "use", "prod-1")
         try:
             with Engine("default") as engine:
-                assert engine.host == "unix:///var/run/docker.sock"
+                said = engine.host
         except EngineError as error:  # none answers there: the tests have one of their own
-            assert str(error).startswith("unix:///var/run/docker.sock: GET /_ping: ")
+            said = str(error).partition(": GET ")[0]
+        assert said == "unix:///var/run/docker.sock"
         assert not relay.requests
 
 

@@ -31,6 +31,8 @@ collect_ignore = ["examples", "newer"]
 settings.register_profile(
     "tests", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
+# What a property finds, it finds with one Python: with the others, that it runs at all is enough.
+settings.register_profile("few", settings.get_profile("tests"), max_examples=5)
 settings.load_profile("tests")
 
 UNIT = Path(__file__).with_name("unit")

@@ -23,42 +23,14 @@ CASES = [
 ]
 """By netlink and procfs, as root and as an ordinary user; by exec; by the helper container."""
 
-OWN_NETWORK = [
-    "engine/test_identity.py::test_a_process_of_docker_exec[netlink-host]",
-    "engine/test_identity.py::test_a_process_of_docker_exec[procfs-host]",
-    "engine/test_identity.py::test_who_holds_a_socket_counts_more_than_who_made_it",
-    "engine/test_images.py::TestPublishing::test_without_effect[netlink-host]",
-    "engine/test_images.py::TestPublishing::test_without_effect[procfs-host]",
-    "engine/test_namespaces.py::TestHostNetwork",
-    "engine/test_namespaces.py::test_one_look_at_many_namespaces_ends_where_it_began",
-    "engine/test_user.py::test_host_network_is_seen_by_netlink_and_told_apart_by_the_creators_cgroup",
-    "engine/test_user.py::test_host_network_by_procfs_is_unattributed",
-]
-"""Those of --network host: the newer engine's host network is not that of process 1.
-
-They are an error there ("they have left it"), never an answer.
-"""
-
-LEAVING = "engine/test_identity.py::TestLeavingTheNetwork"
-
-OWN_MOUNTS = [
-    f"{LEAVING}::test_one_that_changes_its_own_address_has_not_left",
-    f"{LEAVING}::test_what_it_publishes_leads_to_the_address_that_the_engine_gave",
-]
-"""Those that need the engine's files of namespaces, which are mounted in its machine alone.
-
-They are an error there ("they have left it, or changed its address"), never an answer.
-"""
-
 
 @pytest.mark.parametrize("file", CASES)
 def test_on_docker_28(file: str, docker_28: NewerEngine) -> None:
     """They run in its network: what it publishes answers there."""
     machine = docker_28.machine
-    left_out = [f"--deselect=tests/{x}" for x in (*OWN_NETWORK, *OWN_MOUNTS) if file in x]
     pytest_there = [
         *("nsenter", f"--net=/proc/{machine.pid}/ns/net", sys.executable, "-m", "pytest"),
-        *("-q", "-n", "0", "-p", "no:cacheprovider", *left_out, f"tests/{file}"),
+        *("-q", "-n", "0", "-p", "no:cacheprovider", f"tests/{file}"),
     ]
     done = subprocess.run(
         pytest_there,

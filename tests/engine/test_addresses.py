@@ -277,7 +277,7 @@ class TestPublishedToOneAddress:
     def test_nothing_tells_where_a_listener_is_bound_to_a_device(
         self, netlink: Engine, stage: Stage, prefixes: list[str]
     ) -> None:
-        """Which network's eth1 is, newer engines don't even decide alike; procfs shows no device."""
+        """Engines differ in which network's eth1 is; procfs shows no device."""
         options = {"exposes": ("80",), "ports": {"80/tcp": ("127.0.0.1",)}}
         word = "device:eth1:tcp:0.0.0.0:80"
         container = in_two_networks(stage, prefixes, word, "ready", **options)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import medians, pytest_run, timed
 from pytest_exposed.audit.outcome import HostOutcome, Outcome
-from pytest_exposed.engine import Engine
-from pytest_exposed.engine.round import Round
 from pytest_exposed.model import Container
+from pytest_exposed.observation import Engine
+from pytest_exposed.observation.observe import judge, see
 from pytest_exposed.report import record, write
 from pytest_exposed.sockets.process import pids_of
 
@@ -60,12 +60,15 @@ def parts(fleet: list[Staged], source: str, helper_image: str, rounds: int) -> d
         everyone = engine.observer.running()
         wanted = [x for x in everyone if x.id in ids]
         local = source in ("netlink", "procfs")
-        looked = Round(engine.observer, wanted, everyone)
-        seen = [
-            x
-            for x in looked.answers(engine.observer.rules, owners=False).values()
-            if isinstance(x, Container)
-        ]
+        observer = engine.observer
+        scene = see(observer, wanted, everyone, source)
+
+        def judged() -> dict[str, object]:
+            """Attribute and judge what was seen."""
+            rules, acceptance = observer.rules, observer.acceptance
+            return {**judge(observer, scene, wanted, rules, acceptance, owners=False)}
+
+        seen = [x for x in judged().values() if isinstance(x, Container)]
         assert len(seen) == len(fleet)
 
         def report() -> None:
@@ -76,10 +79,10 @@ def parts(fleet: list[Staged], source: str, helper_image: str, rounds: int) -> d
             write(Path(folder, "report.json"), [x.as_record() for x in outcome.hosts.values()])
 
         works: dict[str, Callable[[], object]] = {
-            "list": engine.observer.running,
+            "list": observer.running,
             "pids": lambda: pids_of([x.id for x in everyone]) if local else None,
-            "sockets": lambda: Round(engine.observer, wanted, everyone),
-            "rules": lambda: looked.answers(engine.observer.rules, owners=False),
+            "sockets": lambda: see(observer, wanted, everyone, source),
+            "rules": judged,
             "reporting": report,
         }
         found = medians({k: lambda v=v: timed(v) for k, v in works.items()}, rounds)

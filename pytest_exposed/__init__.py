@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         container_publishes,
         image_exposes,
     )
-    from pytest_exposed.engine import Engine
     from pytest_exposed.errors import (
         ConfigurationError,
         EngineError,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
         ImageExposes,
     )
     from pytest_exposed.model import Container, Finding, Image, Listener, Publication
+    from pytest_exposed.observation import Engine
     from pytest_exposed.ports import Port, Ports
 
 __version__ = "0.1.0"
@@ -48,7 +48,7 @@ _HOMES = {
         "container_publishes",
         "image_exposes",
     ),
-    "engine": ("Engine",),
+    "observation": ("Engine",),
     "errors": (
         "ConfigurationError",
         "EngineError",

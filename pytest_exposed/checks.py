@@ -8,13 +8,13 @@ from dataclasses import replace
 
 from pytest_exposed.check import Check
 from pytest_exposed.endpoints import BoundPort, PublishedPort
-from pytest_exposed.engine import Engine
-from pytest_exposed.engine.ended import RUNS, not_running
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.swarm import REMEDY
 from pytest_exposed.errors import ConfigurationError, ExposedError, ObservationError, PortError
-from pytest_exposed.grace import moments, settle
 from pytest_exposed.model import Container, Finding, Listener
+from pytest_exposed.observation import Engine
+from pytest_exposed.observation.diagnosis import RUNNING_STATES, not_running
+from pytest_exposed.observation.grace import moments, settle
 from pytest_exposed.ports import Port, Ports, PortsLike
 from pytest_exposed.rules import RULES, selection
 from pytest_exposed.rules.judge import brief, unattributed
@@ -165,7 +165,7 @@ def container_publishes(engine: Engine, container: object, *ports: PortsLike) ->
 
 def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) -> Check:
     name = printable(listed.name)
-    if listed.state not in RUNS:
+    if listed.state not in RUNNING_STATES:
         raise not_running(name, engine.observer.inspect(listed), engine.observer.last_lines(listed))
     listed = engine.observer.completed(listed)
     missing = [x for x in wanted if not any(x.is_met_by(y) for y in listed.published)]

@@ -17,10 +17,8 @@ import pytest
 from pytest_exposed import checks
 from pytest_exposed.audit import Audit, labels_of
 from pytest_exposed.check import Check
-from pytest_exposed.engine import Engine
 from pytest_exposed.engine.hosts import resolve
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.engine.verdicts import Observed
 from pytest_exposed.errors import (
     EngineError,
     ExposedError,
@@ -29,9 +27,11 @@ from pytest_exposed.errors import (
     UnassertedWarning,
 )
 from pytest_exposed.model import Container
+from pytest_exposed.observation import Engine
 from pytest_exposed.ports import PortsLike
 from pytest_exposed.progress import tell
 from pytest_exposed.report.text import findings_lines, may_start, table
+from pytest_exposed.rules.settling import Observed
 from pytest_exposed.settings import Settings
 from pytest_exposed.sockets import REMOTE
 from pytest_exposed.text import printable

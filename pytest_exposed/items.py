@@ -13,9 +13,9 @@ import pytest
 from pytest_exposed.audit import Audit
 from pytest_exposed.audit.host import HostAudit
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.engine.verdicts import BY_PORTS
 from pytest_exposed.errors import EngineError, ExposedError, GoneError, ObservationError
 from pytest_exposed.model import Container
+from pytest_exposed.observation.judge import BY_PORTS
 from pytest_exposed.report import record
 from pytest_exposed.report.text import failure_text, table
 from pytest_exposed.rules.baseline import key

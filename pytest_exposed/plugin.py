@@ -16,7 +16,6 @@ from pytest_exposed import imports, options
 
 if TYPE_CHECKING:
     from pytest_exposed.audit import Audit
-    from pytest_exposed.engine import Engine
     from pytest_exposed.fixtures import (
         Checker,
         ContainerListensOn,
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
         ImageExposes,
     )
     from pytest_exposed.model import Container
+    from pytest_exposed.observation import Engine
     from pytest_exposed.settings import Settings
 
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()

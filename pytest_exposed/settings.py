@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_exposed import report
-from pytest_exposed.engine import Engine
 from pytest_exposed.engine.expansion import expand
 from pytest_exposed.engine.hosts import Given, from_plain
 from pytest_exposed.errors import ConfigurationError
+from pytest_exposed.observation import Engine
 from pytest_exposed.rules import selection
 from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.rules.baseline import read

@@ -1,5 +1,1 @@
-"""One docker engine, read-only: the only place that knows the docker SDK."""
-
-from pytest_exposed.engine.engine import Engine
-
-__all__ = ["Engine"]
+"""An engine: where it is, what it is asked, and what its answers say, checked. Reads only."""

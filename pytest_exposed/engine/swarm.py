@@ -10,28 +10,11 @@ from collections.abc import Sequence
 
 from pytest_exposed.engine.records import INGRESS, UNTOLD
 from pytest_exposed.engine.untyped import JsonObject, as_dict, as_labels, as_texts
-from pytest_exposed.errors import UntoldError
-from pytest_exposed.model import SWARM_TASK, Container, Service
-from pytest_exposed.rules import Rule
-from pytest_exposed.rules.judge import hanging_on_publications
+from pytest_exposed.model import SWARM_TASK, Service
 from pytest_exposed.text import printable
 
 REMEDY = "audit the swarm through a manager that answers, with --docker-host swarm://MANAGER"
 """What to do where what services publish is unknown."""
-
-
-def not_to_be_judged(container: Container, rules: Sequence[Rule], why: str) -> UntoldError | None:
-    """Return by which rules a task can't be judged, as nobody tells what its service publishes.
-
-    why says that; None where no rule hangs on it.
-    """
-    hanging = hanging_on_publications(container, rules)
-    if not hanging:
-        return None
-    return UntoldError(
-        f"{why}\nso that {', '.join(hanging)} can't be judged: {REMEDY}, or leave that out: "
-        f"--exposed-ignore={','.join(hanging)}"
-    )
 
 
 def service_of(container: JsonObject) -> Service | None:

@@ -28,7 +28,6 @@ from fuzz.seeds import HELPER_IDS
 
 from pytest_exposed.endpoints import BoundPort, PublishedPort
 from pytest_exposed.engine import inventory
-from pytest_exposed.engine.command import substitute
 from pytest_exposed.engine.hosts import Host, Member, resolve
 from pytest_exposed.engine.image_records import image_from_record, layers
 from pytest_exposed.engine.nodes import _member, _node
@@ -37,6 +36,7 @@ from pytest_exposed.engine.swarm import joined
 from pytest_exposed.engine.transport.frames import output
 from pytest_exposed.errors import ExposedError, ObservationError
 from pytest_exposed.model import Container, Image
+from pytest_exposed.observation.command import substitute
 from pytest_exposed.ports import Ports
 from pytest_exposed.report.causes import neighbours
 from pytest_exposed.rules import baseline

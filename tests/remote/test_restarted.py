@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_exposed import Container, Engine, NotRunningError
-from pytest_exposed.grace import settle
+from pytest_exposed.observation.grace import settle
 
 if TYPE_CHECKING:
     from stage import Stage

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import container, image, publication
 
-from pytest_exposed.engine.command import is_own, substitute
 from pytest_exposed.model import Publication, Substitute
+from pytest_exposed.observation.command import is_own, substitute
 from pytest_exposed.rules.judge import findings
 from pytest_exposed.rules.selection import select
 

@@ -1,9 +1,10 @@
-"""Who imports whom: values <- judging <- system <- sockets <- engine <- checks <- runs, pytest."""
+"""Who imports whom: plugin -> audit, report, checks -> observation -> engine, sockets, rules."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,16 +14,21 @@ import pytest_exposed
 PACKAGE = Path(pytest_exposed.__file__).parent
 
 LAYERS = {
-    "values": "errors text ports model endpoints",
-    "judging": "rules",
-    "system": "unpatched",
+    "base": "errors text unpatched",
+    "model": "ports model endpoints",
+    "rules": "rules",
     "sockets": "sockets",
     "engine": "engine",
-    "checks": "check checks grace",
-    "runs": "settings audit report",
-    "pytest": "progress imports options items hooks fixtures plugin",
+    "observation": "observation",
+    "checks": "check checks",
+    "report": "report",
+    "audit": "settings audit",
+    "plugin": "progress imports options items hooks fixtures plugin",
 }
 """The modules and packages of each layer: it may import those before it, and its own."""
+
+STRANGERS = ({"rules", "sockets", "engine"}, {"checks", "report"}, {"checks", "audit"})
+"""Layers that know nothing of one another."""
 
 RANKS = {name: rank for rank, x in enumerate(LAYERS.values()) for name in x.split()}
 ORDER = list(LAYERS)
@@ -34,47 +40,74 @@ MODULES = {
 }
 
 
-def imported(node: ast.AST) -> Iterator[str]:
-    """Yield what is imported when a module is used, and not by those who check types alone."""
+def imported(node: ast.AST, *, types: bool = True) -> Iterator[str]:
+    """Yield what a module imports; without types, what it imports when it is used."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING" and not types:
             continue
         if isinstance(child, ast.Import):
             yield from (x.name for x in child.names)
         if isinstance(child, ast.ImportFrom):
             assert child.module is not None
-            yield child.module
-            if child.module == PACKAGE.name:
-                yield from (f"{child.module}.{x.name}" for x in child.names)
-        yield from imported(child)
+            yield from (f"{child.module}.{x.name}" for x in child.names)
+        yield from imported(child, types=types)
+
+
+def layer(module: str) -> str:
+    return ORDER[RANKS[module.split(".", maxsplit=1)[0]]]
+
+
+def own(module: str) -> set[str]:
+    """Return the modules of the package that a module imports, for its types alone included."""
+    found = set()
+    for name in imported(ast.parse(MODULES[module].read_text())):
+        package, _, mine = name.partition(".")
+        if package == PACKAGE.name and mine in MODULES:
+            found.add(mine)
+        elif package == PACKAGE.name:  # a name of a module
+            found.add(mine.rpartition(".")[0])
+    return found & set(MODULES)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_what_is_below_it(module: str) -> None:
-    rank = RANKS[module.split(".", maxsplit=1)[0]]
-    for name in imported(ast.parse(MODULES[module].read_text())):
-        package, *rest = name.split(".")
-        if package == PACKAGE.name and rest and rest[0] in RANKS:
-            assert RANKS[rest[0]] <= rank, f"{module} ({ORDER[rank]}) imports {name}"
+    mine = layer(module)
+    for other in own(module):
+        theirs = layer(other)
+        assert ORDER.index(theirs) <= ORDER.index(mine), f"{module} ({mine}) imports {other}"
+        strange = theirs != mine and any({mine, theirs} <= x for x in STRANGERS)
+        assert not strange, f"{module} ({mine}) imports {other} ({theirs})"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_world_is_at_the_edges(module: str) -> None:
+    for name in imported(ast.parse(MODULES[module].read_text()), types=False):
+        package = name.split(".")[0]
         if package == "pytest":
-            assert ORDER[rank] == "pytest", module
+            assert layer(module) == "plugin", module
         if package in ("docker", "requests", "urllib3", "paramiko"):
-            assert ORDER[rank] == "engine", module
+            assert layer(module) == "engine", module
         assert package not in ("testinfra", "_pytest"), module
 
 
-@pytest.mark.parametrize(
-    "module", [x for x in MODULES if ORDER[RANKS[x.split(".")[0]]] in ("values", "judging")]
-)
+def test_no_imports_go_in_a_circle() -> None:
+    """Those for types alone, and those inside of functions, are imports like any other."""
+    TopologicalSorter({x: own(x) for x in MODULES}).prepare()
+
+
+@pytest.mark.parametrize("module", [x for x in MODULES if layer(x) in ("model", "rules")])
 def test_what_is_pure_reads_and_waits_for_nothing(module: str) -> None:
-    found = set(imported(ast.parse(MODULES[module].read_text())))
-    assert not found & {"os", "socket", "subprocess", "threading", "time", "urllib", "tempfile"}
-    assert "pathlib" not in found or module == "rules.baseline"  # which is a file
+    found = set(imported(ast.parse(MODULES[module].read_text()), types=False))
+    packages = {x.partition(".")[0] for x in found}
+    assert not packages & {"os", "socket", "subprocess", "threading", "time", "urllib", "tempfile"}
+    assert "pathlib" not in packages or module == "rules.baseline"  # which is a file
 
 
 @pytest.mark.parametrize("module", [x for x in MODULES if x != "unpatched"])
 def test_no_other_module_asks_a_clock_that_a_test_can_freeze(module: str) -> None:
     tree = ast.parse(MODULES[module].read_text())
-    assert "time" not in set(imported(tree)), "unpatched has a clock and a pause"
+    assert "time" not in {x.partition(".")[0] for x in imported(tree)}, (
+        "unpatched has a clock and a pause"
+    )
     days = {ast.unparse(x) for x in ast.walk(tree) if isinstance(x, ast.Attribute)}
     assert not days & {"date.today", "datetime.today"}, "unpatched has today()"

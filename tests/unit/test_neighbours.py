@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from make import reading
 
-from pytest_exposed.engine.neighbours import Neighbours, Places, with_neighbours
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
+from pytest_exposed.observation.netns import NetnsOwners, SharedNetns, with_netns_mates
 
 
 def listed(number: int, mode: str | None = "bridge") -> Listed:
@@ -35,39 +35,39 @@ EVERYONE = [OWNER, HOST, UNKNOWN, BY_ID, BY_NAME, STRAY]
     ids=lambda x: getattr(x, "name", None),
 )
 def test_the_place_of_a_container(one: Listed, place: str | None) -> None:
-    assert Places(EVERYONE).of(one) == place
+    assert NetnsOwners(EVERYONE).of(one) == place
 
 
 def test_a_container_called_like_the_id_of_another_is_not_taken_for_it() -> None:
     liar = listed(7)
     liar = Listed.from_record({"Id": liar.id, "Names": [f"/{OWNER.id}"]})
-    assert Places([OWNER, liar]).of(BY_ID) == Places([liar, OWNER]).of(BY_ID) == OWNER.id
+    assert NetnsOwners([OWNER, liar]).of(BY_ID) == NetnsOwners([liar, OWNER]).of(BY_ID) == OWNER.id
 
 
 def test_the_company_are_those_who_may_share_a_namespace() -> None:
     # Whose place is unknown may be anywhere.
-    assert with_neighbours([BY_NAME], EVERYONE) == [OWNER, UNKNOWN, BY_ID, BY_NAME, STRAY]
-    assert with_neighbours([HOST], EVERYONE) == [HOST, UNKNOWN, STRAY]
-    assert with_neighbours([UNKNOWN], EVERYONE) == EVERYONE
-    assert with_neighbours([STRAY], EVERYONE) == EVERYONE
-    assert with_neighbours([OWNER], []) == [OWNER]
+    assert with_netns_mates([BY_NAME], EVERYONE) == [OWNER, UNKNOWN, BY_ID, BY_NAME, STRAY]
+    assert with_netns_mates([HOST], EVERYONE) == [HOST, UNKNOWN, STRAY]
+    assert with_netns_mates([UNKNOWN], EVERYONE) == EVERYONE
+    assert with_netns_mates([STRAY], EVERYONE) == EVERYONE
+    assert with_netns_mates([OWNER], []) == [OWNER]
 
 
 def test_who_joins_one_that_has_joined_another_is_in_the_network_of_that() -> None:
     everyone = [OWNER, HOST, BY_ID, THIRD, ON_HOST]
-    places = Places(everyone)
+    places = NetnsOwners(everyone)
     assert [places.of(x) for x in (THIRD, ON_HOST)] == [OWNER.id, "host"]
     assert (
-        with_neighbours([OWNER], everyone)
-        == with_neighbours([THIRD], everyone)
+        with_netns_mates([OWNER], everyone)
+        == with_netns_mates([THIRD], everyone)
         == [OWNER, BY_ID, THIRD]
     )
-    assert with_neighbours([ON_HOST], everyone) == [HOST, ON_HOST]
+    assert with_netns_mates([ON_HOST], everyone) == [HOST, ON_HOST]
 
 
 def test_containers_that_are_said_to_have_joined_each_other_end() -> None:
     one, other = listed(1, f"container:{2:064x}"), listed(2, f"container:{1:064x}")
-    assert one in with_neighbours([one], [one, other])
+    assert one in with_netns_mates([one], [one, other])
 
 
 def test_those_in_one_namespace_are_neighbours() -> None:
@@ -77,7 +77,7 @@ def test_those_in_one_namespace_are_neighbours() -> None:
         "c": reading(source="netlink", namespace=2),
         "d": ObservationError("it was not seen"),
     }
-    neighbours = Neighbours(readings, {x: x for x in readings})
+    neighbours = SharedNetns(readings, {x: x for x in readings})
     assert {x: list(neighbours.of(x)) for x in "abc"} == {"a": ["b"], "b": ["a"], "c": []}
     assert neighbours.of("a")["b"] is readings["b"]
 
@@ -90,7 +90,7 @@ def test_what_is_said_tells_where_sources_name_namespaces_differently() -> None:
         "d": reading(source="helper", namespace=2),
     }
     places = {"a": "place", "b": "elsewhere", "c": "place", "d": "elsewhere"}
-    neighbours = Neighbours(readings, places)
+    neighbours = SharedNetns(readings, places)
     assert {x: list(neighbours.of(x)) for x in readings} == {
         "a": ["c"],
         "b": [],  # by the helper's own word, which is better, d is elsewhere

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.sockets.remote import LIMIT
 from pytest_exposed.unpatched import monotonic
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 _HEADER = struct.Struct(">BxxxL")
 _LONGEST = 1 << 20
+LIMIT = 64 << 20
+"""Bytes that a command may write: some 400,000 rows of tables."""
 
 
 class LateError(ObservationError):

@@ -8,7 +8,7 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.sockets.reading import Reading
 
 
-class Places:
+class NetnsOwners:
     """Whose network namespaces containers are said to be in."""
 
     def __init__(self, everyone: Iterable[Listed]) -> None:
@@ -38,39 +38,39 @@ class Places:
         """
         if (listed.network_mode or "").startswith("ns:"):
             return True
-        place = self.of(listed)
-        return place not in (None, "host") and place not in self._known
+        owner = self.of(listed)
+        return owner not in (None, "host") and owner not in self._known
 
 
-def with_neighbours(wanted: Sequence[Listed], everyone: Sequence[Listed]) -> list[Listed]:
+def with_netns_mates(wanted: Sequence[Listed], everyone: Sequence[Listed]) -> list[Listed]:
     """Return the wanted containers and all that may be in one of their network namespaces."""
     running = {x.id for x in everyone}
     everyone = [*everyone, *(x for x in wanted if x.id not in running)]
-    places = Places(everyone)
-    theirs = {places.of(x) for x in wanted}
-    if None in theirs or any(map(places.may_be_anyones, wanted)):
+    owners = NetnsOwners(everyone)
+    theirs = {owners.of(x) for x in wanted}
+    if None in theirs or any(map(owners.may_be_anyones, wanted)):
         return list(everyone)
     chosen = {x.id for x in wanted}
     return [
         x
         for x in everyone
-        if x.id in chosen or places.of(x) in (*theirs, None) or places.may_be_anyones(x)
+        if x.id in chosen or owners.of(x) in (*theirs, None) or owners.may_be_anyones(x)
     ]
 
 
-class Neighbours:
+class SharedNetns:
     """Which of the containers that were seen are in one network namespace."""
 
-    def __init__(self, readings: Mapping[str, object], places: Mapping[str, str]) -> None:
+    def __init__(self, readings: Mapping[str, object], owners: Mapping[str, str]) -> None:
         """Take what was seen, and whose namespace each container is said to be in."""
         self._seen = {k: x for k, x in readings.items() if isinstance(x, Reading)}
-        self._places = places
+        self._owners = owners
         self._in_namespace: dict[Hashable, list[str]] = {}
-        self._at_place: dict[str, list[str]] = {}
+        self._at_owner: dict[str, list[str]] = {}
         self._held: dict[Hashable, frozenset[int]] = {}
         for identity, reading in self._seen.items():
             self._in_namespace.setdefault(_namespace(reading), []).append(identity)
-            self._at_place.setdefault(places[identity], []).append(identity)
+            self._at_owner.setdefault(owners[identity], []).append(identity)
 
     def of(self, identity: str) -> dict[str, Reading]:
         """Return the readings of the others in a container's network namespace, by their ids."""
@@ -79,7 +79,7 @@ class Neighbours:
         # Sources that name namespaces differently: what is said of the containers must do.
         found += [
             x
-            for x in self._at_place[self._places[identity]]
+            for x in self._at_owner[self._owners[identity]]
             if _names_as(self._seen[x]) != _names_as(own)
         ]
         return {x: self._seen[x] for x in found if x != identity}
@@ -91,7 +91,7 @@ class Neighbours:
     def held(self, identity: str) -> frozenset[int]:
         """Return the inodes of sockets that a container or its neighbours are seen to hold."""
         own = self._seen[identity]
-        key = (_namespace(own), self._places[identity])  # which all of them have in common
+        key = (_namespace(own), self._owners[identity])  # which all of them have in common
         if key not in self._held:
             together = (own, *self.of(identity).values())
             self._held[key] = frozenset[int]().union(*(x.held or () for x in together))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pytest_exposed.model import Image, Substitute
+from pytest_exposed.errors import EngineError, ObservationError
+from pytest_exposed.model import Container, Image, Substitute
+from pytest_exposed.observation.scene import Scene
 from pytest_exposed.text import printable
 
 _LOOP = ("bash", "-c", "while true; do sleep 10000; done")
@@ -17,6 +19,22 @@ _ARGUMENTS = "arguments"
 def made_by_molecule(labels: Mapping[str, str]) -> bool:
     """Return whether the labels are those of an instance of Molecule."""
     return labels.get("owner") == "molecule"
+
+
+def substitute_of(container: Container, scene: Scene) -> Substitute | None:
+    """Return what a container of a scene runs instead of its image's command.
+
+    The exact words are asked for only where the list's line is not that of the image's command.
+    Podman's list leaves out entrypoints, but its containers have been inspected: see complete.py.
+    """
+    listed = scene.containers[container.id]
+    if scene.inspections.known(listed.id) is None and is_own(listed.command, container.image):
+        return container.substitute
+    try:
+        command = scene.inspections.of(listed).command
+    except (EngineError, ObservationError):  # no more than a hint hangs on it
+        return container.substitute
+    return substitute(command, container.image, container.labels)
 
 
 def substitute(

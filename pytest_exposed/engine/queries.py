@@ -1,4 +1,4 @@
-"""What the rest of the package asks an engine: its containers as listed, inspected and observed."""
+"""What an engine is asked: its containers, as listed and inspected, and what it says of itself."""
 
 from __future__ import annotations
 
@@ -13,16 +13,11 @@ from pytest_exposed.engine.images import Images
 from pytest_exposed.engine.names import ambiguous, exact, find, name_of, names_to_suggest, unknown
 from pytest_exposed.engine.records import Inspected, Listed, RecordError, publishes, when
 from pytest_exposed.engine.remote import EngineRemote
-from pytest_exposed.engine.round import Round
 from pytest_exposed.engine.services import services_of
 from pytest_exposed.engine.swarm import joined, service_of
-from pytest_exposed.engine.unlisted import Unlisted
 from pytest_exposed.engine.untyped import JsonObject, as_dict, as_list, as_text
-from pytest_exposed.engine.verdicts import Observed
 from pytest_exposed.errors import EngineError, GoneError, NotFoundError, ObservationError
 from pytest_exposed.model import Container
-from pytest_exposed.rules import Rule
-from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import real_files
 
@@ -30,29 +25,18 @@ _PATIENCE = 5
 """Seconds that an engine has at the end to say what killed runs left on it."""
 
 
-class Observer:
-    """One engine as the rest of the package sees it; Engine is what users see of it."""
+class EngineQueries:
+    """The questions to one engine. Each raises EngineError where the engine fails."""
 
-    def __init__(
-        self,
-        host: Host,
-        *,
-        source: str,
-        rules: Sequence[Rule],
-        acceptance: Acceptance,
-        helper_image: str | None,
-        timeout: float,
-    ) -> None:
-        """Connect to host; source, rules and acceptance are how containers are seen and judged."""
-        self.source = source
-        self.rules = tuple(rules)
-        self.acceptance = acceptance
+    def __init__(self, host: Host, *, helper_image: str | None, timeout: float) -> None:
+        """Connect to host; timeout, in seconds, bounds each answer as a whole."""
         self._timeout = timeout
-        self._answers = False
-        """Whether the last look came to its end."""
+        self.answers = False
+        """Whether the engine answered to the end when it was last observed."""
         with real_files():  # of its TLS material
             self._api = Api(host, timeout)
         self.remote = EngineRemote(self._api, helper_image)
+        """What runs on it: the helper container, and commands in its containers."""
         self.images = Images(self._api)
 
     @property
@@ -72,7 +56,7 @@ class Observer:
         """
         try:
             left = self.remote.close()
-            if sweep and self._answers:
+            if sweep and self.answers:
                 client = self._api.client
                 client.timeout = min(client.timeout, _PATIENCE)
                 self.remote.sweep()
@@ -164,38 +148,11 @@ class Observer:
                 f"{printable(container.name)} can't be inspected: {error}"
             ) from None
 
-    def completed(self, listed: Listed) -> Listed:
-        """Return a container with its own publications: podman lists those of a joined one."""
-        if listed.network_mode is not None:
-            return listed
-        return Unlisted(self, self.inspect).complete(listed)
-
     def inspections(self, containers: Iterable[Listed]) -> dict[str, Inspected]:
         """Return by their ids what inspect does; those that are missing are left to it."""
         records = self._api.inspections("containers", [x.id for x in containers])
         # Another's would look right.
         return {key: Inspected.from_record(x) for key, x in records if x.get("Id") == key}
-
-    def observe(
-        self,
-        wanted: Sequence[Listed],
-        everyone: Sequence[Listed],
-        *,
-        owners: bool = False,
-        rules: Sequence[Rule] | None = None,
-    ) -> dict[str, Observed]:
-        """Return a snapshot of each wanted container by its id, or why there is none.
-
-        everyone are all running containers, with whom the wanted ones may share their network.
-        The processes that hold listeners are looked up where something is wrong, for all with
-        owners. rules are what they are judged by, those of the engine by default.
-        """
-        rules = self.rules if rules is None else rules
-        self._answers = False
-        with real_files():
-            found = Round(self, wanted, everyone).answers(rules, owners=owners)
-        self._answers = True
-        return found
 
     def find(self, container: object) -> tuple[Listed, list[Listed]]:
         """Return the container that is meant, stopped ones included, and all running ones.
@@ -220,15 +177,6 @@ class Observer:
             if not found:
                 raise unknown(name, "container", names_to_suggest(every), self.host)
         return found, everyone
-
-    def snapshots(self, wanted: Sequence[Listed], everyone: Sequence[Listed]) -> list[Container]:
-        """Return snapshots of the wanted containers; raises what is known of one instead."""
-        snapshots = []
-        for answer in self.observe(wanted, everyone, owners=True).values():
-            if isinstance(answer, ObservationError):
-                raise answer
-            snapshots.append(answer)
-        return snapshots
 
     def last_lines(self, container: Listed | Container) -> str:
         """Return the last lines that a container logged, escaped; empty where there are none."""

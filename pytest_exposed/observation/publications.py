@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-from pytest_exposed.engine.company import Company
 from pytest_exposed.engine.forwarding import (
     Endpoint,
     anywhere,
@@ -17,24 +15,23 @@ from pytest_exposed.engine.forwarding import (
     by_rootlessport,
     lines_of,
 )
+from pytest_exposed.engine.queries import EngineQueries
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.model import Forwarding, Listener, Publication
+from pytest_exposed.observation.scene import Scene
 from pytest_exposed.ports import Port
 from pytest_exposed.rules.forwarding import is_reached
 from pytest_exposed.sockets.listeners import LOOPBACK_DEVICE
 from pytest_exposed.sockets.reading import Reading
 
-if TYPE_CHECKING:
-    from pytest_exposed.engine.observer import Observer
-
 
 class Publications:
-    """Where the publications of the containers of one look lead; the engine is asked once."""
+    """Where the publications of the containers of one scene lead; the engine is asked once."""
 
-    def __init__(self, observer: Observer, company: Company) -> None:
-        """Take what asks the engine, and the containers."""
-        self._observer = observer
-        self._company = company
+    def __init__(self, queries: EngineQueries, scene: Scene) -> None:
+        """Take how to ask the engine, and what is known of the containers."""
+        self._queries = queries
+        self._scene = scene
 
     def forwarding(
         self,
@@ -57,7 +54,7 @@ class Publications:
 
     def _by_engine(self, listed: Listed, reading: Reading, others: Iterable[str]) -> Forwarding:
         endpoints = self._endpoints(listed, reading)
-        make = self._observer.make
+        make = self._queries.make
         if make == "docker":
             return self._by_docker(listed, reading, endpoints, others)
         if make == "podman":
@@ -70,7 +67,7 @@ class Publications:
         listed = self._holder(listed)
         listing = {y for x in listed.endpoints for y in x.addresses}
         if reading.addresses is not None and not listing <= reading.addresses:
-            return self._observer.inspect(listed).endpoints  # the list may be older
+            return self._queries.inspect(listed).endpoints  # the list may be older
         return listed.endpoints
 
     def _holder(self, listed: Listed) -> Listed:
@@ -78,7 +75,7 @@ class Publications:
         if listed.pod_network is None or listed.infra is None:
             return listed
         try:
-            return self._company[listed.infra]
+            return self._scene.containers[listed.infra]
         except KeyError:
             return listed
 
@@ -95,9 +92,9 @@ class Publications:
         found = by_docker(endpoints, bridge)
         if reading.default_network is not None and len(endpoints) > 1:
             seen = by_docker(endpoints, bridge, reading.default_network)
-            together = (self._company[x] for x in (listed.id, *others))
+            together = (self._scene.containers[x] for x in (listed.id, *others))
             # A route of the container's own making tells nothing.
-            if seen != found and not any(self._company.inspect(x).may_route for x in together):
+            if seen != found and not any(self._scene.inspections.of(x).may_route for x in together):
                 found = seen
         # What the engine does not tell is still one of the namespace's addresses.
         rest = anywhere(reading.addresses, found.why)
@@ -126,16 +123,16 @@ class Publications:
     ) -> Forwarding:
         if not endpoints:
             return self._by_podman_without_network(listed, reading)
-        if self._observer.is_rootless:
+        if self._queries.is_rootless:
             return by_rootlessport(y for x in endpoints for y in x.addresses)
         both = self._any_is_both(listed) if any(x.ipv6 for x in endpoints) else True
         only_default = all(x.network == "podman" for x in endpoints)
-        forwarding = frozenset({"podman"}) if only_default else self._publishing
+        forwarding = frozenset({"podman"}) if only_default else self._scene.publishing() or None
         return by_podman(endpoints, forwarding, any_is_both=both)
 
     def _by_podman_without_network(self, listed: Listed, reading: Reading) -> Forwarding:
         """Return where podman forwards to where it shows no address, as without root."""
-        mode = self._company.inspect(self._holder(listed)).network_mode.partition(":")[0]
+        mode = self._scene.inspections.of(self._holder(listed)).network_mode.partition(":")[0]
         if mode == "pasta":
             return by_pasta(reading.addresses, any_is_both=self._any_is_both(listed))
         if mode == "slirp4netns" and reading.addresses is not None:
@@ -172,15 +169,11 @@ class Publications:
             own = [x for x in heard() if x.port == port]
             if len({is_reached(own, x, forwarding) for x in wild}) < 2:
                 continue
-            bindings = self._company.inspect(listed).bindings.get(str(port), ())
+            bindings = self._scene.inspections.of(listed).bindings.get(str(port), ())
             every = tuple(x for x in listed.published if x.port == port)
             found[port] = lines_of(every, bindings)
         return found
 
     @cached_property
     def _gateway_addresses(self) -> dict[str, str]:
-        return self._observer.gateway_addresses()
-
-    @cached_property
-    def _publishing(self) -> frozenset[str] | None:
-        return self._observer.publishing_networks() or None
+        return self._queries.gateway_addresses()

@@ -1,61 +1,57 @@
-"""What is said of a container that could not be seen: most often, that it does not run."""
+"""Why a container could not be observed: most often, because it does not run."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from pytest_exposed.engine.queries import EngineQueries
 from pytest_exposed.engine.records import Inspected, Listed
 from pytest_exposed.errors import EngineError, GoneError, NotRunningError, ObservationError
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic, pause
 
-if TYPE_CHECKING:
-    from pytest_exposed.engine.observer import Observer
-
-RUNS = ("running", "paused")
+RUNNING_STATES = ("running", "paused")
 """States in which a container has processes."""
 
 _MOMENT = 0.2
 """Seconds in which an engine learns that a container has ended."""
 
 
-def why_unseen(
-    observer: Observer,
+def why_unobservable(
+    queries: EngineQueries,
     listed: Listed,
-    told: ObservationError,
+    reasons: ObservationError,
     *,
     began: float,
     may_have_ended: bool,
 ) -> ObservationError:
-    """Return why a container could not be seen: its state, or what each source told.
+    """Return why a container could not be seen: its state, or the reason of each source.
 
     began is when the look at it began, by unpatched.monotonic(). One that may have ended a moment
     ago is asked about again, since the engine may not know it yet.
     """
     name = printable(listed.name)
     try:
-        inspected = observer.inspect(listed)
+        inspected = queries.inspect(listed)
         if inspected.state == "removing":
             return GoneError(f"{name} is gone since the run began")
-        if inspected.state in RUNS and may_have_ended:
+        if inspected.state in RUNNING_STATES and may_have_ended:
             pause(_MOMENT)
             before = inspected.started
-            inspected = observer.inspect(listed)
-            if inspected.started != before or _started_since(observer, inspected, began):
-                return not_running(name, inspected, observer.last_lines(listed), restarted=True)
+            inspected = queries.inspect(listed)
+            if inspected.started != before or _started_since(queries, inspected, began):
+                return not_running(name, inspected, queries.last_lines(listed), restarted=True)
     except ObservationError as error:  # removed
         return error
-    if inspected.state in RUNS:
-        return ObservationError(f"no source can see the sockets of {name}:\n{told}")
-    return not_running(name, inspected, observer.last_lines(listed))
+    if inspected.state in RUNNING_STATES:
+        return ObservationError(f"no source can see the sockets of {name}:\n{reasons}")
+    return not_running(name, inspected, queries.last_lines(listed))
 
 
-def _started_since(observer: Observer, inspected: Inspected, began: float) -> bool:
+def _started_since(queries: EngineQueries, inspected: Inspected, began: float) -> bool:
     """Return whether a container was started after a look began, by the engine's clock."""
     elapsed = monotonic() - began  # before the engine is asked, which may take its time
     try:
-        now = observer.now()
-    except EngineError:  # one that tells its containers, and not its clock
+        now = queries.now()
+    except EngineError:  # one that lists its containers and hides its clock
         return False
     if now is None or inspected.started is None:
         return False

@@ -1,62 +1,55 @@
-"""What is to be said of snapshots: who their neighbours are, and what rules find wrong."""
+"""Judge: what the rules find wrong with a snapshot, given those that share its network."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from pytest_exposed.engine.company import Company
-from pytest_exposed.engine.neighbours import Neighbours
-from pytest_exposed.engine.swarm import not_to_be_judged
-from pytest_exposed.errors import GoneError, NotRunningError, ObservationError
+from pytest_exposed.engine.images import Images
+from pytest_exposed.engine.swarm import REMEDY
+from pytest_exposed.errors import GoneError, NotRunningError, ObservationError, UntoldError
 from pytest_exposed.model import Container, Finding, Listener
+from pytest_exposed.observation.command import substitute_of
+from pytest_exposed.observation.scene import Scene
 from pytest_exposed.rules import Rule
-from pytest_exposed.rules.judge import findings, glance
+from pytest_exposed.rules.acceptance import Acceptance
+from pytest_exposed.rules.judge import findings, glance, hanging_on_publications
 from pytest_exposed.rules.rpc import may_serve_rpc, with_rpc_servers
-from pytest_exposed.sockets import LOCAL, Look
+from pytest_exposed.rules.settling import Observed
+from pytest_exposed.sockets import LOCAL
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import today
 
-if TYPE_CHECKING:
-    from pytest_exposed.engine.observer import Observer
-
-Observed = Container | ObservationError
-"""What looking at a container gives: a snapshot of it, or why there is none."""
-
 Verdict = tuple[Finding, ...] | ObservationError
 """What is wrong with a container, or why nobody can tell."""
-
 
 BY_PORTS = "is judged by port numbers alone"
 """What a note says of a rule that would judge by processes, where none was seen."""
 
 
-class Verdicts:
-    """Judges snapshots that were made in one look; what a verdict needs is looked up only then."""
+class Judgement:
+    """Judges the snapshots of one scene; what a verdict needs is looked up only then."""
 
     def __init__(
         self,
-        observer: Observer,
-        company: Company,
-        neighbours: Neighbours,
-        look: Look,
-        seen: Mapping[str, Observed],
+        scene: Scene,
+        images: Images,
+        acceptance: Acceptance,
+        alone: Mapping[str, Observed],
     ) -> None:
-        """Take the snapshots of a whole company by their ids, each as if it were alone."""
-        self._observer = observer
-        self._company = company
-        self._neighbours = neighbours
-        self._look = look
-        self._seen = seen
+        """Take the snapshots of a whole scene by their ids, each as if it were alone."""
+        self._scene = scene
+        self._images = images
+        self._acceptance = acceptance
+        self._alone = alone
         self._owned: dict[str, tuple[Listener, ...]] = {}
 
     def of(self, identity: str, rules: Sequence[Rule], *, owners: bool) -> Observed:
         """Return a snapshot with its neighbours and findings, and with the owners of listeners."""
-        answer = self._seen[identity]
+        answer = self._alone[identity]
         if not isinstance(answer, Container):
             return answer
-        neighbours = [self._seen[x] for x in self._neighbours.of(identity)]
+        neighbours = [self._alone[x] for x in self._scene.netns.of(identity)]
         container = replace(
             answer, neighbours=tuple(x for x in neighbours if isinstance(x, Container))
         )
@@ -73,13 +66,13 @@ class Verdicts:
             container = with_rpc_servers(container)
             wrong = True
         if "history" in told:
-            image = self._observer.images.with_history(container.image, self._company[identity])
+            image = self._images.with_history(container.image, self._scene.containers[identity])
             container = replace(container, image=image)
         if "command" in told:
-            container = replace(container, substitute=self._company.substitute(container))
+            container = replace(container, substitute=substitute_of(container, self._scene))
         verdict = self._findings(container, rules) if wrong or by_owners else ()
         verdict = self._certain(container, verdict)
-        why = self._company[identity].untold
+        why = self._scene.containers[identity].untold
         untold = not_to_be_judged(container, rules, why) if why else None
         if untold is not None and not isinstance(verdict, ObservationError):
             # What is found is shown; where that is nothing, or accepted, the rest is unknown.
@@ -91,14 +84,14 @@ class Verdicts:
             found = findings(container, rules)
         except ObservationError as error:
             return error
-        return self._observer.acceptance.applied(container, found, today())
+        return self._acceptance.applied(container, found, today())
 
     def _certain(self, container: Container, verdict: Verdict) -> Verdict:
         """Return the verdict, unless what was not seen may listen where nothing seems to.
 
         That is a socket of the container, or a neighbour that answers a publication.
         """
-        if not isinstance(verdict, ObservationError) and not self._neighbours.shows_udp6(
+        if not isinstance(verdict, ObservationError) and not self._scene.netns.shows_udp6(
             container.id
         ):
             heard = {x.port for x in container.listeners}
@@ -111,15 +104,15 @@ class Verdicts:
         published = {x.port for x in container.published}
         if isinstance(verdict, ObservationError) or not any(x.port in published for x in verdict):
             return verdict
-        places = self._company.places
-        for identity, answer in self._seen.items():
+        owners = self._scene.netns_owners
+        for identity, answer in self._alone.items():
             unseen = isinstance(answer, ObservationError) and not isinstance(
                 answer, (GoneError, NotRunningError)
             )
-            if unseen and places[identity] == places[container.id]:
+            if unseen and owners[identity] == owners[container.id]:
                 return ObservationError(
                     f"{container} shares its network namespace with "
-                    f"{printable(self._company[identity].name)}, which may answer what it "
+                    f"{printable(self._scene.containers[identity].name)}, which may answer what it "
                     f"publishes, and which can't be seen:\n{answer}"
                 )
         return verdict
@@ -128,7 +121,7 @@ class Verdicts:
         # One of many that share a network is the neighbour of each of the others.
         if container.id not in self._owned:
             inodes = {x for listener in container.listeners for x in listener.inodes}
-            found = self._look.owners(container.id, inodes)
+            found = self._scene.processes_of(container.id, inodes)
 
             def named(listener: Listener) -> Listener:
                 owners = {x for inode in listener.inodes for x in found.get(inode, ())}
@@ -146,3 +139,17 @@ def _by_ports(container: Container, rules: Sequence[Rule]) -> list[str]:
     if container.source in LOCAL:
         why = "its processes are hidden from this user, and not from root"
     return [f"{x.name} {BY_PORTS}: {why}" for x in rules if x.by_owners]
+
+
+def not_to_be_judged(container: Container, rules: Sequence[Rule], why: str) -> UntoldError | None:
+    """Return by which rules a task can't be judged, as nobody tells what its service publishes.
+
+    why says that; None where no rule hangs on it.
+    """
+    hanging = hanging_on_publications(container, rules)
+    if not hanging:
+        return None
+    return UntoldError(
+        f"{why}\nso that {', '.join(hanging)} can't be judged: {REMEDY}, or leave that out: "
+        f"--exposed-ignore={','.join(hanging)}"
+    )

@@ -1,0 +1,172 @@
+"""Attribute: from a container's record and the sockets in its namespace to a snapshot of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from pytest_exposed.engine.queries import EngineQueries
+from pytest_exposed.engine.records import Listed
+from pytest_exposed.errors import ObservationError
+from pytest_exposed.model import Container
+from pytest_exposed.observation.command import made_by_molecule, substitute_of
+from pytest_exposed.observation.diagnosis import why_unobservable
+from pytest_exposed.observation.publications import Publications
+from pytest_exposed.observation.scene import Scene
+from pytest_exposed.ports import Port
+from pytest_exposed.rules.acceptance import Acceptance
+from pytest_exposed.rules.settling import Observed
+from pytest_exposed.sockets.listeners import LOCAL_PORTS, listeners
+from pytest_exposed.sockets.reading import DNS, Reading
+from pytest_exposed.text import printable
+
+_MOST_INVALID = 8
+"""Lines about what an image documents that is no port: one made by hand can have any number."""
+
+
+class Attribution:
+    """Makes snapshots of the containers of a scene, each as if it were alone, not yet judged."""
+
+    def __init__(
+        self,
+        queries: EngineQueries,
+        scene: Scene,
+        publications: Publications,
+        acceptance: Acceptance,
+    ) -> None:
+        """Take how to ask the engine, and what is known."""
+        self._queries = queries
+        self._scene = scene
+        self._publications = publications
+        self._acceptance = acceptance
+        self._ports: dict[str, frozenset[Port]] = {}
+
+    def snapshot(self, listed: Listed) -> Observed:
+        """Return a snapshot of a container, or why there is none."""
+        try:
+            return self._snapshot(listed)
+        except ObservationError as error:
+            return error
+
+    def _snapshot(self, listed: Listed) -> Container:
+        if listed.id in self._scene.troubles:
+            raise self._scene.troubles[listed.id].with_traceback(None)
+        reading = self._reading(listed)
+        image = self._queries.images.of(listed)
+        named = self._named(listed.id).union(*self._named_by_neighbours(listed.id, reading))
+        held = self._scene.netns.held(listed.id)
+        range_ = self._local_ports(listed, reading, named)
+        found = listeners(reading, held, named, range_)
+        others = self._scene.netns.of(listed.id)
+        # Whoever in the namespace listens there answers, whatever is known of whose a socket is.
+        every = replace(reading, held=None, cgroups=None, shared=False)
+        container = Container(
+            id=listed.id,
+            name=listed.name,
+            image=image,
+            network_mode=listed.network_mode or "",
+            state=listed.state,
+            declared=listed.declared,
+            published=listed.published,
+            listeners=found,
+            source=reading.source,
+            host=self._queries.host,
+            labels=listed.labels,
+            pod=listed.pod_network,
+            is_infra=listed.is_infra,
+            just_started=listed.just_started,
+            at_host=reading.at_host or self._scene.netns_owners[listed.id] == "host",
+            forwarding=self._publications.forwarding(
+                listed, reading, lambda: listeners(every, (), named, range_), others
+            ),
+            wildcard="::" if _has_ipv6_alone(reading) else "0.0.0.0",  # noqa: S104
+            notes=tuple(self._notes(listed, image.invalid, reading)),
+        )
+        notes = self._acceptance.notes(container)
+        if made_by_molecule(listed.labels):
+            container = replace(container, substitute=substitute_of(container, self._scene))
+            if container.substitute is not None:
+                notes = (f"it runs {container.substitute.what}", *notes)
+        return replace(container, notes=(*container.notes, *notes)) if notes else container
+
+    def _named(self, identity: str) -> frozenset[Port]:
+        """Return the ports that a container's image documents, or that it declares or publishes."""
+        if identity not in self._ports:
+            listed = self._scene.containers[identity]
+            documented = self._queries.images.of(listed).documented
+            published = (x.port for x in listed.published)
+            self._ports[identity] = frozenset({*documented, *listed.declared, *published})
+        return self._ports[identity]
+
+    def _named_by_neighbours(self, identity: str, reading: Reading) -> Iterable[frozenset[Port]]:
+        """Yield what each neighbour's image documents, and what it declares or publishes.
+
+        It tells a server's UDP socket from a client's. Where an image is unknown and there are no
+        such sockets, nothing depends on it: it is the neighbour's trouble alone.
+        """
+        for other in self._scene.netns.of(identity):
+            try:
+                yield self._named(other)
+            except ObservationError:
+                if any(x.protocol == "udp" for x in reading.sockets):
+                    raise
+
+    def _reading(self, listed: Listed) -> Reading:
+        """Return the sockets in a container's namespace; raises why no source sees them."""
+        readings = self._scene.readings
+        reading = readings.get(listed.id, ObservationError("it does not run"))
+        if isinstance(reading, Reading):
+            return reading
+        # Where no source sees any of many containers, that it has just ended is not why.
+        seen = any(isinstance(x, Reading) for x in readings.values())
+        raise why_unobservable(
+            self._queries,
+            listed,
+            reading,
+            began=self._scene.began,
+            may_have_ended=seen or len(self._scene.containers) == 1,
+        )
+
+    def _local_ports(
+        self, listed: Listed, reading: Reading, named: frozenset[Port]
+    ) -> tuple[int, int]:
+        """Return the namespace's range of ports for clients; asks the engine only if it matters."""
+        if reading.local_ports is not None:
+            return reading.local_ports
+        unnamed = (x for x in reading.sockets if Port(x.port, x.protocol) not in named)
+        if all(x.protocol == "sctp" or x.address == DNS for x in unnamed):
+            return LOCAL_PORTS
+        for identity in (listed.id, *self._scene.netns.of(listed.id)):
+            written = self._scene.inspections.of(self._scene.containers[identity]).sysctls
+            words = written.get("net.ipv4.ip_local_port_range", "").split()
+            if len(words) == 2 and all(x.isdecimal() for x in words):
+                return int(words[0]), int(words[1])
+        return LOCAL_PORTS
+
+    def _notes(self, listed: Listed, invalid: Sequence[str], reading: Reading) -> list[str]:
+        notes = [
+            f"its image documents {printable(repr(x))}, which is not a port"
+            for x in invalid[:_MOST_INVALID]
+        ]
+        if len(invalid) > _MOST_INVALID:
+            notes.append(f"and {len(invalid) - _MOST_INVALID} more which are none")
+        inspected = self._scene.inspections.known(listed.id)
+        published = {str(x.port) for x in listed.published}
+        vain = [x for x in inspected.wished if x not in published] if inspected is not None else []
+        if inspected is not None and vain:
+            several = len(listed.networks) > 1
+            where = f"in its networks {', '.join(sorted(listed.networks))}"
+            where = where if several else f"with --network {inspected.network_mode}"
+            notes.append(f"-p {printable(', '.join(vain))} has no effect {printable(where)}")
+        notes += [listed.untold] if listed.untold else []
+        if not reading.shows_udp6:
+            notes.append("its runtime doesn't show UDP over IPv6")
+        if reading.addresses == frozenset() and not reading.ipv6:
+            notes.append("its network has no address but loopback: nothing outside can reach it")
+        return notes
+
+
+def _has_ipv6_alone(reading: Reading) -> bool:
+    """Return whether a namespace has addresses of IPv6, and none of IPv4."""
+    found = reading.addresses
+    return reading.ipv6 and found is not None and all(":" in x for x in found)

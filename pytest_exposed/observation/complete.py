@@ -1,0 +1,109 @@
+"""Complete: what the engine's list leaves out of some containers, and an inspection says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_exposed.engine.records import Inspected, Listed
+from pytest_exposed.errors import GoneError, ObservationError
+from pytest_exposed.observation.netns import with_netns_mates
+
+Inspect = Callable[[Listed], Inspected]
+"""Returns what the list leaves out; raises as EngineQueries.inspect does."""
+
+Publishing = Callable[[], frozenset[str]]
+"""Returns the names of the networks whose containers' ports the list has; none where unknown."""
+
+
+class Inspections:
+    """The inspections of one observation: each container is inspected once."""
+
+    def __init__(
+        self, inspect: Inspect, inspect_all: Callable[[Iterable[Listed]], dict[str, Inspected]]
+    ) -> None:
+        """Take how to inspect one container, and how to inspect many, which takes less time."""
+        self._inspect = inspect
+        self._inspect_all = inspect_all
+        self._known: dict[str, Inspected] = {}
+
+    def learn(self, containers: Iterable[Listed]) -> None:
+        """Inspect containers together."""
+        self._known |= self._inspect_all(x for x in containers if x.id not in self._known)
+
+    def of(self, listed: Listed) -> Inspected:
+        """Return what the list leaves out of a container; raises as inspect does."""
+        if listed.id not in self._known:
+            self._known[listed.id] = self._inspect(listed)
+        return self._known[listed.id]
+
+    def known(self, identity: str) -> Inspected | None:
+        """Return what was learned of a container; None where it was not inspected."""
+        return self._known.get(identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The wanted containers, and those that may share a network namespace with them."""
+
+    containers: dict[str, Listed]
+    """By their ids."""
+    troubles: dict[str, ObservationError]
+    """Why what the list lacks of a container is unknown, by its id."""
+
+
+def complete(
+    wanted: Sequence[Listed],
+    everyone: Sequence[Listed],
+    inspections: Inspections,
+    publishing: Publishing,
+) -> Completed:
+    """Return the wanted containers and those near them, with what their list entries lack."""
+    near = with_netns_mates(wanted, everyone)
+    inspections.learn(x for x in near if may_lack_ports(x, publishing))
+    found = Completed({}, {})
+    for listed in near:
+        found.containers[listed.id] = listed
+        try:
+            found.containers[listed.id] = completed(listed, inspections.of, publishing)
+        except GoneError:  # it is said when it turns out that nothing can be seen
+            continue
+        except ObservationError as error:
+            found.troubles[listed.id] = error
+    return found
+
+
+def completed(listed: Listed, inspect: Inspect, publishing: Publishing) -> Listed:
+    """Return a container with what its list entry lacks; raises as inspect does."""
+    if not may_lack_ports(listed, publishing):
+        return listed
+    inspected = inspect(listed)
+    joined = inspected.network_mode.startswith("container:")
+    in_pod = replace(listed, network_mode=inspected.network_mode).pod_network is not None
+    return replace(
+        listed,
+        network_mode=inspected.network_mode,
+        # Podman lists the other container's publications for it; -p is refused for such ones.
+        published=listed.published if in_pod or not joined else (),
+        declared=listed.declared | inspected.declared,
+    )
+
+
+def may_lack_ports(listed: Listed, publishing: Publishing) -> bool:
+    """Return whether the list may lack ports of a container."""
+    mode = listed.network_mode
+    apart = mode in (None, "host", "none") or mode.startswith("container:")
+    return apart or not _has_its_ports(listed, publishing)
+
+
+def _has_its_ports(listed: Listed, publishing: Publishing) -> bool:
+    """Return whether the list entry has the container's ports, and all that -p asked for."""
+    if listed.endpoints and not any(x.ipv4 for x in listed.endpoints):
+        return False  # -p of an IPv4 address has no effect there
+    # The default network, which most are in, needs no asking.
+    if listed.published or listed.networks == {"bridge"}:
+        return True
+    if not publishing():  # a proxy refuses to say
+        return bool(listed.declared) or "bridge" in listed.networks
+    # Where one of several is no bridge and has the default route, -p has no effect.
+    return listed.networks <= publishing()

@@ -1,0 +1,91 @@
+"""Read: the sockets in each container's network namespace, by the first source that sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from pytest_exposed.engine.records import Listed
+from pytest_exposed.errors import ObservationError
+from pytest_exposed.observation.complete import Completed, Inspect, Inspections
+from pytest_exposed.observation.diagnosis import RUNNING_STATES
+from pytest_exposed.observation.locate import Locations
+from pytest_exposed.sockets import Look, Readings
+from pytest_exposed.sockets.listeners import belongs
+from pytest_exposed.sockets.reading import DNS, Reading, Target
+
+# Runtimes that leave a container's sockets in the host's kernel. Others (gVisor, Kata) keep them in
+# a kernel of their own, and the host's would truthfully show none.
+KERNEL_RUNTIMES = {
+    *("", "runc", "crun", "youki", "nvidia"),
+    *("io.containerd.runc.v1", "io.containerd.runc.v2", "io.containerd.runtime.v1.linux"),
+}
+
+
+def read(
+    chain: Look,
+    locations: Locations,
+    known: Completed,
+    inspections: Inspections,
+    *,
+    inspect: Inspect,
+    default_runtime: Callable[[], str],
+) -> Readings:
+    """Return the sockets of each container, or why no source sees them.
+
+    Where it is unknown whether a source can be believed, that is noted among the troubles.
+    """
+    containers, troubles = known.containers, known.troubles
+
+    def runs(target: Target) -> bool:
+        """Return whether a container has processes now."""
+        try:
+            return inspect(containers[target.id]).state in RUNNING_STATES
+        except ObservationError:  # removed
+            return False
+
+    readings = chain.observe(locations.targets(), runs=runs)
+    _lend_to_infra(containers.values(), readings)
+    elsewhere = []
+    silent = [x for x in containers.values() if _is_silent(readings.get(x.id))]
+    inspections.learn(silent)
+    for listed in silent:
+        if listed.id in troubles:
+            continue
+        # No socket at all: true of an idle container, and of one whose kernel is another.
+        try:
+            runtime = inspections.of(listed).runtime
+        except ObservationError as error:
+            troubles[listed.id] = error
+            continue
+        if runtime == "oci":  # what podman says of every one
+            runtime = default_runtime()
+        if runtime not in KERNEL_RUNTIMES:
+            elsewhere.append(listed)
+    if elsewhere:
+        targets = [locations.target(x) for x in elsewhere]
+        readings |= chain.observe(targets, runs=runs, elsewhere=[x.id for x in elsewhere])
+    return readings
+
+
+def _lend_to_infra(containers: Iterable[Listed], readings: Readings) -> None:
+    """Give infra containers that could not be seen the network of their pods' containers.
+
+    They have nothing that exec could run, and their process listens on nothing.
+    """
+    containers = list(containers)
+    for infra in containers:
+        if infra.is_infra and not isinstance(readings.get(infra.id), Reading):
+            pod = [x for x in containers if x.pod_network == infra.pod]
+            for found in (readings.get(x.id) for x in pod):
+                if isinstance(found, Reading):
+                    nothing = frozenset[int]()
+                    readings[infra.id] = replace(found, sockets=(), held=nothing, shared=True)
+
+
+def _is_silent(reading: Reading | ObservationError | None) -> bool:
+    """Return whether a source that can be deceived in this saw no socket of the container."""
+    if not isinstance(reading, Reading) or reading.source == "exec":
+        return False
+    own = (x for x in reading.sockets if x.address != DNS)  # the engine's, not the container's
+    return not any(belongs(x, reading) for x in own)

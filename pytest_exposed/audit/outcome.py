@@ -111,12 +111,12 @@ class Outcome:
         several = len(self.hosts) > 1
         texts = {
             (f"{host.host}: " if several and not told["record"].get("service_id") else "")
-            + told["warnings"]: None
+            + told["warnings"]
             for host in self.hosts.values()
             for told in host.told.values()
             if told.get("warnings")
         }
-        found, more = list(texts)[:_MOST_WARNED], len(texts) - _MOST_WARNED
+        found, more = sorted(texts)[:_MOST_WARNED], len(texts) - _MOST_WARNED
         return found + ([f"and {plural(more, 'container')} more"] if more > 0 else [])
 
     def unsure(self) -> list[str]:

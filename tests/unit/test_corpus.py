@@ -87,13 +87,13 @@ def test_what_is_lost() -> None:
 
 def test_what_is_overlooked() -> None:
     listeners = [
-        ["80/tcp", "0.0.0.0", "web"],
+        ["80/tcp", "10.0.0.5", "web"],
         ["81/tcp", "*", "web"],
         ["82/tcp", "*", "web"],
         ["83/tcp", "127.0.0.1", "web"],
         ["84/tcp", "::", "web"],
-        ["40000/udp", "0.0.0.0", "web"],
-        ["40000/tcp", "0.0.0.0", "web"],
+        ["40000/udp", "10.0.0.5", "web"],
+        ["40000/tcp", "10.0.0.5", "web"],
         ["40001/tcp", "127.0.0.11", "dockerd"],
     ]
     minute = audit({"rule": "undocumented", "port": "81/tcp"})

@@ -218,13 +218,15 @@ def container_matches_image(
         raise answer
     untold = answer.untold
     known = answer.findings if untold is None or answer.verdict is not untold else ()
-    found = [x for x in known if x.waived is None and not accepts(x)]
+    found = [x for x in known if x.fails and not accepts(x)]
     if not found and untold is not None:
         raise untold
     if not found:
         left_out = [x.name for x in engine.observer.rules if x.name in ignored]
         without = f", {_list(left_out)} ignored" if left_out else ""
-        return Check(True, f"{answer} matches {answer.image}{without}", answer)
+        warned = brief(x for x in known if x.warns and not accepts(x))
+        warnings = f"; warnings: {warned}" if warned else ""
+        return Check(True, f"{answer} matches {answer.image}{without}{warnings}", answer)
     why = f"{answer} does not match {answer.image}: {brief(found)}"
     return Check(False, why, answer, findings=found)
 

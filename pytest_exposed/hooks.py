@@ -212,7 +212,7 @@ class AuditHooks:
                     self._outcome.add(told_of(host, listed, record=unseen))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Show the tables that -v asks for, and the line that sums the audit up."""
+        """Show the tables that -v asks for, warnings, and the line that sums the audit up."""
         if self._audit.settings.tables:
             for host in self._outcome.hosts.values():
                 if host.tables:
@@ -222,6 +222,10 @@ class AuditHooks:
                         terminalreporter.write("\n" if number else "")
                         terminalreporter.write_line(heading, bold=True)
                         terminalreporter.write_line(rest)
+        if warnings := self._outcome.warnings():
+            terminalreporter.write_sep("-", "warnings, which fail nothing")
+            for text in warnings:
+                terminalreporter.write_line(text)
         if self._outcome.told:
             colour = "green" if self._outcome.matches() else "red"
             terminalreporter.write_line(f"exposed: {self._outcome.summary()}", **{colour: True})

@@ -16,8 +16,8 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, ExposedError, GoneError, ObservationError
 from pytest_exposed.model import Container
 from pytest_exposed.observation.judge import BY_PORTS
-from pytest_exposed.report import record
-from pytest_exposed.report.text import failure_text, table
+from pytest_exposed.report import causes, record
+from pytest_exposed.report.text import failure_text, table, warnings_text
 from pytest_exposed.rules.baseline import key
 from pytest_exposed.rules.judge import brief
 from pytest_exposed.text import printable
@@ -200,7 +200,12 @@ class ContainerItem(AuditItem):
             self._tell(record=record.of_unseen(self.listed, str(answer)))
             raise answer
         unsure = [x for x in answer.notes if BY_PORTS in x]
-        self._tell(record=record.of_container(answer), table=self._table(answer), unsure=unsure)
+        self._tell(
+            record=record.of_container(answer),
+            table=self._table(answer),
+            warnings=_warnings(answer),
+            unsure=unsure,
+        )
         self.user_properties.append(("exposed_source", answer.source))
         self.judge(answer)
 
@@ -234,6 +239,20 @@ class ContainerItem(AuditItem):
 
     def judge(self, container: Container) -> None:
         """Raise what is wrong with a container that was seen."""
-        findings = [x for x in container.findings if x.waived is None]
+        found = container.findings
+        warnings = causes.neighbours(x for x in found if x.warns)
+        self.user_properties += [
+            ("exposed_warning", printable(f"{x.first.rule} {x.span}: {x.message}"))
+            for x in warnings
+        ]
+        findings = [x for x in found if x.fails]
         if findings:
             raise MismatchError(printable(brief(findings)), failure_text(container, findings))
+
+
+def _warnings(container: Container) -> str | None:
+    """Return the text of a container's warnings; None where there is none."""
+    if isinstance(container.verdict, ObservationError):
+        return None
+    found = [x for x in container.verdict if x.warns]
+    return warnings_text(container, found) if found else None

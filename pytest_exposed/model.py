@@ -270,19 +270,32 @@ class Finding:
     """The reason of the waiver that accepts it, or None."""
     more_ports: tuple[Port, ...] = ()
     """The other ports of a process, where it is about several; port is the first."""
+    warning: bool = False
+    """Whether it is shown and reported, and fails nothing."""
 
     @property
     def ports(self) -> tuple[Port, ...]:
         """All ports that it is about, in order; none for a finding of the container."""
         return (self.port, *self.more_ports) if self.port else ()
 
+    @property
+    def fails(self) -> bool:
+        """Whether its container does not match: it is neither waived nor a warning."""
+        return self.waived is None and not self.warning
+
+    @property
+    def warns(self) -> bool:
+        """Whether it is a warning, and not waived."""
+        return self.waived is None and self.warning
+
     def __str__(self) -> str:
         return f"{self.rule} {Ports(self.ports)}" if self.port else self.rule
 
     def __repr__(self) -> str:
         """Return a short text: pytest shows it beside every failed assertion."""
+        kind = "warning" if self.warning else "finding"
         waived = "" if self.waived is None else ", waived"
-        return f"<finding {self}{waived}: {self.message}>"
+        return f"<{kind} {self}{waived}: {self.message}>"
 
 
 @dataclass(frozen=True, slots=True)

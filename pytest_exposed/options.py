@@ -19,6 +19,7 @@ _FORMS = {
     "exposed_filter": '["name=web"]',
     "exposed_select": '["default"]',
     "exposed_ignore": '["silent"]',
+    "exposed_warn": '["silent"]',
     "exposed_allow": '["web: 8080  # why"]',
     "exposed_grace": "10.0",
 }
@@ -67,6 +68,12 @@ def add(parser: pytest.Parser) -> None:
         "--exposed-ignore",
         metavar="RULES",
         help="comma-separated rules or groups not to judge by",
+    )
+    option(
+        "--exposed-warn",
+        metavar="RULES",
+        help="comma-separated rules or groups whose findings are warnings: shown, counted and "
+        "reported, and no failure; none makes failures of what is a warning by itself",
     )
     option(
         "--exposed-grace",
@@ -127,6 +134,9 @@ def add(parser: pytest.Parser) -> None:
     parser.addini("exposed_filter", "docker filters, KEY=VALUE a line", "linelist", [])
     parser.addini("exposed_select", "rules or groups to judge by", "linelist", [])
     parser.addini("exposed_ignore", "rules or groups not to judge by", "linelist", [])
+    parser.addini(
+        "exposed_warn", "rules or groups whose findings are warnings, or none", "linelist", []
+    )
     parser.addini("exposed_grace", "seconds that a container may take to match", "float", None)
     parser.addini("exposed_source", "how to see sockets: auto, netlink, …", "string", "")
     parser.addini(
@@ -154,6 +164,7 @@ _WITH_SETTING = (
     "filter",
     "select",
     "ignore",
+    "warn",
     "grace",
     "source",
     "helper_image",

@@ -30,6 +30,7 @@ class Settings:
     filters: Mapping[str, tuple[str, ...]]
     select: tuple[str, ...]
     ignore: tuple[str, ...]
+    warn: tuple[str, ...]
     grace: float
     source: str
     helper_image: str | None
@@ -65,6 +66,7 @@ class Settings:
         filters: Sequence[str] = (),
         select: str | Sequence[str] = (),
         ignore: str | Sequence[str] = (),
+        warn: str | Sequence[str] = (),
         grace: str | float | None = None,
         source: str = "",
         helper_image: str = "",
@@ -83,6 +85,9 @@ class Settings:
             with _at(place):
                 selection.expand(names)
         selection.select(chosen, ignored)
+        warned = selection.split(warn)
+        with _at("warn"):
+            selection.warned(warned)
         with _at("source"):
             if source and source not in SOURCES:
                 raise ConfigurationError(
@@ -100,6 +105,7 @@ class Settings:
             filters=chosen_by,
             select=chosen,
             ignore=ignored,
+            warn=warned,
             grace=seconds,
             source=source or "auto",
             helper_image=helper_image or None,
@@ -134,6 +140,7 @@ class Settings:
             source=self.source,
             select=self.select,
             ignore=self.ignore,
+            warn=self.warn,
             helper_image=self.helper_image,
         )
         engine.observer.acceptance = self.acceptance

@@ -7,18 +7,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_exposed.report.record import Record
+from pytest_exposed.report.record import Record, fails
 from pytest_exposed.report.summary import summary
 from pytest_exposed.text import plural
 
 _LONG = 1.0
 """Seconds that a person notices."""
+_MOST_WARNED = 20
+"""Containers of which warnings are shown in the terminal."""
 
 
 def _fails(container: Record) -> bool:
-    """Return whether a container could not be seen, or something was found that isn't waived."""
-    unwaived = any(x["waived"] is None for x in container["findings"] or ())
-    return unwaived or container["error"] is not None
+    """Return whether a container could not be seen, or something was found that fails it."""
+    return container["error"] is not None or any(map(fails, container["findings"] or ()))
 
 
 @dataclass(slots=True)
@@ -104,6 +105,19 @@ class Outcome:
         if not waited:
             return None
         return f"waited {waited:.0f} s for containers that had just started: --exposed-grace"
+
+    def warnings(self) -> list[str]:
+        """Return the texts of warnings, one for all containers that are alike; the first twenty."""
+        several = len(self.hosts) > 1
+        texts = {
+            (f"{host.host}: " if several and not told["record"].get("service_id") else "")
+            + told["warnings"]
+            for host in self.hosts.values()
+            for told in host.told.values()
+            if told.get("warnings")
+        }
+        found, more = sorted(texts)[:_MOST_WARNED], len(texts) - _MOST_WARNED
+        return found + ([f"and {plural(more, 'container')} more"] if more > 0 else [])
 
     def unsure(self) -> list[str]:
         """Return a line for each rule that could not judge containers by all that it judges by."""

@@ -32,9 +32,10 @@ class Engine:
     context; None is the default one, in the docker CLI's order. source is auto,
     netlink, procfs, helper or exec; helper_image the image of the helper container.
     select and ignore are rules and groups that snapshots are judged by, names or comma-separated
-    ones; allow are waivers, `CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason`, or
-    lines of them; allow_labels lets images and containers have waivers of their own; baseline is a
-    file of accepted findings. Raises ConfigurationError for what can't be one of these, EngineError
+    ones; warn are those whose findings are warnings, "none" for no warning at all; allow are
+    waivers, `CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason`, or lines of them;
+    allow_labels lets images and containers have waivers of their own; baseline is a file of
+    accepted findings. Raises ConfigurationError for what can't be one of these, EngineError
     where no engine answers.
     """
 
@@ -45,6 +46,7 @@ class Engine:
         source: str = "auto",
         select: str | Sequence[str] = (),
         ignore: str | Sequence[str] = (),
+        warn: str | Sequence[str] = (),
         helper_image: str | None = None,
         allow: str | Sequence[str] = (),
         allow_labels: bool = False,
@@ -68,7 +70,7 @@ class Engine:
         self.observer = Observer(
             where,
             source=source,
-            rules=rules_of(split(select), split(ignore)),
+            rules=rules_of(split(select), split(ignore), split(warn)),
             acceptance=Acceptance(
                 tuple(Waiver.parse(x) for x in waivers if x.strip()),
                 allow_labels,

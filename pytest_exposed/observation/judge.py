@@ -76,7 +76,7 @@ class Judgement:
         untold = not_to_be_judged(container, rules, why) if why else None
         if untold is not None and not isinstance(verdict, ObservationError):
             # What is found is shown; where that is nothing, or accepted, the rest is unknown.
-            verdict = verdict if any(x.waived is None for x in verdict) else untold
+            verdict = verdict if any(x.fails for x in verdict) else untold
         return replace(container, verdict=verdict, untold=untold)
 
     def _findings(self, container: Container, rules: Sequence[Rule]) -> Verdict:

@@ -56,7 +56,8 @@ def causes(findings: Iterable[Finding]) -> list[Cause]:
         if finding.port is not None:
             port = finding.port
             texts = (port.protocol, *(_with("\0", port, x) for x in texts))
-        found.setdefault((finding.rule, finding.waived, *texts), []).append(finding)
+        alike = finding.rule, finding.waived, finding.warning
+        found.setdefault((*alike, *texts), []).append(finding)
     return [Cause(x[0], tuple(port for y in x for port in y.ports)) for x in found.values()]
 
 
@@ -90,6 +91,7 @@ def findings_of(container: Record) -> list[Finding]:
             x["fix"],
             x["waived"],
             tuple(ports_of(x)[1:]),
+            warning=x.get("warning", False),
         )
         for x in container["findings"] or ()
     ]

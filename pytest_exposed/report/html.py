@@ -26,6 +26,7 @@ from pytest_exposed.report.portmap import (
     cells_of,
     columns_of,
     folded,
+    kind_of,
     label,
 )
 from pytest_exposed.report.record import Record
@@ -39,7 +40,10 @@ _MOST_LINES = 300
 _MOST_TOLD = 3
 """Findings that are told beside a container's name; the others are in its details."""
 
-_MARKS = {"differs": "✗", "unseen": "?", "waived": "~", "matches": "✓"}
+_VERDICTS = {"differs": "✗", "unseen": "?", "waived": "~", "matches": "✓"}
+_MARKS = {**_VERDICTS, "warning": "!"}
+_KINDS = ("differs", "warning", "waived")
+"""What findings are, the worst first."""
 _WORDS = {"differs": "does not match", "unseen": "could not be observed", "matches": "matches"}
 
 
@@ -62,7 +66,7 @@ def write(path: Path, hosts: Sequence[Record]) -> None:
         version=_text(__version__),
         when=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         all=len(verdicts),
-        **{x: counts[x] for x in _MARKS},
+        **{x: counts[x] for x in _VERDICTS},
     )
     path.write_text(page, encoding="utf-8")
 
@@ -87,8 +91,8 @@ def _verdicts(container: Record) -> list[str]:
     """Return the verdicts that a container is found by: what is waived matches."""
     if container["error"] is not None:
         return ["unseen"]
-    waived = [x["waived"] is not None for x in container["findings"] or ()]
-    return ["matches" if all(waived) else "differs"] + ["waived"] * any(waived)
+    kinds = {kind_of(x) for x in container["findings"] or ()}
+    return ["differs" if "differs" in kinds else "matches"] + ["waived"] * ("waived" in kinds)
 
 
 def _host(host: Record, *, alone: bool) -> Iterator[str]:
@@ -118,8 +122,8 @@ def _table(containers: Sequence[Record]) -> Iterator[str]:
     yield '<col class="rest"></colgroup><thead><tr><th scope="col">container</th>'
     yield "".join(map(_heading, columns)) + "<td></td></tr></thead><tbody>"
     for container, cells in zip(containers, rows, strict=True):
-        # What differs stands before what is waived.
-        found = sorted(causes(findings_of(container)), key=_kind)
+        # What differs stands before what is a warning, and that before what is waived.
+        found = sorted(causes(findings_of(container)), key=lambda x: _KINDS.index(_kind(x)))
         yield _row(container, cells, columns, found)
         yield f'<tr class="more"><td colspan="{len(columns) + 2}">'
         yield from _details(container, cells, found)
@@ -195,7 +199,7 @@ def _row_cells(
 
 def _cell(column: Column, cells: Sequence[Cell], ports: Sequence[Port]) -> str:
     findings = Counter(x for cell in (cells if column.mixed else cells[:1]) for x in cell.findings)
-    wrong = [f"{rule} (waived)" if waived else rule for rule, waived in findings]
+    wrong = [rule if kind == "differs" else f"{rule} ({kind})" for rule, kind in findings]
     if column.mixed:
         text, words = plural(len(ports), "port"), [", ".join(Ports(ports).ranges()[:20])]
     else:
@@ -203,7 +207,7 @@ def _cell(column: Column, cells: Sequence[Cell], ports: Sequence[Port]) -> str:
         words = [f"{x} {y}" for x, y in zip(HEADINGS, cells[0].words(ports), strict=True)]
     kind = "unseen" if any("?" in x.letters for x in cells) else "some"
     if findings:
-        kind = "waived" if all(waived for _, waived in findings) else "differs"
+        kind = min((kind for _, kind in findings), key=_KINDS.index)
         text += f"<b>{_MARKS[kind]}</b>"
     title = f"{column.label}: {', '.join(words + wrong)}"
     return f'<td class="{kind}" title="{_text(title, _LONG)}">{text}'
@@ -275,7 +279,9 @@ def _finding(cause: Cause) -> str:
 
 
 def _kind(cause: Cause) -> str:
-    return "differs" if cause.first.waived is None else "waived"
+    if cause.first.fails:
+        return "differs"
+    return "warning" if cause.first.waived is None else "waived"
 
 
 def _ports(cause: Cause) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pytest_exposed.model import Finding
 from pytest_exposed.report.causes import findings_of, neighbours
 from pytest_exposed.report.once import Alike, alike
 from pytest_exposed.report.record import Record
@@ -38,7 +39,7 @@ def write(path: Path, hosts: Sequence[Record]) -> None:
 
 
 def _rows(host: Record, found: Sequence[Alike]) -> Iterator[str]:
-    """Yield a row for each trouble on a host, what is waived last.
+    """Yield a row for each trouble on a host: what fails, then warnings, what is waived last.
 
     Those of a service stand where its first task is.
     """
@@ -49,11 +50,16 @@ def _rows(host: Record, found: Sequence[Alike]) -> Iterator[str]:
             name, image = container["name"], container["image"]
             yield _row(name, image, "not observed", "", container["error"], "")
     causes = [(one, cause) for one in found for cause in neighbours(findings_of(one.container))]
-    for one, cause in sorted(causes, key=lambda x: x[1].first.waived is not None):
+    for one, cause in sorted(causes, key=lambda x: _place(x[1].first)):
         reason = cause.first.waived
-        todo = cause.fix if reason is None else f"waived: {reason}".removesuffix(": ")
+        todo = f"warning: {cause.fix}" if cause.first.warning else cause.fix
+        todo = todo if reason is None else f"waived: {reason}".removesuffix(": ")
         port = cause.span if cause.ports else ""
         yield _row(one.who, one.container["image"], cause.first.rule, port, cause.message, todo)
+
+
+def _place(finding: Finding) -> int:
+    return 2 if finding.waived is not None else int(finding.warning)
 
 
 def _row(*cells: str) -> str:

@@ -62,4 +62,4 @@ def findings(hosts: Sequence[Record]) -> Iterator[Record]:
 
 
 def _key(finding: Record) -> tuple[object, ...]:
-    return finding["rule"], finding["port"], finding["waived"]
+    return finding["rule"], finding["port"], finding["waived"], finding.get("warning", False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pytest_exposed.model import endpoint
 from pytest_exposed.ports import Port, Ports
-from pytest_exposed.report.record import Record, ports_of
+from pytest_exposed.report.record import Record, fails, ports_of
 from pytest_exposed.rules.on_demand import silent_ranges
 
 _LEAST_ALIKE = 4
@@ -43,8 +43,8 @@ class Cell:
     is opened without a port of the host."""
     listeners: tuple[tuple[str, str, str | None, int | None], ...] | None
     """Address, kind, process and its pid of each; None where unknown."""
-    findings: tuple[tuple[str, bool], ...]
-    """Rules that are broken, and whether that is waived."""
+    findings: tuple[tuple[str, str], ...]
+    """Rules that are broken, and what a finding of each is: see kind_of."""
     on_demand: bool = False
     """Whether it is of a range that looks used on demand."""
 
@@ -121,11 +121,18 @@ def cells_of(container: Record) -> dict[Port, Cell]:
             )
             if container["listeners"] is not None
             else None,
-            tuple((x["rule"], x["waived"] is not None) for x in findings.get(name, ())),
+            tuple((x["rule"], kind_of(x)) for x in findings.get(name, ())),
             port in asked_for,
         )
         for port, name in sorted(ports.items())
     }
+
+
+def kind_of(finding: Record) -> str:
+    """Return what a finding is to its container: "differs", "warning" or "waived"."""
+    if fails(finding):
+        return "differs"
+    return "warning" if finding["waived"] is None else "waived"
 
 
 def _by_port(records: Iterable[Record] | None) -> dict[str, list[Record]]:

@@ -74,6 +74,7 @@ def _finding(finding: Finding) -> Record:
         "message": finding.message,
         "fix": finding.fix,
         "waived": finding.waived,
+        **({"warning": True} if finding.warning else {}),
         **({"ports": [str(x) for x in finding.ports]} if finding.more_ports else {}),
     }
 
@@ -82,6 +83,16 @@ def ports_of(finding: Record) -> list[Port]:
     """Return all ports of a finding's record: the one, or those of "ports" where it has several."""
     port = finding["port"]
     return [Port.parse(x) for x in finding.get("ports", [port] if port is not None else [])]
+
+
+def fails(finding: Record) -> bool:
+    """Return whether its container does not match for it."""
+    return finding["waived"] is None and not finding.get("warning", False)
+
+
+def warns(finding: Record) -> bool:
+    """Return whether it is a warning, and not waived."""
+    return finding["waived"] is None and not fails(finding)
 
 
 NOT_RUN = "its test did not run to its end"

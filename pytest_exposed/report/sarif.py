@@ -79,7 +79,7 @@ def _results(hosts: Sequence[Record]) -> Iterator[dict[str, Any]]:
             result: dict[str, Any] = {
                 "ruleId": rule,
                 "ruleIndex": names.index(rule),
-                "level": _level(rule),
+                "level": "warning" if cause.first.warning else _level(rule),
                 "message": {"text": _text(text)},
                 "locations": [_location(one)],
                 "partialFingerprints": {"finding/v1": _digest(key)},

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pytest_exposed.report.once import findings
-from pytest_exposed.report.record import NOT_RUN, Record
+from pytest_exposed.report.record import NOT_RUN, Record, fails, warns
 from pytest_exposed.text import plural
 
 
@@ -19,9 +19,10 @@ def summary(hosts: Sequence[Record]) -> str:
     left = sum(x["error"] == NOT_RUN for x in containers)
     unseen = sum(x["error"] is not None for x in containers) - left
     found = list(findings(hosts))
-    broken = Counter(x["rule"] for x in found if x["waived"] is None)
-    waived = len(found) - broken.total()
-    differ = sum(any(y["waived"] is None for y in x["findings"] or ()) for x in containers)
+    broken = Counter(x["rule"] for x in found if fails(x))
+    waived = sum(x["waived"] is not None for x in found)
+    warnings = sum(map(warns, found))
+    differ = sum(any(map(fails, x["findings"] or ())) for x in containers)
     parts = [
         f"{plural(len(containers), 'container')} on {plural(len(hosts), 'host')}",
         f"{len(containers) - unseen - left - differ} match",
@@ -32,6 +33,7 @@ def summary(hosts: Sequence[Record]) -> str:
         parts.append(f"{differ} do not ({', '.join(f'{rule} {n}' for rule, n in most)})")
     parts += [f"{unseen} could not be observed"] if unseen else []
     parts += [f"{left} not judged, as the run ended before"] if left else []
+    parts += [plural(warnings, "warning")] if warnings else []
     parts += [f"{waived} waived"] if waived else []
     dead = sum(x["error"] is not None for x in hosts)
     parts += [f"{plural(dead, 'host')} not reached"] if dead else []

@@ -25,6 +25,15 @@ def failure_text(container: Container, findings: Sequence[Finding]) -> str:
     return "\n".join([*lines, "", *table(container)])
 
 
+def warnings_text(container: Container, findings: Sequence[Finding]) -> str:
+    """Return what is worth a warning in a container; tasks of a service that are alike, the same.
+
+    The last line of each warning is what to do.
+    """
+    heading = f"{container.role} ({container.image})"
+    return "\n".join([heading, *findings_lines(findings, starts=may_start(container))])
+
+
 def may_start(container: Container) -> bool:
     """Return whether a service may start yet: it can't where something else runs in its place."""
     return container.just_started and container.substitute is None
@@ -139,6 +148,8 @@ def table(container: Container) -> list[str]:
         lines = ["no port is documented, published or listening"]
     lines += [f"note: {x}" for x in container.notes]
     if not isinstance(container.verdict, ObservationError):
+        warnings = neighbours(x for x in container.verdict if x.warns)
+        lines += [f"warning: {x.first.rule} {x.span}".removesuffix(" -") for x in warnings]
         waived = neighbours(x for x in container.verdict if x.waived is not None)
         lines += [
             f"waived: {x.first.rule} {x.span}".removesuffix(" -")

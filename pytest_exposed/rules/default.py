@@ -10,6 +10,7 @@ from pytest_exposed.model import NO_IMAGE, Container, Listener, Publication, unm
 from pytest_exposed.ports import PROTOCOLS, Port
 from pytest_exposed.rules import advice, layers
 from pytest_exposed.rules.multicast import is_discovery
+from pytest_exposed.rules.optional import is_advice, opens_with
 from pytest_exposed.rules.rule import LAYER, Breach, Case, processes, rule, where, who
 from pytest_exposed.text import printable
 
@@ -134,12 +135,14 @@ def _published_silent(case: Case) -> Breach | None:
     )
 
 
-@rule("silent", "default", tells=["command", "history"])
+@rule("silent", "default", tells=["command", "history"], advises=is_advice)
 def _silent(case: Case) -> Breach | None:
     """It is documented, and nothing listens on it.
 
     Proxies route to it, `docker run -P` publishes it, CI waits for it, in vain. Remove the EXPOSE,
     or start the service. One that is inherited from a base image can't be removed: waive it.
+    Where another documented port is served it is a warning, which fails nothing, if the port is
+    optional (TLS, a cluster), or the image a registry's: its reader can't edit the Dockerfile.
     """
     if not case.documented or case.own or case.on_demand:
         return None
@@ -156,6 +159,8 @@ def _silent(case: Case) -> Breach | None:
     if fix is not None:
         return message + runs, fix
     message += runs
+    if (needs := opens_with(case)) is not None:
+        message += f"; its service opens it with {needs}"
     origin = layers.origin_of(case.container.image, case.port)
     if origin.base is not None:
         message += f"; inherited from {printable(origin.base)}"

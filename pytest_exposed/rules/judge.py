@@ -76,10 +76,11 @@ def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
                 yield finding
     for rule in rules:
         if rule.gather is not None:
-            yield from rule.gather(container, gathered[rule.name])
+            found = rule.gather(container, gathered[rule.name])
+            yield from (replace(x, warning=rule.warns) for x in found)
         broken = rule.judge_container(container) if rule.judge_container else None
         if broken is not None:
-            yield Finding(rule.name, None, *broken)
+            yield rule.finding(None, broken)
 
 
 def unattributed(container: Container, listeners: Iterable[Listener]) -> ObservationError:
@@ -163,6 +164,7 @@ class _Scene:
     by_number: Mapping[int, Sequence[Port]]
     neighbours: Mapping[Port, Sequence[tuple[Container, Listener]]]
     on_demand: Ports
+    is_up: bool
 
     def case(
         self,
@@ -185,18 +187,21 @@ class _Scene:
             documented=port in self.container.documented,
             on_demand=port in self.on_demand,
             documented_by_neighbour=bool(others) and any(port in x.documented for x, _ in others),
+            is_up=self.is_up,
         )
 
 
 def _scene(container: Container) -> _Scene:
     # What listens on a number under another protocol: a server's UDP port may look like a client's.
     heard = Ports(x.port for x in container.listeners if x.kind in ("reachable", "ephemeral"))
+    listening = container.listening
     return _Scene(
         container,
-        container.listening,
+        listening,
         _by_number(heard),
         _neighbours(container),
         on_demand(container),
+        is_up=not listening.isdisjoint(container.documented),
     )
 
 
@@ -230,6 +235,6 @@ def _judge(case: Case, rules: Sequence[Rule]) -> list[Finding]:
             continue
         verdict = rule.judge(case) if rule.judge else None
         if verdict is not None:
-            found.append(Finding(rule.name, case.port, *verdict))
+            found.append(rule.finding(case.port, verdict, case))
             broken = broken or default
     return found

@@ -32,6 +32,8 @@ class Case:
     """Whether its image documents it in a range that looks used on demand."""
     documented_by_neighbour: bool
     """Whether the image of a neighbour does that listens on the port."""
+    is_up: bool
+    """Whether the container serves some port that its image documents."""
 
     @property
     def image(self) -> str:
@@ -128,6 +130,7 @@ Breach = tuple[str, str]
 Judge = Callable[[Case], Breach | None]
 JudgeOfContainer = Callable[[Container], Breach | None]
 Gather = Callable[[Container, Sequence[Listener]], Iterable[Finding]]
+Advises = Callable[[Case], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,15 @@ class Rule:
     tells: frozenset[str] = frozenset()
     """What its message tells that is looked up only for it: "history" of the image, "command" of
     the container."""
+    advises: Advises | None = None
+    """Returns whether what it finds on a port is a warning; None where that never is."""
+    warns: bool = False
+    """Whether all that it finds are warnings, as --exposed-warn asks for."""
+
+    def finding(self, port: Port | None, breach: Breach, case: Case | None = None) -> Finding:
+        """Return the finding of a breach, of a port's case where it judges ports."""
+        advice = case is not None and self.advises is not None and self.advises(case)
+        return Finding(self.name, port, *breach, warning=self.warns or advice)
 
 
 def rule(
@@ -163,6 +175,7 @@ def rule(
     by_owners: bool = False,
     gather: Gather | None = None,
     tells: Iterable[str] = (),
+    advises: Advises | None = None,
 ) -> Callable[[Judge], Rule]:
     """Make a rule of a function; its docstring is what users read of the rule."""
     return lambda judge: Rule(
@@ -174,6 +187,7 @@ def rule(
         by_owners=by_owners,
         gather=gather,
         tells=frozenset(tells),
+        advises=advises,
     )
 
 

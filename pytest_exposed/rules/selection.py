@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.rules import RULES, Rule
@@ -32,11 +33,33 @@ def expand(names: Iterable[str]) -> set[str]:
     return found
 
 
-def select(chosen: Iterable[str] = (), ignored: Iterable[str] = ()) -> tuple[Rule, ...]:
+NO_WARNING = "none"
+"""What stands for no rule in the place of those whose findings are warnings."""
+
+
+def warned(names: Sequence[str]) -> set[str]:
+    """Return the names of the rules whose findings are warnings; raises ConfigurationError.
+
+    NO_WARNING stands alone: beside a rule it would say that nothing and something is one.
+    """
+    if NO_WARNING not in names:
+        return expand(names)
+    if len(names) > 1:
+        raise ConfigurationError(
+            f"{', '.join(names)}: {NO_WARNING!r} means that no finding is a warning: give it "
+            "alone, or rules and groups"
+        )
+    return set()
+
+
+def select(
+    chosen: Iterable[str] = (), ignored: Iterable[str] = (), warn: Sequence[str] = ()
+) -> tuple[Rule, ...]:
     """Return the rules of chosen names and groups, the default group for none, but ignored ones.
 
-    Raises ConfigurationError for a name that is neither a rule nor a group, and where none is left:
-    by no rule everything would be right.
+    warn are those whose findings are warnings, beside what rules find as advice; NO_WARNING makes
+    that a finding like any other. Raises ConfigurationError for a name that is neither a rule nor a
+    group, and where none is left: by no rule everything would be right.
     """
     chosen, ignored = tuple(chosen), tuple(ignored)
     wanted = expand(chosen) or expand(["default"])
@@ -47,4 +70,6 @@ def select(chosen: Iterable[str] = (), ignored: Iterable[str] = ()) -> tuple[Rul
             f"no rule is left to judge by: {', '.join(chosen) or 'default'} is selected, and "
             f"{', '.join(ignored)} ignored"
         )
-    return left
+    warns = warned(warn)
+    left = tuple(replace(x, warns=x.name in warns) for x in left)
+    return tuple(replace(x, advises=None) for x in left) if NO_WARNING in warn else left

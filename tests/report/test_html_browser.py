@@ -18,7 +18,7 @@ from report.browser import Browser, Page, program, running
 from report.fleet import fleet
 
 from pytest_exposed.report import html
-from pytest_exposed.report.record import Record
+from pytest_exposed.report.record import Record, fails
 from pytest_exposed.report.summary import summary
 
 SHOWN = "tr[data-find]"
@@ -69,7 +69,7 @@ class Report:
 def verdict(container: Record) -> str:
     if container["error"] is not None:
         return "unseen"
-    return "differs" if any(x["waived"] is None for x in container["findings"]) else "matches"
+    return "differs" if any(map(fails, container["findings"])) else "matches"
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,9 @@ class AuditHooks:
         told something or were skipped; workers of pytest-xdist that take the place of lost ones
         collect all anew."""
         self._deselected: set[pytest.Item] = set()
+        self._added: list[pytest.Item] = []
+        self._dropped = 0
+        """How many containers a plugin or conftest left out without reporting them as such."""
         self._outcome = Outcome(
             {
                 x.label: HostOutcome(x.shown, _UNANSWERED if x.awaited else x.error)
@@ -66,6 +69,7 @@ class AuditHooks:
             if host.error is None:
                 items += self._tests(session, host)
         added = [x for x in items if isinstance(x, ContainerItem)]
+        self._added += added
         result = yield
         self._put_back(session.config, added, items)
         for host in hosts:
@@ -88,8 +92,9 @@ class AuditHooks:
         self._deselected |= set(items)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note which tests of the audit are to run."""
+        """Note which tests of the audit are to run, and how many were left out in silence."""
         self._await(session.items)
+        self._dropped = len({*self._added} - {*session.items} - self._deselected)
 
     def _await(self, items: Sequence[pytest.Item]) -> None:
         self._due |= {x.nodeid: x.audited_as for x in items if isinstance(x, ContainerItem)}
@@ -195,7 +200,8 @@ class AuditHooks:
         if hasattr(session.config, "workerinput") or listed:
             return
         self._tell_of_the_rest()
-        self._lines, fine = closing.write(self._audit, self._outcome)
+        lines, fine = closing.write(self._audit, self._outcome)
+        self._lines += lines
         if not fine:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         elif session.exitstatus == pytest.ExitCode.OK and not self._ran:
@@ -204,6 +210,11 @@ class AuditHooks:
 
     def _tell_of_the_rest(self) -> None:
         """Say of the containers whose tests did not come to their turn that they were not seen."""
+        if self._dropped:
+            many = plural(self._dropped, "container")
+            self._lines.append(
+                f"{many} left out by a plugin or conftest, which reported none of it"
+            )
         left = {own for x, own in self._due.items() if x not in self._done}
         for host in self._audit.hosts if left else ():
             for name, listed in zip(host.names(), host.wanted, strict=True):

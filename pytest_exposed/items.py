@@ -106,9 +106,9 @@ class AuditItem(pytest.Item):
         function.__module__ = self.module.__name__
         return function
 
-    @property
+    @cached_property
     def obj(self) -> Any:
-        """The same function, by pytest's other name of it."""
+        """The same function, by pytest's other name of it; plugins wrap it."""
         return self.function
 
     def _initrequest(self) -> None:
@@ -179,7 +179,7 @@ class ContainerItem(AuditItem):
         self.audited_as = self.nodeid
         """The test's id, whatever a conftest makes of it."""
 
-    @property
+    @cached_property
     def audit(self) -> HostAudit:
         """The audit of the container's engine."""
         assert isinstance(self.parent, HostCollector)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from pytest_exposed.engine.queries import EngineQueries
@@ -16,11 +16,12 @@ from pytest_exposed.observation.scene import Scene
 from pytest_exposed.ports import Port
 from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.rules.settling import Observed
-from pytest_exposed.sockets.listeners import LOCAL_PORTS, listeners
-from pytest_exposed.sockets.reading import DNS, Reading
+from pytest_exposed.sockets.listeners import listeners
+from pytest_exposed.sockets.reading import DNS, LOCAL_PORTS, Reading, client_ports
 from pytest_exposed.text import printable
 
 _MOST_INVALID = 8
+_LOCAL_PORTS = "32768 60999"
 """Lines about what an image documents that is no port: one made by hand can have any number."""
 
 
@@ -129,8 +130,8 @@ class Attribution:
 
     def _local_ports(
         self, listed: Listed, reading: Reading, named: frozenset[Port]
-    ) -> tuple[int, int]:
-        """Return the namespace's range of ports for clients; asks the engine only if it matters."""
+    ) -> Collection[int]:
+        """Return the namespace's ports for clients; asks the engine only if it matters."""
         if reading.local_ports is not None:
             return reading.local_ports
         unnamed = (x for x in reading.sockets if Port(x.port, x.protocol) not in named)
@@ -138,9 +139,10 @@ class Attribution:
             return LOCAL_PORTS
         for identity in (listed.id, *self._scene.netns.of(listed.id)):
             written = self._scene.inspections.of(self._scene.containers[identity]).sysctls
-            words = written.get("net.ipv4.ip_local_port_range", "").split()
-            if len(words) == 2 and all(x.isdecimal() for x in words):
-                return int(words[0]), int(words[1])
+            local = written.get("net.ipv4.ip_local_port_range", _LOCAL_PORTS)
+            reserved = written.get("net.ipv4.ip_local_reserved_ports", "")
+            if (local, reserved) != (_LOCAL_PORTS, ""):
+                return client_ports(local, reserved) or LOCAL_PORTS
         return LOCAL_PORTS
 
     def _notes(self, listed: Listed, invalid: Sequence[str], reading: Reading) -> list[str]:

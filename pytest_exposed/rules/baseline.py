@@ -103,7 +103,7 @@ def _lasting_name(name: str, labels: Mapping[str, str]) -> str:
 def read(path: Path) -> frozenset[Entry]:
     """Return the entries of a file; ConfigurationError where it is missing or is no baseline."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows' editors begin with a mark
     except FileNotFoundError:
         raise ConfigurationError(
             f"there is no baseline {path}: --exposed-write-baseline writes one"

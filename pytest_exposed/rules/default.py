@@ -47,6 +47,11 @@ def _unreachable(case: Case) -> Breach | None:
             kind = "an address" if any(x.address == "::" for x in listeners) else "an IPv4 address"
             message += f", in a container without {kind}"
             give = f"give the container a network in which it has {kind}"
+            if case.container.network_mode.startswith("container:"):
+                give = (
+                    "start the container whose network it joins if that has been stopped, and "
+                    f"create this one again; else give that one a network in which it has {kind}"
+                )
             return (
                 message,
                 f"bind {case.bind}, or {give}" if case.container.wildcard == "::" else give,

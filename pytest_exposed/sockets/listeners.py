@@ -8,30 +8,26 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from pytest_exposed.model import Kind, Listener, unmapped
 from pytest_exposed.ports import Port, order
-from pytest_exposed.sockets.reading import DNS, Reading
+from pytest_exposed.sockets.reading import DNS, LOCAL_PORTS, Reading
 from pytest_exposed.sockets.table import Socket
 
 LOOPBACK_DEVICE = 1
 """Index of lo, in every network namespace: it is made first (net/core/dev.c)."""
-
-LOCAL_PORTS = (32768, 60999)
-"""ip_local_port_range of a new network namespace (ip_sysctl in the kernel's documentation)."""
 
 
 def listeners(
     reading: Reading,
     held: Collection[int],
     named: Collection[Port],
-    local_ports: tuple[int, int],
+    local_ports: Collection[int],
 ) -> tuple[Listener, ...]:
     """Return the listeners of the container that reading is of, sorted by port and address.
 
     held are the inodes of the sockets that containers in its network namespace hold; named are the
-    ports documented, declared or published by any of them; local_ports is the namespace's range of
+    ports documented, declared or published by any of them; local_ports are the namespace's
     ports for clients.
     """
     dns = _dns_pair(reading.sockets, local_ports)
-    in_range = range(local_ports[0], local_ports[1] + 1)
     ipv4 = reading.addresses is None or any(":" not in x for x in reading.addresses)
     merged: dict[tuple[Port, str, bool, Kind, bool, bool], set[int]] = {}
     for socket in reading.sockets:
@@ -39,7 +35,7 @@ def listeners(
         if mine is False:
             continue
         port = Port(socket.port, socket.protocol)
-        unnamed = port.number in in_range and port not in named
+        unnamed = port.number in local_ports and port not in named
         kind = _kind(socket, reading, ipv4=ipv4, is_client=unnamed and port.protocol == "udp")
         key = (port, socket.address, bool(mine), kind, bool(socket.v6only), bool(socket.device))
         # SO_REUSEPORT gives several sockets of one port and address: one listener.
@@ -53,7 +49,7 @@ def listeners(
             presumed=None if mine else kind,
             inodes=frozenset(inodes),
             on_device=on_device,
-            dynamic=port.protocol == "tcp" and port.number in in_range and port not in named,
+            dynamic=port.protocol == "tcp" and port.number in local_ports and port not in named,
         )
         for (port, address, mine, kind, v6only, on_device), inodes in sorted(
             merged.items(), key=lambda x: (*order(x[0][0]), *x[0][1:])
@@ -81,7 +77,7 @@ def belongs(
     return True
 
 
-def _dns_pair(sockets: Iterable[Socket], local_ports: tuple[int, int]) -> tuple[Socket, ...]:
+def _dns_pair(sockets: Iterable[Socket], local_ports: Collection[int]) -> tuple[Socket, ...]:
     """Return Docker's own DNS sockets, by their looks: for where nothing tells who made them.
 
     They are one TCP and one UDP socket of root's on a port of the local range, that of a new
@@ -91,9 +87,7 @@ def _dns_pair(sockets: Iterable[Socket], local_ports: tuple[int, int]) -> tuple[
     found = [
         x
         for x in sockets
-        if x.address == DNS
-        and x.uid == 0
-        and any(low <= x.port <= high for low, high in (local_ports, LOCAL_PORTS))
+        if x.address == DNS and x.uid == 0 and (x.port in local_ports or x.port in LOCAL_PORTS)
     ]
     return tuple(found) if sorted(x.protocol for x in found) == ["tcp", "udp"] else ()
 

@@ -11,7 +11,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,7 +21,7 @@ from pytest_exposed.errors import ObservationError, StrandedError
 from pytest_exposed.sockets.process import (
     ContainerProcess,
     identity_of,
-    local_port_range,
+    local_ports,
     namespace_of,
 )
 from pytest_exposed.sockets.reading import Sockets
@@ -69,7 +69,7 @@ _HIGHEST_ERRNO = 4095  # linux/err.h: MAX_ERRNO
 _TRIES = 10
 _SECONDS = 10.0
 
-_Inside = tuple[socket.socket, "tuple[int, int] | None"]
+_Inside = tuple[socket.socket, "Collection[int] | None"]
 """A sock_diag socket of a namespace, and the namespace's range of ports for clients."""
 
 
@@ -121,11 +121,11 @@ class Reader:
             (opened,) = self._open([process])
         if isinstance(opened, ObservationError):
             raise opened
-        link, local_ports = opened
+        link, ports = opened
         with link:
             link.settimeout(_SECONDS)
             found = [row for dump in _DUMPS for row in _dump(link, *dump)]
-        return found, local_ports
+        return found, ports
 
     def _open(self, processes: Sequence[ContainerProcess]) -> list[_Inside | ObservationError]:
         with staying_here():
@@ -173,7 +173,7 @@ def _open_here() -> _Inside | ObservationError:
         )
     except OSError as error:
         return ObservationError(f"sock_diag can't be asked: {error.strerror}")
-    return link, local_port_range()
+    return link, local_ports()
 
 
 @cache

@@ -21,6 +21,7 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
 from pytest_exposed.sockets.monitor import ancestor_of, is_monitor_of, parent_in
 from pytest_exposed.sockets.program import LIMIT, full_name, program_of
+from pytest_exposed.sockets.reading import client_ports
 from pytest_exposed.sockets.table import TableError
 from pytest_exposed.unpatched import system
 
@@ -34,6 +35,8 @@ _SOCKET = re.compile(r"socket:\[([0-9]+)\]")
 # A line for each hierarchy (twelve in cgroup v1) with a path of at most PATH_MAX, 4,096 bytes.
 _CGROUP_LIMIT = 65536
 _CHUNK = 65536
+_SETTING = 1 << 19
+"""Bytes of a setting of the kernel: a list of all ports has fewer."""
 
 
 class GoneProcessError(ObservationError):
@@ -101,17 +104,23 @@ def identity_of(path: str, dir_fd: int | None = None) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def local_port_range() -> tuple[int, int] | None:
-    """Return ip_local_port_range of the calling thread's network namespace, or None if hidden."""
+def local_ports() -> Collection[int] | None:
+    """Return the ports for clients of the calling thread's network namespace, or None if hidden."""
+    found = _setting("ip_local_port_range")
+    return client_ports(found, _setting("ip_local_reserved_ports")) if found else None
+
+
+def _setting(name: str) -> str:
+    """Return a setting of the calling thread's network namespace; empty where it is hidden."""
     try:
-        fd = system.open("/proc/sys/net/ipv4/ip_local_port_range", os.O_RDONLY | os.O_CLOEXEC)
+        fd = system.open(f"/proc/sys/net/ipv4/{name}", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            low, high = map(int, system.read(fd, 64).split())
+            text: bytes = system.read(fd, _SETTING)
+            return text.decode("ascii")
         finally:
             system.close(fd)
     except (OSError, ValueError):
-        return None
-    return low, high
+        return ""
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.sockets.process import ContainerProcess, local_port_range, namespace_of
+from pytest_exposed.sockets.process import ContainerProcess, local_ports, namespace_of
 from pytest_exposed.sockets.reading import Sockets
 from pytest_exposed.sockets.table import READINGS, lines_of, parse_table, steady
 
@@ -30,7 +30,7 @@ def sockets(process: ContainerProcess) -> Sockets:
         except OSError as error:
             raise ObservationError(f"net/{name} can't be read: {error.strerror}") from None
     here = process.namespace == namespace_of("/proc/thread-self")
-    return found, local_port_range() if here else None
+    return found, local_ports() if here else None
 
 
 def _lines(process: ContainerProcess, name: str) -> Iterable[bytes]:

@@ -24,32 +24,55 @@ _INTERPRETER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Options:
-    """Options of an interpreter that come before what it runs: its manual, java(1) or the like."""
+    """Options of an interpreter that come before what it runs: its manual, java(1) or the like.
 
-    names: re.Pattern[str] = re.compile(r"(?!)")
-    """The next word is what it runs."""
-    code: re.Pattern[str] = re.compile(r"(?!)")
-    """The next word is a program's text."""
-    valued: frozenset[str] = frozenset()
+    At any other option the search ends: its value, or an argument, may be a secret.
+    """
+
+    flags: str
+    """They stand alone, with what is attached to them."""
+    valued: str = r"(?!)"
     """The next word is a value."""
+    names: str = r"(?!)"
+    """The next word is what it runs."""
+    program: str = r"\S+"
+    """What else may be what it runs: the form of that word."""
 
 
-_SHELL = _Options(code=re.compile("-[a-z]*c[a-z]*"))
-_JAVA_PATHS = ("-cp", "-classpath", "--class-path", "-p", "--module-path", "--upgrade-module-path")
-_JAVA_MODULES = ("--add-modules", "--add-exports", "--add-opens", "--add-reads", "--patch-module")
+_SHELL = _Options(
+    flags=r"[-+][abefhiklmnprtuvxBCDEHPT]+"
+    r"|--(debugger|dump-strings|login|noediting|noprofile|norc|posix|restricted|verbose|)",
+    valued=r"[-+][a-bd-np-rt-zA-Z]*[oO]|--(rcfile|init-file)",
+)
 _OPTIONS = {
     "java": _Options(
-        re.compile("-jar|-m|--module"), valued=frozenset((*_JAVA_PATHS, *_JAVA_MODULES))
+        flags=r"-(D|X|ea|da|enable|disable|agent|javaagent|verbose|splash:)\S*|-(server|client|esa|dsa)"
+        r"|-?-(enable-preview|show-version|showversion)|@\S+",
+        valued=r"-cp|-classpath|--class-path|-p|--module-path|--upgrade-module-path|--source"
+        r"|--(add-(modules|exports|opens|reads)|limit-modules|patch-module|enable-native-access)",
+        names=r"-jar|-m|--module",
     ),
     "python": _Options(
-        re.compile("-[a-zA-Z]*m"),
-        re.compile("-[a-zA-Z]*c"),
-        frozenset({"-W", "-X", "--check-hash-based-pycs"}),
+        flags=r"-[bBdEiIOPqRsStuvx3]+|-[WX]\S+",
+        valued=r"-[WX]|--check-hash-based-pycs",
+        names=r"-[bBdEiIOPqRsStuvx3]*m",
     ),
-    "node": _Options(code=re.compile("-e|-p|-pe|--eval|--print")),
-    "ruby": _Options(code=re.compile("-[a-z0-9]*e"), valued=frozenset({"-I", "-r", "-C", "-E"})),
-    "perl": _Options(code=re.compile("-[a-zA-Z0-9]*[eE]"), valued=frozenset({"-I"})),
-    "php": _Options(re.compile("-f"), re.compile("-r"), frozenset({"-d", "-c", "-z", "-S", "-t"})),
+    # It has many options with a value: behind one, only what is called a script is one.
+    "node": _Options(
+        flags=r"inspect|--\S+",
+        valued=r"-r|--require|--import|--loader|--experimental-loader|-C|--conditions|--env-file",
+    ),
+    "ruby": _Options(
+        flags=r"-[alnpswvSUy]+|-[0CEFIKTWirx]\S+|--((en|dis)able-|y?jit)[a-z-]*",
+        valued=r"-[CEIr]|--((ex|in)ternal-)?encoding|--(en|dis)able",
+    ),
+    "perl": _Options(flags=r"-[aflnpsStTuUwWX]+|-[CDFIMVdimx]\S+|-[0l][0-7]*|--", valued=r"-I"),
+    "php": _Options(
+        flags=r"-[aCeHhilnqsvw]+|-[cdz]\S+|--(no-php-ini|no-header|interactive|syntax-check)",
+        valued=r"-[cdzSt]|--(define|php-ini|zend-extension|server|docroot)",
+        names=r"-f|--file",
+    ),
+    "dotnet": _Options(flags=r"-\S+|[^-]\S*(?<!\.dll)", program=r"\S+\.dll"),
 }
 _SCRIPT = re.compile(r"\.(js|mjs|cjs|ts)$")
 _NAME = re.compile(r"[\w.$@+/-]+")
@@ -77,20 +100,19 @@ def program_of(words: Sequence[str]) -> str:
 
 def _of_interpreter(kind: str, words: Sequence[str]) -> str:
     options = _OPTIONS.get(kind, _SHELL)
-    # Node has many options with a value: behind one, only what is called a script is one.
     unsure = False
     rest = iter(words)
     for word in rest:
-        if options.names.fullmatch(word):
+        if re.fullmatch(options.names, word):
             return _shown(next(rest, ""))
-        if options.code.fullmatch(word):
-            break
-        if word in options.valued:
+        if re.fullmatch(options.valued, word):
             next(rest, "")
-        elif word.startswith(("-", "@")):
-            unsure = unsure or (kind == "node" and "=" not in word)
-        elif not unsure or _SCRIPT.search(word):
-            return _shown(word)
+        elif re.fullmatch(options.flags, word) or (word.startswith("--") and "=" in word):
+            unsure = unsure or (kind == "node" and "=" not in word and word.startswith("-"))
+        elif not word.startswith("-") and re.fullmatch(options.program, word):
+            return _shown(word) if not unsure or _SCRIPT.search(word) else ""
+        elif not unsure:
+            return ""
     return ""
 
 
@@ -105,6 +127,7 @@ def _shown(name: str) -> str:
 
 def _of_beam(words: Sequence[str]) -> str:
     """Return the module that Erlang starts with: erl(1)."""
+    words = words[: words.index("-extra")] if "-extra" in words else words
     for option in ("-s", "-run"):
         if option in words[:-1]:
             return words[words.index(option) + 1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import TypeVar
@@ -14,8 +14,8 @@ from pytest_exposed.text import printable
 
 T = TypeVar("T")
 
-Sockets = tuple[list[Socket], "tuple[int, int] | None"]
-"""A namespace's listening sockets, and its range of ports for clients where it can be seen."""
+Sockets = tuple[list[Socket], "Collection[int] | None"]
+"""A namespace's listening sockets, and its ports for clients where they can be seen."""
 
 DNS = "127.0.0.11"
 """Where Docker answers DNS inside the containers of user-defined networks."""
@@ -59,6 +59,30 @@ class Target:
         return replace(self, addresses=self.addresses_now())
 
 
+LOCAL_PORTS = range(32768, 61000)
+"""ip_local_port_range of a new network namespace (ip_sysctl in the kernel's documentation)."""
+
+
+def client_ports(local: str, reserved: str = "") -> Collection[int] | None:
+    """Return the ports that the kernel chooses from: ip_local_port_range without the reserved ones.
+
+    reserved is ip_local_reserved_ports, such as "8080,9148-9150". None where local is no range.
+    """
+    words = local.split()
+    if len(words) != 2 or not all(x.isdecimal() for x in words):
+        return None
+    ports = range(int(words[0]), int(words[1]) + 1)
+    if not reserved.strip():
+        return ports
+    spans = [x.partition("-") for x in reserved.strip().split(",")]
+    taken = [
+        range(int(first), int(last or first) + 1)
+        for first, _, last in spans
+        if first.isdecimal() and (last or first).isdecimal()
+    ]
+    return frozenset(x for x in ports if not any(x in y for y in taken))
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The sockets in a container's network namespace, and what helps to tell whose they are."""
@@ -71,8 +95,8 @@ class Reading:
     """Whether the namespace has an IPv6 address other than loopback."""
     addresses: frozenset[str] | None
     """The namespace's addresses, but for loopback's; None where not looked up."""
-    local_ports: tuple[int, int] | None
-    """Its range of ports for clients, ip_local_port_range; None where it can't be seen."""
+    local_ports: Collection[int] | None
+    """Its ports for clients; None where they can't be seen."""
     cgroups: frozenset[int] | None
     """Inodes of the container's cgroup2 directories; None where they can't be seen."""
     held: frozenset[int] | None

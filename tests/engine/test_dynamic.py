@@ -56,6 +56,19 @@ def test_the_range_is_the_namespaces_own(look: Engine, stage: Stage) -> None:
     assert str(rules["undocumented"]) == "undocumented 40000/tcp"
 
 
+def test_reserved_ports_are_nobody_elses_choice(look: Engine, stage: Stage) -> None:
+    """The kernel gives them to nobody who asks for any port."""
+    container = stage.run(
+        *("tcp:0.0.0.0:45000", "udp:0.0.0.0:45001", "tcp:0.0.0.0:45011"),
+        sysctls={"net.ipv4.ip_local_reserved_ports": "45000-45010"},
+    )
+    assert [str(x) for x in look.container(container.name).findings] == [
+        "undocumented 45000/tcp",
+        "undocumented 45001/udp",
+        "dynamic 45011/tcp",
+    ]
+
+
 def test_an_ordinary_user_and_remote_engines_see_one_finding(engine_url: str, stage: Stage) -> None:
     """Where nobody sees whose sockets they are."""
     container = stage.script(

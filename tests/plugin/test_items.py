@@ -178,3 +178,39 @@ def test_a_failure_has_a_line_of_its_own(
 ) -> None:
     result = audit(shared_stage, "--tb=line", *workers)
     result.stdout.fnmatch_lines(["exposed::*-drift:1: undocumented 80/tcp"])
+
+
+def test_what_wraps_a_tests_function(
+    audit: Audit, pytester: pytest.Pytester, shared_stage: Stage
+) -> None:
+    pytester.makeconftest(
+        """
+        import functools
+
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                item.obj = functools.wraps(item.obj)(lambda *a, **k: None)
+                item.audit = item.audit
+        """
+    )
+    result = audit(shared_stage)
+    result.assert_outcomes(passed=1, failed=1)
+
+
+def test_what_leaves_containers_out_in_silence_is_told_of(
+    audit: Audit, pytester: pytest.Pytester, shared_stage: Stage
+) -> None:
+    pytester.makeconftest(
+        """
+        def pytest_collection_modifyitems(items):
+            items[:] = [x for x in items if not x.get_closest_marker("exposed")]
+        """
+    )
+    result = audit(shared_stage)
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    result.stdout.fnmatch_lines(
+        ["exposed: 2 containers left out by a plugin or conftest, which reported none of it"]
+    )
+    pytester.makeconftest("")
+    result = audit(shared_stage, "-k", "nothing-is-called-so")
+    result.stdout.no_fnmatch_line("*left out by a plugin*")

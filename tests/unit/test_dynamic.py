@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -24,6 +25,7 @@ from pytest_exposed.rules.judge import brief, findings
 from pytest_exposed.rules.selection import select
 from pytest_exposed.rules.waivers import Waiver
 from pytest_exposed.sockets.listeners import listeners
+from pytest_exposed.sockets.reading import LOCAL_PORTS
 
 TODAY = date(2026, 1, 1)
 JAVA, NODE = Process(1, "java"), Process(7, "node")
@@ -44,21 +46,21 @@ def found(one: Container, *rules: str) -> list[str]:
 @pytest.mark.parametrize(
     ("port", "protocol", "named", "local_ports", "expected"),
     [
-        (40000, "tcp", [], (32768, 60999), True),
-        (32768, "tcp", [], (32768, 60999), True),
-        (60999, "tcp", [], (32768, 60999), True),
-        (32767, "tcp", [], (32768, 60999), False),
-        (61000, "tcp", [], (32768, 60999), False),
-        (40000, "tcp", [], (1024, 4999), False),
-        (2000, "tcp", [], (1024, 4999), True),
-        (40000, "tcp", [40000], (32768, 60999), False),
-        (40000, "tcp", ["40000/udp"], (32768, 60999), True),
-        (40000, "udp", [], (32768, 60999), False),
-        (40000, "sctp", [], (32768, 60999), False),
+        (40000, "tcp", [], LOCAL_PORTS, True),
+        (32768, "tcp", [], LOCAL_PORTS, True),
+        (60999, "tcp", [], LOCAL_PORTS, True),
+        (32767, "tcp", [], LOCAL_PORTS, False),
+        (61000, "tcp", [], LOCAL_PORTS, False),
+        (40000, "tcp", [], range(1024, 5000), False),
+        (2000, "tcp", [], range(1024, 5000), True),
+        (40000, "tcp", [40000], LOCAL_PORTS, False),
+        (40000, "tcp", ["40000/udp"], LOCAL_PORTS, True),
+        (40000, "udp", [], LOCAL_PORTS, False),
+        (40000, "sctp", [], LOCAL_PORTS, False),
     ],
 )
 def test_which_listeners_are_dynamic(
-    port: int, protocol: str, named: Any, local_ports: tuple[int, int], expected: bool
+    port: int, protocol: str, named: Any, local_ports: Collection[int], expected: bool
 ) -> None:
     one = reading(socket(port, protocol=protocol))
     (seen,) = listeners(one, (), Ports.parse(named), local_ports)
@@ -66,7 +68,7 @@ def test_which_listeners_are_dynamic(
 
 
 def test_one_on_loopback_is_dynamic_and_no_finding() -> None:
-    (seen,) = listeners(reading(socket(40000, "127.0.0.1")), (), (), (32768, 60999))
+    (seen,) = listeners(reading(socket(40000, "127.0.0.1")), (), (), LOCAL_PORTS)
     assert (seen.kind, seen.dynamic) == ("loopback", True)
     assert found(container(seen), "all") == []
 

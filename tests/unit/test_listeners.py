@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +13,8 @@ from make import ANY, reading, same_address, socket
 
 from pytest_exposed.model import Kind, Listener
 from pytest_exposed.ports import Ports
-from pytest_exposed.sockets.listeners import LOCAL_PORTS, belongs, listeners
-from pytest_exposed.sockets.reading import Reading
+from pytest_exposed.sockets.listeners import belongs, listeners
+from pytest_exposed.sockets.reading import LOCAL_PORTS, Reading, client_ports
 from pytest_exposed.sockets.table import Socket
 
 DNS = "127.0.0.11"
@@ -22,7 +23,7 @@ INODE = 5
 
 
 def listening(
-    one: Reading, *others: Reading, named: Any = (), local_ports: tuple[int, int] = LOCAL_PORTS
+    one: Reading, *others: Reading, named: Any = (), local_ports: Collection[int] = LOCAL_PORTS
 ) -> tuple[Listener, ...]:
     held = {x for other in (one, *others) for x in other.held or ()}
     return listeners(one, held, Ports.parse(named), local_ports)
@@ -185,11 +186,11 @@ def test_what_may_be_the_container_s_is_not_taken_for_dns(sockets: list[Socket])
 def test_the_local_range_tells_dns() -> None:
     low = [dns(30001, "tcp"), dns(30002, "udp")]
     assert len(listening(reading(*low))) == 2
-    assert listening(reading(*low), local_ports=(30001, 30002)) == ()
-    assert len(listening(reading(*low), local_ports=(30002, 31000))) == 2
-    assert len(listening(reading(*low), local_ports=(30000, 30001))) == 2
+    assert listening(reading(*low), local_ports=range(30001, 30003)) == ()
+    assert len(listening(reading(*low), local_ports=range(30002, 31001))) == 2
+    assert len(listening(reading(*low), local_ports=range(30000, 30002))) == 2
     # Docker bound its own before anything in the container could change the range.
-    assert listening(reading(*pair()), local_ports=(30000, 31000)) == ()
+    assert listening(reading(*pair()), local_ports=range(30000, 31001)) == ()
 
 
 # Kinds
@@ -265,8 +266,8 @@ def test_an_unnamed_udp_port_of_the_local_range_is_a_client_s(port: int, address
     assert only(look, named=[port]).kind == "ephemeral"
     assert only(look, named=[f"{port}/sctp"]).kind == "ephemeral"
     assert only(look, named=[f"{port}/udp"]).kind != "ephemeral"
-    assert only(look, local_ports=(port + 1, 65535)).kind != "ephemeral"
-    assert only(look, local_ports=(1, port - 1)).kind != "ephemeral"
+    assert only(look, local_ports=range(port + 1, 65536)).kind != "ephemeral"
+    assert only(look, local_ports=range(1, port)).kind != "ephemeral"
 
 
 @pytest.mark.parametrize(("port", "protocol"), [(32767, "udp"), (61000, "udp"), (53, "udp")])
@@ -280,7 +281,7 @@ def test_only_udp_sockets_are_ephemeral(protocol: str) -> None:
 
 
 def test_the_range_of_a_new_namespace_is_the_kernel_s() -> None:
-    assert LOCAL_PORTS == (32768, 60999)
+    assert range(32768, 61000) == LOCAL_PORTS
 
 
 def test_sctp_listens_like_the_others() -> None:
@@ -362,3 +363,26 @@ def test_listeners_are_of_its_sockets_sorted_whatever_their_order(
     assert {x.inode for x in own} <= {i for x in found for i in x.inodes}
     if not shared:
         assert all(x.kind != "unattributed" for x in found)
+
+
+@pytest.mark.parametrize(
+    ("local", "reserved", "within", "without"),
+    [
+        ("32768\t60999\n", "", {32768, 60999}, {32767, 61000}),
+        ("100 200", "\n", {100, 200}, {99, 201}),
+        ("100 200", "150", {149, 151}, {150}),
+        ("100 200", "1-120,150,190-65535\n", {121, 149, 189}, {100, 120, 150, 190, 200}),
+        ("100 200", "x,5-,-7,150-y", {100, 150, 200}, {99}),
+    ],
+)
+def test_ports_for_clients(local: str, reserved: str, within: set[int], without: set[int]) -> None:
+    """As ip_local_port_range and ip_local_reserved_ports write them: ip(7), ip-sysctl."""
+    found = client_ports(local, reserved)
+    assert found is not None
+    assert within <= set(found)
+    assert without.isdisjoint(found)
+
+
+@pytest.mark.parametrize("local", ["", "1", "a b", "1 2 3", "-1 5"])
+def test_no_range(local: str) -> None:
+    assert client_ports(local) is None

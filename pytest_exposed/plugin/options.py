@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_exposed.settings import Settings
+    from pytest_exposed.audit.settings import Settings
 
 # How TOML writes settings of several lines ([tool.pytest], since pytest 9).
 _FORMS = {
@@ -185,7 +185,7 @@ def typed(config: pytest.Config) -> dict[str, Any]:
 def parsed(config: pytest.Config, given: Mapping[str, Any]) -> Settings:
     """Return the settings that were given, of any number; raises ConfigurationError."""
     # Imported when used, like everything else here: a plugin is loaded in runs that don't use it.
-    from pytest_exposed.settings import Settings  # noqa: PLC0415
+    from pytest_exposed.audit.settings import Settings  # noqa: PLC0415
 
     inventory = config.getoption("ansible_inventory", None)  # testinfra's, or pytest-ansible's
     names = {

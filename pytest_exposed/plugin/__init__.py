@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from pytest_exposed.plugin import imports, options
+from pytest_exposed.plugin import arguments, imports, options
 
 if TYPE_CHECKING:
     from pytest_exposed.audit import Audit
@@ -74,14 +74,14 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     if audits:
         given = getattr(config, "workerinput", {})
-        config.stash[_ALONE] = alone = given.get(_IS_ALONE, options.is_alone(config))
-        config.stash[_CHOSEN] = options.take_own_ids(config, alone=alone)
-    elif options.OF_AN_AUDIT & set(typed):
+        config.stash[_ALONE] = alone = given.get(_IS_ALONE, arguments.is_alone(config))
+        config.stash[_CHOSEN] = arguments.take_own_ids(config, alone=alone)
+    elif options.writes_audit(typed):
         raise pytest.UsageError(
             "pytest-exposed: --exposed-report, --exposed-write-baseline and --exposed-write-tests "
             "write what an audit found: add --exposed"
         )
-    elif own := options.own_ids(config):
+    elif own := arguments.own_ids(config):
         raise pytest.UsageError(f"pytest-exposed: {own[0]} is a test of the audit: add --exposed")
 
 
@@ -128,7 +128,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             audit = Audit.load(told, settings)
         else:
             with meanwhile(config, f"exposed: reaching {plural(len(settings.hosts), 'host')} …"):
-                audit = Audit.begin(settings, **options.haste(config, config.stash[_CHOSEN]))
+                audit = Audit.begin(settings, **arguments.haste(config, config.stash[_CHOSEN]))
     except ExposedError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     config.add_cleanup(lambda: tell(audit.close()))

@@ -3,4 +3,4 @@
 import docker  # noqa: F401
 
 import pytest_exposed.engine.transport.client
-import pytest_exposed.hooks  # noqa: F401
+import pytest_exposed.plugin.hooks  # noqa: F401

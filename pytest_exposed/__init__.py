@@ -9,13 +9,13 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_exposed.check import Check
-    from pytest_exposed.checks import (
+    from pytest_exposed.assertions.checks import (
         container_listens_on,
         container_matches_image,
         container_publishes,
         image_exposes,
     )
+    from pytest_exposed.assertions.result import Check
     from pytest_exposed.errors import (
         ConfigurationError,
         EngineError,
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
         PortError,
         UnassertedWarning,
     )
-    from pytest_exposed.fixtures import (
+    from pytest_exposed.model import Container, Finding, Image, Listener, Publication
+    from pytest_exposed.model.ports import Port, Ports
+    from pytest_exposed.observation import Engine
+    from pytest_exposed.plugin.fixtures import (
         ContainerListensOn,
         ContainerMatchesImage,
         ContainerPublishes,
         ImageExposes,
     )
-    from pytest_exposed.model import Container, Finding, Image, Listener, Publication
-    from pytest_exposed.observation import Engine
-    from pytest_exposed.ports import Port, Ports
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "check": ("Check",),
-    "checks": (
+    "assertions.result": ("Check",),
+    "assertions.checks": (
         "container_listens_on",
         "container_matches_image",
         "container_publishes",
@@ -61,14 +61,14 @@ _HOMES = {
         "PortError",
         "UnassertedWarning",
     ),
-    "fixtures": (
+    "plugin.fixtures": (
         "ContainerListensOn",
         "ContainerMatchesImage",
         "ContainerPublishes",
         "ImageExposes",
     ),
     "model": ("Container", "Finding", "Image", "Listener", "Publication"),
-    "ports": ("Port", "Ports"),
+    "model.ports": ("Port", "Ports"),
 }
 
 __all__ = [

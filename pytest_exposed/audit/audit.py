@@ -10,10 +10,10 @@ from functools import partial
 
 from pytest_exposed.audit import together
 from pytest_exposed.audit.host import HostAudit
+from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.hosts import Host, Member, resolve
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ConfigurationError, EngineError, ExposedError
-from pytest_exposed.settings import Settings
 from pytest_exposed.text import printable
 
 ROOT = "exposed"

@@ -9,7 +9,7 @@ from pytest_exposed import report
 from pytest_exposed.audit.audit import Audit
 from pytest_exposed.audit.outcome import Outcome
 from pytest_exposed.model import names_of
-from pytest_exposed.ports import Port
+from pytest_exposed.model.ports import Port
 from pytest_exposed.report import suite
 from pytest_exposed.report.record import ports_of
 from pytest_exposed.rules import baseline

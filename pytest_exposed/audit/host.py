@@ -9,13 +9,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.hosts import Given, from_plain, plain
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError
+from pytest_exposed.model import Observed
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.grace import settle
-from pytest_exposed.rules.settling import Observed
-from pytest_exposed.settings import Settings
 from pytest_exposed.text import plural, printable
 from pytest_exposed.unpatched import monotonic
 

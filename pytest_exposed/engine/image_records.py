@@ -16,7 +16,7 @@ from pytest_exposed.engine.untyped import (
     as_words,
 )
 from pytest_exposed.model import Image
-from pytest_exposed.ports import Ports
+from pytest_exposed.model.ports import Ports
 
 _INDEXES = (
     "application/vnd.oci.image.index.v1+json",

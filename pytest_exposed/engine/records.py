@@ -24,7 +24,7 @@ from pytest_exposed.engine.untyped import (
 )
 from pytest_exposed.errors import PortError
 from pytest_exposed.model import Publication, Service
-from pytest_exposed.ports import HIGHEST, Port, Ports
+from pytest_exposed.model.ports import HIGHEST, Port, Ports
 from pytest_exposed.text import printable
 
 # What is added to an engine's records of the tasks of Swarm services: see swarm.py.

@@ -8,14 +8,13 @@ from dataclasses import replace
 from pytest_exposed.engine.queries import EngineQueries
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.model import Container
+from pytest_exposed.model import Container, Observed
+from pytest_exposed.model.ports import Port
 from pytest_exposed.observation.command import made_by_molecule, substitute_of
 from pytest_exposed.observation.diagnosis import why_unobservable
 from pytest_exposed.observation.publications import Publications
 from pytest_exposed.observation.scene import Scene
-from pytest_exposed.ports import Port
 from pytest_exposed.rules.acceptance import Acceptance
-from pytest_exposed.rules.settling import Observed
 from pytest_exposed.sockets.listeners import listeners
 from pytest_exposed.sockets.reading import DNS, LOCAL_PORTS, Reading, client_ports
 from pytest_exposed.text import printable

@@ -8,14 +8,13 @@ from dataclasses import replace
 from pytest_exposed.engine.images import Images
 from pytest_exposed.engine.swarm import REMEDY
 from pytest_exposed.errors import GoneError, NotRunningError, ObservationError, UntoldError
-from pytest_exposed.model import Container, Finding, Listener
+from pytest_exposed.model import Container, Finding, Listener, Observed
 from pytest_exposed.observation.command import substitute_of
 from pytest_exposed.observation.scene import Scene
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.rules.judge import findings, glance, hanging_on_publications
 from pytest_exposed.rules.rpc import may_serve_rpc, with_rpc_servers
-from pytest_exposed.rules.settling import Observed
 from pytest_exposed.sockets import LOCAL
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import today

@@ -7,6 +7,7 @@ from functools import cache
 
 from pytest_exposed.engine.queries import EngineQueries
 from pytest_exposed.engine.records import Listed
+from pytest_exposed.model import Observed
 from pytest_exposed.observation.attribute import Attribution
 from pytest_exposed.observation.complete import Inspections, complete
 from pytest_exposed.observation.judge import Judgement
@@ -17,7 +18,6 @@ from pytest_exposed.observation.read import read
 from pytest_exposed.observation.scene import Scene
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.acceptance import Acceptance
-from pytest_exposed.rules.settling import Observed
 from pytest_exposed.sockets import Look
 from pytest_exposed.sockets.reading import Reading
 from pytest_exposed.unpatched import monotonic

@@ -8,12 +8,11 @@ from pytest_exposed.engine.hosts import Host
 from pytest_exposed.engine.queries import EngineQueries
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.model import Container
+from pytest_exposed.model import Container, Observed
 from pytest_exposed.observation.complete import completed
 from pytest_exposed.observation.observe import observe
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.acceptance import Acceptance
-from pytest_exposed.rules.settling import Observed
 from pytest_exposed.unpatched import real_files
 
 

@@ -18,8 +18,8 @@ from pytest_exposed.engine.forwarding import (
 from pytest_exposed.engine.queries import EngineQueries
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.model import Forwarding, Listener, Publication
+from pytest_exposed.model.ports import Port
 from pytest_exposed.observation.scene import Scene
-from pytest_exposed.ports import Port
 from pytest_exposed.rules.forwarding import is_reached
 from pytest_exposed.sockets.listeners import LOOPBACK_DEVICE
 from pytest_exposed.sockets.reading import Reading

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pytest_exposed.model import Finding
-from pytest_exposed.ports import Port
+from pytest_exposed.model.ports import Port
 from pytest_exposed.report.record import Record, ports_of
 from pytest_exposed.rules.rule import LAYER
 from pytest_exposed.text import plural

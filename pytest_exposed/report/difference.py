@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_exposed.errors import PortError
-from pytest_exposed.ports import Ports
+from pytest_exposed.model.ports import Ports
 
 
 def difference(op: str, left: object, right: object) -> list[str] | None:

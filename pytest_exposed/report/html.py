@@ -16,7 +16,7 @@ from pathlib import Path
 from string import Template
 
 from pytest_exposed import __version__
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report.causes import Cause, causes, findings_of
 from pytest_exposed.report.portmap import (
     HEADINGS,

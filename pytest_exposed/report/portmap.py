@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_exposed.model import endpoint
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report.record import Record, fails, ports_of
 from pytest_exposed.rules.on_demand import silent_ranges
 

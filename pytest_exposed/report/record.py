@@ -7,7 +7,7 @@ from typing import Any
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Publication, Service
-from pytest_exposed.ports import Port
+from pytest_exposed.model.ports import Port
 
 Record = dict[str, Any]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
-from pytest_exposed.ports import Ports
+from pytest_exposed.model.ports import Ports
 from pytest_exposed.report.record import Record
 from pytest_exposed.text import printable
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication, endpoint
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report.causes import neighbours
 from pytest_exposed.rules.on_demand import on_demand
 from pytest_exposed.text import plural, printable

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from pytest_exposed.model import Container
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.rules import layers
 from pytest_exposed.rules.rule import Case
 

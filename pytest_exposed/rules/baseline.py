@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pytest_exposed.errors import ConfigurationError, PortError
 from pytest_exposed.model import Service
-from pytest_exposed.ports import Port
+from pytest_exposed.model.ports import Port
 from pytest_exposed.rules import RULES
 from pytest_exposed.text import printable
 

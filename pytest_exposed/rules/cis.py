@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_exposed.model import Container
-from pytest_exposed.ports import Port
+from pytest_exposed.model.ports import Port
 from pytest_exposed.rules.rule import Breach, Case, rule, rule_of_container, where, who
 
 CIS = "CIS Docker Benchmark 1.6.0"

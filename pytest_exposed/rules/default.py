@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import NO_IMAGE, Container, Listener, Publication, unmapped
-from pytest_exposed.ports import PROTOCOLS, Port
+from pytest_exposed.model.ports import PROTOCOLS, Port
 from pytest_exposed.rules import advice, layers
 from pytest_exposed.rules.multicast import is_discovery
 from pytest_exposed.rules.optional import is_advice, opens_with

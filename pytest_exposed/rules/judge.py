@@ -8,7 +8,7 @@ from itertools import islice
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication
-from pytest_exposed.ports import HIGHEST, PROTOCOLS, Port, Ports, order
+from pytest_exposed.model.ports import HIGHEST, PROTOCOLS, Port, Ports, order
 from pytest_exposed.rules import Case, Rule
 from pytest_exposed.rules.on_demand import on_demand
 from pytest_exposed.text import printable

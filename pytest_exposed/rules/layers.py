@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pytest_exposed.model import Image
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.text import printable
 
 _CLASSIC = re.compile(r"(?:/bin/sh -c|cmd /S /C) #\(nop\)\s+")

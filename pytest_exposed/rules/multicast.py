@@ -6,7 +6,7 @@ multicast, and serve what else the process is for. A list of an image's ports ne
 
 from __future__ import annotations
 
-from pytest_exposed.ports import Port
+from pytest_exposed.model.ports import Port
 from pytest_exposed.rules.rule import Breach, Case, processes, rule
 
 _MDNS, _SSDP, _LLMNR = 5353, 1900, 5355

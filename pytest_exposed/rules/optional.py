@@ -6,7 +6,7 @@ a cluster isn't, whoever runs it has chosen so, and nobody would act.
 
 from __future__ import annotations
 
-from pytest_exposed.ports import Port
+from pytest_exposed.model.ports import Port
 from pytest_exposed.rules.rule import Case
 
 _TLS, _CLUSTER, _NETBIOS = "a certificate", "a cluster", "NetBIOS (nmbd)"

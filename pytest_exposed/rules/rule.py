@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_exposed.model import NO_IMAGE, Container, Finding, Listener, Publication, endpoint
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.rules.forwarding import destinations, is_reached, lines
 from pytest_exposed.text import printable
 

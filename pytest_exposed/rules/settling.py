@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_exposed.errors import GoneError, ObservationError, UntoldError
-from pytest_exposed.model import Container, Finding
+from pytest_exposed.model import Container, Finding, Observed
 from pytest_exposed.rules import Rule
-
-Observed = Container | ObservationError
 
 _STILL = 2.0
 """Seconds for which the listeners of a young container must have been the same."""

@@ -9,7 +9,7 @@ from datetime import date
 from fnmatch import fnmatchcase
 
 from pytest_exposed.errors import ConfigurationError, PortError
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.rules import RULES
 
 _FORM = re.compile(r"(?P<glob>[^\s:]+):\s*(?P<what>[^#]*?)\s*(?:until\s+(?P<until>\S+)\s*)?")

@@ -7,7 +7,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from pytest_exposed.model import Kind, Listener, unmapped
-from pytest_exposed.ports import Port, order
+from pytest_exposed.model.ports import Port, order
 from pytest_exposed.sockets.reading import DNS, LOCAL_PORTS, Reading
 from pytest_exposed.sockets.table import Socket
 

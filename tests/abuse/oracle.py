@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_exposed import Container, Engine, EngineError, Ports
 
 if TYPE_CHECKING:
-    from pytest_exposed.rules.settling import Observed
+    from pytest_exposed.model import Observed
 
 STARTING, UP, ENDING, GONE = "starting", "up", "ending", "gone"
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_exposed.audit import Audit
+from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.hosts import resolve
-from pytest_exposed.settings import Settings
 
 if TYPE_CHECKING:
     from stage import Stage

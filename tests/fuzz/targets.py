@@ -26,7 +26,6 @@ from fuzz.records import (
 )
 from fuzz.seeds import HELPER_IDS
 
-from pytest_exposed.endpoints import BoundPort, PublishedPort
 from pytest_exposed.engine import inventory
 from pytest_exposed.engine.hosts import Host, Member, resolve
 from pytest_exposed.engine.image_records import image_from_record, layers
@@ -36,8 +35,9 @@ from pytest_exposed.engine.swarm import joined
 from pytest_exposed.engine.transport.frames import output
 from pytest_exposed.errors import ExposedError, ObservationError
 from pytest_exposed.model import Container, Image
+from pytest_exposed.model.endpoints import BoundPort, PublishedPort
+from pytest_exposed.model.ports import Ports
 from pytest_exposed.observation.command import substitute
-from pytest_exposed.ports import Ports
 from pytest_exposed.report.causes import neighbours
 from pytest_exposed.rules import baseline
 from pytest_exposed.rules.acceptance import Acceptance

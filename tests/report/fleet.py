@@ -9,7 +9,7 @@ from make import ANY, container, listener, publication
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Kind, Listener, Process
-from pytest_exposed.ports import Port
+from pytest_exposed.model.ports import Port
 from pytest_exposed.report.record import Record, of_container
 from pytest_exposed.rules.judge import findings
 from pytest_exposed.rules.selection import select

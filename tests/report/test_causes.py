@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from make import ANY, container, image, listener
 
 from pytest_exposed.model import Container, Finding, Process
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report.causes import Cause, causes, findings_of, neighbours
 from pytest_exposed.report.record import of_container
 from pytest_exposed.rules.judge import findings

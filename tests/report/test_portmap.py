@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from make import ANY, container, listener, publication
 
 from pytest_exposed.model import Container, Kind, Process
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report.portmap import (
     Cell,
     cells_of,

@@ -18,7 +18,7 @@ from pytest_exposed.model import (
     Process,
     Publication,
 )
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.sockets.reading import Reading, Target
 from pytest_exposed.sockets.table import Socket
 

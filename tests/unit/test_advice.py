@@ -10,7 +10,7 @@ import pytest
 from make import container, image, listener, publication
 
 from pytest_exposed.model import Container, Finding, Listener
-from pytest_exposed.ports import Port
+from pytest_exposed.model.ports import Port
 from pytest_exposed.report.causes import neighbours
 from pytest_exposed.rules.judge import findings
 from pytest_exposed.rules.layers import origin_of

@@ -14,7 +14,7 @@ pytest.importorskip("tomllib")  # Python 3.11; the corpus itself needs no older 
 from corpus.score import overlooked, verdicts
 from corpus.table import CLASSES, Service, read
 
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.rules import RULES
 
 TABLE = Path(__file__).parents[1] / "corpus" / "services.toml"

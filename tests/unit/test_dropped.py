@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_exposed.fixtures import _is_dropped
+from pytest_exposed.plugin.fixtures import _is_dropped
 
 seen: list[bool] = []
 

@@ -14,7 +14,7 @@ from make import ANY, container, listener, publication, reading, socket
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Kind, Listener, Process
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report import html, markdown, sarif, suite
 from pytest_exposed.report.causes import causes, findings_of, neighbours
 from pytest_exposed.report.record import of_container

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import ANY, listener, publication
 
-from pytest_exposed.endpoints import BoundPort, PublishedPort
 from pytest_exposed.errors import PortError
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.model.endpoints import BoundPort, PublishedPort
+from pytest_exposed.model.ports import Port, Ports
 
 # Where a listener is bound
 

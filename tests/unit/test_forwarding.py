@@ -23,7 +23,7 @@ from pytest_exposed.engine.forwarding import (
 )
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Forwarding, Publication
-from pytest_exposed.ports import Port
+from pytest_exposed.model.ports import Port
 from pytest_exposed.rules.forwarding import Ends, destinations, is_reached, lines, takes
 from pytest_exposed.rules.judge import findings
 from pytest_exposed.rules.selection import select

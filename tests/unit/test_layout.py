@@ -1,4 +1,4 @@
-"""Who imports whom: plugin -> audit, report, checks -> observation -> engine, sockets, rules."""
+"""Who imports whom: plugin -> audit -> report, assertions -> observation -> engine, sockets, …"""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ PACKAGE = Path(pytest_exposed.__file__).parent
 
 LAYERS = {
     "base": "errors text unpatched",
-    "model": "ports model endpoints",
+    "model": "model",
     "rules": "rules",
     "sockets": "sockets",
     "engine": "engine",
     "observation": "observation",
-    "checks": "check checks",
+    "assertions": "assertions",
     "report": "report",
-    "audit": "settings audit",
-    "plugin": "progress imports options items hooks fixtures plugin",
+    "audit": "audit",
+    "plugin": "plugin",
 }
 """The modules and packages of each layer: it may import those before it, and its own."""
 
-STRANGERS = ({"rules", "sockets", "engine"}, {"checks", "report"}, {"checks", "audit"})
+STRANGERS = ({"rules", "sockets", "engine"}, {"assertions", "report"}, {"assertions", "audit"})
 """Layers that know nothing of one another."""
 
 RANKS = {name: rank for rank, x in enumerate(LAYERS.values()) for name in x.split()}

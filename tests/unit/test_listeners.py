@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from make import ANY, reading, same_address, socket
 
 from pytest_exposed.model import Kind, Listener
-from pytest_exposed.ports import Ports
+from pytest_exposed.model.ports import Ports
 from pytest_exposed.sockets.listeners import belongs, listeners
 from pytest_exposed.sockets.reading import LOCAL_PORTS, Reading, client_ports
 from pytest_exposed.sockets.table import Socket

@@ -11,7 +11,7 @@ import pytest
 from make import ANY, container, listener, publication
 
 from pytest_exposed.model import Container
-from pytest_exposed.ports import Ports
+from pytest_exposed.model.ports import Ports
 from pytest_exposed.report import html, sarif
 from pytest_exposed.report.causes import neighbours
 from pytest_exposed.report.record import of_container

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_exposed.errors import ExposedError, PortError
-from pytest_exposed.ports import HIGHEST, PROTOCOLS, Port, Ports
+from pytest_exposed.model.ports import HIGHEST, PROTOCOLS, Port, Ports
 
 PORTS = st.builds(Port, st.integers(1, HIGHEST), st.sampled_from(PROTOCOLS))
 # Few numbers, so that sets meet, and have neighbours and both ends.

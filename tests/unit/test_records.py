@@ -20,7 +20,7 @@ from pytest_exposed.engine.records import (
     when,
 )
 from pytest_exposed.model import Image
-from pytest_exposed.ports import Ports
+from pytest_exposed.model.ports import Ports
 
 # As Docker Engine 20.10 answers GET /containers/json.
 LISTED: dict[str, Any] = {

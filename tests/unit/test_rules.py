@@ -15,7 +15,7 @@ from make import ANY, OTHER_ID, container, image, listener, publication
 
 from pytest_exposed.errors import ConfigurationError, ObservationError
 from pytest_exposed.model import Container, Finding, Kind, Listener, Process, Publication
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.rules import RULES, judge
 from pytest_exposed.rules.judge import findings, hanging_on_publications
 from pytest_exposed.rules.layers import exposed_by

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_exposed.audit.settings import GRACE, Settings
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.rules import RULES
-from pytest_exposed.settings import GRACE, Settings
 from pytest_exposed.sockets import SOURCES
 
 

@@ -9,7 +9,7 @@ from make import container, listener, publication
 
 from pytest_exposed.errors import GoneError, ObservationError, UntoldError
 from pytest_exposed.model import Container, Finding, Substitute
-from pytest_exposed.ports import Port
+from pytest_exposed.model.ports import Port
 from pytest_exposed.report.text import failure_text
 from pytest_exposed.rules import RULES
 from pytest_exposed.rules.judge import findings

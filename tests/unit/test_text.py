@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from make import ANY, container, listener, publication
 
 from pytest_exposed.model import Finding, Process, Publication, endpoint, unmapped
-from pytest_exposed.ports import Port, Ports
+from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report.text import failure_text, findings_lines, table
 from pytest_exposed.text import plural, printable
 

@@ -12,20 +12,20 @@ from uuid import uuid4
 
 import pytest
 
-from pytest_exposed import imports, options
+from pytest_exposed.plugin import arguments, imports, options
 
 if TYPE_CHECKING:
     from pytest_exposed.audit import Audit
-    from pytest_exposed.fixtures import (
+    from pytest_exposed.audit.settings import Settings
+    from pytest_exposed.model import Container
+    from pytest_exposed.observation import Engine
+    from pytest_exposed.plugin.fixtures import (
         Checker,
         ContainerListensOn,
         ContainerMatchesImage,
         ContainerPublishes,
         ImageExposes,
     )
-    from pytest_exposed.model import Container
-    from pytest_exposed.observation import Engine
-    from pytest_exposed.settings import Settings
 
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 _AUDIT: pytest.StashKey[Audit] = pytest.StashKey()
@@ -74,14 +74,14 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     if audits:
         given = getattr(config, "workerinput", {})
-        config.stash[_ALONE] = alone = given.get(_IS_ALONE, options.is_alone(config))
-        config.stash[_CHOSEN] = options.take_own_ids(config, alone=alone)
-    elif options.OF_AN_AUDIT & set(typed):
+        config.stash[_ALONE] = alone = given.get(_IS_ALONE, arguments.is_alone(config))
+        config.stash[_CHOSEN] = arguments.take_own_ids(config, alone=alone)
+    elif options.writes_audit(typed):
         raise pytest.UsageError(
             "pytest-exposed: --exposed-report, --exposed-write-baseline and --exposed-write-tests "
             "write what an audit found: add --exposed"
         )
-    elif own := options.own_ids(config):
+    elif own := arguments.own_ids(config):
         raise pytest.UsageError(f"pytest-exposed: {own[0]} is a test of the audit: add --exposed")
 
 
@@ -117,8 +117,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     from pytest_exposed.audit import Audit  # noqa: PLC0415
     from pytest_exposed.errors import ExposedError  # noqa: PLC0415
-    from pytest_exposed.hooks import AuditHooks  # noqa: PLC0415
-    from pytest_exposed.progress import meanwhile, tell  # noqa: PLC0415
+    from pytest_exposed.plugin.hooks import AuditHooks  # noqa: PLC0415
+    from pytest_exposed.plugin.progress import meanwhile, tell  # noqa: PLC0415
     from pytest_exposed.text import plural  # noqa: PLC0415
 
     told = getattr(config, "workerinput", {}).get(_LIST)
@@ -128,7 +128,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             audit = Audit.load(told, settings)
         else:
             with meanwhile(config, f"exposed: reaching {plural(len(settings.hosts), 'host')} …"):
-                audit = Audit.begin(settings, **options.haste(config, config.stash[_CHOSEN]))
+                audit = Audit.begin(settings, **arguments.haste(config, config.stash[_CHOSEN]))
     except ExposedError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     config.add_cleanup(lambda: tell(audit.close()))
@@ -177,7 +177,7 @@ def pytest_runtest_makereport(
     """Show of an error of ours the test's own frames, and the tables of what the test looked at."""
     full = item.config.getoption("fulltrace", False)  # the terminal's, which may be turned off
     if "pytest_exposed.errors" in sys.modules and call.excinfo and not full:
-        from pytest_exposed.fixtures import leave_out_own_frames  # noqa: PLC0415
+        from pytest_exposed.plugin.fixtures import leave_out_own_frames  # noqa: PLC0415
 
         leave_out_own_frames(call.excinfo)
     report = yield
@@ -189,7 +189,9 @@ def pytest_runtest_makereport(
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     """Explain a comparison of Ports line by line."""
-    ports = sys.modules.get("pytest_exposed.ports")  # where it isn't loaded, nothing is a Ports
+    ports = sys.modules.get(
+        "pytest_exposed.model.ports"
+    )  # where it isn't loaded, nothing is a Ports
     if ports is None or not any(isinstance(x, ports.Ports) for x in (left, right)):
         return None
     from pytest_exposed.report.difference import difference  # noqa: PLC0415
@@ -201,7 +203,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each engine where there are several, or for each running container."""
     if "_exposed_checker" not in metafunc.fixturenames:
         return
-    from pytest_exposed import fixtures  # noqa: PLC0415
+    from pytest_exposed.plugin import fixtures  # noqa: PLC0415
 
     config = metafunc.config
     by_container = "running_container" in metafunc.fixturenames
@@ -226,7 +228,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def _exposed_checker(request: pytest.FixtureRequest) -> Checker:
     from pytest_exposed.errors import ConfigurationError, ExposedError  # noqa: PLC0415
-    from pytest_exposed.fixtures import Checker  # noqa: PLC0415
+    from pytest_exposed.plugin.fixtures import Checker  # noqa: PLC0415
 
     config = request.config
     # pytest makes a fixture anew for each parameter, and each running container is one.
@@ -257,7 +259,7 @@ def exposed(_exposed_checker: Checker) -> Engine:
 @pytest.fixture(scope="session")
 def container_listens_on(_exposed_checker: Checker) -> ContainerListensOn:
     """`container_listens_on("web", 80, "53/udp", within=5)`: each has a reachable listener."""
-    from pytest_exposed.fixtures import ContainerListensOn  # noqa: PLC0415
+    from pytest_exposed.plugin.fixtures import ContainerListensOn  # noqa: PLC0415
 
     return ContainerListensOn(_exposed_checker)
 
@@ -265,7 +267,7 @@ def container_listens_on(_exposed_checker: Checker) -> ContainerListensOn:
 @pytest.fixture(scope="session")
 def container_publishes(_exposed_checker: Checker) -> ContainerPublishes:
     """`container_publishes("web", "8080:80")`: each is published, as `docker run -p` writes it."""
-    from pytest_exposed.fixtures import ContainerPublishes  # noqa: PLC0415
+    from pytest_exposed.plugin.fixtures import ContainerPublishes  # noqa: PLC0415
 
     return ContainerPublishes(_exposed_checker)
 
@@ -273,7 +275,7 @@ def container_publishes(_exposed_checker: Checker) -> ContainerPublishes:
 @pytest.fixture(scope="session")
 def container_matches_image(_exposed_checker: Checker) -> ContainerMatchesImage:
     """`container_matches_image("web")`: what it listens on and what its image says agree."""
-    from pytest_exposed.fixtures import ContainerMatchesImage  # noqa: PLC0415
+    from pytest_exposed.plugin.fixtures import ContainerMatchesImage  # noqa: PLC0415
 
     return ContainerMatchesImage(_exposed_checker)
 
@@ -281,7 +283,7 @@ def container_matches_image(_exposed_checker: Checker) -> ContainerMatchesImage:
 @pytest.fixture(scope="session")
 def image_exposes(_exposed_checker: Checker) -> ImageExposes:
     """`image_exposes("webapp", 80, only=True)`: the image documents each, and no other."""
-    from pytest_exposed.fixtures import ImageExposes  # noqa: PLC0415
+    from pytest_exposed.plugin.fixtures import ImageExposes  # noqa: PLC0415
 
     return ImageExposes(_exposed_checker)
 

@@ -6,16 +6,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from pytest_exposed.check import Check
-from pytest_exposed.endpoints import BoundPort, PublishedPort
+from pytest_exposed.assertions.result import Check
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.swarm import REMEDY
 from pytest_exposed.errors import ConfigurationError, ExposedError, ObservationError, PortError
 from pytest_exposed.model import Container, Finding, Listener
+from pytest_exposed.model.endpoints import BoundPort, PublishedPort
+from pytest_exposed.model.ports import Port, Ports, PortsLike
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.diagnosis import RUNNING_STATES, not_running
 from pytest_exposed.observation.grace import moments, settle
-from pytest_exposed.ports import Port, Ports, PortsLike
 from pytest_exposed.rules import RULES, selection
 from pytest_exposed.rules.judge import brief, unattributed
 from pytest_exposed.text import printable

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
 from pytest_exposed.errors import PortError
-from pytest_exposed.model import Listener, Publication, endpoint, written
-from pytest_exposed.ports import Port, Ports, PortsLike
+from pytest_exposed.model.listeners import Listener, Publication, endpoint, written
+from pytest_exposed.model.ports import Port, Ports, PortsLike
 
 # 127.0.0.1:9000/tcp, [::1]:9000
 _BOUND = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:\[\]]*)):(?P<ports>[^:]*)")

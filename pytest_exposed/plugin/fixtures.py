@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from pytest_exposed import checks
+from pytest_exposed.assertions import checks
+from pytest_exposed.assertions.result import Check
 from pytest_exposed.audit import Audit, labels_of
-from pytest_exposed.check import Check
+from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.hosts import resolve
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import (
@@ -26,13 +27,11 @@ from pytest_exposed.errors import (
     ObservationError,
     UnassertedWarning,
 )
-from pytest_exposed.model import Container
+from pytest_exposed.model import Container, Observed
+from pytest_exposed.model.ports import PortsLike
 from pytest_exposed.observation import Engine
-from pytest_exposed.ports import PortsLike
-from pytest_exposed.progress import tell
+from pytest_exposed.plugin.progress import tell
 from pytest_exposed.report.text import findings_lines, may_start, table
-from pytest_exposed.rules.settling import Observed
-from pytest_exposed.settings import Settings
 from pytest_exposed.sockets import REMOTE
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic
@@ -40,7 +39,7 @@ from pytest_exposed.unpatched import monotonic
 _FRESH = 5.0
 """For how many seconds a look by helper or exec serves further tests of its containers."""
 
-_OWN = os.path.dirname(__file__) + os.sep
+_OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep
 """The folder of this package's files."""
 
 ParameterSet = Any

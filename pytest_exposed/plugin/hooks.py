@@ -11,13 +11,13 @@ import pytest
 from pytest_exposed.audit import Audit, closing
 from pytest_exposed.audit.host import HostAudit
 from pytest_exposed.audit.outcome import HostOutcome, Outcome
-from pytest_exposed.items import (
+from pytest_exposed.plugin.items import (
     AuditItem,
     ContainerItem,
     HostCollector,
     told_of,
 )
-from pytest_exposed.progress import meanwhile
+from pytest_exposed.plugin.progress import meanwhile
 from pytest_exposed.report import record
 from pytest_exposed.text import plural
 

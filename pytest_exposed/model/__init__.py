@@ -1,0 +1,53 @@
+"""Values that know nobody: ports, addresses, containers, images, listeners, findings."""
+
+from pytest_exposed.model.containers import (
+    NO_IMAGE,
+    Container,
+    Finding,
+    Image,
+    Observed,
+    Substitute,
+)
+from pytest_exposed.model.listeners import (
+    Forwarding,
+    Kind,
+    Listener,
+    Process,
+    Publication,
+    endpoint,
+    unmapped,
+    written,
+)
+from pytest_exposed.model.services import (
+    COMPOSE_PROJECT,
+    COMPOSE_SERVICE,
+    SWARM_SERVICE,
+    SWARM_TASK,
+    Service,
+    borrows_labels,
+    names_of,
+)
+
+__all__ = [
+    "COMPOSE_PROJECT",
+    "COMPOSE_SERVICE",
+    "NO_IMAGE",
+    "SWARM_SERVICE",
+    "SWARM_TASK",
+    "Container",
+    "Finding",
+    "Forwarding",
+    "Image",
+    "Kind",
+    "Listener",
+    "Observed",
+    "Process",
+    "Publication",
+    "Service",
+    "Substitute",
+    "borrows_labels",
+    "endpoint",
+    "names_of",
+    "unmapped",
+    "written",
+]

@@ -1,0 +1,71 @@
+"""Values: the Swarm or Compose service of a container, by its labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_exposed.text import printable
+
+# https://docs.docker.com/reference/compose-file/services/#labels and `docker service create`
+COMPOSE_PROJECT = "com.docker.compose.project"
+COMPOSE_SERVICE = "com.docker.compose.service"
+SWARM_SERVICE = "com.docker.swarm.service.name"
+_SWARM_ID = "com.docker.swarm.service.id"
+SWARM_TASK = "com.docker.swarm.task.name"
+_ONE_OFF = "com.docker.compose.oneoff"
+_COMPOSE_IMAGE = "com.docker.compose.image"
+_COMPOSE_NUMBER = "com.docker.compose.container-number"
+_PODMAN_COMPOSE = "io.podman.compose.project"
+
+
+def borrows_labels(name: str, labels: Mapping[str, str], image_id: str = "") -> bool:
+    """Return whether a container with the labels of a service is none of its own.
+
+    `docker compose run` starts one-offs, which run another command; podman-compose has no label for
+    its own, and calls them PROJECT_SERVICE_tmpNUMBER (compose_run of podman_compose.py). An image
+    that `docker commit` made of a service's container hands the labels down to any container: a
+    task is called by the name of its task (daemon/cluster/executor/container of moby), and Compose
+    writes the image that it started (ImageDigestLabel of compose's pkg/api).
+    """
+    if labels.get(SWARM_SERVICE):
+        return labels.get(SWARM_TASK, name) != name
+    if labels.get(_ONE_OFF, "").lower() == "true":
+        return True
+    project, service = labels.get(COMPOSE_PROJECT), labels.get(COMPOSE_SERVICE, "")
+    if labels.get(_PODMAN_COMPOSE) and re.fullmatch(rf".*{re.escape(service)}[-_]tmp\d+", name):
+        return True
+    number = labels.get(_COMPOSE_NUMBER)
+    usual = (f"{project}{x}{service}{x}{number}" for x in "-_")
+    started = labels.get(_COMPOSE_IMAGE, image_id)
+    return bool(image_id) and started != image_id and name not in usual
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The service that a container is of, by its labels: Swarm's, or Compose's PROJECT/SERVICE."""
+
+    name: str
+    id: str | None = None
+    """Of a Swarm service, whose containers are tasks alike; None for Compose's."""
+
+    @classmethod
+    def of(cls, labels: Mapping[str, str], name: str, image_id: str = "") -> Service | None:
+        """Return the service of a container with a name and labels, None where it is of none."""
+        if borrows_labels(name, labels, image_id):
+            return None
+        if labels.get(SWARM_SERVICE):
+            return cls(labels[SWARM_SERVICE], labels.get(_SWARM_ID) or None)
+        if labels.get(COMPOSE_PROJECT) and labels.get(COMPOSE_SERVICE):
+            return cls(f"{labels[COMPOSE_PROJECT]}/{labels[COMPOSE_SERVICE]}")
+        return None
+
+    def __str__(self) -> str:
+        return printable(self.name)
+
+
+def names_of(name: str, service: str | None, pod: str | None = None) -> tuple[str, ...]:
+    """Return what a container is called in a waiver: its name, its service's, and POD/NAME."""
+    in_pod = [f"{pod}/{name}"] if pod and pod != name else []
+    return (name, *([service] if service else []), *in_pod)

@@ -1,0 +1,279 @@
+"""The options of the command line and the settings of ini files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_exposed.audit.settings import Settings
+
+
+class Option(NamedTuple):  # a dataclass takes longer to make, in every run of pytest
+    """A row of the table: an option of the command line, the setting that goes with it, or both.
+
+    Its value is an argument of Settings.parse, which checks it.
+    """
+
+    name: str
+    """--exposed-NAME and exposed_NAME, but for docker_host."""
+    argument: str
+    """The argument of Settings.parse that takes the value."""
+    help: str = ""
+    """Of the option; empty where there is only a setting."""
+    metavar: str = ""
+    repeatable: bool = False
+    setting: str = ""
+    """The help of the setting; empty where there is only an option."""
+    type: Literal["string", "linelist", "float", "bool"] = "string"
+    """Of the setting."""
+    toml: str = ""
+    """How TOML writes the setting, where that is easily done wrong ([tool.pytest], pytest 9)."""
+    of_audit: bool = False
+    """Whether it means something to an audit alone."""
+
+    @property
+    def dest(self) -> str:
+        """What pytest keeps the option's value under."""
+        return self.name if self.name == "docker_host" else f"exposed_{self.name}"
+
+    @property
+    def flag(self) -> str:
+        """What is typed."""
+        return f"--{self.dest.replace('_', '-')}"
+
+
+OPTIONS = (
+    Option(
+        "docker_host",
+        "hosts",
+        "docker engine to look at: unix://, tcp://, ssh://, npipe://, http(s)://, or the "
+        "name of a docker context; ansible://GROUP is each host of an inventory's group, "
+        "swarm://MANAGER each node of a swarm; repeat it for several (default: as the docker "
+        "CLI chooses)",
+        metavar="HOST",
+        repeatable=True,
+        setting="engines to look at, a line each",
+        type="linelist",
+        toml='["unix:///var/run/docker.sock"]',
+    ),
+    Option(
+        "filter",
+        "filters",
+        "audit only containers of this docker filter, such as label=tier=front or name=web; "
+        "repeatable",
+        metavar="KEY=VALUE",
+        repeatable=True,
+        setting="docker filters, KEY=VALUE a line",
+        type="linelist",
+        toml='["name=web"]',
+    ),
+    Option(
+        "select",
+        "select",
+        "comma-separated rules or groups to judge by (default: the group default)",
+        metavar="RULES",
+        setting="rules or groups to judge by",
+        type="linelist",
+        toml='["default"]',
+    ),
+    Option(
+        "ignore",
+        "ignore",
+        "comma-separated rules or groups not to judge by",
+        metavar="RULES",
+        setting="rules or groups not to judge by",
+        type="linelist",
+        toml='["silent"]',
+    ),
+    Option(
+        "warn",
+        "warn",
+        "comma-separated rules or groups whose findings are warnings: shown, counted and "
+        "reported, and no failure; none makes failures of what is a warning by itself",
+        metavar="RULES",
+        setting="rules or groups whose findings are warnings, or none",
+        type="linelist",
+        toml='["silent"]',
+    ),
+    Option(
+        "grace",
+        "grace",
+        "how long after its start a container may take to match (default: 10)",
+        metavar="SECONDS",
+        setting="seconds that a container may take to match",
+        type="float",
+        toml="10.0",
+    ),
+    Option(
+        "source",
+        "source",
+        "how to see sockets: auto (default), netlink, procfs, helper or exec",
+        metavar="NAME",
+        setting="how to see sockets: auto, netlink, …",
+    ),
+    Option(
+        "helper_image",
+        "helper_image",
+        "image with sh and cat for the helper container, which looks where netlink and procfs "
+        "can't; pulled if missing (default: a busybox or alpine that the engine has)",
+        metavar="IMAGE",
+        setting="image of the helper container",
+    ),
+    Option(
+        "allow",
+        "allow",
+        setting="waivers, CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason",
+        type="linelist",
+        toml='["web: 8080  # why"]',
+    ),
+    Option(
+        "allow_labels",
+        "allow_labels",
+        setting="let images and containers waive findings by their label pytest-exposed.allow",
+        type="bool",
+    ),
+    Option(
+        "report",
+        "reports",
+        "write what the audit found to FILE, as its ending says: .json, .html, .md or .sarif; "
+        "repeatable",
+        metavar="FILE",
+        repeatable=True,
+        of_audit=True,
+    ),
+    Option(
+        "baseline",
+        "baseline",
+        "accept the findings in FILE, written by --exposed-write-baseline: fail on new ones",
+        metavar="FILE",
+        setting="file of accepted findings, from the ini file's folder",
+    ),
+    Option(
+        "write_baseline",
+        "new_baseline",
+        "write what the audit finds to FILE, to begin with; what is waived stays out of it",
+        metavar="FILE",
+        of_audit=True,
+    ),
+    Option(
+        "write_tests",
+        "new_tests",
+        "write assertions of what the audit sees now to a new FILE.py, to keep and edit",
+        metavar="FILE.py",
+        of_audit=True,
+    ),
+)
+"""Every option that has a value, and every setting but `exposed`."""
+
+_DEFAULTS: dict[str, object] = {"string": "", "linelist": [], "float": None, "bool": False}
+"""What a setting of a type is where nothing sets it."""
+
+
+def add(parser: pytest.Parser) -> None:
+    """Add the options of group "exposed", and the settings of the same meaning."""
+    group = parser.getgroup("exposed", "container ports (pytest-exposed)")
+    group.addoption(
+        "--exposed",
+        action="store_true",
+        help="audit: one test per running container, which fails where the ports it listens on, "
+        "its image documents and -p publishes differ; without paths only the audit runs; in "
+        "addopts it joins the tests of the suite",
+    )
+    parser.addini("exposed", "run the audit beside the tests of the suite", "bool", default=False)
+    for row in OPTIONS:
+        if row.help:
+            _add_option(group.addoption, row)
+        if row.setting:
+            parser.addini(f"exposed_{row.name}", row.setting, row.type, _DEFAULTS[row.type])
+    group.addoption(
+        "--exposed-rules",
+        action="store_true",
+        help="print the rules, their groups, why they matter and what to do, and end",
+    )
+
+
+def _add_option(add_option: Callable[..., None], row: Option) -> None:
+    action = "append" if row.repeatable else "store"
+    try:
+        add_option(row.flag, action=action, metavar=row.metavar, help=row.help)
+    except ValueError as error:
+        raise pytest.UsageError(
+            f"pytest-exposed can't add its option {row.flag}: {error}; another plugin or a "
+            "conftest.py has one of that name: rename it, or turn this plugin off by "
+            "-p no:exposed"
+        ) from None
+
+
+def runs_no_tests(config: pytest.Config) -> bool:
+    """Return whether pytest only shows something, such as its help or the fixtures there are."""
+    shows = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
+    return any(config.getoption(x, False) for x in shows)
+
+
+def audits(config: pytest.Config) -> bool:
+    """Return whether the run has an audit; raises ConfigurationError for a wrong setting."""
+    return bool(config.getoption("exposed", False)) or bool(_setting(config, "exposed"))
+
+
+def typed(config: pytest.Config) -> dict[str, Any]:
+    """Return the options that were given, on the command line or in addopts, by their rows."""
+    values = {x.name: config.getoption(x.dest, None) for x in OPTIONS if x.help}
+    return {x: value for x, value in values.items() if value is not None}
+
+
+def writes_audit(names: Collection[str]) -> bool:
+    """Return whether one of the options means something to an audit alone."""
+    return any(x.of_audit for x in OPTIONS if x.name in names)
+
+
+def parsed(config: pytest.Config, values: Mapping[str, Any]) -> Settings:
+    """Return the settings of these values, of any number; raises ConfigurationError."""
+    # Imported when used, like everything else here: a plugin is loaded in runs that don't use it.
+    from pytest_exposed.audit.settings import Settings  # noqa: PLC0415
+
+    inventory = config.getoption("ansible_inventory", None)  # testinfra's, or pytest-ansible's
+    return Settings.parse(
+        ansible_inventory=inventory if isinstance(inventory, str) else "",
+        tables=config.getoption("verbose", 0) > 0,
+        **{x.argument: values[x.name] for x in OPTIONS if x.name in values},
+    )
+
+
+def names_hosts(config: pytest.Config) -> bool:
+    """Return whether engines are named; raises ConfigurationError for a wrong setting."""
+    return bool(config.getoption("docker_host", None) or _setting(config, "exposed_docker_host"))
+
+
+def given(config: pytest.Config) -> dict[str, Any]:
+    """Return the options as given, else the settings; raises ConfigurationError for a wrong one."""
+    options = typed(config)
+    settings = {
+        x.name: _setting(config, f"exposed_{x.name}")
+        for x in OPTIONS
+        if x.setting and x.name not in options
+    }
+    if "baseline" in settings:
+        settings["baseline"] = _beside_ini(config, settings["baseline"])
+    return settings | options
+
+
+def _setting(config: pytest.Config, name: str) -> Any:
+    try:
+        return config.getini(name)
+    except (TypeError, ValueError, pytest.UsageError) as error:
+        from pytest_exposed.errors import ConfigurationError  # noqa: PLC0415  # for such runs alone
+
+        form = next((x.toml for x in OPTIONS if f"exposed_{x.name}" == name), "")
+        hint = f"; in TOML write {name} = {form}" if form else ""
+        raise ConfigurationError(f"the setting {name} is wrong: {error}{hint}") from None
+
+
+def _beside_ini(config: pytest.Config, name: str) -> str:
+    """Return the path of a file that an ini file names, as pytest's own: beside the ini file."""
+    if not name or config.inipath is None or config.inipath.parent == Path.cwd():
+        return name
+    return str(config.inipath.parent / name)

@@ -24,9 +24,8 @@ from pytest_exposed import (
     NotRunningError,
     ObservationError,
 )
-from pytest_exposed.engine import helper
-from pytest_exposed.engine.transport import client as sdk
-from pytest_exposed.engine.transport.answer import LIMIT
+from pytest_exposed.engine import helper, pull
+from pytest_exposed.engine.transport.wire import LIMIT
 from pytest_exposed.model import Container
 
 if TYPE_CHECKING:
@@ -167,7 +166,7 @@ class TestEachCall:
     def _impatience(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Shorten what is waited for where an engine says it did what it didn't."""
         monkeypatch.setattr(helper, "SECONDS", 3.0)
-        monkeypatch.setattr(sdk, "PULL_SECONDS", 2.0)
+        monkeypatch.setattr(pull, "PULL_SECONDS", 2.0)
 
     @pytest.fixture(params=CALLS)
     def call(self, request: pytest.FixtureRequest) -> str:

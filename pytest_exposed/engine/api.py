@@ -177,18 +177,20 @@ class Api:
         """Yield the inspections of many with their names.
 
         kind is "containers" or "images". Those that are missing have to be asked for alone, which
-        tells why. It ends where the engine is lost.
+        tells why. It ends with the first that doesn't come in time.
         """
         for name in names:
             try:
-                yield (
-                    name,
-                    self.json_object("GET", f"/{kind}/{{}}/json", name, params=_of(platform)),
-                )
-            except LostError:
+                found = self.client.request("GET", f"/{kind}/{{}}/json", name, params=_of(platform))
+                record = found.json()
+            except TimeoutError:
                 return
-            except EngineError:
+            except Exception as error:  # http.client's, json's, OSError, StatusError
+                if ends_run(error):
+                    raise
                 continue
+            if isinstance(record, dict):
+                yield name, record
 
     def images(self) -> list[JsonObject]:
         """Return all images that have a name or are used."""

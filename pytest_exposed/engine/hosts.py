@@ -125,10 +125,8 @@ def _of_member(member: Member, environment: Mapping[str, str]) -> Host:
 
 
 def _default(environment: Mapping[str, str]) -> Host:
-    if (written := environment.get("DOCKER_HOST", "").strip()) or environment.get("DOCKER_HOST"):
-        return (
-            _default_of_platform(environment) if not written else _docker_host(written, environment)
-        )
+    if environment.get("DOCKER_HOST"):
+        return _context("default", environment, is_given=True)
     if name := environment.get("DOCKER_CONTEXT"):
         return _context(name, environment, is_given=True)
     return _context(docker_config.current_context(), environment, is_given=False)
@@ -146,7 +144,10 @@ def _docker_host(written: str, environment: Mapping[str, str]) -> Host:
 def _context(name: str, environment: Mapping[str, str], *, is_given: bool) -> Host:
     if name == "default":  # whose engine is that of DOCKER_HOST, by `docker context ls`
         written = environment.get("DOCKER_HOST", "").strip()
-        return _docker_host(written, environment) if written else _default_of_platform(environment)
+        if written:
+            return _docker_host(written, environment)
+        has_tls = docker_config.tls_of_environment(environment) is not None
+        return _address("tcp://localhost:2376" if has_tls else _own_socket(), environment)
     url, tls = docker_config.context(name, is_given=is_given)
     if not url:
         return replace(_address(_own_socket(), {}), label=name)
@@ -158,12 +159,6 @@ def _context(name: str, environment: Mapping[str, str], *, is_given: bool) -> Ho
         what = f"the docker context {printable(name)!r}"
         raise ConfigurationError(f"{what} can't be used: {error}") from None
     return replace(found, label=name, tls=tls if found.url.startswith("tcp://") else found.tls)
-
-
-def _default_of_platform(environment: Mapping[str, str]) -> Host:
-    if docker_config.tls_of_environment(environment) is not None:
-        return _address("tcp://localhost:2376", environment)
-    return _address(_own_socket(), environment)
 
 
 def _own_socket() -> str:

@@ -13,6 +13,8 @@ from pytest_exposed.engine.transport.cause import cause
 from pytest_exposed.engine.transport.ssh import SshError
 from pytest_exposed.engine.transport.wire import AnswerError
 
+FILES = "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
+
 
 @pytest.mark.parametrize(
     ("error", "line"),
@@ -23,8 +25,7 @@ from pytest_exposed.engine.transport.wire import AnswerError
         ),
         (
             ConnectionResetError(104, "Connection reset by peer"),
-            "the connection was closed: does the engine want TLS, or another certificate "
-            "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)?",
+            f"the connection was closed: does the engine want TLS, or another certificate {FILES}?",
         ),
         (
             socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
@@ -32,8 +33,7 @@ from pytest_exposed.engine.transport.wire import AnswerError
         ),
         (
             ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"),
-            "TLS failed: [SSL: WRONG_VERSION_NUMBER] wrong version number "
-            "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)",
+            f"TLS failed: [SSL: WRONG_VERSION_NUMBER] wrong version number {FILES}",
         ),
         (
             BadStatusLine("SSH-2.0"),

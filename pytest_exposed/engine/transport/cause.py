@@ -34,13 +34,14 @@ def cause(error: BaseException, host: Host) -> str:
     text = _shown(str(error), host)
     if isinstance(error, SshError):
         return _of_ssh(text, host)
+    missing = f"{host.tls.missing}; " if host.tls is not None and host.tls.missing else ""
     if _is_of_tls(error) or "HTTPS server" in text:
-        where = f"; {host.tls.missing}" if host.tls is not None and host.tls.missing else ""
-        return f"TLS failed: {text}{where} (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
+        return f"TLS failed: {missing}{text} (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
     if isinstance(error, AnswerError):
         return text
     if isinstance(error, OSError):
-        return _of_system(error) or f"{type(error).__name__}: {text}"
+        at_end = missing if isinstance(error, ConnectionError) else ""
+        return at_end + (_of_system(error) or f"{type(error).__name__}: {text}")
     shown = f"{type(error).__name__}: {text}"
     if isinstance(error, (HTTPException, ValueError, RecursionError)):
         return f"no engine answers so: is this its address? ({shown})"

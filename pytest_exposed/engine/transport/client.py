@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
-from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
+from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from pytest_exposed.engine.transport.dial import Dial, Route
-from pytest_exposed.engine.transport.ssh import SshError
 from pytest_exposed.engine.transport.wire import LIMIT, AnswerError, Wire
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic
@@ -208,14 +207,11 @@ class Client:
                 connection.request(method, origin + url, text, sent)
                 response = connection.getresponse()
                 _check_head(response)
-            except BaseException as error:  # noqa: BLE001  # raised again, or asked again
+            except BaseException as error:
+                connection.close()
                 is_over = not isinstance(error, ConnectionError) or monotonic() >= deadline
-                try:
-                    if known is None or is_over or method not in _REPEATABLE:
-                        connection.explain(error)
-                        raise
-                finally:
-                    connection.close()
+                if known is None or is_over or method not in _REPEATABLE:
+                    raise
             else:
                 self.is_podman = self.is_podman or "Libpod-Api-Version" in response.headers
                 return connection, response
@@ -292,14 +288,6 @@ class _Connection(HTTPConnection):
 
     def is_at_rest(self, *, surely: bool) -> bool:
         return self.sock is not None and self.wire.is_at_rest(surely=surely)
-
-    def explain(self, error: BaseException) -> None:
-        """Raise SshError where ssh has ended, and that is why no answer came."""
-        is_end = isinstance(error, (OSError, HTTPException)) and not isinstance(error, TimeoutError)
-        if not is_end or not hasattr(self, "wire"):
-            return
-        if (why := self.wire.why_ended()) is not None:
-            raise SshError(why) from None
 
 
 def _close_all(connections: deque[_Connection]) -> None:

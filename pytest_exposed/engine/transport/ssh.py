@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from tempfile import TemporaryFile
+from typing import Any
 from weakref import finalize
 
 from pytest_exposed.engine.transport.wire import Wire
@@ -22,7 +23,7 @@ _END = 5.0
 """Seconds in which ssh ends once its connection has."""
 
 
-class SshError(Exception):
+class SshError(ConnectionError):
     """The ssh program, which brought no answer: why."""
 
 
@@ -51,17 +52,38 @@ class SshWire(Wire):
         finalize(self, _terminate, self.process, os.getpid())
         super().__init__(ours)
 
-    def why_ended(self) -> str | None:
-        """Return what ssh said where it ended with an error."""
+    def sendall(self, data: bytes) -> None:
+        """Send all of data; raises SshError where ssh has ended with an error."""
+        try:
+            super().sendall(data)
+        except ConnectionError:
+            self._expect_none()
+            raise
+
+    def receive_into(self, buffer: Any) -> int:
+        """Fill a buffer; raises SshError where ssh has ended with an error."""
+        try:
+            count = super().receive_into(buffer)
+        except ConnectionError:
+            self._expect_none()
+            raise
+        if not count:
+            self._expect_none()
+        return count
+
+    def _expect_none(self) -> None:
+        """Raise SshError with what ssh said where it ended with an error."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(_END)
         if not self.process.returncode:
-            return None
+            return
         self._errors.seek(0)
         lines = self._errors.read(65536).decode(errors="backslashreplace").split("\n")
         # Who logs in is never shown.
         said = [printable(re.sub(r"[^\s@]+@", "", x.strip())) for x in lines if x.strip()]
-        return f"ssh ended with status {self.process.returncode}: {said[-1] if said else '-'}"
+        raise SshError(
+            f"ssh ended with status {self.process.returncode}: {said[-1] if said else '-'}"
+        )
 
     def _end(self) -> None:
         super()._end()

@@ -102,10 +102,6 @@ class Wire:
             pass
         return False
 
-    def why_ended(self) -> str | None:
-        """Return why the other end ended the connection, where that is known."""
-        return None
-
 
 class _Reader(io.RawIOBase):
     def __init__(self, wire: Wire) -> None:

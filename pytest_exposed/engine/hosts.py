@@ -194,7 +194,9 @@ def _address(url: str, environment: Mapping[str, str], port: int = 2375) -> Host
 def _socket(scheme: str, path: str) -> Host:
     if not path:
         return _socket(*_own_socket().split("://"))
-    url = f"{scheme}://{path if scheme == 'npipe' else os.path.abspath(path)}"
+    if scheme != "npipe" and not path.startswith("/"):
+        path = os.path.join(os.getcwd(), path)
+    url = f"{scheme}://{path}"
     # As pytest shows it where it stands for a file, whose names have no double slash.
     return Host(url, url, url.replace("://", ":", 1))
 

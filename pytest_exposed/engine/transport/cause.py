@@ -60,10 +60,10 @@ def _of_system(error: OSError) -> str | None:
 
 
 def _of_ssh(text: str, host: Host) -> str:
-    if host.hint or not host.url.startswith("ssh://"):
-        hint = f"; {host.hint}" if host.hint else ""
-        return f"{text}; it must work without asking for anything{hint}"
-    return f"{text}; `ssh {host.shown} docker version` must work without asking for anything"
+    if host.shown.startswith("ssh://"):
+        return f"{text}; `ssh {host.shown} docker version` must work without asking for anything"
+    hint = f"; {host.hint}" if host.hint else ""
+    return f"{text}; it must work without asking for anything{hint}"
 
 
 def _is_of_tls(error: BaseException) -> bool:

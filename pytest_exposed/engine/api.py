@@ -1,29 +1,30 @@
-"""The engine's HTTP API through the docker SDK: reads only, each failure one clear error."""
+"""The calls of the engine's HTTP API, each failure one clear error."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any
 
-from pytest_exposed.engine import podman
+from pytest_exposed.engine import docker_config, podman
+from pytest_exposed.engine.transport import frames
 from pytest_exposed.engine.transport.cause import cause
-from pytest_exposed.engine.transport.frames import EngineStream
-from pytest_exposed.engine.transport.sdk import expect_sdk
+from pytest_exposed.engine.transport.client import Answer, Client, EngineStream, StatusError
 from pytest_exposed.engine.untyped import JsonObject
-from pytest_exposed.errors import ConfigurationError, EngineError, NotFoundError, ends_run
+from pytest_exposed.errors import (
+    ConfigurationError,
+    EngineError,
+    ExposedError,
+    NotFoundError,
+    ends_run,
+)
 from pytest_exposed.text import printable
 
 if TYPE_CHECKING:
     from pytest_exposed.engine.hosts import Host
-    from pytest_exposed.engine.transport.client import Client
-
-T = TypeVar("T")
 
 _MAKES = {
     "docker": "docker",
@@ -44,17 +45,16 @@ class Api:
         """Connect to host; timeout, in seconds, bounds each answer as a whole."""
         if host.trouble:
             raise EngineError(host.trouble)
-        expect_sdk()
         self.host = host
         self._streams: set[EngineStream] = set()
         self._closed = False
-        self.client: Client = self.call("GET /_ping", lambda: _connect(host, timeout))
-        try:
-            if not self.call("GET /_ping", self.client.agree_by_ping):
-                self.call("GET /version", self.client.agree)
-        except BaseException:
-            self.client.close()  # or what answered stays connected until the garbage is collected
-            raise
+        preferred = os.environ.get("DOCKER_API_VERSION") or ""
+        with self._calling("GET /_ping"):
+            self.client = Client(host, timeout, docker_config.headers())
+            is_agreed = self.client.agree(preferred)
+        if not is_agreed:
+            with self._calling("GET /version"):
+                self.client.agree_by_version()
 
     def close(self) -> None:
         """Close the connections; another thread that is at work is left to remove what it made."""
@@ -63,14 +63,53 @@ class Api:
             stream.end()
         self.client.close()
 
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *names: str,
+        named: bool = False,
+        **content: Any,
+    ) -> Answer:
+        """Return an engine's answer; path has {} for each name, content is as of Client.request.
+
+        named is for calls of one container or image, which can be missing: NotFoundError.
+        """
+        with self._calling(f"{method} {path.format(*names)}", named=named):
+            return self.client.request(method, path, *names, **content)
+
+    def json_object(
+        self, method: str, path: str, *names: str, named: bool = False, **content: Any
+    ) -> JsonObject:
+        """Return the JSON object that a call answers."""
+        found = self._json(method, path, *names, named=named, **content)
+        if isinstance(found, dict):
+            return found
+        call = printable(f"{method} {path.format(*names)}")
+        raise EngineError(f"{self.host.shown}: {call} answered what no engine does: no object")
+
+    def json_objects(
+        self, path: str, *names: str, named: bool = False, **content: Any
+    ) -> list[JsonObject]:
+        """Return the JSON objects that a GET answers."""
+        found = self._json("GET", path, *names, named=named, **content)
+        if isinstance(found, list) and all(isinstance(x, dict) for x in found):
+            return found
+        call = printable(f"GET {path.format(*names)}")
+        raise EngineError(f"{self.host.shown}: {call} answered what no engine does: no objects")
+
+    def _json(self, method: str, path: str, *names: str, named: bool, **content: Any) -> Any:
+        with self._calling(f"{method} {path.format(*names)}", named=named):
+            return self.client.request(method, path, *names, **content).json()
+
     @contextmanager
-    def stream(self, path: str, identity: str, **content: Any) -> Iterator[EngineStream]:
+    def stream(self, path: str, *names: str, **content: Any) -> Iterator[EngineStream]:
         """Read a stream that a call begins, until the block or the connection ends.
 
-        path is that of the call, with {0} for the id; content is the call's params or json.
+        path has {} for each name; content is the call's params or body.
         """
-        work = partial(self.client.upgrade, path, identity, **content)
-        stream = EngineStream(self.call(f"POST {path.format(identity)}", work))
+        with self._calling(f"POST {path.format(*names)}"):
+            stream = self.client.upgrade(path, *names, **content)
         self._streams.add(stream)
         try:
             yield stream
@@ -96,11 +135,9 @@ class Api:
     ) -> list[JsonObject]:
         wanted = {key: list(values) for key, values in (filters or {}).items()}
         asked = podman.with_paused(wanted) if self.client.is_podman and not every else wanted
+        params = {"all": int(every), **({"filters": json.dumps(asked)} if asked else {})}
         try:
-            found = self._objects(
-                "GET /containers/json",
-                lambda: self.client.containers(all=every, filters=asked or None),
-            )
+            found = self.json_objects("/containers/json", params=params)
         except RefusedError as error:
             if not wanted:
                 raise
@@ -115,9 +152,9 @@ class Api:
     def _of_libpod(self, *, every: bool) -> list[JsonObject] | None:
         """Return libpod's own list of the containers; None where it is refused."""
         filters = json.dumps({} if every else podman.with_paused({}))
-        read = partial(self.client.libpod_containers, filters)
+        params = {"all": "true", "filters": filters}
         try:
-            return self._objects("GET /libpod/containers/json", read)
+            return self.json_objects("/v4.0.0/libpod/containers/json", params=params)
         except (
             EngineError
         ):  # a proxy that knows docker's API only; were it lost, others would say so
@@ -125,44 +162,47 @@ class Api:
 
     def container(self, name: str) -> JsonObject:
         """Return the inspection of a container; NotFoundError where there is none."""
-        inspect: Callable[..., Any] = self.client.inspect_container
-        return self.json_object(f"GET /containers/{name}/json", lambda: inspect(name), named=True)
+        return self.json_object("GET", "/containers/{}/json", name, named=True)
 
     def image(self, name: str, *, platform: str = "") -> JsonObject:
         """Return the inspection of an image; NotFoundError where there is none.
 
         platform, in JSON, chooses among those of an index; an older engine takes no notice of it.
         """
-        path = f"/images/{{0}}/json{_query(platform)}"
-        get = self.client.get_json
-        return self.json_object(f"GET /images/{name}/json", lambda: get(path, name), named=True)
+        return self.json_object("GET", "/images/{}/json", name, named=True, params=_of(platform))
 
     def inspections(
         self, kind: str, names: Collection[str], *, platform: str = ""
     ) -> Iterator[tuple[str, JsonObject]]:
-        """Yield the inspections of many with their names, sooner than one by one.
+        """Yield the inspections of many with their names.
 
         kind is "containers" or "images". Those that are missing have to be asked for alone, which
-        tells why.
+        tells why. It ends with the first that doesn't come in time.
         """
-        answers = self.client.read(f"/{kind}/{{0}}/json{_query(platform)}", names)
         for name in names:
-            found = self.call(f"GET /{kind}/{name}/json", lambda: next(answers, None))
-            if isinstance(found, dict):
-                yield name, found
+            try:
+                found = self.client.request("GET", f"/{kind}/{{}}/json", name, params=_of(platform))
+                record = found.json()
+            except TimeoutError:
+                return
+            except Exception as error:  # http.client's, json's, OSError, StatusError
+                if ends_run(error):
+                    raise
+                continue
+            if isinstance(record, dict):
+                yield name, record
 
     def images(self) -> list[JsonObject]:
         """Return all images that have a name or are used."""
-        return self._objects("GET /images/json", self.client.images)
+        return self.json_objects("/images/json")
 
     def networks(self) -> list[JsonObject]:
         """Return all networks."""
-        return self._objects("GET /networks", self.client.networks)
+        return self.json_objects("/networks")
 
     def network(self, name: str) -> JsonObject:
         """Return the inspection of a network; NotFoundError where there is none."""
-        inspect: Callable[..., Any] = self.client.inspect_network
-        return self.json_object(f"GET /networks/{name}", lambda: inspect(name), named=True)
+        return self.json_object("GET", "/networks/{}", name, named=True)
 
     def make(self) -> str:
         """Return who made the engine, docker or podman; empty for another, or where it is silent.
@@ -177,7 +217,7 @@ class Api:
         if word in _MAKES:
             return _MAKES[word]
         try:
-            found = self.json_object("GET /version", self.client.version).get("Components")
+            found = self.json_object("GET", "/version").get("Components")
         except LostError:
             raise
         except EngineError:  # a proxy that refuses to tell
@@ -187,85 +227,62 @@ class Api:
 
     def history(self, image: str, *, platform: str = "") -> list[JsonObject]:
         """Return the layers of an image, newest first; NotFoundError where there is none."""
-        path = f"/images/{{0}}/history{_query(platform)}"
-        get = self.client.get_json
-        return self._objects(f"GET /images/{image}/history", lambda: get(path, image), named=True)
+        return self.json_objects("/images/{}/history", image, named=True, params=_of(platform))
 
     def services(self) -> list[JsonObject]:
         """Return the services of the swarm that the engine is a manager of."""
-        return self._objects("GET /services", self.client.services)
+        return self.json_objects("/services")
 
     def nodes(self) -> list[JsonObject]:
         """Return the nodes of the swarm that the engine is a manager of."""
-        return self._objects("GET /nodes", self.client.nodes)
+        return self.json_objects("/nodes")
 
     def last_lines(self, container: str) -> str:
         """Return the last lines that a container wrote, escaped; empty where they can't be had."""
+        params = {"stdout": 1, "stderr": 1, "tail": _LOG_LINES}
         try:
-            text = self.call(
-                f"GET /containers/{container}/logs",
-                lambda: self.client.logs(container, tail=_LOG_LINES),
-                named=True,
-            )
+            found = self.ask("GET", "/containers/{}/logs", container, named=True, params=params)
         except (EngineError, NotFoundError):  # some logging drivers can't be read
             return ""
+        text = frames.text_of(found.body)
         lines = text[-_LOG_BYTES:].decode("utf-8", "backslashreplace").splitlines()
         return "\n".join(f"  {printable(x)}" for x in lines[-_LOG_LINES:])
 
     def ping(self) -> None:
         """Raise LostError where the engine does not answer."""
-        self.call("GET /_ping", self.client.ping)
+        self.ask("GET", "/_ping")
 
     def info(self) -> JsonObject:
         """Return what the engine tells of itself, its clock among it."""
-        return self.json_object("GET /info", self.client.info)
+        return self.json_object("GET", "/info")
 
-    def json_object(self, call: str, work: Callable[[], Any], *, named: bool = False) -> JsonObject:
-        """Return the JSON object that a call answers."""
-        answer = self.call(call, work, named=named)
-        if isinstance(answer, dict):
-            return answer
-        raise EngineError(f"{self.host.shown}: {call} answered what no engine does: no object")
-
-    def _objects(
-        self, call: str, work: Callable[[], Any], *, named: bool = False
-    ) -> list[JsonObject]:
-        answer = self.call(call, work, named=named)
-        if isinstance(answer, list) and all(isinstance(x, dict) for x in answer):
-            return answer
-        raise EngineError(f"{self.host.shown}: {call} answered what no engine does: no objects")
-
-    def call(self, call: str, work: Callable[[], T], *, named: bool = False) -> T:
-        """Return what work returns; what it raises becomes an error of ours, with host and call.
-
-        named is for calls of one container or image, which can be missing: NotFoundError.
-        """
-        import docker.errors  # noqa: PLC0415  # the SDK is slow to import
-
+    @contextmanager
+    def _calling(self, call: str, *, named: bool = False) -> Iterator[None]:
+        """Make an error of ours of what is raised in the block, with host and call."""
         call = printable(call)
         if self._closed and not call.startswith("DELETE "):
             raise LostError(f"{self.host.shown}: {call}: its connections were closed")
         try:
-            return work()
-        except EngineError:
-            raise
-        except docker.errors.APIError as error:
-            reason = printable(_without_tags(str(error.explanation or error)))
-            status = error.response.status_code if error.response is not None else 0
-            if named and isinstance(error, docker.errors.NotFound):
-                raise NotFoundError(f"{self.host.shown}: {call}: {reason}") from None
-            if status == 400:
-                raise RefusedError(self.host, call, reason) from None
-            if status in (401, 403, 405):
-                raise ForbiddenError(
-                    f"{self.host.shown}: {call} is not allowed, by a proxy before the engine or a "
-                    f"plugin of it: {reason}"
-                ) from None
-            raise EngineError(f"{self.host.shown}: {call} failed: {reason}") from None
-        except Exception as error:  # requests', urllib3's, paramiko's, json's, OSError
+            yield
+        except StatusError as error:
+            raise self._refusal(error, call, named=named) from None
+        except Exception as error:  # http.client's, json's, ssl's, OSError
             if ends_run(error):
                 raise
             raise LostError(f"{self.host.shown}: {call}: {cause(error, self.host)}") from None
+
+    def _refusal(self, error: StatusError, call: str, *, named: bool) -> ExposedError:
+        reason = printable(_without_tags(error.reason))
+        if named and error.status == 404:
+            return NotFoundError(f"{self.host.shown}: {call}: {reason}")
+        if error.status == 400:
+            return RefusedError(self.host, call, reason)
+        if error.status in (401, 403, 405):
+            return ForbiddenError(
+                f"{self.host.shown}: {call} is not allowed, by a proxy before the engine or a "
+                f"plugin of it: {reason}"
+            )
+        return EngineError(f"{self.host.shown}: {call} failed: {reason}")
 
 
 class LostError(EngineError):
@@ -284,8 +301,8 @@ class RefusedError(EngineError):
         self.reason = reason
 
 
-def _query(platform: str) -> str:
-    return f"?platform={quote(platform, safe='')}" if platform else ""
+def _of(platform: str) -> dict[str, str]:
+    return {"platform": platform} if platform else {}
 
 
 def _without_tags(text: str) -> str:
@@ -293,12 +310,6 @@ def _without_tags(text: str) -> str:
     if not text.lstrip().startswith("<"):
         return text
     return " ".join(re.sub(r"<[^<>]{0,200}>", " ", text[:4096]).split())
-
-
-def _connect(host: Host, timeout: float) -> Client:
-    from pytest_exposed.engine.transport.client import connect  # noqa: PLC0415  # the SDK is slow to import
-
-    return connect(host, timeout)
 
 
 def timeout_of(given: object = None) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -114,11 +114,12 @@ class Helper:
 
     def _start(self, wanted: dict[str, Any]) -> None:
         """Create it, attach to it and start it."""
-        client, name = self._api.client, self._name
-        create: Callable[..., Any] = client.create_container_from_config
+        name = self._name
         self._may_exist = True
         try:
-            made = self._api.json_object("POST /containers/create", lambda: create(wanted, name))
+            made = self._api.json_object(
+                "POST", "/containers/create", params={"name": name}, body=wanted
+            )
         except ForbiddenError:
             self._may_exist = False
             raise
@@ -127,9 +128,9 @@ class Helper:
                 raise ObservationError(f"{printable(self._image)}: {printable(str(warning))}")
         # Attached before it starts: all that it writes is read as it comes, and kept nowhere.
         both = {"stdin": 1, "stdout": 1, "stream": 1}
-        stream = self._api.stream("/containers/{0}/attach", name, params=both)
+        stream = self._api.stream("/containers/{}/attach", name, params=both)
         self._stream = self._open.enter_context(stream)
-        self._api.call(f"POST /containers/{name}/start", lambda: client.start(name))
+        self._api.ask("POST", "/containers/{}/start", name)
 
     def ask(self, arguments: Sequence[str], end: bytes) -> bytes:
         """Return what it writes when asked again; nothing where another has to be made.
@@ -154,10 +155,10 @@ class Helper:
 
     def _raise_for_code(self, deadline: float) -> None:
         """Raise ObservationError where it ended with an error, if the engine still knows."""
-        client, name, left = self._api.client, self._name, max(1, int(deadline - monotonic()))
-        call = f"POST /containers/{name}/wait"
+        left = max(1.0, deadline - monotonic())
+        wait = ("POST", "/containers/{}/wait", self._name)
         try:
-            ended = self._api.json_object(call, lambda: client.wait(name, timeout=left), named=True)
+            ended = self._api.json_object(*wait, named=True, seconds=left)
         except NotFoundError:  # it has removed it
             return
         code = ended.get("StatusCode")
@@ -178,17 +179,15 @@ class Helper:
 
 def remove(api: Api, container: str) -> None:
     """Remove a helper by its id or name, if there is one; raises as Helper.remove does."""
-    client: Any = api.client
     try:
-        call = f"DELETE /containers/{container}"
-        api.call(call, lambda: client.remove_container(container, v=True, force=True), named=True)
+        api.ask("DELETE", "/containers/{}", container, named=True, params={"v": 1, "force": 1})
     except NotFoundError:
         pass
     except EngineError as error:
         if "already in progress" in str(error):  # the engine itself removes it, or somebody else
-            call = f"POST /containers/{container}/wait"
+            wait = ("POST", "/containers/{}/wait", container)
             with suppress(EngineError, NotFoundError):
-                api.call(call, lambda: client.wait(container, _END, "removed"), named=True)
+                api.ask(*wait, named=True, params={"condition": "removed"}, seconds=_END)
             return
         advice = f"remove it when the engine is back: docker rm -f {container}"
         if isinstance(error, LostError):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from hashlib import sha256
 from ipaddress import IPv6Address
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
+from pytest_exposed.engine import docker_config
+from pytest_exposed.engine.docker_config import Tls
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.text import printable
 
@@ -24,13 +24,13 @@ class Host:
     """An engine's address. Only what its repr has is safe to show."""
 
     url: str = field(repr=False)
-    """What the SDK is given, with its user info; empty for the platform's own socket."""
+    """The address as it is used, with the user of ssh."""
     shown: str
     """The address without its user info."""
     label: str
     """Short, for test ids: a host's name, a context's name, or the address of a socket."""
-    tls: Any = field(default=None, repr=False, compare=False)
-    """The TLS configuration of a context; None for that of the environment."""
+    tls: Tls | None = field(default=None, repr=False, compare=False)
+    """Its TLS; None for a plain connection."""
     ssh: tuple[str, ...] = field(default=(), repr=False)
     """Options and destination of the ssh program, where that is to reach it."""
     docker_host: str = ""
@@ -81,97 +81,178 @@ def from_plain(value: Any) -> Given:
 
 
 def resolve(host: Given, environment: Mapping[str, str] = os.environ) -> Host:
-    """Return the engine that host names, or the default one in the docker CLI's order.
+    """Return the engine that host names, or the default one in the docker command's order.
 
     That order is DOCKER_HOST, DOCKER_CONTEXT, the current context, the platform's socket. A host
     without "://" is the name of a context. Raises ConfigurationError for one that can't be one.
     """
     if isinstance(host, Member):
-        if host.address is None and host.trouble is not None:
-            return Host("", printable(host.name), host.name, trouble=host.trouble)
-        try:
-            found = resolve(host.address, environment)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{printable(host.name)}: {error}") from None
-        there = without_user(host.docker_host) if host.docker_host else ""
-        manager = resolve(host.manager, environment) if host.manager is not None else None
-        return replace(
-            found,
-            shown=f"{printable(host.name)} ({' '.join(x for x in (found.shown, there) if x)})",
-            label=host.name,
-            tls=manager.tls if manager else found.tls,
-            ssh=host.ssh,
-            docker_host=host.docker_host,
-            program=host.program,
-            hint=host.hint,
-            manager=manager,
-            trouble=host.trouble or found.trouble,
-        )
+        return _of_member(host, environment)
     if host is None:
-        host = environment.get("DOCKER_HOST") or None
-    if host == "":
-        raise ConfigurationError("an empty text is not a docker host")
-    if host is None:
-        return _context(environment.get("DOCKER_CONTEXT") or None)
+        return _default(environment)
     if not isinstance(host, str):
         kind = type(host).__name__  # which shows no password
         raise ConfigurationError(f"a docker host is given as a text, and not as {kind}")
-    if "://" not in host and ":" in host:  # no name of a context; the docker command's short form
-        host = f"tcp://{host}"
-    if "://" not in host:
-        return _context(host)
-    return _address(host)
+    host = host.strip()
+    if not host:
+        raise ConfigurationError("an empty text is not a docker host")
+    if "://" in host or ":" in host:
+        return _address(host, environment)
+    return _context(host, environment, is_given=True)
 
 
-def _address(url: str) -> Host:
+def _of_member(member: Member, environment: Mapping[str, str]) -> Host:
+    if member.address is None and member.trouble is not None:
+        return Host("", printable(member.name), member.name, trouble=member.trouble)
+    try:
+        found = resolve(member.address, environment)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{printable(member.name)}: {error}") from None
+    there = without_user(member.docker_host) if member.docker_host else ""
+    manager = resolve(member.manager, environment) if member.manager is not None else None
+    return replace(
+        found,
+        shown=f"{printable(member.name)} ({' '.join(x for x in (found.shown, there) if x)})",
+        label=member.name,
+        tls=manager.tls if manager else found.tls,
+        ssh=member.ssh or found.ssh,
+        docker_host=member.docker_host or found.docker_host,
+        program=member.program,
+        hint=member.hint,
+        manager=manager,
+        trouble=member.trouble or found.trouble,
+    )
+
+
+def _default(environment: Mapping[str, str]) -> Host:
+    if environment.get("DOCKER_HOST"):
+        return _context("default", environment, is_given=True)
+    if name := environment.get("DOCKER_CONTEXT"):
+        return _context(name, environment, is_given=True)
+    return _context(docker_config.current_context(), environment, is_given=False)
+
+
+def _docker_host(written: str, environment: Mapping[str, str]) -> Host:
+    """Return the engine of DOCKER_HOST, which is no name of a context."""
+    if written.startswith("/"):
+        raise ConfigurationError(
+            f"DOCKER_HOST={written!r} is not a docker host: write unix://{written}"
+        )
+    return _address(written, environment)
+
+
+def _context(name: str, environment: Mapping[str, str], *, is_given: bool) -> Host:
+    if name == "default":  # whose engine is that of DOCKER_HOST, by `docker context ls`
+        written = environment.get("DOCKER_HOST", "").strip()
+        if written:
+            return _docker_host(written, environment)
+        has_tls = docker_config.tls_of_environment(environment) is not None
+        return _address("tcp://localhost:2376" if has_tls else _own_socket(), environment)
+    url, tls = docker_config.context(name, is_given=is_given)
+    if not url:
+        return replace(_address(_own_socket(), {}), label=name)
+    try:
+        if "://" not in url or url.endswith("://"):
+            raise ConfigurationError(f"{without_user(url)!r} is not a docker host")  # noqa: TRY301
+        found = _address(url, {}, port=443 if tls else 80)
+    except ConfigurationError as error:
+        what = f"the docker context {printable(name)!r}"
+        raise ConfigurationError(f"{what} can't be used: {error}") from None
+    return replace(found, label=name, tls=tls if found.url.startswith("tcp://") else found.tls)
+
+
+def _own_socket() -> str:
+    return "npipe:////./pipe/docker_engine" if os.name == "nt" else DEFAULT_SOCKET
+
+
+def _address(url: str, environment: Mapping[str, str], port: int = 2375) -> Host:
+    """Return the engine of an address as the docker command reads it; port is for one without."""
+    if "://" not in url:
+        url = f"tcp://{url}"
     scheme, _, rest = url.partition("://")
     if scheme in ("ansible", "swarm"):
         raise ConfigurationError(
             f"{without_user(url)!r} is a list of engines, and one is asked for: give it with "
             "--docker-host or exposed_docker_host, or one of its engines here"
         )
-    if scheme in SCHEMES and not rest:
-        raise ConfigurationError(
-            f"{url!r} is not a docker host: an address stands after {scheme}://"
-        )
-    if scheme not in SCHEMES or not url.isprintable() or " " in url:
+    is_socket = scheme in ("unix", "http+unix", "npipe")
+    if scheme not in SCHEMES or not url.isprintable() or (" " in url and not is_socket):
         known = ", ".join(f"{x}://" for x in SCHEMES[:-1])
         raise ConfigurationError(
             f"{without_user(url)!r} is not a docker host: one begins with {known}, "
             "ansible:// or swarm://, or is the name of a docker context"
         )
-    if scheme in ("unix", "http+unix", "npipe"):
-        if not rest.startswith("/"):
-            raise ConfigurationError(
-                f"{without_user(url)!r} is not a docker host: a socket's path is absolute"
-            )
-        # As pytest shows it where it stands for a file, whose names have no double slash.
-        return Host(url, url, f"{scheme}:{rest}")
+    if is_socket:
+        return _socket(scheme, rest)
+    if not rest and scheme != "tcp":
+        raise ConfigurationError(
+            f"{url!r} is not a docker host: an address stands after {scheme}://"
+        )
+    return _network(scheme, url, environment, port)
+
+
+def _socket(scheme: str, path: str) -> Host:
+    if not path:
+        return _socket(*_own_socket().split("://"))
+    if scheme != "npipe" and not path.startswith("/"):
+        path = os.path.join(os.getcwd(), path)
+    url = f"{scheme}://{path}"
+    # As pytest shows it where it stands for a file, whose names have no double slash.
+    return Host(url, url, url.replace("://", ":", 1))
+
+
+def _network(scheme: str, url: str, environment: Mapping[str, str], port: int) -> Host:
     try:
         parts = urlsplit(url)
-        name, _ = parts.hostname, parts.port
+        name, given = parts.hostname, parts.port
         if (name and ":" in name) or "[" in parts.netloc:  # urlsplit checks it since Python 3.11
             IPv6Address((name or "").partition("%")[0])
         # A "/", "?" or "#" in a password ends the host early.
         early = "@" in parts.path + parts.query + parts.fragment
     except ValueError:  # its text quotes parts of the address, which may be a password's
-        name, early = None, True
+        parts, name, given, early = SplitResult("", "", "", "", ""), None, None, True
+    if scheme == "tcp" and not early:  # whose user and query the docker command leaves out
+        name = name or "localhost"
+        there = f"[{name}]" if ":" in name else name
+        url = f"tcp://{there}:{given or port}{parts.path.rstrip('/')}"
     if not name or early:
         raise ConfigurationError(
             f"{without_user(url)!r} is not a docker host: write {scheme}://HOST:PORT"
         )
     shown = without_user(url)
-    why = _unusable(scheme, parts)
-    return Host(url, shown, name, trouble=f"{shown}: {why}" if why else None)
+    if scheme == "ssh":
+        return _of_ssh(url, shown, parts)
+    tls = docker_config.tls_of_environment(environment) if scheme != "http" else None
+    if scheme == "https" and tls is None:
+        files = environment.get("DOCKER_CERT_PATH")
+        tls = docker_config.tls_in(files, verify=True) if files else Tls("", "", "", verify=True)
+    why = _unusable(scheme, parts) if scheme != "tcp" else None
+    if tls is not None and tls.missing and not tls.ca:
+        why = f"TLS failed: {tls.missing} (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
+    return Host(url, shown, name, tls, trouble=f"{shown}: {why}" if why else None)
+
+
+def _of_ssh(url: str, shown: str, parts: SplitResult) -> Host:
+    options = ["-l", unquote(parts.username)] if parts.username else []
+    options += ["-p", str(parts.port)] if parts.port else []
+    path = parts.path.rstrip("/")
+    why = _unusable("ssh", parts)
+    name = parts.hostname or ""
+    return Host(
+        url,
+        shown,
+        name,
+        ssh=(*options, name),
+        docker_host=f"unix://{path}" if path else "",
+        trouble=f"{shown}: {why}" if why else None,
+    )
 
 
 def _unusable(scheme: str, parts: SplitResult) -> str | None:
-    """Return why the SDK, or an engine, can't take an address of a host, and what to do."""
+    """Return why an address of a host can't be used, and what to do."""
     if scheme == "ssh":
         if parts.password is not None:
             return "ssh takes no password from an address: leave it out, and use a key or an agent"
-        if parts.path:
-            return "an address of ssh has no path: write ssh://HOST:PORT"
     elif "@" in parts.netloc:
         return (
             f"an engine knows no user at {scheme}://: leave the user out, and have the engine know "
@@ -188,80 +269,3 @@ def without_user(url: str) -> str:
     """Return an address to show: without user info, of whatever form, query or fragment."""
     scheme, separator, rest = url.rpartition("://") if "://" in url else ("", "", url)
     return printable(re.split(r"[?#]", scheme + separator + rest.rpartition("@")[2])[0])
-
-
-def _context(name: str | None) -> Host:
-    """Return the engine of a docker context; for None the current one, or the platform's socket.
-
-    The SDK's own reader finds none where there is no config.json, and leaves out TLS files where
-    one of them is missing. Layout of the folder: docker/cli, cli/context/store.
-    """
-    folder = os.environ.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")
-    if name is None:
-        current = _read(os.path.join(folder, "config.json"), "docker's configuration")
-        name, given = _text(current, "currentContext") or "default", False
-    else:
-        given = True
-    if name == "default":
-        shown = "npipe:////./pipe/docker_engine" if os.name == "nt" else DEFAULT_SOCKET
-        return _address(shown)
-    identity = sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
-    contexts = os.path.join(folder, "contexts")
-    what = f"the docker context {printable(name)!r}"
-    meta = _read(os.path.join(contexts, "meta", identity, "meta.json"), what)
-    if meta is None:
-        raise ConfigurationError(
-            f"there is no docker context {without_user(name)!r}: `docker context ls` shows those "
-            "there are; an address has a scheme, such as unix://, tcp:// or ssh://"
-            if given
-            else f"the current docker context does not exist: {printable(name)!r}; `docker context "
-            "ls` shows those there are, `docker context use NAME` chooses one"
-        )
-    endpoint = meta.get("Endpoints")
-    endpoint = endpoint.get("docker") if isinstance(endpoint, dict) else None
-    if not isinstance(endpoint, dict):
-        raise ConfigurationError(f"{what} can't be read: it names no docker engine")
-    try:
-        found = _address(_text(endpoint, "Host"))
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{what} can't be used: {error}") from None
-    tls = None
-    if found.url.startswith(("tcp://", "https://")):
-        files = os.path.join(contexts, "tls", identity, "docker")
-        tls = _tls(files, verify=endpoint.get("SkipTLSVerify") is not True)
-    return Host(found.url, found.shown, name, tls, trouble=found.trouble)
-
-
-def _read(path: str, what: str) -> Mapping[str, Any] | None:
-    """Return the object in a JSON file, None where there is no file."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            record = json.load(file)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        why = error.strerror if isinstance(error, OSError) else f"it is no JSON ({error})"
-        raise ConfigurationError(f"{what} can't be read: {path}: {printable(str(why))}") from None
-    if not isinstance(record, dict):
-        raise ConfigurationError(f"{what} can't be read: {path}: it is no JSON object")
-    return record
-
-
-def _text(record: Mapping[str, Any] | None, key: str) -> str:
-    value = (record or {}).get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _tls(folder: str, *, verify: bool) -> Any:
-    """Return the TLS configuration of a context's files; None for a context without TLS."""
-    found = {}
-    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-        for part in ("ca", "cert", "key"):
-            if name.startswith(part):
-                found[part] = os.path.join(folder, name)
-    if verify and not found:
-        return None
-    from docker.tls import TLSConfig  # noqa: PLC0415  # the SDK is slow to import
-
-    pair = (found["cert"], found["key"]) if "cert" in found and "key" in found else None
-    return TLSConfig(client_cert=pair, ca_cert=found.get("ca"), verify=verify)

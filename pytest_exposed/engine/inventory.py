@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -103,7 +104,8 @@ def _member(name: str, variables: Mapping[str, Any]) -> Member:
             f"{printable(connection)}: give it a variable exposed_docker_host, an address as this "
             "machine sees it"
         )
-    if docker_host and "://" not in docker_host:
+    is_relative = re.match("unix://[^/]", docker_host or "")  # to nobody knows which folder
+    if docker_host and ("://" not in docker_host or is_relative):
         raise ConfigurationError(
             f"{printable(name)}: its docker_host {printable(docker_host)!r} is no address on that "
             "host (unix://…, tcp://…): an address or a context of this machine is the variable "

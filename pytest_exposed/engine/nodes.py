@@ -82,7 +82,7 @@ def _member(name: str, address: str, manager: str | None, host: Host) -> Member:
     port = f":{parts.port}" if parts.port else ""
     there = f"[{address}]" if ":" in address else address
     member = Member(name, f"{parts.scheme}://{user}{at}{there}{port}", manager=manager)
-    if parts.scheme in ("tcp", "http", "https", "ssh"):
+    if address and parts.scheme in ("tcp", "http", "https", "ssh"):
         with suppress(ConfigurationError):
             resolve(member)
             return member

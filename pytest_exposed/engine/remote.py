@@ -169,14 +169,10 @@ class EngineRemote:
         )
 
     def _pull(self, image: str) -> None:
-        from docker.utils import parse_repository_tag  # noqa: PLC0415  # it is slow to import
+        from pytest_exposed.engine.pull import pull  # noqa: PLC0415  # it needs the docker SDK
 
-        repository, tag = parse_repository_tag(image)  # or its digest
         try:
-            self._api.call(
-                "POST /images/create",
-                lambda: self._api.client.pull(repository, tag=tag or "latest"),
-            )
+            pull(self._api, image)
             self._api.image(image)  # a pull that fails in the middle is answered with "200 OK"
         except (EngineError, NotFoundError) as error:
             raise ObservationError(f"its image can't be pulled: {error}") from None
@@ -204,18 +200,14 @@ class EngineRemote:
         return text
 
     def _execute(self, container: str, command: list[str], deadline: float) -> tuple[bytes, int]:
-        client = self._api.client
-        made = self._api.json_object(
-            f"POST /containers/{container}/exec",
-            lambda: client.exec_create(container, command, stdin=False),
-        )
+        wanted = {"Cmd": command, "AttachStdout": True, "AttachStderr": True}
+        made = self._api.json_object("POST", "/containers/{}/exec", container, body=wanted)
         identity = str(made.get("Id"))
-        wanted = {"Tty": False, "Detach": False}
-        with self._api.stream("/exec/{0}/start", identity, json=wanted) as stream:
+        started = {"Tty": False, "Detach": False}
+        with self._api.stream("/exec/{}/start", identity, body=started) as stream:
             text = frames.gather(frames.output(stream, deadline), deadline, f"{command[0]} in it")
-        reading = f"GET /exec/{identity}/json"
         while True:  # its stream ends a moment before it does
-            state = self._api.json_object(reading, lambda: client.exec_inspect(identity))
+            state = self._api.json_object("GET", "/exec/{}/json", identity)
             code = state.get("ExitCode")
             if state.get("Running") is False and isinstance(code, int):
                 return text, code

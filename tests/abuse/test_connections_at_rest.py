@@ -74,9 +74,7 @@ def test_what_creates_something_is_asked_once(relay: Relay) -> None:
         relay.meddle = lambda x: closes if x.startswith("POST") else None
         api = engine.observer._api
         with pytest.raises(EngineError):
-            api.json_object(
-                "POST /containers/create", lambda: api.client.create_container("nosuch")
-            )
+            api.json_object("POST", "/containers/create", body={"Image": "nosuch"})
     assert len([x for x in relay.requests if x.startswith("POST")]) == 1
 
 

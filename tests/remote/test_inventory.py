@@ -508,7 +508,7 @@ def test_docker_host_is_an_address_of_the_managed_host() -> None:
     assert (here.address, here.ssh, here.docker_host) == ("unix:///x", (), "")
 
 
-@pytest.mark.parametrize("address", ["prod", "ftp://x", "tcp://x", "unix://relative"])
+@pytest.mark.parametrize("address", ["prod", "ftp://x", "tcp://x:y", "unix://relative"])
 def test_a_docker_host_that_the_managed_host_can_not_have(address: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^a: "):
         _member("a", {"docker_host": address})

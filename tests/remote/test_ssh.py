@@ -8,8 +8,8 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from demo.packages import PATH, NotInstalled, install, which
 from remote.common import listener_with_cat, refusing_port
 from stage import wait_until
 
-from pytest_exposed import Engine
+from pytest_exposed import Engine, EngineError
 from pytest_exposed.engine.transport import ssh
 
 if TYPE_CHECKING:
@@ -124,8 +124,20 @@ def server(start_server: Callable[..., Server], engine_url: str) -> Server:
 @pytest.fixture
 def home(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home with an empty .ssh, where no agent helps: pytester's."""
-    (pytester.path / ".ssh").mkdir(mode=0o700)
+    folder = pytester.path / ".ssh"
+    folder.mkdir(mode=0o700)
+    (folder / "config").touch()
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    # ssh takes the user's home from the system, whatever HOME is.
+    program = pytester.path / "bin" / "ssh"
+    program.parent.mkdir()
+    program.write_text(
+        f"#!/bin/sh\nexec {which('ssh')} -F {folder}/config "
+        f"-o UserKnownHostsFile={folder}/known_hosts "
+        f'-o IdentityFile={folder}/id_ed25519 -o IdentitiesOnly=yes "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
     assert Path.home() == pytester.path
     return pytester.path
 
@@ -199,8 +211,8 @@ class TestItDoesNot:
     ) -> None:
         take_key(home, server)
         assert refusal("--docker-host", server.url) == (
-            f"{server.shown}: GET /_ping: SSHException: Server '[127.0.0.1]:{server.port}' not "
-            f"found in known_hosts; {_hint(server)}"
+            f"{server.shown}: GET /_ping: ssh ended with status 255: Host key verification failed."
+            f"; {_hint(server)}"
         )
 
     def test_with_a_server_that_is_another(
@@ -210,15 +222,15 @@ class TestItDoesNot:
         make_key(home / "other")
         trust(home, server, key=(home / "other.pub").read_text())
         line = refusal("--docker-host", server.url)
-        assert line.startswith(f"{server.shown}: GET /_ping: BadHostKeyException: ")
+        assert line.startswith(f"{server.shown}: GET /_ping: ssh ended with status 255: ")
         assert line.endswith(_hint(server))
 
     def test_with_another_key(self, home: Path, server: Server, refusal: Refusal) -> None:
         trust(home, server)
         make_key(home / ".ssh" / "id_ed25519")
         line = refusal("--docker-host", server.url)
-        assert line.startswith(f"{server.shown}: GET /_ping: AuthenticationException: ")
-        assert line.endswith(_hint(server))
+        assert line.startswith(f"{server.shown}: GET /_ping: ssh ended with status 255: ")
+        assert line.endswith(f"Permission denied (publickey).; {_hint(server)}")
 
     def test_without_a_key(self, home: Path, server: Server, refusal: Refusal) -> None:
         trust(home, server)
@@ -227,7 +239,7 @@ class TestItDoesNot:
     @pytest.mark.usefixtures("ready")
     def test_as_somebody_else(self, server: Server, refusal: Refusal) -> None:
         line = refusal("--docker-host", f"ssh://nosuchuser@127.0.0.1:{server.port}")
-        assert line.startswith(f"{server.shown}: GET /_ping: AuthenticationException: ")
+        assert line.startswith(f"{server.shown}: GET /_ping: ssh ended with status 255: ")
         assert "nosuchuser" not in line
 
     @pytest.mark.usefixtures("ready")
@@ -240,15 +252,14 @@ class TestItDoesNot:
     def test_where_nothing_listens(self, refusal: Refusal) -> None:
         with refusing_port() as port:
             line = refusal("--docker-host", f"ssh://root@127.0.0.1:{port}")
-        assert line == (
-            f"ssh://127.0.0.1:{port}: GET /_ping: nothing answers there: is the engine running?"
-        )
+        assert line.startswith(f"ssh://127.0.0.1:{port}: GET /_ping: ssh ended with status 255: ")
+        assert "Connection refused; `ssh ssh://127.0.0.1" in line
 
     @pytest.mark.usefixtures("home")
     def test_with_a_name_that_is_none(self, refusal: Refusal) -> None:
         line = refusal("--docker-host", "ssh://nosuch.invalid")
-        assert line.startswith("ssh://nosuch.invalid: GET /_ping: ")
-        assert line.endswith(": is the host's name right?")
+        assert line.startswith("ssh://nosuch.invalid: GET /_ping: ssh ended with status 255: ")
+        assert "Could not resolve hostname" in line
 
     def test_where_the_far_side_has_no_docker(
         self, home: Path, start_server: Callable[..., Server], refusal: Refusal
@@ -270,21 +281,12 @@ class TestItDoesNot:
         assert line.startswith(f"{server.shown}: GET /_ping: ")
         assert line.endswith(_hint(server))
 
-    def test_without_the_package_that_speaks_ssh(self, tmp_path: Path) -> None:
-        (tmp_path / "paramiko.py").write_text("raise ImportError('it is not there')")
-        command = [sys.executable, "-m", "pytest", "--exposed", "--docker-host", "ssh://prod-1"]
-        done = subprocess.run(
-            command,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == pytest.ExitCode.USAGE_ERROR
-        assert done.stderr.strip() == (
-            "ERROR: pytest-exposed: ssh://prod-1: ssh:// needs paramiko: "
-            "pip install 'pytest-exposed[ssh]'"
+    def test_without_the_program(
+        self, monkeypatch: pytest.MonkeyPatch, refusal: Refusal, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert refusal("--docker-host", "ssh://prod-1").startswith(
+            "ssh://prod-1: GET /_ping: ssh can't be run: No such file or directory; "
         )
 
 
@@ -295,10 +297,21 @@ def _hint(server: Server) -> str:
 def test_an_ssh_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ssh, "_END", 0.2)
     script = "trap '' TERM; echo up; while :; do sleep 1; done"
-    connection = ssh._Connection("localhost", command=["sh", "-c", script])
-    connection.connect()
-    process = connection._process
-    assert process is not None
-    assert connection.sock.recv(3) == b"up\n"
-    connection.close()
-    assert process.returncode == -signal.SIGKILL
+    wire = ssh.SshWire(["sh", "-c", script])
+    wire.allow(time.monotonic() + 60, 60)
+    buffer = bytearray(3)
+    assert wire.receive_into(buffer) == 3
+    wire.close()
+    assert wire.process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_path_is_that_of_a_socket_over_there(
+    server: Server, stage: Stage, engine_url: str
+) -> None:
+    """As the docker command reads it (cli/connhelper of docker/cli)."""
+    container = stage.run("tcp:0.0.0.0:80")
+    with pytest.raises(EngineError, match=r"ssh ended with status 1: .*nowhere"):
+        Engine(f"{server.url}/nowhere/docker.sock")
+    with Engine(server.url + engine_url.removeprefix("unix://")) as engine:
+        assert engine.observer.find(container.name)[0].id == container.id

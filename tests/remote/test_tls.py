@@ -150,17 +150,41 @@ class TestBadCertificates:
         assert line.startswith(f"{url}: GET /_ping: TLS failed: ")
         assert why in line
 
-    @pytest.mark.parametrize("missing", ["ca.pem", "cert.pem", "key.pem"])
-    def test_that_are_not_all_there(
+    def test_without_the_authority(
+        self, private: PrivateEngine, use: Use, refusal: Refusal, tmp_path: Path
+    ) -> None:
+        certificate = private.authority.issue_cert("a@b.org")
+        folder = tmp_path / "c"
+        use(write_certificates(folder, private.authority, certificate, without="ca.pem"))
+        assert refusal("--docker-host", private.tls_url) == (
+            f"{private.tls_url}: TLS failed: there is no ca.pem in {folder} "
+            "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
+        )
+
+    @pytest.mark.parametrize("missing", ["cert.pem", "key.pem"])
+    def test_of_the_client_that_are_not_there(
         self, missing: str, private: PrivateEngine, use: Use, refusal: Refusal, tmp_path: Path
     ) -> None:
         certificate = private.authority.issue_cert("a@b.org")
         folder = tmp_path / "c"
         use(write_certificates(folder, private.authority, certificate, without=missing))
-        assert refusal("--docker-host", private.tls_url) == (
-            f"{private.tls_url}: TLS failed: there is no {missing} in {folder} "
-            "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
-        )
+        line = refusal("--docker-host", private.tls_url)
+        assert line.startswith(f"{private.tls_url}: GET /_ping: ")
+        assert f"there is no {missing} in {folder}; " in line
+        assert "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)" in line
+
+    def test_of_the_client_that_nobody_asks_for(
+        self, use: Use, engine_url: str, tmp_path: Path
+    ) -> None:
+        """As the docker command, which leaves out those that are not there."""
+        authority = trustme.CA()
+        client = authority.issue_cert("a@b.org")
+        use(write_certificates(tmp_path / "c", authority, client, without="key.pem"))
+        with (
+            tls_server(authority.issue_cert("127.0.0.1"), passing_on_to=engine_url) as url,
+            Engine(url) as engine,
+        ):
+            assert engine.observer.running() == engine.observer.running()
 
     @pytest.mark.parametrize(
         "key",
@@ -232,10 +256,12 @@ class TestTheWrongProtocol:
         self, private: PrivateEngine, use: Use, refusal: Refusal
     ) -> None:
         use(private.certificates)
-        for form in ("tcp://ops:hunter2@127.0.0.1:{}", "https://ops:hunter2@127.0.0.1:{}/x"):
-            line = refusal("--docker-host", form.format(private.tls_url.rpartition(":")[2]))
-            assert "hunter2" not in line
-            assert "ops" not in line
+        port = private.tls_url.rpartition(":")[2]
+        line = refusal("--docker-host", f"https://ops:hunter2@127.0.0.1:{port}/x")
+        assert "hunter2" not in line
+        assert "ops" not in line
+        with Engine(f"tcp://ops:hunter2@127.0.0.1:{port}") as engine:
+            assert engine.host == private.tls_url
 
 
 def _greet(server: socket.socket) -> None:
@@ -248,8 +274,11 @@ def _greet(server: socket.socket) -> None:
 
 
 @contextmanager
-def tls_server(certificate: trustme.LeafCert) -> Iterator[str]:
-    """Yield the address of something that shakes hands with this certificate, and no more."""
+def tls_server(certificate: trustme.LeafCert, passing_on_to: str = "") -> Iterator[str]:
+    """Yield the address of something that shakes hands with this certificate.
+
+    It ends the connection then, or passes on to an engine at a socket.
+    """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     certificate.configure_cert(context)
 
@@ -260,7 +289,11 @@ def tls_server(certificate: trustme.LeafCert) -> Iterator[str]:
             except OSError:
                 return
             with connection, suppress(OSError):
-                context.wrap_socket(connection, server_side=True).close()
+                wrapped = context.wrap_socket(connection, server_side=True)
+                wrapped.settimeout(60)  # or, by Python 3.13, who receives keeps others from sending
+                if passing_on_to:
+                    _pass_on(wrapped, passing_on_to.removeprefix("unix://"))
+                wrapped.close()
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=serve, args=(server,))
@@ -268,3 +301,20 @@ def tls_server(certificate: trustme.LeafCert) -> Iterator[str]:
         yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
         server.shutdown(socket.SHUT_RDWR)
         thread.join()
+
+
+def _pass_on(client: ssl.SSLSocket, path: str) -> None:
+    """Pass on one request after the other, and all of its answer, until the client ends."""
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.connect(path)
+        back = threading.Thread(target=_copy, args=(engine, client))
+        back.start()
+        _copy(client, engine)
+        engine.shutdown(socket.SHUT_RDWR)
+        back.join()
+
+
+def _copy(one: socket.socket, other: socket.socket) -> None:
+    with suppress(OSError):
+        while text := one.recv(65536):
+            other.sendall(text)

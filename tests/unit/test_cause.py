@@ -1,37 +1,54 @@
-"""Why a call of an engine failed: what real ones may say, whichever of two comes first."""
+"""Why a call of an engine failed: one line, and what to try."""
 
 from __future__ import annotations
 
 import socket
-from http.client import RemoteDisconnected
+import ssl
+from http.client import BadStatusLine, RemoteDisconnected
 
 import pytest
-from requests import ConnectionError as RequestError
-from urllib3.exceptions import ProtocolError
 
 from pytest_exposed.engine.hosts import resolve
 from pytest_exposed.engine.transport.cause import cause
+from pytest_exposed.engine.transport.ssh import SshError
+from pytest_exposed.engine.transport.wire import AnswerError
 
-HINT = "`ssh ssh://prod-1 docker version` must work without asking for anything"
+FILES = "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
 
 
 @pytest.mark.parametrize(
-    ("error", "host", "is_hinted"),
+    ("error", "line"),
     [
-        (OSError("Socket is closed"), "ssh://prod-1", True),
-        (RemoteDisconnected("no response"), "ssh://prod-1", True),
-        (OSError("Socket is closed"), "tcp://127.0.0.1:2375", False),
+        (
+            RemoteDisconnected("no response"),
+            "the connection was closed without an answer: is the engine still running?",
+        ),
+        (
+            ConnectionResetError(104, "Connection reset by peer"),
+            f"the connection was closed: does the engine want TLS, or another certificate {FILES}?",
+        ),
+        (
+            socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+            "Name or service not known: is the host's name right?",
+        ),
+        (
+            ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"),
+            f"TLS failed: [SSL: WRONG_VERSION_NUMBER] wrong version number {FILES}",
+        ),
+        (
+            BadStatusLine("SSH-2.0"),
+            "no engine answers so: is this its address? (BadStatusLine: SSH-2.0)",
+        ),
+        (AnswerError("it answers\nin two lines"), "it answers in two lines"),
     ],
 )
-def test_a_command_at_the_other_end_that_ended_at_once(
-    error: OSError, host: str, is_hinted: bool
-) -> None:
-    failed = RequestError(ProtocolError("Connection aborted.", error))
-    assert cause(failed, resolve(host)).endswith(HINT) is is_hinted
+def test_a_failure_is_one_line(error: Exception, line: str) -> None:
+    assert cause(error, resolve("tcp://127.0.0.1:2375", {})) == line
 
 
-def test_a_name_of_a_host_that_is_none() -> None:
-    failed = RequestError(socket.gaierror(socket.EAI_NONAME, "Name or service not known"))
-    assert cause(failed, resolve("tcp://nosuch.invalid:2375")) == (
-        "Name or service not known: is the host's name right?"
+def test_ssh_that_ended_names_what_must_work() -> None:
+    error = SshError("ssh ended with status 255: Permission denied")
+    assert cause(error, resolve("ssh://me@prod-1", {})) == (
+        "ssh ended with status 255: Permission denied; "
+        "`ssh ssh://prod-1 docker version` must work without asking for anything"
     )

@@ -6,12 +6,14 @@ import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_exposed import Engine
+from pytest_exposed.engine.docker_config import Tls
 from pytest_exposed.engine.hosts import Host, Member, resolve
 from pytest_exposed.errors import ConfigurationError, EngineError
 
@@ -53,7 +55,13 @@ def use(config: Path, name: object) -> None:
         ("unix:///run/user/1000/podman.sock", None, "unix:/run/user/1000/podman.sock"),
         ("npipe:////./pipe/docker_engine", None, "npipe://./pipe/docker_engine"),
         ("tcp://10.0.0.1:2376", None, "10.0.0.1"),
-        ("tcp://engine", None, "engine"),
+        ("tcp://engine", "tcp://engine:2375", "engine"),
+        (" tcp://engine\n", "tcp://engine:2375", "engine"),
+        ("tcp://:1", "tcp://localhost:1", "localhost"),
+        ("tcp://", "tcp://localhost:2375", "localhost"),
+        ("tcp://engine:1/path/", "tcp://engine:1/path", "engine"),
+        ("unix:///run/a b.sock", None, "unix:/run/a b.sock"),
+        ("unix://", "unix:///var/run/docker.sock", "unix:/var/run/docker.sock"),
         ("tcp://[2001:db8::1]:2375", None, "2001:db8::1"),
         ("http://localhost:2375", None, "localhost"),
         ("https://engine.example:2376/path", None, "engine.example"),
@@ -62,6 +70,7 @@ def use(config: Path, name: object) -> None:
         ("ssh://deploy@prod-1:2222", "ssh://prod-1:2222", "prod-1"),
         (f"ssh://deploy:{SECRET}@prod-1", "ssh://prod-1", "prod-1"),
         (f"tcp://me:{SECRET}@[::1]:2375", "tcp://[::1]:2375", "::1"),
+        (f"tcp://engine:1?x={SECRET}", "tcp://engine:1", "engine"),
         (f"https://me:{SECRET}@e@engine:1/x", "https://engine:1/x", "engine"),
         (f"https://engine:1/x?token={SECRET}", "https://engine:1/x", "engine"),
         (f"https://engine:1/x#{SECRET}", "https://engine:1/x", "engine"),
@@ -69,19 +78,24 @@ def use(config: Path, name: object) -> None:
 )
 def test_an_address_is_shown_without_its_user(host: str, shown: str | None, label: str) -> None:
     found = resolve(host, {})
-    assert (found.url, found.shown, found.label) == (host, shown or host, label)
-    assert found.tls is None
+    assert (found.shown, found.label) == (shown or host, label)
+    # As the docker command's: it leaves out the user of tcp:// and ends with a port.
+    assert found.url == (found.shown if host.strip().startswith(("tcp", "unix")) else host)
+    assert (found.tls is not None) is host.startswith("https")
     assert SECRET not in repr(found)
+
+
+def test_the_path_of_a_socket_may_be_relative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert resolve("unix://docker.sock", {}).url == f"unix://{tmp_path}/docker.sock"
 
 
 @pytest.mark.parametrize(
     "host",
     [
-        "unix://",
-        "unix://docker.sock",
-        "tcp://",
-        "tcp://:2375",
-        "tcp:///path",
+        "npipe+tcp://engine",
         "tcp://engine:port",
         "tcp://engine:70000",
         "tcp://engine:-1",
@@ -95,9 +109,8 @@ def test_an_address_is_shown_without_its_user(host: str, shown: str | None, labe
         "TCP://engine",
         "tcp:// engine",
         "tcp://eng ine",
-        " tcp://engine",
-        "tcp://engine\n",
         "tcp://engine\x1b[2J",
+        "unix:///run/\x1b[2J",
         "tcp://eng\u202eine",
         "tcp://\ud800",
     ],
@@ -111,8 +124,8 @@ def test_what_is_no_address_is_refused_in_one_line(host: str) -> None:
 
 
 def test_a_scheme_alone_is_told_that_its_address_is_missing() -> None:
-    with pytest.raises(ConfigurationError, match="an address stands after tcp://"):
-        resolve("tcp://", {})
+    with pytest.raises(ConfigurationError, match="an address stands after ssh://"):
+        resolve("ssh://", {})
 
 
 @pytest.mark.parametrize(
@@ -120,10 +133,8 @@ def test_a_scheme_alone_is_told_that_its_address_is_missing() -> None:
     [
         f"foo://me:{SECRET}@engine",
         f"tcp://me:{SECRET}@engine:port",
-        f"tcp://me:{SECRET}@",
-        f"tcp://me:{SECRET}@:2375",
         f"ssh://me:{SECRET}@eng ine",
-        f"https://me:{SECRET}@engine\n",
+        f"https://me:{SECRET}@engine\n1",
         # What ends the host early in a password that nobody escaped.
         f"tcp://me:1/{SECRET}@engine",
         f"tcp://me:1?{SECRET}@engine",
@@ -144,14 +155,10 @@ def test_no_error_shows_a_password(host: str, config: Path) -> None:
 @pytest.mark.parametrize(
     ("host", "line"),
     [
-        (f"tcp://me:{SECRET}@engine:1", "tcp://engine:1: an engine knows no user at tcp://: leave"),
         ("http://me@engine:1", "http://engine:1: an engine knows no user at http://: leave the"),
         ("https://@engine:1", "https://engine:1: an engine knows no user at https://: leave the"),
         (f"ssh://me:{SECRET}@engine", "ssh://engine: ssh takes no password from an address: leave"),
-        ("ssh://engine/path", "ssh://engine/path: an address of ssh has no path: write ssh://HOST"),
-        ("tcp://engine", "tcp://engine: the address has no port: write tcp://HOST:2375"),
         ("https://engine:0/x", "https://engine:0/x: the address has no port: write https://HOST"),
-        (f"tcp://engine:1?x={SECRET}", 'tcp://engine:1: the address has a "?" or "#", and an'),
         (f"ssh://engine#{SECRET}", 'ssh://engine: the address has a "?" or "#", and an engine'),
     ],
 )
@@ -184,8 +191,12 @@ def test_no_text_of_a_host_shows_its_user(  # noqa: PLR0917  # the parts of an a
     scheme: str, user: str, password: str, name: str, port: str, path: str
 ) -> None:
     found = resolve(f"{scheme}://{user}:{password}@{name}{port}{path}", {})
-    assert found.url == f"{scheme}://{user}:{password}@{name}{port}{path}"
-    assert found.shown == f"{scheme}://{name}{port}{path}"
+    if scheme == "tcp":
+        assert found.url == f"tcp://{name}{port or ':2375'}{path.rstrip('/')}"
+        assert found.shown == found.url
+    else:
+        assert found.url == f"{scheme}://{user}:{password}@{name}{port}{path}"
+        assert found.shown == f"{scheme}://{name}{port}{path}"
     for text in (found.shown, found.label, repr(found), str(found)):
         assert user not in text
         assert password not in text
@@ -224,9 +235,19 @@ def test_empty_variables_are_none(config: Path) -> None:
     assert resolve(None, {"DOCKER_HOST": "", "DOCKER_CONTEXT": ""}).label == "prod"
 
 
-def test_docker_host_may_be_the_name_of_a_context(config: Path) -> None:
-    context(config, "prod", "tcp://prod:1")
-    assert resolve(None, {"DOCKER_HOST": "prod"}).url == "tcp://prod:1"
+def test_docker_host_is_no_name_of_a_context(config: Path) -> None:
+    """As for the docker command, to which it is a host."""
+    context(config, "prod", "tcp://elsewhere:1")
+    assert resolve(None, {"DOCKER_HOST": "prod"}).url == "tcp://prod:2375"
+    with pytest.raises(ConfigurationError, match=r"write unix:///run/docker\.sock"):
+        resolve(None, {"DOCKER_HOST": "/run/docker.sock"})
+
+
+def test_the_context_default_is_the_engine_of_docker_host(config: Path) -> None:
+    use(config, "gone")
+    environment = {"DOCKER_HOST": "tcp://engine:1"}
+    assert resolve("default", environment).url == "tcp://engine:1"
+    assert resolve(None, {"DOCKER_HOST": " "}).url == "unix:///var/run/docker.sock"
 
 
 @pytest.mark.parametrize("short", ["10.0.0.1:2375", "engine:2375", "[2001:db8::1]:2375"])
@@ -240,8 +261,8 @@ def test_an_address_without_a_scheme_is_of_tcp(short: str) -> None:
 
 def test_a_password_in_an_address_without_a_scheme_is_not_shown() -> None:
     found = resolve(f"me:{SECRET}@engine:2376", {})
-    assert found.trouble is not None
-    assert SECRET not in f"{found!r} {found.trouble}"
+    assert found.url == "tcp://engine:2376"
+    assert SECRET not in repr(found)
 
 
 @pytest.mark.parametrize("several", ["ansible://web", "swarm://manager"])
@@ -291,15 +312,14 @@ def test_the_tls_files_of_a_context_are_its_own(config: Path) -> None:
     for name in ("ca.pem", "cert.pem", "key.pem"):
         (folder / name).touch()
     found = resolve("prod", {})
-    assert found.tls.ca_cert == str(folder / "ca.pem")
-    assert found.tls.cert == (str(folder / "cert.pem"), str(folder / "key.pem"))
-    assert found.tls.verify is True
-    assert "TLS" not in repr(found)
+    paths = [str(folder / f"{x}.pem") for x in ("ca", "cert", "key")]
+    assert found.tls == Tls(*paths, verify=True)
+    assert "Tls" not in repr(found)
 
 
 def test_a_context_may_trust_any_certificate(config: Path) -> None:
     context(config, "prod", "tcp://prod:2376", SkipTLSVerify=True)
-    assert resolve("prod", {}).tls.verify is False
+    assert resolve("prod", {}).tls == Tls("", "", "", verify=False, missing=ANY)
 
 
 def test_a_certificate_without_its_key_is_none(config: Path) -> None:
@@ -309,8 +329,8 @@ def test_a_certificate_without_its_key_is_none(config: Path) -> None:
     for name in ("ca.pem", "cert.pem"):
         (folder / name).touch()
     found = resolve("prod", {})
-    assert (found.tls.ca_cert, found.tls.verify) == (str(folder / "ca.pem"), True)
-    assert found.tls.cert is None
+    assert found.tls is not None
+    assert (found.tls.key, found.tls.missing) == ("", f"there is no key.pem in {folder}")
 
 
 @pytest.mark.parametrize("name", ["nosuch", "prod-1.example", "/run/docker.sock"])
@@ -319,7 +339,6 @@ def test_an_unknown_context_is_refused_by_name(config: Path, name: str) -> None:
     for host, environment in (
         (name, {}),
         (None, {"DOCKER_CONTEXT": name}),
-        (None, {"DOCKER_HOST": name}),
     ):
         with pytest.raises(ConfigurationError, match=f"no docker context '{name}'") as caught:
             resolve(host, environment)
@@ -338,7 +357,11 @@ def test_a_current_context_that_is_gone_is_refused(config: Path) -> None:
     "text",
     [
         *("", "{", "[]", "7", "null", "{}", '{"Name": "prod"}', "\\xff", "[" * 99999),
-        *('{"Endpoints": 7}', '{"Endpoints": {"docker": 7}}', '{"Endpoints": {"docker": {}}}'),
+        *(
+            '{"Endpoints": 7}',
+            '{"Endpoints": {"docker": 7}}',
+            '{"Endpoints": {"docker": {"Host": 7}}}',
+        ),
     ],
     ids=lambda x: x[:40],
 )
@@ -348,7 +371,14 @@ def test_a_context_that_can_not_be_read_is_an_error_of_ours(config: Path, text: 
         resolve("prod", {})
 
 
-@pytest.mark.parametrize("host", ["", None, "engine", "ftp://engine", "unix://x", "tcp://:1"])
+@pytest.mark.parametrize("host", ["", None])
+def test_a_context_without_an_address_is_of_the_platforms_socket(config: Path, host: Any) -> None:
+    context(config, "prod", host)
+    found = resolve("prod", {"DOCKER_HOST": "tcp://engine:1"})
+    assert (found.url, found.label) == ("unix:///var/run/docker.sock", "prod")
+
+
+@pytest.mark.parametrize("host", ["engine", "engine:1", "ftp://engine", "unix://", "tcp://"])
 def test_a_context_without_an_address_is_refused(config: Path, host: Any) -> None:
     context(config, "prod", host)
     with pytest.raises(ConfigurationError):

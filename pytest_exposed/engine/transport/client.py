@@ -1,299 +1,336 @@
-"""The docker SDK's client of one engine, with what it leaves to chance settled."""
+"""A client of one engine's HTTP API: requests, answers and streams, over any kind of connection."""
 
 from __future__ import annotations
 
-import os
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
-from importlib import import_module
-from ipaddress import ip_address
+import weakref
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from email.message import Message
+from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode
 
-import docker
-import requests
-from docker.constants import MINIMUM_DOCKER_API_VERSION
-from docker.errors import InvalidVersion, TLSParameterError
-from docker.utils import kwargs_from_env, version_lt
-
-from pytest_exposed.engine.transport import ssh, unix
-from pytest_exposed.engine.transport.answer import Bounds, check_head, read_body
-from pytest_exposed.engine.transport.cause import chain
-from pytest_exposed.engine.transport.connections import FIND, Pool
-from pytest_exposed.errors import EngineError
+from pytest_exposed.engine.transport.dial import Dial, Route
+from pytest_exposed.engine.transport.wire import LIMIT, AnswerError, Wire
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic
 
 if TYPE_CHECKING:
     from pytest_exposed.engine.hosts import Host
 
+MOST_VALUES = 4_000_000
+"""Commas in the JSON of one answer: as Python objects a value takes some 100 bytes, whereas a text
+may have one in each two bytes. A container has about 100 in the list, 8 for each published port."""
 
-PULL_SECONDS = 600.0
-"""How long a pull may take, which tells of its progress in the meantime."""
+_OLDEST = 24
+"""The oldest version of the API that is understood: 1.24, as by the docker command."""
 
-
-def connect(host: Host, timeout: float) -> Client:
-    """Return a client of an engine, to agree with it on a version; timeout is for each answer."""
-    settings: dict[str, Any] = {"timeout": timeout, "version": MINIMUM_DOCKER_API_VERSION}
-    if host.ssh:
-        # No host is looked up by that name.
-        return Client(ssh.Adapter(host, timeout), base_url="http://localhost:2375", **settings)
-    if host.url:
-        settings["base_url"] = _with_ssh_port(host) if host.url.startswith("ssh://") else host.url
-    if host.tls is not None:
-        settings["tls"] = host.tls
-    elif host.url.startswith(("tcp://", "https://")):
-        settings |= _tls_of_environment(host)
-    return Client(**settings)
+_MOST_AT_REST = 10
+_REPEATABLE = ("GET", "HEAD", "DELETE")
+_REDIRECTS = (301, 302, 303, 307, 308)
+_WITHOUT_VERSION = ("/_ping", "/version", "/v")
+_UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 
 
-class Client(docker.APIClient):
-    """The SDK's client, whose answers are bounded as wholes; only its connections are requests'.
+class StatusError(Exception):
+    """An answer that is an error of the engine: its status and its text."""
 
-    A session of requests looks for proxies in the environment, for passwords in ~/.netrc and for
-    cookies with every call, which costs more than an engine takes to answer.
-    """
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
 
-    def __init__(self, carrier: ssh.Adapter | None = None, /, **settings: Any) -> None:
-        """Connect, by a carrier of requests or as the SDK does; timeout is for a whole answer."""
-        self._bounds = Bounds()
-        self._carrier = carrier
-        self._settings: dict[str, Any] | None = None
-        self._plain_headers: tuple[Mapping[str, str] | None, Mapping[str, Any]] | None = None
-        self._one_by_one = False
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that came whole and in time."""
+
+    headers: Message
+    body: bytes
+
+    def json(self) -> Any:
+        """Return what JSON the body is; raises AnswerError, ValueError, RecursionError."""
+        if self.body.count(b",") > MOST_VALUES:
+            raise AnswerError(f"it answered with over {MOST_VALUES} values, which no engine does")
+        return json.loads(self.body.decode())
+
+
+class Client:
+    """The connections to one engine, each kept for the next request; for several threads."""
+
+    def __init__(self, host: Host, timeout: float, headers: Mapping[str, str]) -> None:
+        """Prepare to connect; timeout, in seconds, is for each answer as a whole.
+
+        headers are sent with each request. Raises OSError for TLS files that can't be used.
+        """
+        self.timeout = timeout
         self.is_podman = False
         """Whether the engine said that it is podman, as it does with every answer."""
         self.server = ""
         """What the engine calls itself, the header Server of its answer to a ping."""
-        try:
-            super().__init__(**settings)
-        except BaseException:
-            self.close()  # or what answered stays connected until the garbage is collected
-            raise
+        self._route = Route(host, timeout)
+        self._headers = {
+            "Host": self._route.name,
+            "User-Agent": "pytest-exposed",
+            "Accept-Encoding": "identity",
+            **headers,
+        }
+        self._version = ""
+        self._closed = False
+        # A deque does what it does at once, and has no lock. What a signal handler raises, as that
+        # of pytest-timeout, could leave a lock held for good.
+        self._at_rest: deque[_Connection] = deque()
+        weakref.finalize(self, _close_all, self._at_rest)
 
-    def request(  # type: ignore[override]  # of all that requests' takes, what the SDK uses
+    def close(self) -> None:
+        """Close all connections at rest; others are closed when their answers have come."""
+        self._closed = True
+        _close_all(self._at_rest)
+
+    def agree(self, preferred: str) -> bool:
+        """Speak the newest version of the API that the engine tells with a ping; false for none.
+
+        preferred is the version of DOCKER_API_VERSION, for an engine that tells none. Docker's own
+        client asks so (client/ping.go of moby). For GET /version an engine starts `runc --version`
+        and `docker-init --version`: that takes longer than all else that an audit asks.
+        """
+        version = preferred.removeprefix("v")
+        with suppress(StatusError):
+            headers = self.request("GET", "/_ping").headers
+            self.server = headers.get("Server") or ""
+            version = headers.get("Api-Version") or version
+        if not _is_understood(version):
+            return False
+        self._version = f"/v{version}"
+        return True
+
+    def agree_by_version(self) -> None:
+        """Speak the newest version of the API that the engine tells where it is asked for it."""
+        try:
+            found = self.request("GET", "/version").json()
+        except StatusError as error:
+            raise AnswerError(error.reason) from None
+        version = found.get("ApiVersion") if isinstance(found, dict) else None
+        if not isinstance(version, str):
+            raise AnswerError("no engine answers so: is this its address? (it tells no version)")
+        if not _is_understood(version):
+            raise AnswerError(
+                f"it speaks version {printable(version, 40)} of the API; 1.{_OLDEST} is the "
+                "oldest that is understood"
+            )
+        self._version = f"/v{version}"
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *names: str,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        seconds: float | None = None,
+        wait: float | None = None,
+    ) -> Answer:
+        """Return a whole answer; path has {} for each name, body is sent as JSON.
+
+        It may take seconds as a whole, and wait without a byte: the timeout, unless given. Raises
+        StatusError for an error of the engine, AnswerError for what is not accepted, OSError,
+        HTTPException and SshError for a connection that failed.
+        """
+        url, text = self._url(path, names, params), _json(body)
+        limits = seconds or self.timeout, wait or seconds or self.timeout
+        connection, response = self._ask(method, url, text, headers or {}, limits)
+        is_whole = False
+        try:
+            text = _body_of(response)
+            is_whole = True
+        finally:
+            response.close()
+            self._release(connection, keep=is_whole)
+        if response.status >= 400:
+            raise StatusError(response.status, _reason(text) or response.reason)
+        return Answer(response.headers, text)
+
+    def upgrade(
+        self,
+        path: str,
+        *names: str,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+    ) -> EngineStream:
+        """Return the stream that a POST becomes; raises as request does."""
+        url, text = self._url(path, names, params), _json(body)
+        limits = self.timeout, self.timeout
+        connection, response = self._ask("POST", url, text, _UPGRADE, limits)
+        if response.status < 400:
+            return EngineStream(connection, response)
+        try:
+            raise StatusError(response.status, _reason(_body_of(response)) or response.reason)
+        finally:
+            response.close()
+            connection.close()
+
+    def _url(self, path: str, names: tuple[str, ...], params: Mapping[str, Any] | None) -> str:
+        version = "" if path.startswith(_WITHOUT_VERSION) else self._version
+        query = f"?{urlencode(params)}" if params else ""
+        quoted = (quote(x, safe="/:") for x in names)
+        return f"{self._route.prefix}{version}{path.format(*quoted)}{query}"
+
+    def _ask(
         self,
         method: str,
         url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        stream: bool = False,
-        allow_redirects: bool = False,  # noqa: ARG002  # requests' get asks for it
-        **content: Any,
-    ) -> Any:
-        """Return an answer that came whole and in time; with stream, its head.
+        text: bytes | None,
+        headers: Mapping[str, str],
+        limits: tuple[float, float],
+    ) -> tuple[_Connection, HTTPResponse]:
+        """Send a request; return its connection and the head of the answer.
 
-        Raises AnswerError for one that is not taken, and whatever requests does.
+        What changes nothing is asked again where a connection at rest has ended: the engine, or a
+        proxy before it, was about to end it.
         """
-        prepared: Any
-        if self._is_unix and method == "GET" and not stream and not any(content.values()):
-            prepared = self._plain(url, headers)
-        else:
-            sent = self._sent(headers)
-            prepared = requests.Request(method, url, sent, **content).prepare()
-        bounds = self._bounds
-        # The SDK forgets it for some calls.
-        bounds.wait = seconds = self.timeout if timeout is None else timeout
-        if url.endswith("/images/create"):
-            seconds = max(seconds, PULL_SECONDS)
-        bounds.deadline = monotonic() + seconds
-        response = self._send(prepared, stream=stream)
-        answer, bounds.answer = bounds.answer, None
-        assert answer is not None
-        goes_on = False
-        try:
-            check_head(response)
-            self.is_podman = self.is_podman or "Libpod-Api-Version" in response.headers
-            # Or it is guessed from the text, which takes long where that is long.
-            response.encoding = "utf-8"
-            goes_on = stream and response.status_code < 400
-            if not goes_on:
-                read_body(response, answer)
-        finally:
-            if not goes_on:
-                response.close()
-        response.answer = answer
-        return response
-
-    def read(self, path: str, names: Iterable[str]) -> Iterator[Any]:
-        """Yield the JSON of the GET of each name, or None where it has to be asked for alone.
-
-        path has {0} for the name. Over a unix socket they come sooner than one by one. It ends
-        where the rest has to be asked for alone.
-        """
-        if not self._is_unix or self._one_by_one:
-            return
-        sdk: Any = self
-        headers = sdk._general_configs.get("HttpHeaders")  # noqa: SLF001
-        urls = (sdk._url(path, x) for x in names)  # noqa: SLF001
-        wanted = [self._plain(x, headers) for x in urls]
-        left = len(wanted)
-        for found in unix.read(self._pool(), wanted, self._bounds, self.timeout):
-            left -= 1
-            yield found
-        # There are proxies that serve one connection at a time.
-        self._one_by_one = left > 0
-
-    def get_json(self, path: str, name: str) -> Any:
-        """Return the JSON that a GET answers; path has {0} for the name."""
-        sdk: Any = self  # its types tell only what is for users
-        return sdk._result(sdk._get(sdk._url(path, name)), json=True)  # noqa: SLF001
-
-    def libpod_containers(self, filters: str) -> Any:
-        """Return podman's own list of all containers; its API has versions of its own."""
-        sdk: Any = self
-        params = {"all": "true", "filters": filters}
-        answer = sdk._get(f"{self.base_url}/v4.0.0/libpod/containers/json", params=params)  # noqa: SLF001
-        return sdk._result(answer, json=True)  # noqa: SLF001
-
-    def agree_by_ping(self) -> bool:
-        """Speak the newest version of the API that the engine tells with a ping; false for none.
-
-        Docker's own client asks so (client/ping.go of moby). For GET /version, which the SDK asks,
-        an engine starts `runc --version` and `docker-init --version`: that takes longer than all
-        else that an audit asks.
-        """
-        sdk: Any = self
-        response = sdk._get(f"{self.base_url}/_ping")  # noqa: SLF001
-        version = str(response.headers.get("Api-Version"))
-        self.server = str(response.headers.get("Server") or "")
-        told = response.ok and re.fullmatch(r"1\.[0-9]{1,4}", version, re.ASCII) is not None
-        if not told or version_lt(version, MINIMUM_DOCKER_API_VERSION):
-            return False
-        self._version = version
-        return True
-
-    def agree(self) -> None:
-        """Speak the newest version of the API that the engine tells where it is asked for it."""
-        sdk: Any = self
-        version = sdk._retrieve_server_version()  # noqa: SLF001
-        if not isinstance(version, str) or version_lt(version, MINIMUM_DOCKER_API_VERSION):
-            raise InvalidVersion(
-                f"it speaks version {printable(str(version), 40)} of the API; "
-                f"{MINIMUM_DOCKER_API_VERSION} is the oldest that the docker SDK knows"
-            )
-        self._version = version
-
-    def _sent(self, headers: Mapping[str, str] | None) -> dict[str, Any]:
-        return {**self.headers, "Accept-Encoding": "identity", **(headers or {})}
-
-    def _plain(self, url: str, headers: Mapping[str, str] | None) -> unix.Plain:
-        if self._plain_headers is None or self._plain_headers[0] != headers:
-            prepared = requests.Request("GET", self.base_url, self._sent(headers)).prepare()
-            self._plain_headers = (headers, prepared.headers)
-        return unix.Plain("GET", url, url.removeprefix(self.base_url), self._plain_headers[1])
-
-    def _pool(self) -> Any:
-        """Return the connections to a unix socket."""
-        return getattr(self._adapter(self.base_url), FIND)()
-
-    @property
-    def _is_unix(self) -> bool:
-        return hasattr(self.get_adapter(self.base_url), "socket_path")
-
-    def _send(self, prepared: requests.PreparedRequest | unix.Plain, *, stream: bool) -> Any:
-        """Return the head of the answer; ask again what changes nothing where a connection ended.
-
-        That is one at rest, which the engine, or a proxy before it, was about to end.
-        """
-        if self._is_unix and not stream:
-            send = partial(unix.send, self._pool())
-        else:
-            adapter = self._adapter(str(prepared.url))
-            send = partial(adapter.send, **self._settings_of(str(prepared.url)))
+        deadline = monotonic() + limits[0]
+        is_direct = headers is _UPGRADE  # as the docker command's: no proxy passes a stream on
+        sent = {**self._headers, **({} if is_direct else self._route.headers), **headers}
+        if text is not None:
+            sent["Content-Type"] = "application/json"
         while True:
-            self._bounds.is_new = False
+            known = None if is_direct else self._resting(surely=method not in _REPEATABLE)
+            connection = known or _Connection(self._route.direct if is_direct else self._route.dial)
             try:
-                return send(prepared, timeout=self._bounds.wait)
-            except (requests.ConnectionError, ConnectionError) as error:
-                ended = any(isinstance(x, ConnectionError) for x in chain(error))
-                repeatable = prepared.method in ("GET", "HEAD", "DELETE")
-                late = monotonic() > self._bounds.deadline
-                if self._bounds.is_new or late or not ended or not repeatable:
+                connection.allow(deadline, limits[1])
+                origin = "" if is_direct else self._route.origin
+                connection.request(method, origin + url, text, sent)
+                response = connection.getresponse()
+                _check_head(response)
+            except BaseException as error:
+                connection.close()
+                is_over = not isinstance(error, ConnectionError) or monotonic() >= deadline
+                if known is None or is_over or method not in _REPEATABLE:
                     raise
+            else:
+                self.is_podman = self.is_podman or "Libpod-Api-Version" in response.headers
+                return connection, response
 
-    def _settings_of(self, url: str) -> dict[str, Any]:
-        """Return what the environment says of connections: read once, as that takes long."""
-        if self._settings is None:
-            found: Any = self.merge_environment_settings(url, {}, True, None, None)
-            self._settings = {**found}
-            if _is_here(urlsplit(url).hostname or ""):  # as the docker command, and Go's own client
-                self._settings["proxies"] = {}
-            if self.verify is not True:
-                # REQUESTS_CA_BUNDLE, which is for the web, must not replace the engine's own CA.
-                self._settings["verify"] = self.verify
-        return self._settings
+    def _resting(self, *, surely: bool) -> _Connection | None:
+        """Return a connection at rest that another request can be sent on."""
+        while True:
+            try:
+                connection = self._at_rest.pop()
+            except IndexError:
+                return None
+            if connection.is_at_rest(surely=surely):
+                return connection
+            connection.close()
 
-    def upgrade(self, path: str, identity: str, **content: Any) -> Any:
-        """Return the answer to a POST that becomes a stream; path has {0} for the id.
+    def _release(self, connection: _Connection, *, keep: bool) -> None:
+        if not keep or self._closed or len(self._at_rest) >= _MOST_AT_REST:
+            connection.close()
+        elif connection.sock is not None:
+            self._at_rest.append(connection)
 
-        The SDK's own calls of this kind return a socket that differs with the connection's kind.
-        """
-        headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
-        sdk: Any = self  # its types tell only what is for users
-        url = sdk._url(path, identity)  # noqa: SLF001
-        response = sdk._post(url, headers=headers, stream=True, **content)  # noqa: SLF001
-        sdk._raise_for_status(response)  # noqa: SLF001
-        return response
 
-    def get_adapter(self, url: str) -> Any:
-        """Return what carries a request."""
-        return self._carrier or super().get_adapter(url)
+class EngineStream:
+    """The connection to an engine that has become a stream (HTTP 101)."""
+
+    def __init__(self, connection: _Connection, response: HTTPResponse) -> None:
+        """Take over the answer that it begins with."""
+        self._connection = connection
+        self._response = response
+        self._wire = connection.wire
+
+    def receive(self, seconds: float) -> bytes:
+        """Return the next bytes, none at the end; raises TimeoutError after seconds, OSError."""
+        self._wire.allow(monotonic() + seconds, seconds)
+        # A proxy may cut into chunks what an engine writes as it is.
+        return self._response.read1() if self._response.chunked else self._wire.reader.read1()
+
+    def send(self, data: bytes, seconds: float) -> None:
+        """Send to the other end; raises OSError."""
+        self._wire.allow(monotonic() + seconds, seconds)
+        self._wire.sendall(data)
+
+    def end(self) -> None:
+        """Let whoever receives in another thread come to the end."""
+        self._wire.shut_down()
 
     def close(self) -> None:
-        """Close all connections."""
-        super().close()
-        if self._carrier is not None:
-            self._carrier.close()
-
-    def _adapter(self, url: str) -> Any:
-        """Return what makes and keeps the connections, which give answers that are bounded."""
-        adapter: Any = self.get_adapter(url)
-        find = getattr(adapter, FIND)
-        if not isinstance(find, Pool):
-            if hasattr(adapter, "pools"):
-                # The SDK's own keep a pool, and so a connection, for every single URL.
-                own = type(adapter).get_connection
-                find = lambda *_, **__: own(adapter, self.base_url)  # noqa: E731
-            setattr(adapter, FIND, Pool(find, self._bounds))
-        return adapter
+        """Close the connection."""
+        self._response.close()
+        self._connection.close()
 
 
-def _with_ssh_port(host: Host) -> str:
-    """Return an ssh:// address with its port: the SDK takes 22, whatever ~/.ssh/config says."""
+class _Connection(HTTPConnection):
+    """One connection, made when a request is sent."""
+
+    wire: Wire
+
+    def __init__(self, dial: Dial) -> None:
+        super().__init__("localhost")
+        self._dial = dial
+        self._limits = (0.0, 0.0)
+
+    def allow(self, deadline: float, wait: float) -> None:
+        """Let the next answer come until a deadline: see Wire."""
+        self._limits = (deadline, wait)
+        if self.sock is not None:
+            self.wire.allow(deadline, wait)
+
+    def connect(self) -> None:
+        deadline, wait = self._limits
+        self.wire = self._dial(max(0.001, min(deadline - monotonic(), wait)))
+        self.sock: Any = self.wire
+        self.wire.allow(deadline, wait)
+
+    def is_at_rest(self, *, surely: bool) -> bool:
+        return self.sock is not None and self.wire.is_at_rest(surely=surely)
+
+
+def _close_all(connections: deque[_Connection]) -> None:
+    while connections:
+        connections.pop().close()
+
+
+def _json(body: Any) -> bytes | None:
+    return json.dumps(body).encode() if body is not None else None
+
+
+def _is_understood(version: str) -> bool:
+    found = re.fullmatch(r"1\.([0-9]{1,4})", version, re.ASCII)
+    return found is not None and int(found[1]) >= _OLDEST
+
+
+def _check_head(response: HTTPResponse) -> None:
+    """Raise AnswerError for an answer whose body is not to be read: of another form or place."""
+    place, coding = response.headers.get("Location"), response.headers.get("Content-Encoding")
+    if response.status in _REDIRECTS and place is not None:
+        raise AnswerError(f"it answered with a redirect, which is not followed, to {place!r}")
+    # What is small here can be endless there, and nobody asked for it.
+    if coding not in (None, "identity"):
+        raise AnswerError(f"it answered in the encoding {coding!r}, which was not asked for")
+    if (response.length or 0) > LIMIT:
+        raise AnswerError(f"it answered with over {LIMIT} bytes, which no engine does")
+
+
+def _body_of(response: HTTPResponse) -> bytes:
+    """Return the body of an answer; raises IncompleteRead where it ends too soon."""
+    pieces = []
+    while piece := response.read(1 << 20):  # in pieces: a chunk may say that it is endless
+        pieces.append(piece)
+    if response.length:
+        raise IncompleteRead(b"", response.length)
+    return b"".join(pieces)
+
+
+def _reason(text: bytes) -> str:
+    """Return what an engine says of an error: {"message": …}, or any text of a proxy."""
     try:
-        paramiko = import_module("paramiko")  # slow to import, and without types
-    except ImportError:
-        raise EngineError(
-            f"{host.shown}: ssh:// needs paramiko: pip install 'pytest-exposed[ssh]'"
-        ) from None
-    parts = urlsplit(host.url)
-    path = os.path.expanduser("~/.ssh/config")
-    if parts.port is None and os.path.isfile(path):
-        port = paramiko.SSHConfig.from_path(path).lookup(parts.hostname or "").get("port")
-        return f"{host.url.rstrip('/')}:{port}" if port else host.url
-    return host.url
-
-
-def _is_here(host: str) -> bool:
-    """Return whether a host is this machine's loopback, to which no proxy leads."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _tls_of_environment(host: Host) -> dict[str, Any]:
-    try:
-        return {k: v for k, v in kwargs_from_env().items() if k == "tls"}
-    except TLSParameterError:
-        home = os.path.join(os.path.expanduser("~"), ".docker")
-        folder = os.environ.get("DOCKER_CERT_PATH") or home
-        names = [f"{x}.pem" for x in ("ca", "cert", "key")]
-        missing = [x for x in names if not os.path.isfile(os.path.join(folder, x))]
-        raise EngineError(
-            f"{host.shown}: TLS failed: there is no {' and no '.join(missing)} in "
-            f"{printable(folder)} (DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
-        ) from None
+        found = json.loads(text)
+        message = found["message"]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        message = None
+    return message if isinstance(message, str) else text[:65536].decode(errors="replace").strip()

@@ -7,8 +7,8 @@ input, 1 for output, 2 for errors; bytes 4 to 7 the body's length, big-endian.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Protocol
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.unpatched import monotonic
@@ -29,21 +29,6 @@ class Stream(Protocol):
 
     def receive(self, seconds: float) -> bytes:
         """Return the next bytes, none at the end; raises TimeoutError after seconds, OSError."""
-
-
-class EngineStream:
-    """The connection to an engine that has become a stream (HTTP 101)."""
-
-    def __init__(self, response: Any) -> None:
-        """Take the answer with which it begins, of our client."""
-        self._response = response
-        self.receive: Callable[[float], bytes] = response.answer.receive
-        self.send: Callable[[bytes, float], None] = response.answer.send
-        self.end: Callable[[], None] = response.answer.shut_down
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._response.close()
 
 
 def output(stream: Stream, deadline: float, ahead: bytearray | None = None) -> Iterator[bytes]:
@@ -85,6 +70,20 @@ def _receive(stream: Stream, deadline: float) -> bytes:
     except OSError as error:
         raise ObservationError(f"the stream of its output broke off: {error}") from None
     raise LateError("it took too long")
+
+
+def text_of(log: bytes) -> bytes:
+    """Return what a container wrote of the text of its log: as it is where it has a terminal."""
+    found, place = bytearray(), 0
+    while place < len(log):
+        if len(log) - place < _HEADER.size or log[place + 1 : place + 4] != b"\0\0\0":
+            return log
+        kind, length = _HEADER.unpack_from(log, place)
+        place += _HEADER.size + length
+        if kind not in (STDIN, STDOUT, STDERR) or place > len(log):
+            return log
+        found += log[place - length : place]
+    return bytes(found)
 
 
 def gather(chunks: Iterator[bytes], deadline: float, who: str, end: bytes = b"") -> bytes:

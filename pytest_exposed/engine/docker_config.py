@@ -1,0 +1,163 @@
+"""What the docker command reads: its configuration, contexts and TLS files, in its own order.
+
+Source: cli/command/cli.go, cli/config, cli/flags and cli/context/store of docker/cli. Where that
+warns of a configuration that can't be read, and goes on without, so does this.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from pytest_exposed.engine.transport.wire import AnswerError
+from pytest_exposed.errors import ConfigurationError
+from pytest_exposed.text import printable
+
+if TYPE_CHECKING:
+    import ssl
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How an engine is spoken to by TLS: paths of files, each empty where there is none."""
+
+    ca: str
+    cert: str
+    key: str
+    verify: bool
+    missing: str = ""
+    """A line that says which file of the user's is not there; empty for none."""
+
+    def context(self) -> ssl.SSLContext:
+        """Return what connections are made with; raises AnswerError and ssl.SSLError."""
+        import ssl  # noqa: PLC0415  # slow to import
+
+        found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if not self.verify:
+            found.check_hostname = False
+            found.verify_mode = ssl.CERT_NONE
+        try:
+            if self.ca:
+                found.load_verify_locations(self.ca)
+            elif self.verify:
+                found.load_default_certs()
+            if self.cert and self.key:
+                # Without a password the user would be asked for one at the terminal.
+                found.load_cert_chain(self.cert, self.key, password="")
+        except ssl.SSLError:
+            raise
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise AnswerError(f"TLS failed: its files can't be used: {why}") from None
+        return found
+
+
+def folder() -> str:
+    """Return the folder of the docker command's configuration."""
+    return os.environ.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")
+
+
+def configuration() -> Mapping[str, Any]:
+    """Return config.json; nothing where it can't be read, as for the docker command."""
+    try:
+        with open(os.path.join(folder(), "config.json"), "rb") as file:
+            text = file.read().decode("utf-8", "replace")
+        # What follows the first value is not read.
+        found, _ = json.JSONDecoder().raw_decode(text.lstrip())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def field(record: Mapping[str, Any], name: str, kind: type) -> Any:
+    """Return a field of a type, as Go finds it: by a name of any case, the last that fits; or None.
+
+    Source: the documentation of Unmarshal, encoding/json.
+    """
+    own = [x for key, x in record.items() if key.lower() == name.lower() and isinstance(x, kind)]
+    return own[-1] if own else None
+
+
+def current_context() -> str:
+    """Return the name of the current context; "default" where none was chosen."""
+    return field(configuration(), "currentContext", str) or "default"
+
+
+def headers() -> dict[str, str]:
+    """Return the headers that the docker command sends with each request."""
+    own = field(configuration(), "HttpHeaders", dict) or {}
+    found = {str(k): v for k, v in own.items() if isinstance(v, str)}
+    if given := os.environ.get("DOCKER_CUSTOM_HEADERS"):
+        import csv  # noqa: PLC0415  # for those who have it
+
+        pairs = (x.partition("=") for x in next(csv.reader([given]), []))
+        found |= {name.strip(): value for name, sign, value in pairs if sign and name.strip()}
+    return found
+
+
+def tls_of_environment(environment: Mapping[str, str]) -> Tls | None:
+    """Return the TLS that variables ask for; None for a plain connection."""
+    verify = bool(environment.get("DOCKER_TLS_VERIFY"))
+    if not verify and not environment.get("DOCKER_TLS"):
+        return None
+    return tls_in(environment.get("DOCKER_CERT_PATH") or folder(), verify=verify)
+
+
+def tls_in(where: str, *, verify: bool) -> Tls:
+    """Return the TLS of a folder with ca.pem, cert.pem and key.pem, or some of them."""
+    paths = {x: os.path.join(where, f"{x}.pem") for x in ("ca", "cert", "key")}
+    missing = [f"{x}.pem" for x, path in paths.items() if not os.path.exists(path)]
+    line = f"there is no {' and no '.join(missing)} in {printable(where)}" if missing else ""
+    there = {x: path if os.path.exists(path) else "" for x, path in paths.items()}
+    return Tls(there["ca"], there["cert"], there["key"], verify, line)
+
+
+def context(name: str, *, is_given: bool) -> tuple[str, Tls | None]:
+    """Return the address of a docker context, empty for the platform's own socket, and its TLS.
+
+    is_given is whether somebody names it, and it is not the current one. Raises ConfigurationError.
+    """
+    identity = sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+    contexts = os.path.join(folder(), "contexts")
+    what = f"the docker context {printable(name)!r}"
+    meta = _read(os.path.join(contexts, "meta", identity, "meta.json"), what)
+    if meta is None:
+        shown = printable(name.rpartition("@")[2])
+        raise ConfigurationError(
+            f"there is no docker context {shown!r}: `docker context ls` shows those "
+            "there are; an address has a scheme, such as unix://, tcp:// or ssh://"
+            if is_given
+            else f"the current docker context does not exist: {printable(name)!r}; `docker context "
+            "ls` shows those there are, `docker context use NAME` chooses one"
+        )
+    endpoint = (field(meta, "Endpoints", dict) or {}).get("docker")
+    if not isinstance(endpoint, dict):
+        raise ConfigurationError(f"{what} can't be read: it names no docker engine")
+    address = field(endpoint, "Host", str)
+    if not address and field(endpoint, "Host", object) not in (None, ""):
+        raise ConfigurationError(f"{what} can't be read: its engine's address is no text")
+    found = tls_in(
+        os.path.join(contexts, "tls", identity, "docker"),
+        verify=field(endpoint, "SkipTLSVerify", bool) is not True,
+    )
+    is_plain = found.verify and not (found.ca or found.cert or found.key)
+    return address or "", None if is_plain else found
+
+
+def _read(path: str, what: str) -> Mapping[str, Any] | None:
+    """Return the object in a JSON file, None where there is no file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            record = json.load(file)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"it is no JSON ({error})"
+        raise ConfigurationError(f"{what} can't be read: {path}: {printable(str(why))}") from None
+    if not isinstance(record, dict):
+        raise ConfigurationError(f"{what} can't be read: {path}: it is no JSON object")
+    return record

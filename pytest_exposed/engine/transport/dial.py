@@ -1,0 +1,149 @@
+"""Connections to engines, by the scheme of their addresses: unix, npipe, TCP, TLS and ssh."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+from collections.abc import Callable, Mapping
+from functools import partial
+from http.client import HTTPResponse
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pytest_exposed.engine.transport.proxies import Proxy, proxy_for
+from pytest_exposed.engine.transport.ssh import SshWire
+from pytest_exposed.engine.transport.wire import AnswerError, Wire
+from pytest_exposed.unpatched import monotonic, socket_class
+
+if TYPE_CHECKING:
+    import ssl
+
+    from pytest_exposed.engine.hosts import Host
+
+Dial = Callable[[float], Wire]
+"""Returns a new connection; the argument is how many seconds that may take."""
+
+
+class Route:
+    """How an engine is reached: what makes its connections, and what its requests begin with."""
+
+    def __init__(self, host: Host, timeout: float) -> None:
+        """Prepare to connect to host; timeout, in seconds, is what ssh has to connect.
+
+        Raises OSError and ssl.SSLError for TLS files that can't be used.
+        """
+        self.name = "localhost"
+        """What the header Host says."""
+        self.prefix = ""
+        """What stands before the path of each request."""
+        self.origin = ""
+        """What stands before that for a proxy."""
+        self.headers: Mapping[str, str] = {}
+        """What a proxy asks for."""
+        scheme, _, rest = host.url.partition("://")
+        if host.ssh:
+            self.dial: Dial = lambda _: SshWire(_ssh_command(host, timeout))
+        elif scheme in ("unix", "http+unix"):
+            self.dial = partial(_unix, rest)
+        elif scheme == "npipe":
+            self.dial = partial(_npipe, rest)
+        else:
+            self._by_network(host)
+            return
+        self.direct = self.dial
+
+    def _by_network(self, host: Host) -> None:
+        parts = urlsplit(host.url)
+        name, port = parts.hostname or "localhost", parts.port or 2375
+        self.name = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+        self.prefix = parts.path.rstrip("/")
+        context = host.tls.context() if host.tls is not None else None
+        self.direct = partial(_tcp, name, port, None, context)
+        """Connects without a proxy."""
+        proxy = proxy_for("https" if context else "http", name, port, os.environ)
+        self.dial = partial(_tcp, name, port, proxy, context)
+        if proxy is not None and proxy.is_http and context is None:
+            self.origin = f"http://{self.name}"
+            self.headers = proxy.headers
+
+
+def _ssh_command(host: Host, timeout: float) -> list[str]:
+    # ssh uses the first value of an option: those given precede ours.
+    *given, destination = host.ssh
+    options = ["-o", "BatchMode=yes", *given, "-o", f"ConnectTimeout={max(1, int(timeout))}", "-T"]
+    # ssh joins words by blanks, and the shell over there splits them.
+    engine = ["-H", shlex.quote(host.docker_host)] if host.docker_host else []
+    return [host.program, *options, "--", destination, "docker", *engine, "system", "dial-stdio"]
+
+
+def _connected(family: int, address: Any, seconds: float) -> socket.socket:
+    # A green one could not be used by two threads of the kernel, and audits have several.
+    connection = socket_class()(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(seconds)
+        connection.connect(address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _unix(path: str, seconds: float) -> Wire:
+    return Wire(_connected(socket.AF_UNIX, path, seconds))
+
+
+def _npipe(path: str, seconds: float) -> Wire:
+    # Windows' named pipes have no class in the standard library.
+    from docker.transport.npipesocket import NpipeSocket  # noqa: PLC0415
+
+    connection: Any = NpipeSocket()
+    connection.settimeout(seconds)
+    connection.connect(path)
+    return Wire(connection)
+
+
+def _tcp(
+    name: str, port: int, proxy: Proxy | None, context: ssl.SSLContext | None, seconds: float
+) -> Wire:
+    deadline = monotonic() + seconds
+    connection = _first_of(*(proxy.address if proxy else (name, port)), deadline)
+    try:
+        if proxy is not None and not proxy.is_http:
+            proxy.ask_socks(connection, name, port)
+        elif proxy is not None and context is not None:
+            _ask_to_tunnel(connection, proxy, f"{name}:{port}", deadline - monotonic())
+        if context is not None:
+            connection.settimeout(max(0.001, deadline - monotonic()))
+            connection = context.wrap_socket(connection, server_hostname=name)
+    except BaseException:
+        connection.close()
+        raise
+    return Wire(connection)
+
+
+def _first_of(name: str, port: int, deadline: float) -> socket.socket:
+    """Return a connection to the first of a name's addresses that accepts one."""
+    failure: OSError = OSError("the name has no address")
+    for family, _, _, _, address in socket.getaddrinfo(name, port, 0, socket.SOCK_STREAM):
+        try:
+            connection = _connected(family, address, max(0.001, deadline - monotonic()))
+        except OSError as error:
+            failure = error
+            continue
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+    raise failure
+
+
+def _ask_to_tunnel(connection: socket.socket, proxy: Proxy, target: str, seconds: float) -> None:
+    """Let an HTTP proxy lead the connection to a target; raises AnswerError where it refuses."""
+    wire = Wire(connection)
+    wire.allow(monotonic() + seconds, seconds)
+    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
+    lines += [f"{k}: {v}" for k, v in proxy.headers.items()]
+    wire.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
+    response = HTTPResponse(wire, method="CONNECT")  # type: ignore[arg-type]  # of a socket, its part
+    response.begin()
+    if response.status != 200:
+        raise AnswerError(f"the proxy refuses to connect to {target}: {response.status}")

@@ -16,7 +16,7 @@ from pytest_exposed.rules import selection
 from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.rules.baseline import read
 from pytest_exposed.rules.waivers import Waiver
-from pytest_exposed.sockets import SOURCES
+from pytest_exposed.sockets.chain import SOURCES
 
 GRACE = 10.0
 """How many seconds after its start a container may take to match, unless configured."""

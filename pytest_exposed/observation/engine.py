@@ -18,7 +18,7 @@ from pytest_exposed.rules.baseline import read
 from pytest_exposed.rules.selection import select as rules_of
 from pytest_exposed.rules.selection import split
 from pytest_exposed.rules.waivers import Waiver
-from pytest_exposed.sockets import SOURCES
+from pytest_exposed.sockets.chain import SOURCES
 from pytest_exposed.unpatched import real_files
 
 if TYPE_CHECKING:

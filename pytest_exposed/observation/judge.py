@@ -15,7 +15,7 @@ from pytest_exposed.rules import Rule
 from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.rules.judge import findings, glance, hanging_on_publications
 from pytest_exposed.rules.rpc import may_serve_rpc, with_rpc_servers
-from pytest_exposed.sockets import LOCAL
+from pytest_exposed.sockets.chain import LOCAL
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import today
 

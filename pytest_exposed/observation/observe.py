@@ -18,7 +18,7 @@ from pytest_exposed.observation.read import read
 from pytest_exposed.observation.scene import Scene
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.acceptance import Acceptance
-from pytest_exposed.sockets import Look
+from pytest_exposed.sockets.chain import SourceChain
 from pytest_exposed.sockets.reading import Reading
 from pytest_exposed.unpatched import monotonic
 
@@ -51,7 +51,7 @@ def see(
     publishing = cache(queries.publishing_networks)
     known = complete(wanted, everyone, inspections, publishing)
     locations = Locations(known.containers, everyone, inspections, queries.inspect)
-    chain = Look(source, [x.id for x in everyone], queries.remote)
+    chain = SourceChain(source, [x.id for x in everyone], queries.remote)
     readings = read(
         chain,
         locations,

@@ -10,9 +10,10 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.observation.complete import Completed, Inspect, Inspections
 from pytest_exposed.observation.diagnosis import RUNNING_STATES
 from pytest_exposed.observation.locate import Locations
-from pytest_exposed.sockets import Look, Readings
+from pytest_exposed.sockets.chain import SourceChain
 from pytest_exposed.sockets.listeners import belongs
 from pytest_exposed.sockets.reading import DNS, Reading, Target
+from pytest_exposed.sockets.source import Readings
 
 # Runtimes that leave a container's sockets in the host's kernel. Others (gVisor, Kata) keep them in
 # a kernel of their own, and the host's would truthfully show none.
@@ -23,7 +24,7 @@ KERNEL_RUNTIMES = {
 
 
 def read(
-    chain: Look,
+    chain: SourceChain,
     locations: Locations,
     known: Completed,
     inspections: Inspections,

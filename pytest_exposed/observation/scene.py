@@ -10,7 +10,7 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process
 from pytest_exposed.observation.complete import Inspections, Publishing
 from pytest_exposed.observation.netns import SharedNetns
-from pytest_exposed.sockets import Readings
+from pytest_exposed.sockets.source import Readings
 
 ProcessesOf = Callable[[str, Collection[int]], dict[int, tuple[Process, ...]]]
 """Returns the processes of a container that hold each of the sockets, as far as visible."""

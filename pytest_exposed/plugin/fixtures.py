@@ -32,7 +32,7 @@ from pytest_exposed.model.ports import PortsLike
 from pytest_exposed.observation import Engine
 from pytest_exposed.plugin.progress import tell
 from pytest_exposed.report.text import findings_lines, may_start, table
-from pytest_exposed.sockets import REMOTE
+from pytest_exposed.sockets.chain import REMOTE
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic
 

@@ -21,7 +21,10 @@ from pytest_exposed.sockets.remote import (
     reading,
     split_lines,
 )
-from pytest_exposed.sockets.table import READINGS, TableError, has_one_user
+from pytest_exposed.sockets.source import Readings, Shared
+from pytest_exposed.sockets.table import TableError
+from pytest_exposed.sockets.tables.tcp_udp import READINGS
+from pytest_exposed.sockets.tables.uid_map import has_one_user
 from pytest_exposed.unpatched import side_by_side
 
 _FILES = ("tcp", "tcp6", *["udp"] * READINGS, *["udp6"] * READINGS, "sctp/eps", *OF_ADDRESSES)
@@ -55,9 +58,15 @@ _AT_ONCE = 4
 it gets no shorter."""
 
 
-def observe(targets: Sequence[Target], remote: Remote) -> dict[str, Reading | ObservationError]:
-    """Return what `cat` in each target tells, or why it can't."""
-    answers: dict[str, Reading | ObservationError] = {}
+name = "exec"
+needs = "cat in the image, and trust in it: it is what the image claims"
+is_on_engine = True
+
+
+def observe(targets: Sequence[Target], shared: Shared) -> Readings:
+    """Return what `cat` in each target says, or why it can't."""
+    remote = shared.engine
+    answers: Readings = {}
     if targets:
         _ = remote.byteorder  # asked for once, and kept
 
@@ -74,9 +83,7 @@ def observe(targets: Sequence[Target], remote: Remote) -> dict[str, Reading | Ob
     return _with_guests(targets, {x.id: answers[x.id] for x in targets})
 
 
-def _with_guests(
-    targets: Sequence[Target], answers: dict[str, Reading | ObservationError]
-) -> dict[str, Reading | ObservationError]:
+def _with_guests(targets: Sequence[Target], answers: Readings) -> Readings:
     """Return answers in which those are together who share a network with one that may be anyone's.
 
     A socket has one inode on a kernel: where two containers show the same one, it is one network.

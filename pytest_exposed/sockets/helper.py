@@ -8,7 +8,7 @@ tables. Who made or holds a socket it can't see.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from uuid import uuid4
@@ -34,6 +34,7 @@ from pytest_exposed.sockets.remote import (
     reading,
     split_lines,
 )
+from pytest_exposed.sockets.source import Readings, Shared
 from pytest_exposed.sockets.table import TableError
 
 _TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", *OF_ADDRESSES)
@@ -46,7 +47,7 @@ _TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", *OF_ADDRESSES)
 # its first process. The engine's host network is that of the shell's parent, its monitor (see
 # monitor.py): the first process need not be in it. A user namespace with at most one user is not of
 # the engine's making: nobody needs a privilege for it. Tables of UDP are written READINGS times:
-# see table.steady.
+# see tcp_udp.steady.
 SCRIPT = r"""
 cat /dev/null || { echo "@no cat"; exit 127; }
 engine=/proc/$PPID
@@ -128,6 +129,11 @@ while IFS=' ' read -r -t 30 asked line; do look $line; done
 """
 
 
+name = "helper"
+needs = "an image with sh and cat on the engine"
+is_on_engine = True
+
+
 @dataclass(slots=True)
 class _Seen:
     """What the helper printed of one process."""
@@ -168,13 +174,9 @@ class _Seen:
         return owner.decode() if owner else None
 
 
-def observe(
-    targets: Sequence[Target], ids: Iterable[str], remote: Remote
-) -> dict[str, Reading | ObservationError]:
-    """Return what the helper sees of each target, or why it can't; one container for all.
-
-    ids are all running containers: a process that names two of them is nobody's.
-    """
+def observe(targets: Sequence[Target], shared: Shared) -> Readings:
+    """Return what the helper sees of each target, or why it can't; one container for all."""
+    remote = shared.engine
     try:
         asked = uuid4().hex  # so that no answer is taken for that to another question
         end = f"@done {asked}\n".encode()
@@ -182,11 +184,11 @@ def observe(
         seen, alike, host = parse(text, end)
     except ObservationError as error:
         return {x.id: error for x in targets}
-    known = {x.encode() for x in ids} | {x.id.encode() for x in targets}
+    known = {x.encode() for x in shared.ids} | {x.id.encode() for x in targets}
     whose: dict[str | None, list[_Seen]] = {}
     for process in seen:
         whose.setdefault(process.owner(known), []).append(process)
-    answers: dict[str, Reading | ObservationError] = {}
+    answers: Readings = {}
     for target in targets:
         try:
             processes = _first_first(target, whose.get(target.id, []), alike)

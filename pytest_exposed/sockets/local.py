@@ -17,12 +17,9 @@ from pytest_exposed.model import Process as Owner
 from pytest_exposed.sockets.members import Member, Members, ipv6_addresses
 from pytest_exposed.sockets.process import ContainerProcess, GoneProcessError
 from pytest_exposed.sockets.reading import DNS, Reading, Sockets, Target, reason_of, with_shared
-from pytest_exposed.sockets.table import (
-    Socket,
-    lines_of,
-    parse_default_network,
-    parse_endpoints,
-)
+from pytest_exposed.sockets.table import Socket, lines_of
+from pytest_exposed.sockets.tables.route import parse_default_network
+from pytest_exposed.sockets.tables.sctp_eps import parse_endpoints
 
 Read = Callable[[ContainerProcess], Sockets]
 

@@ -28,12 +28,10 @@ from pytest_exposed.sockets.process import (
     pids_of,
 )
 from pytest_exposed.sockets.reading import Target, ambiguous, anew, apart, has_left, left
-from pytest_exposed.sockets.table import (
-    has_one_user,
-    lines_of,
-    parse_ipv4_addresses,
-    parse_ipv6_addresses,
-)
+from pytest_exposed.sockets.table import lines_of
+from pytest_exposed.sockets.tables.fib_trie import parse_ipv4_addresses
+from pytest_exposed.sockets.tables.if_inet6 import parse_ipv6_addresses
+from pytest_exposed.sockets.tables.uid_map import has_one_user
 
 _ADDRESSES_LIMIT = 4 << 20
 

@@ -24,15 +24,9 @@ from pytest_exposed.sockets.process import (
     local_ports,
     namespace_of,
 )
-from pytest_exposed.sockets.reading import Sockets
-from pytest_exposed.sockets.table import (
-    CLOSE,
-    LISTEN,
-    MOST_ROWS,
-    Socket,
-    TableError,
-    address_of,
-)
+from pytest_exposed.sockets.reading import Sockets, Target
+from pytest_exposed.sockets.source import Readings, Shared
+from pytest_exposed.sockets.table import CLOSE, LISTEN, MOST_ROWS, Socket, TableError, address_of
 from pytest_exposed.unpatched import in_kernel_thread, socket_class, system
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
@@ -71,6 +65,17 @@ _SECONDS = 10.0
 
 _Inside = tuple[socket.socket, "Collection[int] | None"]
 """A sock_diag socket of a namespace, and the namespace's range of ports for clients."""
+
+
+name = "netlink"
+needs = "Linux, the engine's kernel and pid namespace, root"
+is_on_engine = False
+
+
+def observe(targets: Sequence[Target], shared: Shared) -> Readings:
+    """Return the sockets of each target, or why its namespace can't be entered."""
+    with reader() as opened:
+        return shared.observe_here(targets, name, opened.sockets, opened.ahead)
 
 
 class InterruptedDumpError(ObservationError):

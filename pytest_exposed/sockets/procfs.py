@@ -5,12 +5,23 @@ It can't tell an IPv6-only socket from a dual-stack one, nor who made a socket.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import ContainerProcess, local_ports, namespace_of
-from pytest_exposed.sockets.reading import Sockets
-from pytest_exposed.sockets.table import READINGS, lines_of, parse_table, steady
+from pytest_exposed.sockets.reading import Sockets, Target
+from pytest_exposed.sockets.source import Readings, Shared
+from pytest_exposed.sockets.table import lines_of
+from pytest_exposed.sockets.tables.tcp_udp import READINGS, parse_table, steady
+
+name = "procfs"
+needs = "Linux, the engine's kernel and pid namespace; any user"
+is_on_engine = False
+
+
+def observe(targets: Sequence[Target], shared: Shared) -> Readings:
+    """Return the sockets of each target, or why they can't be read."""
+    return shared.observe_here(targets, name, sockets)
 
 
 def sockets(process: ContainerProcess) -> Sockets:
@@ -21,18 +32,18 @@ def sockets(process: ContainerProcess) -> Sockets:
     Raises ObservationError where a table can't be read or is none.
     """
     found = []
-    for name in ("tcp", "tcp6", "udp", "udp6"):
+    for table in ("tcp", "tcp6", "udp", "udp6"):
         try:
-            found += parse_table(_lines(process, name), name)
+            found += parse_table(_lines(process, table), table)
         except FileNotFoundError:
-            if not name.endswith("6"):  # a kernel without IPv6 has no tables for it
-                raise ObservationError(f"the process has no net/{name}") from None
+            if not table.endswith("6"):  # a kernel without IPv6 has no tables for it
+                raise ObservationError(f"the process has no net/{table}") from None
         except OSError as error:
-            raise ObservationError(f"net/{name} can't be read: {error.strerror}") from None
+            raise ObservationError(f"net/{table} can't be read: {error.strerror}") from None
     here = process.namespace == namespace_of("/proc/thread-self")
     return found, local_ports() if here else None
 
 
-def _lines(process: ContainerProcess, name: str) -> Iterable[bytes]:
-    readings = (lines_of(process.chunks(f"net/{name}"), name) for _ in range(READINGS))
-    return next(readings) if name.startswith("tcp") else steady(readings, name)
+def _lines(process: ContainerProcess, table: str) -> Iterable[bytes]:
+    readings = (lines_of(process.chunks(f"net/{table}"), table) for _ in range(READINGS))
+    return next(readings) if table.startswith("tcp") else steady(readings, table)

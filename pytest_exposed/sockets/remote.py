@@ -6,16 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from pytest_exposed.sockets.reading import Reading, Target
-from pytest_exposed.sockets.table import (
-    Socket,
-    TableError,
-    parse_default_network,
-    parse_endpoints,
-    parse_ipv4_addresses,
-    parse_ipv6_addresses,
-    parse_table,
-    steady,
-)
+from pytest_exposed.sockets.table import Socket, TableError
+from pytest_exposed.sockets.tables.fib_trie import parse_ipv4_addresses
+from pytest_exposed.sockets.tables.if_inet6 import parse_ipv6_addresses
+from pytest_exposed.sockets.tables.route import parse_default_network
+from pytest_exposed.sockets.tables.sctp_eps import parse_endpoints
+from pytest_exposed.sockets.tables.tcp_udp import parse_table, steady
 
 LIMIT = 64 << 20
 """Bytes of text that are taken: some 400,000 rows of tables."""
@@ -82,7 +78,7 @@ def reading(
     """Return the reading of a target from the lines of its tables; TableError if one is none.
 
     tcp and udp must be among them; tcp6 and udp6 are missing where the kernel has no IPv6, sctp/eps
-    where it has no SCTP. Tables of UDP are there several times over: see table.steady.
+    where it has no SCTP. Tables of UDP are there several times over: see tcp_udp.steady.
     """
     found: list[Socket] = []
     for name in ("tcp", "udp"):

@@ -11,7 +11,8 @@ from contextlib import ExitStack, contextmanager, suppress
 import pytest
 from stage import wait_until
 
-from pytest_exposed.sockets.table import READINGS, TableError, lines_of, parse_table, steady
+from pytest_exposed.sockets.table import TableError, lines_of
+from pytest_exposed.sockets.tables.tcp_udp import READINGS, parse_table, steady
 
 CHURN = """
 import socket

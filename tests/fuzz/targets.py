@@ -50,15 +50,13 @@ from pytest_exposed.sockets.listeners import listeners
 from pytest_exposed.sockets.netlink import _rows, parse_row
 from pytest_exposed.sockets.process import owner_of
 from pytest_exposed.sockets.reading import LOCAL_PORTS, Reading, Target
-from pytest_exposed.sockets.table import (
-    Socket,
-    lines_of,
-    parse_default_network,
-    parse_endpoints,
-    parse_ipv4_addresses,
-    parse_ipv6_addresses,
-    parse_table,
-)
+from pytest_exposed.sockets.source import Shared
+from pytest_exposed.sockets.table import Socket, lines_of
+from pytest_exposed.sockets.tables.fib_trie import parse_ipv4_addresses
+from pytest_exposed.sockets.tables.if_inet6 import parse_ipv6_addresses
+from pytest_exposed.sockets.tables.route import parse_default_network
+from pytest_exposed.sockets.tables.sctp_eps import parse_endpoints
+from pytest_exposed.sockets.tables.tcp_udp import parse_table
 from pytest_exposed.text import printable
 
 _HEADING = (
@@ -243,8 +241,10 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "route": lambda data: parse_default_network(lines_of([b"\n" + data], "route"), "little"),
     "cgroup": lambda data: owner_of(data, {ID.encode()}),
     "netlink": _netlink,
-    "helper": lambda data: _judged(helper.observe(_targets(), [ID], _Remote(data + b"\n@host 1"))),
-    "cat": lambda data: _judged(exec_.observe(_targets()[:1], _Remote(data))),
+    "helper": lambda data: _judged(
+        helper.observe(_targets(), Shared([ID], _Remote(data + b"\n@host 1")))
+    ),
+    "cat": lambda data: _judged(exec_.observe(_targets()[:1], Shared([ID], _Remote(data)))),
     "frames": lambda data: b"".join(output(_Stream(data), time.monotonic() + 60)),
     "listed": _listed,
     "inspected": lambda data: Inspected.from_record(altered(INSPECTED, data)),

@@ -11,6 +11,7 @@ from make import DATA, target
 from pytest_exposed.errors import EngineError, ObservationError
 from pytest_exposed.sockets import exec as exec_
 from pytest_exposed.sockets.reading import Reading
+from pytest_exposed.sockets.source import Shared
 
 IDS = [f"{x:064x}" for x in range(8)]
 
@@ -43,7 +44,7 @@ class FarAway:
 def test_several_at_a_time_in_the_order_that_was_asked_for() -> None:
     engine = FarAway()
     engine.failures = {IDS[1]: ObservationError("there is no cat in the image")}
-    answers = exec_.observe([target(x) for x in IDS], engine)
+    answers = exec_.observe([target(x) for x in IDS], Shared(IDS, engine))
     assert list(answers) == IDS
     assert [k for k, x in answers.items() if not isinstance(x, Reading)] == [IDS[1]]
 
@@ -59,7 +60,7 @@ def test_when_the_engine_is_lost_nothing_more_begins_and_nothing_is_waited_for()
     engine.failures = {IDS[0]: EngineError("nothing answers there")}
     try:
         with pytest.raises(EngineError):
-            exec_.observe([target(x) for x in IDS], engine)
+            exec_.observe([target(x) for x in IDS], Shared(IDS, engine))
         assert not ended.is_set()
         # The thread of the first may have taken the next before the others were called off.
         assert len(engine.asked) <= exec_._AT_ONCE + 1

@@ -15,7 +15,7 @@ from pytest_exposed.sockets.monitor import (
     mounted_namespace,
     parent_in,
 )
-from pytest_exposed.sockets.table import has_one_user
+from pytest_exposed.sockets.tables.uid_map import has_one_user
 
 MOUNT = "1 2 0:4 net:[{inode}] {path} rw shared:3 - nsfs nsfs rw\n"
 

@@ -19,7 +19,8 @@ from make import DATA, IPV4, IPV6, same_address, socket
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets import netlink
 from pytest_exposed.sockets.netlink import InterruptedDumpError, _dump, _rows, parse_row
-from pytest_exposed.sockets.table import Socket, TableError, lines_of, parse_table
+from pytest_exposed.sockets.table import Socket, TableError, lines_of
+from pytest_exposed.sockets.tables.tcp_udp import parse_table
 
 # linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h
 NOOP, ERROR, DONE, OVERRUN, BY_FAMILY = 1, 2, 3, 4, 20

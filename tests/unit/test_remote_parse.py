@@ -14,7 +14,9 @@ from pytest_exposed.sockets import exec as exec_
 from pytest_exposed.sockets import helper
 from pytest_exposed.sockets.reading import Reading, Target
 from pytest_exposed.sockets.remote import MOST_LINES
-from pytest_exposed.sockets.table import READINGS, TableError
+from pytest_exposed.sockets.source import Shared
+from pytest_exposed.sockets.table import TableError
+from pytest_exposed.sockets.tables.tcp_udp import READINGS
 
 HELPER = (DATA / "helper").read_bytes()
 EXEC = (DATA / "exec").read_bytes()
@@ -75,11 +77,11 @@ Readings = dict[str, "Reading | ObservationError"]
 
 
 def by_helper(text: bytes) -> Readings:
-    return helper.observe(TARGETS, [WEB, JOINER, IDLE], Says(text))
+    return helper.observe(TARGETS, Shared([WEB, JOINER, IDLE], Says(text)))
 
 
 def by_exec(text: bytes) -> Readings:
-    return exec_.observe(TARGETS[:1], Says(text))
+    return exec_.observe(TARGETS[:1], Shared([], Says(text)))
 
 
 def sockets(answer: Reading | ObservationError) -> set[str]:
@@ -322,5 +324,5 @@ def test_a_table_of_another_machines_byte_order_is_read_so() -> None:
     class Big(Says):
         byteorder = "big"
 
-    (answer,) = exec_.observe(TARGETS[:1], Big(EXEC)).values()
+    (answer,) = exec_.observe(TARGETS[:1], Shared([], Big(EXEC))).values()
     assert "tcp 1.0.0.127:9000" in sockets(answer)

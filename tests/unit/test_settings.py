@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_exposed.audit.settings import GRACE, Settings
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.rules import RULES
-from pytest_exposed.sockets import SOURCES
+from pytest_exposed.sockets.chain import SOURCES
 
 
 def test_without_options_the_default_engine_is_judged_by_the_default_rules() -> None:

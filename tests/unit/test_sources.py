@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from make import ID, reading, target
 
 from pytest_exposed.errors import EngineError, ObservationError, StrandedError
-from pytest_exposed.sockets import ORDER, Look, Readings
+from pytest_exposed.sockets.chain import BY_NAME, ORDER, SourceChain
 from pytest_exposed.sockets.reading import Reading, Target
+from pytest_exposed.sockets.source import Readings, Source
 
 
 class BlockedError(RuntimeError):
@@ -31,16 +33,16 @@ FAILURES = [
 def look(
     monkeypatch: pytest.MonkeyPatch, failures: dict[str, BaseException], source: str = "auto"
 ) -> Readings:
-    """Look with sources that raise, and others that see."""
+    """Ask sources that raise, and others that see."""
 
-    def asked(_: Look, source: str, targets: Sequence[Target]) -> Readings:
+    def asked(_: SourceChain, source: str, targets: Sequence[Target]) -> Readings:
         if source in failures:
             raise failures[source]
         return {x.id: reading(source=source) for x in targets}
 
-    monkeypatch.setattr(Look, "_asked", asked)
+    monkeypatch.setattr(SourceChain, "_asked", asked)
     remote: object = None
-    return Look(source, [ID], remote).observe(  # type: ignore[arg-type]  # nothing is asked of it
+    return SourceChain(source, [ID], remote).observe(  # type: ignore[arg-type]  # nothing is asked of it
         [target(ID)], runs=lambda _: True
     )
 
@@ -93,3 +95,10 @@ def test_an_engine_that_does_not_tell_a_pid_leaves_the_next_source(
 ) -> None:
     answer = look(monkeypatch, {"netlink": EngineError("refused")})[ID]
     assert isinstance(answer, Reading)
+
+
+@pytest.mark.parametrize("source", BY_NAME.values(), ids=BY_NAME)
+def test_what_a_source_needs_is_documented(source: Source) -> None:
+    rows = (Path(__file__).parents[2] / "docs" / "sources.md").read_text().splitlines()
+    (row,) = (x for x in rows if x.startswith(f"| `{source.name}` |"))
+    assert source.needs in row.replace("`", "")

@@ -17,17 +17,12 @@ from make import ANY, DATA, IPV4, IPV6, socket
 
 from pytest_exposed.model import written
 from pytest_exposed.sockets import table
-from pytest_exposed.sockets.table import (
-    Socket,
-    TableError,
-    lines_of,
-    parse_default_network,
-    parse_endpoints,
-    parse_ipv4_addresses,
-    parse_ipv6_addresses,
-    parse_table,
-    steady,
-)
+from pytest_exposed.sockets.table import Socket, TableError, lines_of
+from pytest_exposed.sockets.tables.fib_trie import parse_ipv4_addresses
+from pytest_exposed.sockets.tables.if_inet6 import parse_ipv6_addresses
+from pytest_exposed.sockets.tables.route import parse_default_network
+from pytest_exposed.sockets.tables.sctp_eps import parse_endpoints
+from pytest_exposed.sockets.tables.tcp_udp import parse_table, steady
 
 HEADINGS = {x: (DATA / x).read_bytes().partition(b"\n")[0] for x in ("tcp", "tcp6", "udp", "udp6")}
 ESTABLISHED, SYN_RECV, TIME_WAIT, CLOSE, LISTEN = 1, 3, 6, 7, 10

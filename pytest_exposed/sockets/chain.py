@@ -1,0 +1,103 @@
+"""The sources in their order, each asked for the containers that those before it did not see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from pytest_exposed.errors import ExposedError, ObservationError
+from pytest_exposed.model import Process
+from pytest_exposed.sockets import exec as exec_
+from pytest_exposed.sockets import helper, netlink, procfs
+from pytest_exposed.sockets.reading import LeftError, Reading, Target, reason_of
+from pytest_exposed.sockets.remote import Remote
+from pytest_exposed.sockets.source import Readings, Shared, Source
+
+_SOURCES: tuple[Source, ...] = (netlink, procfs, helper, exec_)
+"""Best first: what the kernel says, what it shows to all, to a helper, what an image claims."""
+
+BY_NAME = {x.name: x for x in _SOURCES}
+
+ORDER = tuple(BY_NAME)
+
+REMOTE = tuple(x.name for x in _SOURCES if x.is_on_engine)
+"""Those that run something on the engine."""
+
+LOCAL = tuple(x.name for x in _SOURCES if not x.is_on_engine)
+"""Those that see the processes of this kernel, as far as their user may."""
+
+SOURCES = ("auto", *ORDER)
+"""What users choose from."""
+
+
+class SourceChain:
+    """Asks each source in turn for the containers of one observation that are not yet seen."""
+
+    def __init__(self, source: str, ids: Collection[str], remote: Remote) -> None:
+        """Take the source to ask, "auto" for all; ids are all running containers' ids."""
+        self._sources = [x for x in ORDER if source in ("auto", x)]
+        self._shared = Shared(ids, remote)
+
+    def observe(
+        self,
+        targets: Iterable[Target],
+        *,
+        runs: Callable[[Target], bool],
+        elsewhere: Collection[str] = (),
+    ) -> Readings:
+        """Return a reading of each target by the first source that sees it, or why none does.
+
+        runs asks the engine whether a container still runs. elsewhere are the ids of those whose
+        sockets are in a kernel of their own: only exec can tell them.
+        """
+        answers: Readings = {}
+        missing = list(targets)
+        settled: set[str] = set()
+        reasons: dict[str, list[str]] = {x.id: [] for x in missing}
+        for source in self._sources:
+            if source == "helper" and answers:
+                # Others are of this kernel: what could not be seen here has most likely just ended,
+                # and is no reason to start anything.
+                missing = [x for x in missing if runs(x)]
+            asked = []
+            for target in missing:
+                if source == "exec" or target.id not in elsewhere:
+                    asked.append(target)
+                else:
+                    why = "its runtime keeps its sockets in a kernel of its own"
+                    reasons[target.id].append(f"{source}: {why}: only exec can see them")
+            for key, answer in self._ask(source, asked).items() if asked else ():
+                if isinstance(answer, Reading):
+                    answers[key] = answer
+                else:
+                    reasons[key].append(f"{source}: {answer}")
+                    if isinstance(answer, LeftError):
+                        # What exec sees in the namespace that it is in now, nothing outside can.
+                        settled.add(key)
+            missing = [x for x in missing if x.id not in answers and x.id not in settled]
+        for identity, lines in reasons.items():
+            if identity not in answers:
+                answers[identity] = ObservationError("\n".join(lines))
+        return answers
+
+    def _ask(self, source: str, targets: Sequence[Target]) -> Readings:
+        """Return what a source sees; what it raises is why it sees none of the targets."""
+        try:
+            return self._asked(source, targets)
+        except Exception as error:
+            if BY_NAME[source].is_on_engine and isinstance(error, ExposedError):
+                raise  # an engine that is lost, and with it all that could be asked
+            why = reason_of(error)
+            return {x.id: why for x in targets}
+
+    def _asked(self, source: str, targets: Sequence[Target]) -> Readings:
+        return BY_NAME[source].observe(targets, self._shared)
+
+    def owners(self, container: str, inodes: Collection[int]) -> dict[int, tuple[Process, ...]]:
+        """Return the processes of a container that hold each of the sockets, as far as visible."""
+        if self._shared.local is None:
+            return {}
+        try:
+            return self._shared.local.owners(container, inodes)
+        except Exception as error:  # noqa: BLE001  # as of a source
+            reason_of(error)
+            return {}

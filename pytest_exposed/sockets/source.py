@@ -1,0 +1,70 @@
+"""The shape of a source, and what the sources of one observation share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pytest_exposed.errors import ObservationError
+from pytest_exposed.sockets.hidden import NoProcessError, why_no_process
+from pytest_exposed.sockets.local import Local, Read
+from pytest_exposed.sockets.process import ContainerProcess
+from pytest_exposed.sockets.reading import Reading, Target
+from pytest_exposed.sockets.remote import Remote
+
+Readings = dict[str, Reading | ObservationError]
+"""The sockets of each container by its id, or why they could not be seen."""
+
+
+class Source(Protocol):
+    """A way to see sockets. Each is a module: its place among the others is in chain.py."""
+
+    @property
+    def name(self) -> str:
+        """What users call it, and what a snapshot says saw it."""
+
+    @property
+    def needs(self) -> str:
+        """What has to be there for it to see anything, in words."""
+
+    @property
+    def is_on_engine(self) -> bool:
+        """Whether it runs something on the engine; else it asks this kernel."""
+
+    def observe(self, targets: Sequence[Target], shared: Shared) -> Readings:
+        """Return the sockets of each target, or why it doesn't see them."""
+
+
+@dataclass(slots=True)
+class Shared:
+    """What the sources of one observation share."""
+
+    ids: Collection[str]
+    """All running containers' ids: a process whose cgroup names two of them is nobody's."""
+    engine: Remote
+    _local: Local | None = field(default=None, init=False)
+
+    def observe_here(
+        self,
+        targets: Sequence[Target],
+        source: str,
+        read: Read,
+        ahead: Callable[[Iterable[ContainerProcess]], None] = lambda _: None,
+    ) -> Readings:
+        """Return what read sees of the targets' processes, which have to be of this kernel."""
+        try:
+            self._local = self._local or Local(self.ids)
+        except OSError as error:
+            why = ObservationError(
+                f"there is no /proc here ({error.strerror}): it needs Linux, on the engine's host"
+            )
+            return dict.fromkeys((x.id for x in targets), why)
+        answers = self._local.observe(targets, source, read, ahead)
+        hidden = [k for k, x in answers.items() if isinstance(x, NoProcessError)]
+        return answers | dict.fromkeys(hidden, why_no_process(self.engine)) if hidden else answers
+
+    @property
+    def local(self) -> Local | None:
+        """The processes of this kernel; None where no source has looked at them."""
+        return self._local

@@ -6,8 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from pytest_exposed.errors import ExposedError, ObservationError
 from pytest_exposed.model import Process
-from pytest_exposed.sockets import exec as exec_
-from pytest_exposed.sockets import helper, netlink, procfs
+from pytest_exposed.sockets import netlink, procfs
 from pytest_exposed.sockets.hidden import NoProcessError, why_no_process
 from pytest_exposed.sockets.local import Local
 from pytest_exposed.sockets.reading import LeftError, Reading, Target, reason_of
@@ -91,8 +90,12 @@ class Look:
 
     def _asked(self, source: str, targets: Sequence[Target]) -> Readings:
         if source == "helper":
+            from pytest_exposed.sockets import helper  # noqa: PLC0415  # for few
+
             return helper.observe(targets, self._ids, self._remote)
         if source == "exec":
+            from pytest_exposed.sockets import exec as exec_  # noqa: PLC0415  # for few
+
             return exec_.observe(targets, self._remote)
         try:
             if self._local is None:

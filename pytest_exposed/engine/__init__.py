@@ -1,4 +1,4 @@
-"""One docker engine, read-only: the only place that knows the docker SDK."""
+"""One docker engine, read-only: the only place that knows its HTTP API."""
 
 from pytest_exposed.engine.engine import Engine
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_exposed.engine.transport.wire import AnswerError
 from pytest_exposed.errors import ConfigurationError
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     import ssl
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
+class Tls(NamedTuple):
     """How an engine is spoken to by TLS: paths of files, each empty where there is none."""
 
     ca: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_exposed.engine import inventory, nodes
 from pytest_exposed.engine.hosts import Given, Member, resolve, without_user
 from pytest_exposed.errors import ConfigurationError
 
@@ -21,9 +20,13 @@ def expand(
     found: list[Given] = []
     lines: list[str] = []
     for host in hosts:
-        if isinstance(host, str) and host.startswith(inventory.SCHEME):
+        if isinstance(host, str) and host.startswith("ansible://"):
+            from pytest_exposed.engine import inventory  # noqa: PLC0415  # slow to import
+
             found += inventory.members(host, ansible_inventory)
-        elif isinstance(host, str) and host.startswith(nodes.SCHEME):
+        elif isinstance(host, str) and host.startswith("swarm://"):
+            from pytest_exposed.engine import nodes  # noqa: PLC0415  # slow to import
+
             ready, absent = nodes.members(host)
             found += ready
             lines += absent

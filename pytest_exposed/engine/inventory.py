@@ -111,7 +111,7 @@ def _member(name: str, variables: Mapping[str, Any]) -> Member:
             "host (unix://…, tcp://…): an address or a context of this machine is the variable "
             "exposed_docker_host"
         )
-    if docker_host and (trouble := resolve(Member(name, docker_host)).trouble):
+    if docker_host and (trouble := resolve(Member(name, docker_host), {}).trouble):
         raise ConfigurationError(f"{printable(name)}: {trouble}")
     return settings.by_ssh(docker_host)
 

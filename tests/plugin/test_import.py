@@ -56,9 +56,14 @@ def test_no_slow_import_in_an_unrelated_suite(settings: str, pytester: pytest.Py
 
 
 def test_what_would_be_seen(pytester: pytest.Pytester) -> None:
-    """The names above are those that a run which uses the plugin imports."""
+    """The names above are those that a run would be seen to import."""
     pytester.makepyfile("def test_x(): from pytest_exposed import Engine; import docker")
     assert {"docker", "requests", "urllib3"} <= imported(pytester)
+
+
+def test_to_use_it_imports_none_of_them(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_x(): from pytest_exposed import Engine")
+    assert not {x for x in imported(pytester) if x.partition(".")[0] in SLOW}
 
 
 def test_no_module_of_ours_has_its_asserts_rewritten(pytester: pytest.Pytester) -> None:

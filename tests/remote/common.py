@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from demo.images import busybox
 from stage import wait_until
 from workload import listener
@@ -98,6 +101,33 @@ def refusing_port() -> Iterator[int]:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
+
+
+WRITES_ITS_MODULES = """
+import json, pytest, sys
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure():
+    with open("modules.json", "w") as file:
+        json.dump(sorted(sys.modules), file)
+"""
+
+
+def modules_of_an_audit(folder: Path, *arguments: str) -> set[str]:
+    """Return what a whole audit imports that has no other plugin, and judges something."""
+    (folder / "conftest.py").write_text(WRITES_ITS_MODULES)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "exposed", "--exposed", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == pytest.ExitCode.OK, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+    return set(json.loads((folder / "modules.json").read_bytes()))
 
 
 def pytest_process(folder: Path, *arguments: str) -> subprocess.Popen[str]:

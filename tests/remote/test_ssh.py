@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from demo.packages import PATH, NotInstalled, install, which
-from remote.common import listener_with_cat, refusing_port
+from remote.common import listener_with_cat, modules_of_an_audit, refusing_port
 from stage import wait_until
 
 from pytest_exposed import Engine, EngineError
@@ -203,6 +203,13 @@ class TestItWorks:
         result.assert_outcomes(passed=1)
         result.stdout.fnmatch_lines([f"exposed: {server.shown}, 1 running container that *"])
         assert not [x for x in result.errlines if x]
+
+    def test_without_a_library(self, server: Server, stage: Stage, tmp_path: Path) -> None:
+        stage.run("tcp:0.0.0.0:80", exposes=("80",))
+        found = modules_of_an_audit(
+            tmp_path, "--docker-host", server.url, "--exposed-filter", stage.filter
+        )
+        assert not found & {"docker", "requests", "urllib3", "paramiko"}
 
 
 class TestItDoesNot:

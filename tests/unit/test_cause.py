@@ -10,8 +10,7 @@ import pytest
 
 from pytest_exposed.engine.hosts import resolve
 from pytest_exposed.engine.transport.cause import cause
-from pytest_exposed.engine.transport.ssh import SshError
-from pytest_exposed.engine.transport.wire import AnswerError
+from pytest_exposed.engine.transport.wire import AnswerError, SshError
 
 FILES = "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
 

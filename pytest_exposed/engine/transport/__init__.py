@@ -1,1 +1,1 @@
-"""The docker SDK's connections to an engine, bounded in time and size; failures in plain words."""
+"""A client of an engine's HTTP API, bounded in time and size; failures in plain words."""

@@ -7,8 +7,7 @@ import socket
 from http.client import HTTPException, RemoteDisconnected
 from typing import TYPE_CHECKING
 
-from pytest_exposed.engine.transport.ssh import SshError
-from pytest_exposed.engine.transport.wire import AnswerError
+from pytest_exposed.engine.transport.wire import AnswerError, SshError
 from pytest_exposed.text import printable
 
 if TYPE_CHECKING:

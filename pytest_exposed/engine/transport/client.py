@@ -8,10 +8,9 @@ import weakref
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPConnection, HTTPResponse, IncompleteRead
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from pytest_exposed.engine.transport.dial import Dial, Route
@@ -45,8 +44,7 @@ class StatusError(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """An answer that came whole and in time."""
 
     headers: Message

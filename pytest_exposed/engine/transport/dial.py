@@ -11,8 +11,6 @@ from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pytest_exposed.engine.transport.proxies import Proxy, proxy_for
-from pytest_exposed.engine.transport.ssh import SshWire
 from pytest_exposed.engine.transport.wire import AnswerError, Wire
 from pytest_exposed.unpatched import monotonic, socket_class
 
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     import ssl
 
     from pytest_exposed.engine.hosts import Host
+    from pytest_exposed.engine.transport.proxies import Proxy
 
 Dial = Callable[[float], Wire]
 """Returns a new connection; the argument is how many seconds that may take."""
@@ -43,6 +42,8 @@ class Route:
         """What a proxy asks for."""
         scheme, _, rest = host.url.partition("://")
         if host.ssh:
+            from pytest_exposed.engine.transport.ssh import SshWire  # noqa: PLC0415  # for few
+
             self.dial: Dial = lambda _: SshWire(_ssh_command(host, timeout))
         elif scheme in ("unix", "http+unix"):
             self.dial = partial(_unix, rest)
@@ -54,6 +55,8 @@ class Route:
         self.direct = self.dial
 
     def _by_network(self, host: Host) -> None:
+        from pytest_exposed.engine.transport.proxies import proxy_for  # noqa: PLC0415  # for few
+
         parts = urlsplit(host.url)
         name, port = parts.hostname or "localhost", parts.port or 2375
         self.name = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"

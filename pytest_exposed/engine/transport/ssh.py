@@ -16,15 +16,11 @@ from tempfile import TemporaryFile
 from typing import Any
 from weakref import finalize
 
-from pytest_exposed.engine.transport.wire import Wire
+from pytest_exposed.engine.transport.wire import SshError, Wire
 from pytest_exposed.text import printable
 
 _END = 5.0
 """Seconds in which ssh ends once its connection has."""
-
-
-class SshError(ConnectionError):
-    """The ssh program, which brought no answer: why."""
 
 
 class SshWire(Wire):

@@ -23,6 +23,10 @@ class AnswerError(Exception):
     """An answer that is not accepted; the text says why."""
 
 
+class SshError(ConnectionError):
+    """The ssh program, which brought no answer: why."""
+
+
 class Wire:
     """What http.client uses as its socket: an engine's connection, until the deadline of a call."""
 

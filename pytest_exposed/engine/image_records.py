@@ -24,6 +24,8 @@ _INDEXES = (
 )
 """Media types of what names an image for each of several platforms."""
 
+_BUILT_BY_PODMAN = "io.buildah.version"
+"""The label of what podman and buildah build, here or elsewhere."""
 _MOST_NAMES = 3
 """Names of an image that are told: it can have any number."""
 
@@ -38,10 +40,28 @@ def image_from_record(record: JsonObject, name: str) -> Image:
         documented=documented,
         invalid=invalid,
         labels=as_labels(config.get("Labels")),
-        digests=tuple(as_texts(record.get("RepoDigests"))),
+        digests=_digests(record),
         entrypoint=as_words(config.get("Entrypoint")),
         command=as_words(config.get("Cmd")),
     )
+
+
+def _digests(record: JsonObject) -> tuple[str, ...]:
+    """Return what registries call an image; nothing where it may have been built here.
+
+    In containerd's image store each image has its own id for a digest behind all its names, and in
+    podman's a digest from its build on, which says nothing. Podman labels what it builds. Where an
+    image of containerd's store came from is in its Identity, since API 1.53: Pull has the
+    repositories that it was pulled from or pushed to, Build that it was built here.
+    """
+    digests = tuple(as_texts(record.get("RepoDigests")))
+    own = as_text(record.get("Id"))
+    if _BUILT_BY_PODMAN in as_labels(as_dict(record.get("Config")).get("Labels")):
+        return ()
+    if "Descriptor" not in record and not any(x.partition("@")[2] == own for x in digests):
+        return digests
+    identity = as_dict(record.get("Identity"))
+    return digests if identity.get("Pull") and not identity.get("Build") else ()
 
 
 def tags(record: JsonObject) -> list[str]:
@@ -52,9 +72,11 @@ def tags(record: JsonObject) -> list[str]:
 def layers(image: Image, history: Sequence[JsonObject]) -> Image:
     """Return the image with its layers' commands, and the images that these are the tops of."""
     parents = {}
+    # Podman gives the names of an image to all its layers.
+    own = {tag for layer in history[:1] for tag in as_texts(layer.get("Tags"))}
     for place, layer in enumerate(history):
-        tags = as_texts(layer.get("Tags"))
-        if place and tags:
+        tags = [x for x in as_texts(layer.get("Tags")) if x not in own]
+        if tags:
             # Nothing tells which of an image's names its Dockerfile had.
             parents[place] = " or ".join(sorted(tags)[:_MOST_NAMES])
     commands = tuple(as_text(x.get("CreatedBy")) for x in history)

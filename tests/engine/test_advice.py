@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from remote.registry import registry
 from stage import wait_until
 
-from pytest_exposed import Engine
+from pytest_exposed import Engine, container_listens_on
 from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.rules.waivers import Waiver
 
@@ -41,6 +42,32 @@ def test_a_registrys_image_gets_a_waiver_to_paste(engine_url: str, stage: Stage)
             assert only(look, container.name).waived == "reason"
     finally:
         container.sdk.remove(force=True)
+        stage.client.images.remove(image)
+
+
+def test_advice_on_a_registrys_image_is_a_warning(
+    engine_url: str, images: Images, stage: Stage
+) -> None:
+    """One that is built on it is one's own, and can be mended."""
+    with registry(exposes=("80/tcp", "81/tcp")) as found:
+        image = f"{found.address}/shop/silent:1"
+        stage.client.images.pull(image)
+    own = images.build(parent=image, instructions=(OWN,))
+    made = []
+    try:
+        with Engine(engine_url) as look:
+            for name, what, fails in (("pulled", image, False), ("own", own, True)):
+                words = ("/bin/busybox", "nc", "-l", "-p", "80")
+                container = stage.create(*words, image=what, name=name)
+                made.append(container)
+                container.sdk.start()
+                listens = partial(container_listens_on, look, container.name, 80)
+                wait_until(listens, "it listens")
+                finding = only(look, container.name)
+                assert (str(finding), finding.fails) == ("silent 81/tcp", fails)
+    finally:
+        for container in made:
+            container.sdk.remove(force=True)
         stage.client.images.remove(image)
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -34,7 +34,7 @@ class Registry:
 
 
 @contextmanager
-def registry(*, broken: bool = False) -> Iterator[Registry]:
+def registry(*, broken: bool = False, exposes: Iterable[str] = ()) -> Iterator[Registry]:
     """Run a registry whose image is busybox; a broken one gives other bytes for its layer."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
@@ -54,7 +54,7 @@ def registry(*, broken: bool = False) -> Iterator[Registry]:
         {
             "architecture": "amd64",
             "os": "linux",
-            "config": {},
+            "config": {"ExposedPorts": {x: {} for x in exposes}},
             "rootfs": {"type": "layers", "diff_ids": [_digest(layer.getvalue())]},
         }
     ).encode()

@@ -510,6 +510,36 @@ def test_layers_and_the_images_they_are_the_tops_of() -> None:
     assert image.parents == {2: "base:1 or base:2"}
 
 
+DIGESTS = ["docker.io/library/webapp@sha256:" + "2" * 64]
+OF_ID = ["webapp@sha256:" + "1" * 64]
+
+
+@pytest.mark.parametrize(
+    ("record", "is_pulled"),
+    [
+        ({}, False),
+        ({"RepoDigests": None}, False),
+        ({"RepoDigests": DIGESTS}, True),
+        # containerd's store: each image has its id for a digest, and Identity tells, or nothing.
+        ({"RepoDigests": OF_ID}, False),
+        ({"RepoDigests": DIGESTS, "Descriptor": {}}, False),
+        ({"RepoDigests": OF_ID, "Identity": {"Pull": [{"Repository": "x"}]}}, True),
+        ({"RepoDigests": OF_ID, "Identity": {"Build": [{"Ref": "x"}]}}, False),
+        # Pushed, after it was built here.
+        ({"RepoDigests": OF_ID, "Identity": {"Pull": [{}], "Build": [{}]}}, False),
+        ({"RepoDigests": OF_ID, "Identity": "x"}, False),
+        ({"RepoDigests": DIGESTS, "Config": {"Labels": {"io.buildah.version": "1.39"}}}, False),
+    ],
+)
+def test_which_image_a_registry_gave(record: dict[str, Any], is_pulled: bool) -> None:
+    assert image_from_record({**IMAGE, **record}, "webapp:1").is_from_registry is is_pulled
+
+
+def test_the_names_of_an_image_are_no_image_below() -> None:
+    history = [{**x, "Tags": ["webapp:1"]} for x in HISTORY]
+    assert layers(image_from_record(IMAGE, "webapp:1"), history).parents == {}
+
+
 @given(st.lists(spoilt(HISTORY[0] | {"Id": "x"}), max_size=4))
 def test_any_history_is_read(history: list[dict[str, Any]]) -> None:
     image = layers(Image("", "", Ports()), history)

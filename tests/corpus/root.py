@@ -96,7 +96,9 @@ def _install_node(root: Path, packages: Iterable[str]) -> None:
     """Install packages of npm, which Debian's root has not, and the machine's own node."""
     folder = root / "opt/node"
     folder.mkdir(exist_ok=True)
-    _write(folder / "package.json", '{"name": "corpus", "private": true}\n', 0o644)
+    # One of them asks for node-fetch by a tag, which not every mirror has.
+    overrides = '{"name": "corpus", "private": true, "overrides": {"node-fetch": "2.7.0"}}'
+    _write(folder / "package.json", f"{overrides}\n", 0o644)
     _run("npm", "install", "--no-fund", "--no-audit", *packages, folder=folder)
     found = _run("node", "-p", "process.execPath", capture=True).strip()
     node = root / "usr/local/bin/node"

@@ -125,7 +125,7 @@ def stale_lines(audit: Audit, outcome: Outcome) -> list[str]:
         [
             (names_of(x["name"], x["service"], x.get("pod")), y["rule"], port)
             for x in judged.containers
-            for y in x["findings"]
+            for y in x["findings"] or ()
             for port in ports_of(y) or (None,)
         ],
         [names_of(x["name"], x["service"], x.get("pod")) for x in judged.containers],

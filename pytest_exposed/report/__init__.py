@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_exposed.errors import ConfigurationError
-from pytest_exposed.report.record import Record
+from pytest_exposed.report.record import HostRecord
 
 ENDINGS = (".html", ".json", ".md", ".sarif")
 
@@ -23,7 +23,7 @@ def check(name: str) -> Path:
     return path
 
 
-def write(path: Path, hosts: Sequence[Record]) -> None:
+def write(path: Path, hosts: Sequence[HostRecord]) -> None:
     """Write a report in the form that its ending names; raises OSError."""
     from pytest_exposed.report import html, json, markdown, sarif  # noqa: PLC0415  # rarely used
 

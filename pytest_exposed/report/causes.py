@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pytest_exposed.model import Finding
 from pytest_exposed.model.ports import Port
-from pytest_exposed.report.record import Record, ports_of
+from pytest_exposed.report.record import ContainerRecord, ports_of
 from pytest_exposed.rules.rule import LAYER
 from pytest_exposed.text import plural
 
@@ -81,7 +81,7 @@ def neighbours(findings: Iterable[Finding]) -> list[Cause]:
     return sorted(found, key=lambda x: place[x.first.rule, x.first.port])
 
 
-def findings_of(container: Record) -> list[Finding]:
+def findings_of(container: ContainerRecord) -> list[Finding]:
     """Return the findings in a container's record."""
     return [
         Finding(

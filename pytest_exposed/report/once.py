@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_exposed.report.record import Record
+from pytest_exposed.report.record import ContainerRecord, FindingRecord, HostRecord
 from pytest_exposed.text import plural
 
 
@@ -13,9 +13,9 @@ from pytest_exposed.text import plural
 class Alike:
     """A container, or tasks of a Swarm service in which just the same is wrong."""
 
-    host: Record
+    host: HostRecord
     """The host of the first."""
-    container: Record
+    container: ContainerRecord
     """The record of the first."""
     tasks: int = 1
 
@@ -32,7 +32,7 @@ class Alike:
         return f"service {self.name} ({plural(self.tasks, 'task')})"
 
 
-def alike(hosts: Sequence[Record]) -> list[Alike]:
+def alike(hosts: Sequence[HostRecord]) -> list[Alike]:
     """Return the containers of hosts that were judged, in order; tasks that are alike as one."""
     found: list[Alike] = []
     tasks: dict[tuple[object, ...], Alike] = {}
@@ -49,7 +49,7 @@ def alike(hosts: Sequence[Record]) -> list[Alike]:
     return found
 
 
-def findings(hosts: Sequence[Record]) -> Iterator[Record]:
+def findings(hosts: Sequence[HostRecord]) -> Iterator[FindingRecord]:
     """Yield the findings of all containers, those of a service once, whichever task has them."""
     told = set()
     for host in hosts:
@@ -61,5 +61,5 @@ def findings(hosts: Sequence[Record]) -> Iterator[Record]:
                 told.add(key)
 
 
-def _key(finding: Record) -> tuple[object, ...]:
+def _key(finding: FindingRecord) -> tuple[object, ...]:
     return finding["rule"], finding["port"], finding["waived"], finding.get("warning", False)

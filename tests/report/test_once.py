@@ -13,7 +13,7 @@ from pytest_exposed.report.summary import summary
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_exposed.report.record import Record
+    from report.document import Record
 
 
 def record(name: str, *rules: str, service: str | None = None, swarm: str | None = None) -> Record:

@@ -19,7 +19,7 @@ from pytest_exposed.observation.scene import Scene
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.sockets.chain import SourceChain
-from pytest_exposed.sockets.reading import Reading
+from pytest_exposed.sockets.reading import SocketSnapshot
 from pytest_exposed.unpatched import monotonic
 
 
@@ -84,7 +84,9 @@ def judge(
 ) -> dict[str, Observed]:
     """Attribute and judge: return what observe does, by what was seen."""
     containers = scene.containers.values()
-    queries.images.learn(x for x in containers if isinstance(scene.readings.get(x.id), Reading))
+    queries.images.learn(
+        x for x in containers if isinstance(scene.readings.get(x.id), SocketSnapshot)
+    )
     publications = Publications(queries, scene)
     attribution = Attribution(queries, scene, publications, acceptance)
     judgement = Judgement(

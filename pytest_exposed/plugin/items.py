@@ -12,12 +12,12 @@ import pytest
 
 from pytest_exposed.audit import Audit
 from pytest_exposed.audit.host import HostAudit
-from pytest_exposed.audit.outcome import FoundRecord, ItemRecord
+from pytest_exposed.audit.results import FoundRecord, ItemRecord
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, ExposedError, GoneError, ObservationError
 from pytest_exposed.model import Container
 from pytest_exposed.observation.judge import BY_PORTS
-from pytest_exposed.report import causes, record
+from pytest_exposed.report import finding_groups, record
 from pytest_exposed.report.text import failure_text, table, warnings_text
 from pytest_exposed.rules.baseline import key
 from pytest_exposed.rules.judge import brief
@@ -244,7 +244,7 @@ class ContainerItem(AuditItem):
     def judge(self, container: Container) -> None:
         """Raise what is wrong with a container that was seen."""
         found = container.findings
-        warnings = causes.neighbours(x for x in found if x.warns)
+        warnings = finding_groups.neighbours(x for x in found if x.warns)
         self.user_properties += [
             ("exposed_warning", printable(f"{x.first.rule} {x.span}: {x.message}"))
             for x in warnings

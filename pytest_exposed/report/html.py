@@ -17,7 +17,7 @@ from string import Template
 
 from pytest_exposed import __version__
 from pytest_exposed.model.ports import Port, Ports
-from pytest_exposed.report.causes import Cause, causes, findings_of
+from pytest_exposed.report.finding_groups import FindingGroup, finding_groups, findings_of
 from pytest_exposed.report.portmap import (
     HEADINGS,
     UNKNOWN,
@@ -123,7 +123,7 @@ def _table(containers: Sequence[ContainerRecord]) -> Iterator[str]:
     yield "".join(map(_heading, columns)) + "<td></td></tr></thead><tbody>"
     for container, cells in zip(containers, rows, strict=True):
         # What differs stands before what is a warning, and that before what is waived.
-        found = sorted(causes(findings_of(container)), key=lambda x: _KINDS.index(_kind(x)))
+        found = sorted(finding_groups(findings_of(container)), key=lambda x: _KINDS.index(_kind(x)))
         yield _row(container, cells, columns, found)
         yield f'<tr class="more"><td colspan="{len(columns) + 2}">'
         yield from _details(container, cells, found)
@@ -141,7 +141,7 @@ def _row(
     container: ContainerRecord,
     cells: Mapping[Port, Cell],
     columns: Sequence[Column],
-    causes: Sequence[Cause],
+    causes: Sequence[FindingGroup],
 ) -> str:
     verdicts = _verdicts(container)
     found = [container["name"], container["image"]]
@@ -162,7 +162,7 @@ def _row(
     )
 
 
-def _told(container: ContainerRecord, causes: Sequence[Cause]) -> Iterator[str]:
+def _told(container: ContainerRecord, causes: Sequence[FindingGroup]) -> Iterator[str]:
     """Yield in words what the marks of a row's cells say."""
     if container["error"] is not None:
         yield f'<em class="unseen">? {_WORDS["unseen"]}</em>'
@@ -214,7 +214,7 @@ def _cell(column: Column, cells: Sequence[Cell], ports: Sequence[Port]) -> str:
 
 
 def _details(
-    container: ContainerRecord, cells: Mapping[Port, Cell], causes: Sequence[Cause]
+    container: ContainerRecord, cells: Mapping[Port, Cell], causes: Sequence[FindingGroup]
 ) -> Iterator[str]:
     """Yield all that is known of a container."""
     source = container["source"]
@@ -256,7 +256,7 @@ def _more(lines: int) -> str:
     return f"<p>… and {lines - _MOST_LINES} more.</p>" if lines > _MOST_LINES else ""
 
 
-def _finding(cause: Cause) -> str:
+def _finding(cause: FindingGroup) -> str:
     """Return a finding, or several that are one but for their ports.
 
     Those of neighbouring ports are told of all, others of the first.
@@ -278,12 +278,12 @@ def _finding(cause: Cause) -> str:
     )
 
 
-def _kind(cause: Cause) -> str:
+def _kind(cause: FindingGroup) -> str:
     if cause.first.fails:
         return "differs"
     return "warning" if cause.first.waived is None else "waived"
 
 
-def _ports(cause: Cause) -> str:
+def _ports(cause: FindingGroup) -> str:
     spans = Ports(cause.ports).ranges()
     return ", ".join(spans[:20]) + (f" and {len(spans) - 20} more" if len(spans) > 20 else "")

@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pytest_exposed import __version__
-from pytest_exposed.report.causes import Cause, findings_of, neighbours
-from pytest_exposed.report.once import Alike, alike
+from pytest_exposed.report.finding_groups import FindingGroup, findings_of, neighbours
 from pytest_exposed.report.record import ContainerRecord, HostRecord
+from pytest_exposed.report.service_groups import ServiceGroup, service_groups
 from pytest_exposed.rules import RULES
 from pytest_exposed.text import printable
 
@@ -65,7 +65,7 @@ def _results(hosts: Sequence[HostRecord]) -> Iterator[dict[str, object]]:
     """
     names = list(RULES)
     times: dict[str, int] = {}
-    for one in alike(hosts):
+    for one in service_groups(hosts):
         for cause in neighbours(findings_of(one.container)):
             rule, waived = cause.first.rule, cause.first.waived
             span = cause.span if cause.ports else ""
@@ -88,7 +88,7 @@ def _results(hosts: Sequence[HostRecord]) -> Iterator[dict[str, object]]:
             yield result
 
 
-def _process(container: ContainerRecord, cause: Cause) -> str:
+def _process(container: ContainerRecord, cause: FindingGroup) -> str:
     """Return the name of the process that listens on a finding's port; empty where unknown."""
     port = str(cause.first.port)
     found = (x["process"] for x in container["listeners"] or () if x["port"] == port)
@@ -107,7 +107,7 @@ def _text(text: str) -> str:
     return printable("; ".join(text.splitlines()), _LONG)
 
 
-def _location(one: Alike) -> dict[str, object]:
+def _location(one: ServiceGroup) -> dict[str, object]:
     """Return where a finding is: code scanning insists on a file, so the image stands for one."""
     return {
         "physicalLocation": {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from pytest_exposed.report.once import findings
 from pytest_exposed.report.record import NOT_RUN, HostRecord, fails, warns
+from pytest_exposed.report.service_groups import findings
 from pytest_exposed.text import plural
 
 

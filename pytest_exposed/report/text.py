@@ -1,15 +1,17 @@
-"""What a person reads in the terminal: findings with what to do, and the table of ports."""
+"""What a person reads in the terminal: findings, the table of ports, the rules, differences."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
-from pytest_exposed.errors import ObservationError
+from pytest_exposed.errors import ObservationError, PortError
 from pytest_exposed.model import Container, Finding, Listener, Publication, endpoint
 from pytest_exposed.model.ports import Port, Ports
-from pytest_exposed.report.causes import neighbours
+from pytest_exposed.report.finding_groups import neighbours
+from pytest_exposed.rules import RULES
 from pytest_exposed.rules.on_demand import on_demand
 from pytest_exposed.text import plural, printable
 
@@ -191,3 +193,35 @@ def _by_port(values: Iterable[Listener] | Iterable[Publication]) -> dict[Port, l
     for value in values:
         found.setdefault(value.port, []).append(value)
     return found
+
+
+def reference() -> str:
+    """Return the rules with their groups, why they matter and what to do."""
+    blocks = []
+    for rule in RULES.values():
+        text = fill(rule.help, 88, initial_indent="    ", subsequent_indent="    ")
+        blocks.append(
+            f"{rule.name}  ({', '.join(rule.groups) or 'all'})\n    {rule.summary}\n{text}"
+        )
+    return "\n\n".join(blocks)
+
+
+def explain_difference(op: str, left: object, right: object) -> list[str] | None:
+    """Return why `left op right` does not hold, None where that is no matter of ports."""
+    try:
+        if op in ("in", "not in") and isinstance(right, Ports):
+            asked = Ports.parse(left)  # type: ignore[arg-type]  # it has been asked already
+            first = f"{asked} {op} {right!r}"
+            missing = asked - right
+            return [first, f"not among them: {missing}" if missing else "all of it is among them"]
+        one, other = Ports.parse(left), Ports.parse(right)  # type: ignore[arg-type]  # as compared
+    except PortError:
+        return None
+    lines = [f"{one!r} {op} {other!r}"]
+    if one - other:
+        lines.append(f"only left:  {one - other}")
+    if other - one:
+        lines.append(f"only right: {other - one}")
+    if one == other:
+        lines.append("both are the same")
+    return lines

@@ -53,7 +53,7 @@ def _fails(container: ContainerRecord) -> bool:
 
 
 @dataclass(slots=True)
-class HostOutcome:
+class HostResults:
     """What was found on one host."""
 
     host: str
@@ -84,10 +84,10 @@ class HostOutcome:
 
 
 @dataclass(slots=True)
-class Outcome:
+class Results:
     """What was found on all hosts of a run."""
 
-    hosts: dict[str, HostOutcome]
+    hosts: dict[str, HostResults]
     """By the host's label."""
     keys: dict[str, str] = field(default_factory=dict)
     """What the containers are called in a baseline, by their ids."""

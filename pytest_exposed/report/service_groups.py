@@ -10,7 +10,7 @@ from pytest_exposed.text import plural
 
 
 @dataclass(slots=True)
-class Alike:
+class ServiceGroup:
     """A container, or tasks of a Swarm service in which just the same is wrong."""
 
     host: HostRecord
@@ -32,10 +32,10 @@ class Alike:
         return f"service {self.name} ({plural(self.tasks, 'task')})"
 
 
-def alike(hosts: Sequence[HostRecord]) -> list[Alike]:
+def service_groups(hosts: Sequence[HostRecord]) -> list[ServiceGroup]:
     """Return the containers of hosts that were judged, in order; tasks that are alike as one."""
-    found: list[Alike] = []
-    tasks: dict[tuple[object, ...], Alike] = {}
+    found: list[ServiceGroup] = []
+    tasks: dict[tuple[object, ...], ServiceGroup] = {}
     for host in hosts:
         for container in host["containers"]:
             # A service's id is the same on all nodes of its swarm, and on no other.
@@ -44,8 +44,8 @@ def alike(hosts: Sequence[HostRecord]) -> list[Alike]:
                 if key in tasks:
                     tasks[key].tasks += 1
                     continue
-                tasks[key] = Alike(host, container)
-            found.append(tasks[key] if service else Alike(host, container))
+                tasks[key] = ServiceGroup(host, container)
+            found.append(tasks[key] if service else ServiceGroup(host, container))
     return found
 
 

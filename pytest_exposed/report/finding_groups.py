@@ -14,7 +14,7 @@ from pytest_exposed.text import plural
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class FindingGroup:
     """A finding, and the ports of all that are it but for the port's number."""
 
     first: Finding
@@ -48,7 +48,7 @@ class Cause:
         return _with(self._numbers, self.ports[0], text) if several else text
 
 
-def causes(findings: Iterable[Finding]) -> list[Cause]:
+def finding_groups(findings: Iterable[Finding]) -> list[FindingGroup]:
     """Return the findings in order, those that are one but for their ports together."""
     found: dict[tuple[object, ...], list[Finding]] = {}
     for finding in findings:
@@ -58,15 +58,15 @@ def causes(findings: Iterable[Finding]) -> list[Cause]:
             texts = (port.protocol, *(_with("\0", port, x) for x in texts))
         alike = finding.rule, finding.waived, finding.warning
         found.setdefault((*alike, *texts), []).append(finding)
-    return [Cause(x[0], tuple(port for y in x for port in y.ports)) for x in found.values()]
+    return [FindingGroup(x[0], tuple(port for y in x for port in y.ports)) for x in found.values()]
 
 
-def neighbours(findings: Iterable[Finding]) -> list[Cause]:
+def neighbours(findings: Iterable[Finding]) -> list[FindingGroup]:
     """Return the findings by port, those of neighbouring ports that are alike together."""
     by_place = list(findings)
     place = {(x.rule, x.port): number for number, x in enumerate(by_place)}
-    found: list[Cause] = []
-    for cause in causes(by_place):
+    found: list[FindingGroup] = []
+    for cause in finding_groups(by_place):
         if cause.first.more_ports:
             found.append(cause)
             continue
@@ -77,7 +77,9 @@ def neighbours(findings: Iterable[Finding]) -> list[Cause]:
             else:
                 runs.append([port])
         firsts = (by_place[place[cause.first.rule, run[0]]] for run in runs)
-        found += [Cause(x, tuple(run)) for x, run in zip(firsts, runs, strict=True)] or [cause]
+        found += [FindingGroup(x, tuple(run)) for x, run in zip(firsts, runs, strict=True)] or [
+            cause
+        ]
     return sorted(found, key=lambda x: place[x.first.rule, x.first.port])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pytest_exposed.model import Finding
-from pytest_exposed.model.ports import Port
+from pytest_exposed.model.ports import Port, adjoining
 from pytest_exposed.report.record import ContainerRecord, ports_of
 from pytest_exposed.rules.rule import LAYER
 from pytest_exposed.text import plural
@@ -70,16 +70,11 @@ def neighbours(findings: Iterable[Finding]) -> list[FindingGroup]:
         if cause.first.more_ports:
             found.append(cause)
             continue
-        runs: list[list[Port]] = []
-        for port in cause.ports:
-            if runs and port.number == runs[-1][-1].number + 1:
-                runs[-1].append(port)
-            else:
-                runs.append([port])
-        firsts = (by_place[place[cause.first.rule, run[0]]] for run in runs)
-        found += [FindingGroup(x, tuple(run)) for x, run in zip(firsts, runs, strict=True)] or [
-            cause
-        ]
+        for run in adjoining(cause.ports):
+            first = by_place[place[cause.first.rule, run[0]]]
+            found.append(FindingGroup(first, tuple(run)))
+        if not cause.ports:
+            found.append(cause)
     return sorted(found, key=lambda x: place[x.first.rule, x.first.port])
 
 

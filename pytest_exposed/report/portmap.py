@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pytest_exposed.model import endpoint
-from pytest_exposed.model.ports import Port, Ports
+from pytest_exposed.model.ports import Port, Ports, adjoining
 from pytest_exposed.report.record import (
     ContainerRecord,
     FindingRecord,
@@ -172,17 +172,7 @@ def _kind(listener: ListenerRecord, of_port: Iterable[ListenerRecord]) -> str:
 
 def folded(alike: Mapping[Port, object], least: int = 2) -> list[list[Port]]:
     """Return ports in order; least or more neighbours that are alike in one list."""
-    runs: list[list[Port]] = []
-    for port in sorted(alike, key=lambda x: (x.protocol, x.number)):
-        last = runs[-1][-1] if runs else None
-        if (
-            last is not None
-            and (last.protocol, last.number + 1) == (port.protocol, port.number)
-            and alike[last] == alike[port]
-        ):
-            runs[-1].append(port)
-        else:
-            runs.append([port])
+    runs = adjoining(alike, lambda x, y: alike[x] == alike[y])
     parts = ([run] if len(run) >= least else [[x] for x in run] for run in runs)
     return sorted(part for found in parts for part in found)
 

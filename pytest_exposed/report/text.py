@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import fill
 
 from pytest_exposed.errors import ObservationError, PortError
 from pytest_exposed.model import Container, Finding, Listener, Publication, endpoint
-from pytest_exposed.model.ports import Port, Ports
+from pytest_exposed.model.ports import Port, Ports, adjoining
 from pytest_exposed.report.finding_groups import neighbours
 from pytest_exposed.rules import RULES
 from pytest_exposed.rules.on_demand import on_demand
@@ -166,14 +166,14 @@ def _rows(container: Container) -> list[_Row]:
     publications = _by_port(container.published)
     ports = {*container.documented, *container.declared, *listeners, *publications}
     asked_for = on_demand(container)
-    rows: list[_Row] = []
-    for port in sorted(ports, key=lambda x: (x.protocol, x.number)):
+    rows: dict[Port, _Row] = {}
+    for port in ports:
         documented = "-"
         if port in container.documented:
             documented = "yes"
         elif port in container.declared:
             documented = "run time"
-        row = _Row(
+        rows[port] = _Row(
             port,
             port.number,
             documented,
@@ -181,11 +181,9 @@ def _rows(container: Container) -> list[_Row]:
             tuple(listeners.get(port, ())),
             port in asked_for,
         )
-        if rows and rows[-1].last == port.number - 1 and rows[-1].alike() == row.alike():
-            rows[-1].last = port.number
-        else:
-            rows.append(row)
-    return sorted(rows, key=lambda x: x.first)
+    runs = adjoining(rows, lambda x, y: rows[x].alike() == rows[y].alike())
+    folded = [replace(rows[run[0]], last=run[-1].number) for run in runs]
+    return sorted(folded, key=lambda x: x.first)
 
 
 def _by_port(values: Iterable[Listener] | Iterable[Publication]) -> dict[Port, list]:  # type: ignore[type-arg]

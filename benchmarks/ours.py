@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import medians, pytest_run, timed
-from pytest_exposed.audit.outcome import HostOutcome, Outcome
+from pytest_exposed.audit.results import HostResults, Results
 from pytest_exposed.model import Container
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.observe import judge, see
@@ -72,7 +72,7 @@ def parts(fleet: list[Staged], source: str, helper_image: str, rounds: int) -> d
         assert len(seen) == len(fleet)
 
         def report() -> None:
-            outcome = Outcome({"": HostOutcome("")})
+            outcome = Results({"": HostResults("")})
             for one in seen:
                 outcome.add({"host": "", "record": record.of_container(one)})
             outcome.summary()

@@ -35,7 +35,7 @@ class ObservationError(ExposedError):
     """A container whose sockets could not be seen, or only in part: never to be read as "none"."""
 
 
-class UntoldError(ObservationError):
+class PublicationsUnknownError(ObservationError):
     """An answer that depends on what a Swarm service publishes, which no manager could be asked."""
 
 

@@ -170,9 +170,9 @@ def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) 
     listed = engine.observer.completed(listed)
     missing = [x for x in wanted if not any(x.is_met_by(y) for y in listed.published)]
     found = _list(listed.published) or "nothing"
-    if missing and listed.untold:
+    if missing and listed.publications_unknown:
         raise ObservationError(
-            f"whether {name} publishes {_list(missing)}: {listed.untold}\n{REMEDY}"
+            f"whether {name} publishes {_list(missing)}: {listed.publications_unknown}\n{REMEDY}"
         )
     if missing:
         why = f"{name} does not publish {_list(missing)}: it publishes {found}"
@@ -216,11 +216,11 @@ def container_matches_image(
     answer = settle(engine.observer, listed, answer, grace, owners=True, rules=judged_by).answer
     if isinstance(answer, ObservationError):
         raise answer
-    untold = answer.untold
-    known = answer.findings if untold is None or answer.verdict is not untold else ()
+    unknown = answer.publications_unknown
+    known = answer.findings if unknown is None or answer.verdict is not unknown else ()
     found = [x for x in known if x.fails and not accepts(x)]
-    if not found and untold is not None:
-        raise untold
+    if not found and unknown is not None:
+        raise unknown
     if not found:
         left_out = [x.name for x in engine.observer.rules if x.name in ignored]
         without = f", {_list(left_out)} ignored" if left_out else ""

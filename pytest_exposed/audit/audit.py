@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
 
-from pytest_exposed.audit import together
+from pytest_exposed.audit import parallel
 from pytest_exposed.audit.host import HostAudit
 from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.hosts import Host, Member, resolve
@@ -87,12 +87,12 @@ class Audit:
                 host.begin_to_look(threads, host.wanted)
 
         tasks = [partial(begin, x) for x in self.hosts]
-        self._reached = dict(zip(together.start(tasks, at_once), self.hosts, strict=True))
+        self._reached = dict(zip(parallel.start(tasks, at_once), self.hosts, strict=True))
 
         def some_answered() -> bool:
             return any(y.error is None for x, y in self._reached.items() if x.done())
 
-        together.wait_for_most(self._reached, _PATIENCE if hurry else None, some_answered)
+        parallel.wait_for_most(self._reached, _PATIENCE if hurry else None, some_answered)
         for future, host in self._reached.items():
             host.awaited = not future.done()
             if not host.awaited:
@@ -175,7 +175,7 @@ class Audit:
             left.append(self.hosts[0].close())
         else:
             tasks = [partial(lambda host: left.append(host.close()), x) for x in self.hosts]
-            for future in together.start(tasks, _at_once(len(tasks))):
+            for future in parallel.start(tasks, _at_once(len(tasks))):
                 future.result()
         return [x for x in left if x is not None]
 

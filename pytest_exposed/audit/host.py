@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.hosts import Given, from_plain, plain
 from pytest_exposed.engine.records import Listed
+from pytest_exposed.engine.untyped import JsonObject
 from pytest_exposed.errors import EngineError
 from pytest_exposed.model import Observed
 from pytest_exposed.observation import Engine
@@ -40,7 +40,7 @@ class HostAudit:
     """Whether tests began before it answered: its own are added when it does."""
     everyone: list[Listed] = field(default_factory=list)
     wanted: list[Listed] = field(default_factory=list)
-    _records: list[dict[str, Any]] = field(default_factory=list)
+    _records: list[JsonObject] = field(default_factory=list)
     _listed_at: float = 0
     _looked_at: float = 0
     _now: dict[str, Listed] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class HostAudit:
         if not self._closed:
             self.round = threads.submit(self.observe, chosen)
 
-    def _list(self, records: list[dict[str, Any]]) -> None:
+    def _list(self, records: list[JsonObject]) -> None:
         self._records, self._listed_at = records, monotonic()
         self.everyone = self.engine().observer.parse(records)
 

@@ -13,8 +13,7 @@ from pytest_exposed.engine.images import Images
 from pytest_exposed.engine.names import ambiguous, exact, find, name_of, names_to_suggest, unknown
 from pytest_exposed.engine.records import Inspected, Listed, RecordError, publishes, when
 from pytest_exposed.engine.remote import EngineRemote
-from pytest_exposed.engine.services import services_of
-from pytest_exposed.engine.swarm import joined, service_of
+from pytest_exposed.engine.swarm import joined, service_of, services_of
 from pytest_exposed.engine.untyped import JsonObject, as_dict, as_list, as_text
 from pytest_exposed.errors import EngineError, GoneError, NotFoundError, ObservationError
 from pytest_exposed.model import Container

@@ -30,7 +30,7 @@ from pytest_exposed.text import printable
 # What is added to an engine's records of the tasks of Swarm services: see swarm.py.
 INGRESS = "pytest-exposed.ingress"
 """Key of an entry of Ports that is the service's; true."""
-UNTOLD = "pytest-exposed.untold"
+PUBLICATIONS_UNKNOWN = "pytest-exposed.publications-unknown"
 """Key of a container: why what its service publishes is unknown."""
 
 # What is added to podman's records: see podman.py.
@@ -70,7 +70,7 @@ class Listed:
     endpoints: tuple[Endpoint, ...]
     """Its addresses in each of its networks."""
     labels: Mapping[str, str] = field(compare=False)
-    untold: str | None = None
+    publications_unknown: str | None = None
     """Why what its Swarm service publishes is unknown; None where it is known."""
     command: str = ""
     """All that it runs, in one line; empty where the list doesn't tell."""
@@ -116,7 +116,7 @@ class Listed:
             published=published,
             endpoints=endpoints_of(networks),
             labels=as_labels(record.get("Labels")),
-            untold=printable(as_text(record.get(UNTOLD)), 1024)
+            publications_unknown=printable(as_text(record.get(PUBLICATIONS_UNKNOWN)), 1024)
             or None,  # an engine may send it, too
             command=as_text(record.get("Command")),
             networks=frozenset(map(as_text, as_dict(networks))),
@@ -263,7 +263,7 @@ class Inspected:
     network_mode: str
     runtime: str
     declared: Ports
-    wished: tuple[str, ...]
+    requested_ports: tuple[str, ...]
     """Ports that -p asked for, whether or not they were bound."""
     bindings: Mapping[str, tuple[tuple[str, int], ...]]
     """Of each such port, the addresses and ports of the host: empty and 0 for any."""
@@ -300,7 +300,7 @@ class Inspected:
             network_mode=as_text(settings.get("NetworkMode")),
             runtime=as_text(settings.get("Runtime")),
             declared=declared,
-            wished=tuple(
+            requested_ports=tuple(
                 sorted(str(k) for k, v in as_dict(settings.get("PortBindings")).items() if v)
             ),
             bindings={

@@ -1,4 +1,4 @@
-"""Swarm: what a service publishes, which the containers of its tasks don't say. Pure.
+"""Swarm: what a service publishes, which the containers of its tasks don't say.
 
 In host mode a task's container is bound to the node as by -p, and lists it itself. Of ingress, the
 routing mesh on all nodes, only the service knows, and only a manager tells services.
@@ -7,9 +7,12 @@ routing mesh on all nodes, only the service knows, and only a manager tells serv
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 
-from pytest_exposed.engine.records import INGRESS, UNTOLD
+from pytest_exposed.engine.api import Api, LostError
+from pytest_exposed.engine.records import INGRESS, PUBLICATIONS_UNKNOWN
 from pytest_exposed.engine.untyped import JsonObject, as_dict, as_labels, as_texts
+from pytest_exposed.errors import EngineError
 from pytest_exposed.model import SWARM_TASK, Service
 from pytest_exposed.text import printable
 
@@ -35,7 +38,9 @@ def joined(
     """
     if isinstance(services, str):
         return [
-            {**x, UNTOLD: _untold(service, services)} if (service := service_of(x)) else {**x}
+            {**x, PUBLICATIONS_UNKNOWN: _why_unknown(service, services)}
+            if (service := service_of(x))
+            else {**x}
             for x in containers
         ]
     ports = {str(x.get("ID")): _ports(x) for x in services}
@@ -48,7 +53,7 @@ def joined(
     return found
 
 
-def _untold(service: Service, why: str) -> str:
+def _why_unknown(service: Service, why: str) -> str:
     return (
         f"what its service {service} publishes by ingress is unknown, as only a manager of the "
         f"swarm tells it: {printable(why)}"
@@ -69,3 +74,31 @@ def _ports(service: JsonObject) -> list[JsonObject]:
         for entry in map(as_dict, entries if isinstance(entries, list) else ())
         if entry.get("PublishMode") != "host"
     ]
+
+
+def services_of(api: Api, timeout: float) -> Sequence[JsonObject] | str:
+    """Return the services of an engine's swarm, or why nobody tells them.
+
+    timeout is a manager's, in seconds an answer. On an engine that is in no swarm there are none,
+    whatever the labels of its containers say.
+    """
+    manager = api.host.manager
+    try:
+        if manager is None:
+            return api.services()
+        with closing(Api(manager, timeout)) as other:
+            return other.services()
+    except EngineError as error:
+        if manager is None and isinstance(error, LostError):
+            raise
+        return [] if manager is None and _is_in_no_swarm(api) else str(error)
+
+
+def _is_in_no_swarm(api: Api) -> bool:
+    try:
+        swarm = api.info().get("Swarm")
+    except LostError:
+        raise
+    except EngineError:  # a proxy that refuses to tell
+        return False
+    return isinstance(swarm, dict) and swarm.get("LocalNodeState") == "inactive"

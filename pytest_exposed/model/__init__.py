@@ -2,11 +2,11 @@
 
 from pytest_exposed.model.containers import (
     NO_IMAGE,
+    CommandOverride,
     Container,
     Finding,
     Image,
     Observed,
-    Substitute,
 )
 from pytest_exposed.model.listeners import (
     Forwarding,
@@ -34,6 +34,7 @@ __all__ = [
     "NO_IMAGE",
     "SWARM_SERVICE",
     "SWARM_TASK",
+    "CommandOverride",
     "Container",
     "Finding",
     "Forwarding",
@@ -44,7 +45,6 @@ __all__ = [
     "Process",
     "Publication",
     "Service",
-    "Substitute",
     "borrows_labels",
     "endpoint",
     "names_of",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pytest_exposed.errors import ObservationError, UntoldError
+from pytest_exposed.errors import ObservationError, PublicationsUnknownError
 from pytest_exposed.model.listeners import Forwarding, Listener, Publication
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.model.services import Service
@@ -92,7 +92,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Substitute:
+class CommandOverride:
     """What a container runs instead of its image's command."""
 
     what: str
@@ -131,13 +131,15 @@ class Container:
     notes: tuple[str, ...] = ()
     """What is worth a line and breaks no rule, such as a publication without effect."""
     verdict: tuple[Finding, ...] | ObservationError = field(default=(), compare=False, repr=False)
-    untold: UntoldError | None = field(default=None, compare=False, repr=False)
+    publications_unknown: PublicationsUnknownError | None = field(
+        default=None, compare=False, repr=False
+    )
     """Which rules can't be judged, as what its Swarm service publishes is unknown; the verdict is
     the same where nothing else is wrong."""
     labels: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     just_started: bool = field(default=False, compare=False, repr=False)
     """Whether it has been up for less than a minute."""
-    substitute: Substitute | None = field(default=None, compare=False, repr=False)
+    substitute: CommandOverride | None = field(default=None, compare=False, repr=False)
     """None where it runs its image's command, and where nothing made it worth asking."""
 
     @property

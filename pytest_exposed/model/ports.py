@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from operator import attrgetter
@@ -251,15 +251,10 @@ class Ports(AbstractSet[Any]):
 
     def ranges(self) -> list[str]:
         """Return the ports as the fewest texts: neighbours of one protocol become a range."""
-        spans: list[tuple[int, int, str]] = []
-        for port in sorted(self._ports, key=lambda p: (p.protocol, p.number)):
-            if spans and spans[-1][2] == port.protocol and spans[-1][1] == port.number - 1:
-                spans[-1] = (spans[-1][0], port.number, port.protocol)
-            else:
-                spans.append((port.number, port.number, port.protocol))
+        spans = sorted((x[0].number, x[-1].number, x[0].protocol) for x in adjoining(self._ports))
         return [
             f"{first}/{protocol}" if first == last else f"{first}-{last}/{protocol}"
-            for first, last, protocol in sorted(spans)
+            for first, last, protocol in spans
         ]
 
 
@@ -268,3 +263,24 @@ def _members(other: object) -> frozenset[Port] | None:
     if isinstance(other, Ports):
         return other._ports
     return Ports.parse(other)._ports if isinstance(other, AbstractSet) else None
+
+
+def adjoining(
+    ports: Iterable[Port], alike: Callable[[Port, Port], bool] = lambda _, __: True
+) -> list[list[Port]]:
+    """Return ports in order, adjoining ones of one protocol together where they are alike."""
+    found: list[list[Port]] = []
+    last: Port | None = None
+    for port in sorted(ports, key=attrgetter("protocol", "number")):
+        adjoins = (
+            last is not None
+            and last.number + 1 == port.number
+            and last.protocol == port.protocol
+            and alike(last, port)
+        )
+        if adjoins:
+            found[-1].append(port)
+        else:
+            found.append([port])
+        last = port
+    return found

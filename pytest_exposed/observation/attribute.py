@@ -10,13 +10,13 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Observed
 from pytest_exposed.model.ports import Port
-from pytest_exposed.observation.command import made_by_molecule, substitute_of
+from pytest_exposed.observation.command import made_by_molecule, override_of
 from pytest_exposed.observation.diagnosis import why_unobservable
 from pytest_exposed.observation.publications import Publications
 from pytest_exposed.observation.scene import Scene
 from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.sockets.listeners import listeners
-from pytest_exposed.sockets.reading import DNS, LOCAL_PORTS, Reading, client_ports
+from pytest_exposed.sockets.reading import DNS, LOCAL_PORTS, SocketSnapshot, client_ports
 from pytest_exposed.text import printable
 
 _MOST_INVALID = 8
@@ -84,7 +84,7 @@ class Attribution:
         )
         notes = self._acceptance.notes(container)
         if made_by_molecule(listed.labels):
-            container = replace(container, substitute=substitute_of(container, self._scene))
+            container = replace(container, substitute=override_of(container, self._scene))
             if container.substitute is not None:
                 notes = (f"it runs {container.substitute.what}", *notes)
         return replace(container, notes=(*container.notes, *notes)) if notes else container
@@ -98,7 +98,9 @@ class Attribution:
             self._ports[identity] = frozenset({*documented, *listed.declared, *published})
         return self._ports[identity]
 
-    def _named_by_neighbours(self, identity: str, reading: Reading) -> Iterable[frozenset[Port]]:
+    def _named_by_neighbours(
+        self, identity: str, reading: SocketSnapshot
+    ) -> Iterable[frozenset[Port]]:
         """Yield what each neighbour's image documents, and what it declares or publishes.
 
         It tells a server's UDP socket from a client's. Where an image is unknown and there are no
@@ -111,14 +113,14 @@ class Attribution:
                 if any(x.protocol == "udp" for x in reading.sockets):
                     raise
 
-    def _reading(self, listed: Listed) -> Reading:
+    def _reading(self, listed: Listed) -> SocketSnapshot:
         """Return the sockets in a container's namespace; raises why no source sees them."""
         readings = self._scene.readings
         reading = readings.get(listed.id, ObservationError("it does not run"))
-        if isinstance(reading, Reading):
+        if isinstance(reading, SocketSnapshot):
             return reading
         # Where no source sees any of many containers, that it has just ended is not why.
-        seen = any(isinstance(x, Reading) for x in readings.values())
+        seen = any(isinstance(x, SocketSnapshot) for x in readings.values())
         raise why_unobservable(
             self._queries,
             listed,
@@ -128,7 +130,7 @@ class Attribution:
         )
 
     def _local_ports(
-        self, listed: Listed, reading: Reading, named: frozenset[Port]
+        self, listed: Listed, reading: SocketSnapshot, named: frozenset[Port]
     ) -> Collection[int]:
         """Return the namespace's ports for clients; asks the engine only if it matters."""
         if reading.local_ports is not None:
@@ -144,7 +146,7 @@ class Attribution:
                 return client_ports(local, reserved) or LOCAL_PORTS
         return LOCAL_PORTS
 
-    def _notes(self, listed: Listed, invalid: Sequence[str], reading: Reading) -> list[str]:
+    def _notes(self, listed: Listed, invalid: Sequence[str], reading: SocketSnapshot) -> list[str]:
         notes = [
             f"its image documents {printable(repr(x))}, which is not a port"
             for x in invalid[:_MOST_INVALID]
@@ -153,13 +155,17 @@ class Attribution:
             notes.append(f"and {len(invalid) - _MOST_INVALID} more which are none")
         inspected = self._scene.inspections.known(listed.id)
         published = {str(x.port) for x in listed.published}
-        vain = [x for x in inspected.wished if x not in published] if inspected is not None else []
+        vain = (
+            [x for x in inspected.requested_ports if x not in published]
+            if inspected is not None
+            else []
+        )
         if inspected is not None and vain:
             several = len(listed.networks) > 1
             where = f"in its networks {', '.join(sorted(listed.networks))}"
             where = where if several else f"with --network {inspected.network_mode}"
             notes.append(f"-p {printable(', '.join(vain))} has no effect {printable(where)}")
-        notes += [listed.untold] if listed.untold else []
+        notes += [listed.publications_unknown] if listed.publications_unknown else []
         if not reading.shows_udp6:
             notes.append("its runtime doesn't show UDP over IPv6")
         if reading.addresses == frozenset() and not reading.ipv6:
@@ -167,7 +173,7 @@ class Attribution:
         return notes
 
 
-def _has_ipv6_alone(reading: Reading) -> bool:
+def _has_ipv6_alone(reading: SocketSnapshot) -> bool:
     """Return whether a namespace has addresses of IPv6, and none of IPv4."""
     found = reading.addresses
     return reading.ipv6 and found is not None and all(":" in x for x in found)

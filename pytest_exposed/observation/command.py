@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pytest_exposed.errors import EngineError, ObservationError
-from pytest_exposed.model import Container, Image, Substitute
+from pytest_exposed.model import CommandOverride, Container, Image
 from pytest_exposed.observation.scene import Scene
 from pytest_exposed.text import printable
 
@@ -21,7 +21,7 @@ def made_by_molecule(labels: Mapping[str, str]) -> bool:
     return labels.get("owner") == "molecule"
 
 
-def substitute_of(container: Container, scene: Scene) -> Substitute | None:
+def override_of(container: Container, scene: Scene) -> CommandOverride | None:
     """Return what a container of a scene runs instead of its image's command.
 
     The exact words are asked for only where the list's line is not that of the image's command.
@@ -39,7 +39,7 @@ def substitute_of(container: Container, scene: Scene) -> Substitute | None:
 
 def substitute(
     command: Sequence[str], image: Image, labels: Mapping[str, str]
-) -> Substitute | None:
+) -> CommandOverride | None:
     """Return what a container runs instead of its image's command; None where it runs that.
 
     command is the container's whole one, its entrypoint included; of one that the engine doesn't
@@ -56,14 +56,14 @@ def substitute(
     usual = _program(image.command if begins else written)
     now = _program(command[len(image.entrypoint) :] if begins else command)
     if made_by_molecule(labels) and tuple(command[-len(_LOOP) :]) == _LOOP:
-        return Substitute(
+        return CommandOverride(
             f"Molecule's sleep loop instead of its image's {usual} (override_command)",
             "start its service in converge.yml, or set override_command: false in molecule.yml",
         )
     if now == usual:
         program = _program(command) if now == _ARGUMENTS else now
-        return Substitute(f"{program} with other arguments than its image has for it", None)
-    return Substitute(f"{now} instead of its image's {usual}", None)
+        return CommandOverride(f"{program} with other arguments than its image has for it", None)
+    return CommandOverride(f"{now} instead of its image's {usual}", None)
 
 
 def is_own(line: str, image: Image) -> bool:

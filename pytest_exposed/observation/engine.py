@@ -12,7 +12,7 @@ from pytest_exposed.engine.api import filter_values, timeout_of
 from pytest_exposed.engine.hosts import Given, resolve
 from pytest_exposed.errors import ConfigurationError, HelperLeftWarning
 from pytest_exposed.model import Container, Image
-from pytest_exposed.observation.observer import Observer
+from pytest_exposed.observation.observe import Observer
 from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.rules.baseline import read
 from pytest_exposed.rules.selection import select as rules_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, ObservationError
 from pytest_exposed.model import Container, Observed
-from pytest_exposed.observation.observer import Observer
+from pytest_exposed.observation.observe import Observer
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.settling import Stillness, is_final, may_mend
 from pytest_exposed.unpatched import monotonic, pause

@@ -7,13 +7,18 @@ from dataclasses import replace
 
 from pytest_exposed.engine.images import Images
 from pytest_exposed.engine.swarm import REMEDY
-from pytest_exposed.errors import GoneError, NotRunningError, ObservationError, UntoldError
+from pytest_exposed.errors import (
+    GoneError,
+    NotRunningError,
+    ObservationError,
+    PublicationsUnknownError,
+)
 from pytest_exposed.model import Container, Finding, Listener, Observed
-from pytest_exposed.observation.command import substitute_of
+from pytest_exposed.observation.command import override_of
 from pytest_exposed.observation.scene import Scene
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.acceptance import Acceptance
-from pytest_exposed.rules.judge import findings, glance, hanging_on_publications
+from pytest_exposed.rules.judge import findings, hanging_on_publications, quick_verdict
 from pytest_exposed.rules.rpc import may_serve_rpc, with_rpc_servers
 from pytest_exposed.sockets.chain import LOCAL
 from pytest_exposed.text import printable
@@ -53,7 +58,7 @@ class Judgement:
             answer, neighbours=tuple(x for x in neighbours if isinstance(x, Container))
         )
         by_owners = any(x.by_owners for x in rules)
-        wrong, told = glance(container, rules)
+        wrong, told = quick_verdict(container, rules)
         rpc = may_serve_rpc(container)
         if owners or by_owners or wrong or rpc:
             container = replace(
@@ -68,15 +73,15 @@ class Judgement:
             image = self._images.with_history(container.image, self._scene.containers[identity])
             container = replace(container, image=image)
         if "command" in told:
-            container = replace(container, substitute=substitute_of(container, self._scene))
+            container = replace(container, substitute=override_of(container, self._scene))
         verdict = self._findings(container, rules) if wrong or by_owners else ()
         verdict = self._certain(container, verdict)
-        why = self._scene.containers[identity].untold
-        untold = not_to_be_judged(container, rules, why) if why else None
-        if untold is not None and not isinstance(verdict, ObservationError):
+        why = self._scene.containers[identity].publications_unknown
+        unknown = not_to_be_judged(container, rules, why) if why else None
+        if unknown is not None and not isinstance(verdict, ObservationError):
             # What is found is shown; where that is nothing, or accepted, the rest is unknown.
-            verdict = verdict if any(x.fails for x in verdict) else untold
-        return replace(container, verdict=verdict, untold=untold)
+            verdict = verdict if any(x.fails for x in verdict) else unknown
+        return replace(container, verdict=verdict, publications_unknown=unknown)
 
     def _findings(self, container: Container, rules: Sequence[Rule]) -> Verdict:
         try:
@@ -140,7 +145,9 @@ def _by_ports(container: Container, rules: Sequence[Rule]) -> list[str]:
     return [f"{x.name} {BY_PORTS}: {why}" for x in rules if x.by_owners]
 
 
-def not_to_be_judged(container: Container, rules: Sequence[Rule], why: str) -> UntoldError | None:
+def not_to_be_judged(
+    container: Container, rules: Sequence[Rule], why: str
+) -> PublicationsUnknownError | None:
     """Return by which rules a task can't be judged, as nobody tells what its service publishes.
 
     why says that; None where no rule hangs on it.
@@ -148,7 +155,7 @@ def not_to_be_judged(container: Container, rules: Sequence[Rule], why: str) -> U
     hanging = hanging_on_publications(container, rules)
     if not hanging:
         return None
-    return UntoldError(
+    return PublicationsUnknownError(
         f"{why}\nso that {', '.join(hanging)} can't be judged: {REMEDY}, or leave that out: "
         f"--exposed-ignore={','.join(hanging)}"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.sockets.reading import Reading
+from pytest_exposed.sockets.reading import SocketSnapshot
 
 
 class NetnsOwners:
@@ -63,7 +63,7 @@ class SharedNetns:
 
     def __init__(self, readings: Mapping[str, object], owners: Mapping[str, str]) -> None:
         """Take what was seen, and whose namespace each container is said to be in."""
-        self._seen = {k: x for k, x in readings.items() if isinstance(x, Reading)}
+        self._seen = {k: x for k, x in readings.items() if isinstance(x, SocketSnapshot)}
         self._owners = owners
         self._in_namespace: dict[Hashable, list[str]] = {}
         self._at_owner: dict[str, list[str]] = {}
@@ -72,7 +72,7 @@ class SharedNetns:
             self._in_namespace.setdefault(_namespace(reading), []).append(identity)
             self._at_owner.setdefault(owners[identity], []).append(identity)
 
-    def of(self, identity: str) -> dict[str, Reading]:
+    def of(self, identity: str) -> dict[str, SocketSnapshot]:
         """Return the readings of the others in a container's network namespace, by their ids."""
         own = self._seen[identity]
         found = list(self._in_namespace[_namespace(own)])
@@ -98,10 +98,10 @@ class SharedNetns:
         return self._held[key]
 
 
-def _namespace(reading: Reading) -> tuple[str, Hashable]:
+def _namespace(reading: SocketSnapshot) -> tuple[str, Hashable]:
     return _names_as(reading), reading.namespace
 
 
-def _names_as(reading: Reading) -> str:
+def _names_as(reading: SocketSnapshot) -> str:
     """Return what tells how a source names namespaces: both that ask this kernel do it alike."""
     return "kernel" if reading.source in ("netlink", "procfs") else reading.source

@@ -1,15 +1,17 @@
-"""The steps of one observation, one after the other."""
+"""An engine and how its containers are observed: the steps, one after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
 
+from pytest_exposed.engine.hosts import Host
 from pytest_exposed.engine.queries import EngineQueries
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.model import Observed
+from pytest_exposed.errors import ObservationError
+from pytest_exposed.model import Container, Observed
 from pytest_exposed.observation.attribute import Attribution
-from pytest_exposed.observation.complete import Inspections, complete
+from pytest_exposed.observation.complete import Inspections, complete, completed
 from pytest_exposed.observation.judge import Judgement
 from pytest_exposed.observation.locate import Locations
 from pytest_exposed.observation.netns import SharedNetns
@@ -19,27 +21,65 @@ from pytest_exposed.observation.scene import Scene
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.sockets.chain import SourceChain
-from pytest_exposed.sockets.reading import Reading
-from pytest_exposed.unpatched import monotonic
+from pytest_exposed.sockets.reading import SocketSnapshot
+from pytest_exposed.unpatched import monotonic, real_files
 
 
-def observe(
-    queries: EngineQueries,
-    wanted: Sequence[Listed],
-    everyone: Sequence[Listed],
-    *,
-    source: str,
-    rules: Sequence[Rule],
-    acceptance: Acceptance,
-    owners: bool,
-) -> dict[str, Observed]:
-    """Return a judged snapshot of each wanted container by its id, or why there is none.
+class Observer(EngineQueries):
+    """One engine as the rest of the package sees it; Engine is what users see of it."""
 
-    everyone are all running containers, which may share their network with the wanted ones. With
-    owners, the processes that hold listeners are looked up for all, else where something is wrong.
-    """
-    scene = see(queries, wanted, everyone, source)
-    return judge(queries, scene, wanted, rules, acceptance, owners=owners)
+    def __init__(
+        self,
+        host: Host,
+        *,
+        source: str,
+        rules: Sequence[Rule],
+        acceptance: Acceptance,
+        helper_image: str | None,
+        timeout: float,
+    ) -> None:
+        """Connect to host; source, rules and acceptance are how containers are seen and judged."""
+        super().__init__(host, helper_image=helper_image, timeout=timeout)
+        self.source = source
+        self.rules = tuple(rules)
+        self.acceptance = acceptance
+
+    def observe(
+        self,
+        wanted: Sequence[Listed],
+        everyone: Sequence[Listed],
+        *,
+        owners: bool = False,
+        rules: Sequence[Rule] | None = None,
+    ) -> dict[str, Observed]:
+        """Return a snapshot of each wanted container by its id, or why there is none.
+
+        everyone are all running containers, which may share their network with the wanted ones.
+        The processes that hold listeners are looked up where something is wrong, for all with
+        owners. rules are those to judge by, those of the engine by default.
+        """
+        self.answers = False
+        with real_files():
+            scene = see(self, wanted, everyone, self.source)
+            rules = self.rules if rules is None else rules
+            found = judge(self, scene, wanted, rules, self.acceptance, owners=owners)
+        self.answers = True
+        return found
+
+    def snapshots(self, wanted: Sequence[Listed], everyone: Sequence[Listed]) -> list[Container]:
+        """Return snapshots of the wanted containers; raises what is known of one instead."""
+        snapshots = []
+        for answer in self.observe(wanted, everyone, owners=True).values():
+            if isinstance(answer, ObservationError):
+                raise answer
+            snapshots.append(answer)
+        return snapshots
+
+    def completed(self, listed: Listed) -> Listed:
+        """Return a container with its own publications: podman lists those of a joined one."""
+        if listed.network_mode is not None:
+            return listed
+        return completed(listed, self.inspect, self.publishing_networks)
 
 
 def see(
@@ -82,9 +122,11 @@ def judge(
     *,
     owners: bool,
 ) -> dict[str, Observed]:
-    """Attribute and judge: return what observe does, by what was seen."""
+    """Attribute and judge: return what Observer.observe does, by what was seen."""
     containers = scene.containers.values()
-    queries.images.learn(x for x in containers if isinstance(scene.readings.get(x.id), Reading))
+    queries.images.learn(
+        x for x in containers if isinstance(scene.readings.get(x.id), SocketSnapshot)
+    )
     publications = Publications(queries, scene)
     attribution = Attribution(queries, scene, publications, acceptance)
     judgement = Judgement(

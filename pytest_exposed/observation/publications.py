@@ -22,7 +22,7 @@ from pytest_exposed.model.ports import Port
 from pytest_exposed.observation.scene import Scene
 from pytest_exposed.rules.forwarding import is_reached
 from pytest_exposed.sockets.listeners import LOOPBACK_DEVICE
-from pytest_exposed.sockets.reading import Reading
+from pytest_exposed.sockets.reading import SocketSnapshot
 
 
 class Publications:
@@ -36,7 +36,7 @@ class Publications:
     def forwarding(
         self,
         listed: Listed,
-        reading: Reading,
+        reading: SocketSnapshot,
         heard: Callable[[], Sequence[Listener]],
         others: Iterable[str],
     ) -> Forwarding:
@@ -45,14 +45,16 @@ class Publications:
         heard returns the listeners in its network namespace; others are the ids of the containers
         that share it.
         """
-        if not listed.published and not listed.untold:
+        if not listed.published and not listed.publications_unknown:
             return Forwarding()
         found = self._by_engine(listed, reading, others)
         if any(x.device and x.device != LOOPBACK_DEVICE for x in reading.sockets):
             found = self._of_any_network(listed, found)
         return replace(found, lines=self._lines(listed, heard, found))
 
-    def _by_engine(self, listed: Listed, reading: Reading, others: Iterable[str]) -> Forwarding:
+    def _by_engine(
+        self, listed: Listed, reading: SocketSnapshot, others: Iterable[str]
+    ) -> Forwarding:
         endpoints = self._endpoints(listed, reading)
         make = self._queries.make
         if make == "docker":
@@ -63,7 +65,7 @@ class Publications:
         why = "the engine is neither docker nor podman, and where it forwards to is unknown"
         return anywhere(reading.addresses if reading.addresses is not None else listing, why)
 
-    def _endpoints(self, listed: Listed, reading: Reading) -> tuple[Endpoint, ...]:
+    def _endpoints(self, listed: Listed, reading: SocketSnapshot) -> tuple[Endpoint, ...]:
         listed = self._holder(listed)
         listing = {y for x in listed.endpoints for y in x.addresses}
         if reading.addresses is not None and not listing <= reading.addresses:
@@ -82,7 +84,7 @@ class Publications:
     def _by_docker(
         self,
         listed: Listed,
-        reading: Reading,
+        reading: SocketSnapshot,
         endpoints: tuple[Endpoint, ...],
         others: Iterable[str],
     ) -> Forwarding:
@@ -119,7 +121,7 @@ class Publications:
         return replace(found, ipv4=ipv4, ipv6=ipv6, why=found.why or "it is in several networks")
 
     def _by_podman(
-        self, listed: Listed, reading: Reading, endpoints: tuple[Endpoint, ...]
+        self, listed: Listed, reading: SocketSnapshot, endpoints: tuple[Endpoint, ...]
     ) -> Forwarding:
         if not endpoints:
             return self._by_podman_without_network(listed, reading)
@@ -130,7 +132,7 @@ class Publications:
         forwarding = frozenset({"podman"}) if only_default else self._scene.publishing() or None
         return by_podman(endpoints, forwarding, any_is_both=both)
 
-    def _by_podman_without_network(self, listed: Listed, reading: Reading) -> Forwarding:
+    def _by_podman_without_network(self, listed: Listed, reading: SocketSnapshot) -> Forwarding:
         """Return where podman forwards to where it shows no address, as without root."""
         mode = self._scene.inspections.of(self._holder(listed)).network_mode.partition(":")[0]
         if mode == "pasta":

@@ -12,8 +12,8 @@ from pytest_exposed.observation.diagnosis import RUNNING_STATES
 from pytest_exposed.observation.locate import Locations
 from pytest_exposed.sockets.chain import SourceChain
 from pytest_exposed.sockets.listeners import belongs
-from pytest_exposed.sockets.reading import DNS, Reading, Target
-from pytest_exposed.sockets.source import Readings
+from pytest_exposed.sockets.reading import DNS, SocketSnapshot, Target
+from pytest_exposed.sockets.source import SocketSnapshots
 
 # Runtimes that leave a container's sockets in the host's kernel. Others (gVisor, Kata) keep them in
 # a kernel of their own, and the host's would truthfully show none.
@@ -31,7 +31,7 @@ def read(
     *,
     inspect: Inspect,
     default_runtime: Callable[[], str],
-) -> Readings:
+) -> SocketSnapshots:
     """Return the sockets of each container, or why no source sees them.
 
     Where it is unknown whether a source can be believed, that is noted among the troubles.
@@ -69,24 +69,24 @@ def read(
     return readings
 
 
-def _lend_to_infra(containers: Iterable[Listed], readings: Readings) -> None:
+def _lend_to_infra(containers: Iterable[Listed], readings: SocketSnapshots) -> None:
     """Give infra containers that could not be seen the network of their pods' containers.
 
     They have nothing that exec could run, and their process listens on nothing.
     """
     containers = list(containers)
     for infra in containers:
-        if infra.is_infra and not isinstance(readings.get(infra.id), Reading):
+        if infra.is_infra and not isinstance(readings.get(infra.id), SocketSnapshot):
             pod = [x for x in containers if x.pod_network == infra.pod]
             for found in (readings.get(x.id) for x in pod):
-                if isinstance(found, Reading):
+                if isinstance(found, SocketSnapshot):
                     nothing = frozenset[int]()
                     readings[infra.id] = replace(found, sockets=(), held=nothing, shared=True)
 
 
-def _is_silent(reading: Reading | ObservationError | None) -> bool:
+def _is_silent(reading: SocketSnapshot | ObservationError | None) -> bool:
     """Return whether a source that can be deceived in this saw no socket of the container."""
-    if not isinstance(reading, Reading) or reading.source == "exec":
+    if not isinstance(reading, SocketSnapshot) or reading.source == "exec":
         return False
     own = (x for x in reading.sockets if x.address != DNS)  # the engine's, not the container's
     return not any(belongs(x, reading) for x in own)

@@ -10,7 +10,7 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process
 from pytest_exposed.observation.complete import Inspections, Publishing
 from pytest_exposed.observation.netns import SharedNetns
-from pytest_exposed.sockets.source import Readings
+from pytest_exposed.sockets.source import SocketSnapshots
 
 ProcessesOf = Callable[[str, Collection[int]], dict[int, tuple[Process, ...]]]
 """Returns the processes of a container that hold each of the sockets, as far as visible."""
@@ -24,7 +24,7 @@ class Scene:
     """With what their list entries lacked."""
     netns_owners: Mapping[str, str]
     """Whose network namespace each is said to be in: a container's id, or "host"."""
-    readings: Readings
+    readings: SocketSnapshots
     """The sockets of each, or why no source sees them."""
     troubles: Mapping[str, ObservationError]
     """Of those of which something else than their sockets is unknown, why."""

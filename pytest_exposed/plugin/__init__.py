@@ -51,7 +51,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Print the rules instead of running tests, where that is asked for."""
     if not config.getoption("exposed_rules", False):
         return None
-    from pytest_exposed.report.reference import reference  # noqa: PLC0415
+    from pytest_exposed.report.text import reference  # noqa: PLC0415
 
     print(reference())  # noqa: T201  # as --version does
     return 0
@@ -128,7 +128,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             audit = Audit.load(told, settings)
         else:
             with meanwhile(config, f"exposed: reaching {plural(len(settings.hosts), 'host')} …"):
-                audit = Audit.begin(settings, **arguments.haste(config, config.stash[_CHOSEN]))
+                audit = Audit.begin(
+                    settings, **arguments.start_policy(config, config.stash[_CHOSEN])
+                )
     except ExposedError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     config.add_cleanup(lambda: tell(audit.close()))
@@ -194,9 +196,9 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
     )  # where it isn't loaded, nothing is a Ports
     if ports is None or not any(isinstance(x, ports.Ports) for x in (left, right)):
         return None
-    from pytest_exposed.report.difference import difference  # noqa: PLC0415
+    from pytest_exposed.report.text import explain_difference  # noqa: PLC0415
 
-    return difference(op, left, right)
+    return explain_difference(op, left, right)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

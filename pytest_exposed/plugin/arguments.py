@@ -51,7 +51,7 @@ def _own_id(config: pytest.Config, argument: str) -> str | None:
     return own if is_own and not os.path.isfile(argument.partition("::")[0]) else None
 
 
-def haste(config: pytest.Config, chosen: Sequence[str]) -> dict[str, bool]:
+def start_policy(config: pytest.Config, chosen: Sequence[str]) -> dict[str, bool]:
     """Return whether tests may begin before all are known, and looks before tests are chosen.
 
     chosen are the ids of the audit's tests on the command line. pytest-xdist's workers look at

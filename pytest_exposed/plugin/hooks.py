@@ -8,9 +8,9 @@ from itertools import zip_longest
 
 import pytest
 
-from pytest_exposed.audit import Audit, closing
+from pytest_exposed.audit import Audit, output
 from pytest_exposed.audit.host import HostAudit
-from pytest_exposed.audit.outcome import HostOutcome, Outcome
+from pytest_exposed.audit.results import HostResults, Results
 from pytest_exposed.plugin.items import (
     AuditItem,
     ContainerItem,
@@ -43,9 +43,9 @@ class AuditHooks:
         self._added: list[pytest.Item] = []
         self._dropped = 0
         """How many containers a plugin or conftest left out without reporting them as such."""
-        self._outcome = Outcome(
+        self._outcome = Results(
             {
-                x.label: HostOutcome(x.shown, _UNANSWERED if x.awaited else x.error)
+                x.label: HostResults(x.shown, _UNANSWERED if x.awaited else x.error)
                 for x in audit.hosts
             }
         )
@@ -200,7 +200,7 @@ class AuditHooks:
         if hasattr(session.config, "workerinput") or listed:
             return
         self._tell_of_the_rest()
-        lines, fine = closing.write(self._audit, self._outcome)
+        lines, fine = output.write(self._audit, self._outcome)
         self._lines += lines
         if not fine:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
@@ -241,7 +241,7 @@ class AuditHooks:
             colour = "green" if self._outcome.matches() else "red"
             terminalreporter.write_line(f"exposed: {self._outcome.summary()}", **{colour: True})
             time = [x for x in (self._outcome.waited(), self._outcome.young()) if x]
-            stale = closing.stale_lines(self._audit, self._outcome)
+            stale = output.stale_lines(self._audit, self._outcome)
             self._lines[:0] = [*stale, *self._outcome.unsure(), *time]
         elif terminalreporter.verbosity < 0 and not any(x.wanted for x in self._audit.hosts):
             # -q hides the header, and pytest says no more than that no tests ran.

@@ -6,21 +6,25 @@ import sys
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_exposed.audit import Audit
 from pytest_exposed.audit.host import HostAudit
+from pytest_exposed.audit.results import FoundRecord, ItemRecord
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, ExposedError, GoneError, ObservationError
 from pytest_exposed.model import Container
 from pytest_exposed.observation.judge import BY_PORTS
-from pytest_exposed.report import causes, record
+from pytest_exposed.report import finding_groups, record
 from pytest_exposed.report.text import failure_text, table, warnings_text
 from pytest_exposed.rules.baseline import key
 from pytest_exposed.rules.judge import brief
 from pytest_exposed.text import printable
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # typing's came with Python 3.11
 
 
 class HostCollector(pytest.Collector):
@@ -58,7 +62,7 @@ def is_of(nodeid: str, chosen: str) -> bool:
     return nodeid == chosen or nodeid.startswith(f"{chosen}::")
 
 
-def told_of(host: HostAudit, listed: Listed, **found: Any) -> dict[str, Any]:
+def told_of(host: HostAudit, listed: Listed, **found: Unpack[FoundRecord]) -> ItemRecord:
     """Return what is told of a container, of JSON's types."""
     name = key(listed.name, listed.labels, listed.image_id)
     return {"host": host.label, "id": listed.id, "key": name, **found}
@@ -83,7 +87,7 @@ class AuditItem(pytest.Item):
     doctest has to be run again. It asks for no fixture, and autouse fixtures don't apply to it.
     """
 
-    told: dict[str, Any] | None = None
+    told: ItemRecord | None = None
     """What the test found, of JSON's types: it goes with its report to where all are counted."""
 
     module = sys.modules[__name__]
@@ -215,11 +219,11 @@ class ContainerItem(AuditItem):
         heading = f"{container} ({container.image}), seen by {container.source}"
         return "\n".join([heading, *table(container)])
 
-    def _tell(self, **found: Any) -> None:
+    def _tell(self, **found: Unpack[FoundRecord]) -> None:
         """Say what was found, and in JUnit's properties where."""
-        waited = self.audit.waited.get(self.listed.id, 0)
-        young = self.audit.young.get(self.listed.id, False)
-        self.told = told_of(self.audit, self.listed, waited=waited, young=young, **found)
+        found["waited"] = self.audit.waited.get(self.listed.id, 0)
+        found["young"] = self.audit.young.get(self.listed.id, False)
+        self.told = told_of(self.audit, self.listed, **found)
         self.user_properties += [
             ("exposed_host", self.audit.shown),
             ("exposed_image", printable(self.listed.image)),
@@ -240,7 +244,7 @@ class ContainerItem(AuditItem):
     def judge(self, container: Container) -> None:
         """Raise what is wrong with a container that was seen."""
         found = container.findings
-        warnings = causes.neighbours(x for x in found if x.warns)
+        warnings = finding_groups.neighbours(x for x in found if x.warns)
         self.user_properties += [
             ("exposed_warning", printable(f"{x.first.rule} {x.span}: {x.message}"))
             for x in warnings

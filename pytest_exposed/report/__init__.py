@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from pytest_exposed.errors import ConfigurationError
-from pytest_exposed.report.record import Record
+from pytest_exposed.report.record import HostRecord
 
-ENDINGS = (".html", ".json", ".md", ".sarif")
+_FORMATS = {".html": "html", ".json": "json", ".md": "markdown", ".sarif": "sarif"}
+"""The module of this package that writes a format, by the ending of a file's name."""
+
+ENDINGS = tuple(_FORMATS)
 
 
 def check(name: str) -> Path:
@@ -23,9 +27,7 @@ def check(name: str) -> Path:
     return path
 
 
-def write(path: Path, hosts: Sequence[Record]) -> None:
+def write(path: Path, hosts: Sequence[HostRecord]) -> None:
     """Write a report in the form that its ending names; raises OSError."""
-    from pytest_exposed.report import html, json, markdown, sarif  # noqa: PLC0415  # rarely used
-
-    forms = {".html": html, ".json": json, ".md": markdown, ".sarif": sarif}
-    forms[path.suffix.lower()].write(path, hosts)
+    form = import_module(f"{__name__}.{_FORMATS[path.suffix.lower()]}")  # rarely used
+    form.write(path, hosts)

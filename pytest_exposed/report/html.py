@@ -17,7 +17,7 @@ from string import Template
 
 from pytest_exposed import __version__
 from pytest_exposed.model.ports import Port, Ports
-from pytest_exposed.report.causes import Cause, causes, findings_of
+from pytest_exposed.report.finding_groups import FindingGroup, finding_groups, findings_of
 from pytest_exposed.report.portmap import (
     HEADINGS,
     UNKNOWN,
@@ -29,7 +29,7 @@ from pytest_exposed.report.portmap import (
     kind_of,
     label,
 )
-from pytest_exposed.report.record import Record
+from pytest_exposed.report.record import ContainerRecord, HostRecord
 from pytest_exposed.report.summary import summary
 from pytest_exposed.text import plural, printable
 
@@ -47,7 +47,7 @@ _KINDS = ("differs", "warning", "waived")
 _WORDS = {"differs": "does not match", "unseen": "could not be observed", "matches": "matches"}
 
 
-def write(path: Path, hosts: Sequence[Record]) -> None:
+def write(path: Path, hosts: Sequence[HostRecord]) -> None:
     """Write the map of all hosts' containers; raises OSError."""
     style, script, frame = (_asset(f"portmap.{x}") for x in ("css", "js", "html"))
     verdicts = [_verdicts(x) for host in hosts for x in host["containers"]]
@@ -87,7 +87,7 @@ def _text(text: object, limit: int = 256) -> str:
     return escape(printable(str(text), limit))
 
 
-def _verdicts(container: Record) -> list[str]:
+def _verdicts(container: ContainerRecord) -> list[str]:
     """Return the verdicts that a container is found by: what is waived matches."""
     if container["error"] is not None:
         return ["unseen"]
@@ -95,7 +95,7 @@ def _verdicts(container: Record) -> list[str]:
     return ["differs" if "differs" in kinds else "matches"] + ["waived"] * ("waived" in kinds)
 
 
-def _host(host: Record, *, alone: bool) -> Iterator[str]:
+def _host(host: HostRecord, *, alone: bool) -> Iterator[str]:
     """Yield a host's part of the page; of several hosts, those without a trouble are folded."""
     containers = host["containers"]
     trouble = host["error"] is not None or any(_verdicts(x)[0] != "matches" for x in containers)
@@ -114,7 +114,7 @@ def _host(host: Record, *, alone: bool) -> Iterator[str]:
     yield "</details>"
 
 
-def _table(containers: Sequence[Record]) -> Iterator[str]:
+def _table(containers: Sequence[ContainerRecord]) -> Iterator[str]:
     rows = [cells_of(x) for x in containers]
     columns = columns_of(rows)
     yield '<table class="map"><colgroup><col class="name">'
@@ -123,7 +123,7 @@ def _table(containers: Sequence[Record]) -> Iterator[str]:
     yield "".join(map(_heading, columns)) + "<td></td></tr></thead><tbody>"
     for container, cells in zip(containers, rows, strict=True):
         # What differs stands before what is a warning, and that before what is waived.
-        found = sorted(causes(findings_of(container)), key=lambda x: _KINDS.index(_kind(x)))
+        found = sorted(finding_groups(findings_of(container)), key=lambda x: _KINDS.index(_kind(x)))
         yield _row(container, cells, columns, found)
         yield f'<tr class="more"><td colspan="{len(columns) + 2}">'
         yield from _details(container, cells, found)
@@ -138,10 +138,10 @@ def _heading(column: Column) -> str:
 
 
 def _row(
-    container: Record,
+    container: ContainerRecord,
     cells: Mapping[Port, Cell],
     columns: Sequence[Column],
-    causes: Sequence[Cause],
+    causes: Sequence[FindingGroup],
 ) -> str:
     verdicts = _verdicts(container)
     found = [container["name"], container["image"]]
@@ -162,7 +162,7 @@ def _row(
     )
 
 
-def _told(container: Record, causes: Sequence[Cause]) -> Iterator[str]:
+def _told(container: ContainerRecord, causes: Sequence[FindingGroup]) -> Iterator[str]:
     """Yield in words what the marks of a row's cells say."""
     if container["error"] is not None:
         yield f'<em class="unseen">? {_WORDS["unseen"]}</em>'
@@ -214,7 +214,7 @@ def _cell(column: Column, cells: Sequence[Cell], ports: Sequence[Port]) -> str:
 
 
 def _details(
-    container: Record, cells: Mapping[Port, Cell], causes: Sequence[Cause]
+    container: ContainerRecord, cells: Mapping[Port, Cell], causes: Sequence[FindingGroup]
 ) -> Iterator[str]:
     """Yield all that is known of a container."""
     source = container["source"]
@@ -256,7 +256,7 @@ def _more(lines: int) -> str:
     return f"<p>… and {lines - _MOST_LINES} more.</p>" if lines > _MOST_LINES else ""
 
 
-def _finding(cause: Cause) -> str:
+def _finding(cause: FindingGroup) -> str:
     """Return a finding, or several that are one but for their ports.
 
     Those of neighbouring ports are told of all, others of the first.
@@ -278,12 +278,12 @@ def _finding(cause: Cause) -> str:
     )
 
 
-def _kind(cause: Cause) -> str:
+def _kind(cause: FindingGroup) -> str:
     if cause.first.fails:
         return "differs"
     return "warning" if cause.first.waived is None else "waived"
 
 
-def _ports(cause: Cause) -> str:
+def _ports(cause: FindingGroup) -> str:
     spans = Ports(cause.ports).ranges()
     return ", ".join(spans[:20]) + (f" and {len(spans) - 20} more" if len(spans) > 20 else "")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_exposed.report.record import Record
+    from pytest_exposed.report.record import HostRecord
 
 
-def write(path: Path, hosts: Sequence[Record]) -> None:
+def write(path: Path, hosts: Sequence[HostRecord]) -> None:
     """Write the hosts, each with its containers or its error."""
     text = json.dumps({"version": 1, "hosts": list(hosts)}, indent=2, ensure_ascii=True)
     path.write_text(text + "\n", encoding="utf-8")

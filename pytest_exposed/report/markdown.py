@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pytest_exposed.model import Finding
-from pytest_exposed.report.causes import findings_of, neighbours
-from pytest_exposed.report.once import Alike, alike
-from pytest_exposed.report.record import Record
+from pytest_exposed.report.finding_groups import findings_of, neighbours
+from pytest_exposed.report.record import HostRecord
+from pytest_exposed.report.service_groups import ServiceGroup, service_groups
 from pytest_exposed.report.summary import summary
 from pytest_exposed.text import printable
 
@@ -17,11 +17,11 @@ _MOST = 500
 """Rows that are written: a CI job's summary is limited to a megabyte."""
 
 
-def write(path: Path, hosts: Sequence[Record]) -> None:
+def write(path: Path, hosts: Sequence[HostRecord]) -> None:
     """Write the summary, and a row for each finding and for each container that was not seen."""
     lines = ["# Container ports", "", _escaped(summary(hosts)), ""]
-    by_host: dict[str, list[Alike]] = {x["host"]: [] for x in hosts}
-    for one in alike(hosts):
+    by_host: dict[str, list[ServiceGroup]] = {x["host"]: [] for x in hosts}
+    for one in service_groups(hosts):
         by_host[one.host["host"]].append(one)
     left = _MOST
     for host in hosts:
@@ -38,7 +38,7 @@ def write(path: Path, hosts: Sequence[Record]) -> None:
     path.write_text("\n".join(lines).rstrip("\n") + "\n", encoding="utf-8")
 
 
-def _rows(host: Record, found: Sequence[Alike]) -> Iterator[str]:
+def _rows(host: HostRecord, found: Sequence[ServiceGroup]) -> Iterator[str]:
     """Yield a row for each trouble on a host: what fails, then warnings, what is waived last.
 
     Those of a service stand where its first task is.

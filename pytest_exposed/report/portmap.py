@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pytest_exposed.model import endpoint
-from pytest_exposed.model.ports import Port, Ports
-from pytest_exposed.report.record import Record, fails, ports_of
+from pytest_exposed.model.ports import Port, Ports, adjoining
+from pytest_exposed.report.record import (
+    ContainerRecord,
+    FindingRecord,
+    ListenerRecord,
+    fails,
+    ports_of,
+)
 from pytest_exposed.rules.on_demand import silent_ranges
+
+R = TypeVar("R")
 
 _LEAST_ALIKE = 4
 """Neighbouring ports, alike in all containers, that share a column."""
@@ -97,14 +106,14 @@ def _process(name: str, pid: int | None) -> str:
     return name if pid is None else f"{name} (pid {pid})"
 
 
-def cells_of(container: Record) -> dict[Port, Cell]:
+def cells_of(container: ContainerRecord) -> dict[Port, Cell]:
     """Return the ports of a container, sorted."""
     seen = container["documented"] is not None
     documented = dict.fromkeys(container["declared"] or (), "run time" if seen else "unknown")
     documented |= dict.fromkeys(container["documented"] or (), "yes")
-    listeners, published, findings = (
-        _by_port(container[x]) for x in ("listeners", "published", "findings")
-    )
+    listeners = _by_port(container["listeners"], lambda x: [x["port"]])
+    published = _by_port(container["published"], lambda x: [x["port"]])
+    findings = _by_port(container["findings"], ports_of)
     heard = [(Port.parse(x["port"]), x["kind"]) for x in container["listeners"] or ()]
     asked_for = silent_ranges(Ports.parse(container["documented"] or ()), heard)
     ports = {Port.parse(x): x for x in {*documented, *listeners, *published, *findings}}
@@ -128,28 +137,30 @@ def cells_of(container: Record) -> dict[Port, Cell]:
     }
 
 
-def kind_of(finding: Record) -> str:
+def kind_of(finding: FindingRecord) -> str:
     """Return what a finding is to its container: "differs", "warning" or "waived"."""
     if fails(finding):
         return "differs"
     return "warning" if finding["waived"] is None else "waived"
 
 
-def _by_port(records: Iterable[Record] | None) -> dict[str, list[Record]]:
-    found: dict[str, list[Record]] = defaultdict(list)
+def _by_port(
+    records: Iterable[R] | None, ports: Callable[[R], Iterable[Port | str]]
+) -> dict[str, list[R]]:
+    found: dict[str, list[R]] = defaultdict(list)
     for record in records or ():
-        for port in ports_of(record):
+        for port in ports(record):
             found[str(port)].append(record)
     return found
 
 
-def _named(listener: Record) -> str | None:
+def _named(listener: ListenerRecord) -> str | None:
     """Return the name of a process, and what it runs where it is an interpreter."""
     program = listener.get("program")
     return f"{listener['process']} {program}" if program else listener["process"]
 
 
-def _kind(listener: Record, of_port: Iterable[Record]) -> str:
+def _kind(listener: ListenerRecord, of_port: Iterable[ListenerRecord]) -> str:
     """Return what a listener is called beside the others of its port."""
     if listener.get("dynamic") and listener["kind"] == "reachable":
         return "dynamic"
@@ -161,17 +172,7 @@ def _kind(listener: Record, of_port: Iterable[Record]) -> str:
 
 def folded(alike: Mapping[Port, object], least: int = 2) -> list[list[Port]]:
     """Return ports in order; least or more neighbours that are alike in one list."""
-    runs: list[list[Port]] = []
-    for port in sorted(alike, key=lambda x: (x.protocol, x.number)):
-        last = runs[-1][-1] if runs else None
-        if (
-            last is not None
-            and (last.protocol, last.number + 1) == (port.protocol, port.number)
-            and alike[last] == alike[port]
-        ):
-            runs[-1].append(port)
-        else:
-            runs.append([port])
+    runs = adjoining(alike, lambda x, y: alike[x] == alike[y])
     parts = ([run] if len(run) >= least else [[x] for x in run] for run in runs)
     return sorted(part for found in parts for part in found)
 

@@ -1,24 +1,92 @@
-"""Containers as records of JSON's own types: for reports, and to go between processes."""
+"""Containers as records of JSON's own types: for reports, and to go between processes.
+
+Their fields are those of the JSON report.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.model import Container, Finding, Publication, Service
+from pytest_exposed.model import Container, Finding, Listener, Publication
 from pytest_exposed.model.ports import Port
 
-Record = dict[str, Any]
+if TYPE_CHECKING:
+    from typing_extensions import NotRequired  # typing's came with Python 3.11
 
 
-def of_container(container: Container) -> Record:
+class PublicationRecord(TypedDict):
+    """A publication: host_port is null for a port that is opened to what is routed to it."""
+
+    port: str
+    host_ip: str
+    host_port: int | None
+
+
+class ListenerRecord(TypedDict):
+    """A listener, and the first process that holds it."""
+
+    port: str
+    address: str
+    kind: str
+    process: str | None
+    pid: int | None
+    program: NotRequired[str]
+    dynamic: NotRequired[bool]
+
+
+class FindingRecord(TypedDict):
+    """A finding: port is null for one of the container, ports are there where it has several."""
+
+    rule: str
+    port: str | None
+    message: str
+    fix: str
+    waived: str | None
+    warning: NotRequired[bool]
+    ports: NotRequired[list[str]]
+
+
+class ContainerRecord(TypedDict):
+    """A container: what is unknown is null, with the error that says why."""
+
+    id: str
+    name: str
+    service: str | None
+    service_id: str | None
+    pod: NotRequired[str]
+    image: str
+    image_id: str
+    network_mode: str | None
+    source: str | None
+    documented: list[str] | None
+    declared: list[str]
+    listening: list[str] | None
+    published: list[PublicationRecord]
+    listeners: list[ListenerRecord] | None
+    findings: list[FindingRecord] | None
+    error: str | None
+
+
+class HostRecord(TypedDict):
+    """A host: its containers, or the error that says why it was not reached."""
+
+    host: str
+    error: str | None
+    containers: list[ContainerRecord]
+
+
+def of_container(container: Container) -> ContainerRecord:
     """Return the record of a container that was seen; its ports sorted by number and protocol."""
     verdict = container.verdict
+    unknown = isinstance(verdict, ObservationError)
+    service = container.service
     return {
         "id": container.id,
         "name": container.name,
-        **_service(container.service),
+        "service": service.name if service else None,
+        "service_id": service.id if service else None,
         **_pod(container.pod),
         "image": container.image.name,
         "image_id": container.image.id,
@@ -28,83 +96,20 @@ def of_container(container: Container) -> Record:
         "declared": [str(x) for x in container.declared],
         "listening": [str(x) for x in container.listening],
         "published": [_publication(x) for x in container.published],
-        "listeners": [
-            {
-                "port": str(x.port),
-                "address": x.address,
-                "kind": x.kind,
-                "process": x.process,
-                "pid": x.pid,
-                **({"program": x.program} if x.program else {}),
-                **({"dynamic": True} if x.dynamic else {}),
-            }
-            for x in container.listeners
-        ],
-        "findings": None
-        if isinstance(verdict, ObservationError)
-        else [_finding(x) for x in verdict],
-        "error": str(verdict) if isinstance(verdict, ObservationError) else None,
+        "listeners": [_listener(x) for x in container.listeners],
+        "findings": None if unknown else [_finding(x) for x in container.findings],
+        "error": str(verdict) if unknown else None,
     }
 
 
-def _service(service: Service | None) -> Record:
-    return {
-        "service": service.name if service else None,
-        "service_id": service.id if service else None,
-    }
-
-
-def _pod(pod: str | None) -> Record:
-    """Return the pod that a container is in; nothing for the engines and containers without."""
-    return {"pod": pod} if pod is not None else {}
-
-
-def _publication(publication: Publication) -> Record:
-    return {
-        "port": str(publication.port),
-        "host_ip": publication.host_ip,
-        "host_port": publication.host_port or None,
-    }
-
-
-def _finding(finding: Finding) -> Record:
-    return {
-        "rule": finding.rule,
-        "port": str(finding.port) if finding.port else None,
-        "message": finding.message,
-        "fix": finding.fix,
-        "waived": finding.waived,
-        **({"warning": True} if finding.warning else {}),
-        **({"ports": [str(x) for x in finding.ports]} if finding.more_ports else {}),
-    }
-
-
-def ports_of(finding: Record) -> list[Port]:
-    """Return all ports of a finding's record: the one, or those of "ports" where it has several."""
-    port = finding["port"]
-    return [Port.parse(x) for x in finding.get("ports", [port] if port is not None else [])]
-
-
-def fails(finding: Record) -> bool:
-    """Return whether its container does not match for it."""
-    return finding["waived"] is None and not finding.get("warning", False)
-
-
-def warns(finding: Record) -> bool:
-    """Return whether it is a warning, and not waived."""
-    return finding["waived"] is None and not fails(finding)
-
-
-NOT_RUN = "its test did not run to its end"
-"""The error of a container whose test did not come to its turn, or was interrupted."""
-
-
-def of_unseen(listed: Listed, error: str) -> Record:
+def of_unseen(listed: Listed, error: str) -> ContainerRecord:
     """Return the record of a container that could not be seen: what is unknown is null."""
+    service = listed.service
     return {
         "id": listed.id,
         "name": listed.name,
-        **_service(listed.service),
+        "service": service.name if service else None,
+        "service_id": service.id if service else None,
         **_pod(listed.pod),
         "image": listed.image,
         "image_id": listed.image_id,
@@ -118,3 +123,70 @@ def of_unseen(listed: Listed, error: str) -> Record:
         "findings": None,
         "error": error,
     }
+
+
+class _Pod(TypedDict, total=False):
+    pod: str
+
+
+def _pod(pod: str | None) -> _Pod:
+    """Return the pod that a container is in; nothing for the engines and containers without."""
+    return {"pod": pod} if pod is not None else {}
+
+
+def _publication(publication: Publication) -> PublicationRecord:
+    return {
+        "port": str(publication.port),
+        "host_ip": publication.host_ip,
+        "host_port": publication.host_port or None,
+    }
+
+
+def _listener(listener: Listener) -> ListenerRecord:
+    record: ListenerRecord = {
+        "port": str(listener.port),
+        "address": listener.address,
+        "kind": listener.kind,
+        "process": listener.process,
+        "pid": listener.pid,
+    }
+    if listener.program:
+        record["program"] = listener.program
+    if listener.dynamic:
+        record["dynamic"] = True
+    return record
+
+
+def _finding(finding: Finding) -> FindingRecord:
+    record: FindingRecord = {
+        "rule": finding.rule,
+        "port": str(finding.port) if finding.port else None,
+        "message": finding.message,
+        "fix": finding.fix,
+        "waived": finding.waived,
+    }
+    if finding.warning:
+        record["warning"] = True
+    if finding.more_ports:
+        record["ports"] = [str(x) for x in finding.ports]
+    return record
+
+
+def ports_of(finding: FindingRecord) -> list[Port]:
+    """Return all ports of a finding's record: the one, or those of "ports" where it has several."""
+    port = finding["port"]
+    return [Port.parse(x) for x in finding.get("ports", [port] if port is not None else [])]
+
+
+def fails(finding: FindingRecord) -> bool:
+    """Return whether its container does not match for it."""
+    return finding["waived"] is None and not finding.get("warning", False)
+
+
+def warns(finding: FindingRecord) -> bool:
+    """Return whether it is a warning, and not waived."""
+    return finding["waived"] is None and not fails(finding)
+
+
+NOT_RUN = "its test did not run to its end"
+"""The error of a container whose test did not come to its turn, or was interrupted."""

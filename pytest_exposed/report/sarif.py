@@ -6,13 +6,12 @@ import json
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from pytest_exposed import __version__
-from pytest_exposed.report.causes import Cause, findings_of, neighbours
-from pytest_exposed.report.once import Alike, alike
-from pytest_exposed.report.record import Record
+from pytest_exposed.report.finding_groups import FindingGroup, findings_of, neighbours
+from pytest_exposed.report.record import ContainerRecord, HostRecord
+from pytest_exposed.report.service_groups import ServiceGroup, service_groups
 from pytest_exposed.rules import RULES
 from pytest_exposed.text import printable
 
@@ -23,7 +22,7 @@ _SCHEMA = (
 )
 
 
-def write(path: Path, hosts: Sequence[Record]) -> None:
+def write(path: Path, hosts: Sequence[HostRecord]) -> None:
     """Write the findings as results; what could not be looked at as notifications of the run."""
     notifications = list(_notifications(hosts))
     run = {
@@ -47,7 +46,7 @@ def write(path: Path, hosts: Sequence[Record]) -> None:
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
-def _rule(name: str) -> dict[str, Any]:
+def _rule(name: str) -> dict[str, object]:
     rule = RULES[name]
     return {
         "id": name,
@@ -59,14 +58,14 @@ def _rule(name: str) -> dict[str, Any]:
     }
 
 
-def _results(hosts: Sequence[Record]) -> Iterator[dict[str, Any]]:
+def _results(hosts: Sequence[HostRecord]) -> Iterator[dict[str, object]]:
     """Yield a result for each finding; neighbouring ports that are alike are one.
 
     Code scanning takes 25,000 of a run, which one range of ports could fill.
     """
     names = list(RULES)
     times: dict[str, int] = {}
-    for one in alike(hosts):
+    for one in service_groups(hosts):
         for cause in neighbours(findings_of(one.container)):
             rule, waived = cause.first.rule, cause.first.waived
             span = cause.span if cause.ports else ""
@@ -76,7 +75,7 @@ def _results(hosts: Sequence[Record]) -> Iterator[dict[str, Any]]:
             times[key] = times.get(key, 0) + 1
             key += f"\0{times[key]}" if times[key] > 1 else ""
             text = f"{one.who} {span}: {cause.message}. To do: {cause.fix}."
-            result: dict[str, Any] = {
+            result: dict[str, object] = {
                 "ruleId": rule,
                 "ruleIndex": names.index(rule),
                 "level": "warning" if cause.first.warning else _level(rule),
@@ -89,10 +88,10 @@ def _results(hosts: Sequence[Record]) -> Iterator[dict[str, Any]]:
             yield result
 
 
-def _process(container: Record, cause: Cause) -> str:
+def _process(container: ContainerRecord, cause: FindingGroup) -> str:
     """Return the name of the process that listens on a finding's port; empty where unknown."""
     port = str(cause.first.port)
-    found = (x["process"] for x in container["listeners"] if x["port"] == port)
+    found = (x["process"] for x in container["listeners"] or () if x["port"] == port)
     return next(found, None) or ""
 
 
@@ -108,7 +107,7 @@ def _text(text: str) -> str:
     return printable("; ".join(text.splitlines()), _LONG)
 
 
-def _location(one: Alike) -> dict[str, Any]:
+def _location(one: ServiceGroup) -> dict[str, object]:
     """Return where a finding is: code scanning insists on a file, so the image stands for one."""
     return {
         "physicalLocation": {
@@ -125,7 +124,7 @@ def _location(one: Alike) -> dict[str, Any]:
     }
 
 
-def _notifications(hosts: Sequence[Record]) -> Iterator[dict[str, Any]]:
+def _notifications(hosts: Sequence[HostRecord]) -> Iterator[dict[str, object]]:
     for host in hosts:
         if host["error"] is not None:
             yield {"level": "error", "message": {"text": _text(host["error"])}}

@@ -8,14 +8,14 @@ from datetime import date
 from pathlib import Path
 
 from pytest_exposed.model.ports import Ports
-from pytest_exposed.report.record import Record
+from pytest_exposed.report.record import ContainerRecord, HostRecord, PublicationRecord
 from pytest_exposed.text import printable
 
 _FIRST_OF_ITS_CHOICE = 32768
 """Where host ports begin that an engine chooses, anew at each start: ip_local_port_range, ip(7)."""
 
 
-def write(path: Path, hosts: Sequence[Record], today: date) -> None:
+def write(path: Path, hosts: Sequence[HostRecord], today: date) -> None:
     """Write a test for each container, to keep and edit; raises FileExistsError."""
     tests = list(_tests(hosts))
     heading = f'"""What containers listened on, published and documented on {today}."""\n'
@@ -23,13 +23,13 @@ def write(path: Path, hosts: Sequence[Record], today: date) -> None:
         file.write("\n\n".join([heading, *tests]))
 
 
-def _tests(hosts: Sequence[Record]) -> Iterator[str]:
+def _tests(hosts: Sequence[HostRecord]) -> Iterator[str]:
     names: set[str] = set()
     services: set[str] = set()
     for host in hosts:
         for container in sorted(host["containers"], key=lambda x: str(x["name"])):
             called = container["name"]
-            if container["service_id"] is not None:
+            if container["service_id"] is not None and container["service"] is not None:
                 # A task is called anew at each deployment; who is asked for its service asks all.
                 if container["service_id"] in services:
                     continue
@@ -42,7 +42,7 @@ def _tests(hosts: Sequence[Record]) -> Iterator[str]:
             yield _test(name, called, container)
 
 
-def _test(name: str, called: str, container: Record) -> str:
+def _test(name: str, called: str, container: ContainerRecord) -> str:
     who, image = _quoted(called), _quoted(container["image"])
     if container["error"] is not None:
         reason = printable(container["error"].splitlines()[0])
@@ -55,19 +55,20 @@ def _test(name: str, called: str, container: Record) -> str:
         listening.append(f"    assert container_publishes({_arguments(who, published)[:-2]})")
     if container.get("image_id") != "":  # there are containers without an image
         fixtures.append("image_exposes")
-        documents = _arguments(image, _ranges(container["documented"]))
+        documents = _arguments(image, _ranges(container["documented"] or ()))
         listening.append(f"    assert image_exposes({documents}only=True)")
     return "\n".join([f"def test_{name}({', '.join(fixtures)}):", *listening]) + "\n"
 
 
-def _listening(who: str, container: Record) -> list[str]:
+def _listening(who: str, container: ContainerRecord) -> list[str]:
     """Return the lines on what a container listens on, dynamic ports as a comment alone.
 
     An assertion that nothing else is listening would fail beside them.
     """
-    dynamic = {x["port"] for x in container["listeners"] if x.get("dynamic")}
-    ports = _ranges([x for x in container["listening"] if x not in dynamic])
-    if dynamic.isdisjoint(container["listening"]):
+    dynamic = {x["port"] for x in container["listeners"] or () if x.get("dynamic")}
+    listening = container["listening"] or []
+    ports = _ranges([x for x in listening if x not in dynamic])
+    if dynamic.isdisjoint(listening):
         return [f"    assert container_listens_on({_arguments(who, ports)}only=True)"]
     call = f"    assert container_listens_on({_arguments(who, ports)[:-2]})"
     comment = "    # It listens on ports that are chosen at each start, too: only=True would fail."
@@ -90,7 +91,7 @@ def _quoted(text: str) -> str:
     return '"' + literal[1:-1].replace('"', '\\"') + '"'
 
 
-def _publication(published: Record) -> str:
+def _publication(published: PublicationRecord) -> str:
     address = published["host_ip"]
     everywhere = address in ("", "0.0.0.0", "::")  # noqa: S104
     prefix = "" if everywhere else f"[{address}]:" if ":" in address else f"{address}:"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from pytest_exposed.report.once import findings
-from pytest_exposed.report.record import NOT_RUN, Record, fails, warns
+from pytest_exposed.report.record import NOT_RUN, HostRecord, fails, warns
+from pytest_exposed.report.service_groups import findings
 from pytest_exposed.text import plural
 
 
-def summary(hosts: Sequence[Record]) -> str:
+def summary(hosts: Sequence[HostRecord]) -> str:
     """Return the line that sums up hosts: "12 containers on 1 host, 10 match, 2 do not (…)".
 
     Containers are counted as they are, findings of a Swarm service once for all its tasks.

@@ -1,15 +1,17 @@
-"""What a person reads in the terminal: findings with what to do, and the table of ports."""
+"""What a person reads in the terminal: findings, the table of ports, the rules, differences."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from textwrap import fill
 
-from pytest_exposed.errors import ObservationError
+from pytest_exposed.errors import ObservationError, PortError
 from pytest_exposed.model import Container, Finding, Listener, Publication, endpoint
-from pytest_exposed.model.ports import Port, Ports
-from pytest_exposed.report.causes import neighbours
+from pytest_exposed.model.ports import Port, Ports, adjoining
+from pytest_exposed.report.finding_groups import neighbours
+from pytest_exposed.rules import RULES
 from pytest_exposed.rules.on_demand import on_demand
 from pytest_exposed.text import plural, printable
 
@@ -164,14 +166,14 @@ def _rows(container: Container) -> list[_Row]:
     publications = _by_port(container.published)
     ports = {*container.documented, *container.declared, *listeners, *publications}
     asked_for = on_demand(container)
-    rows: list[_Row] = []
-    for port in sorted(ports, key=lambda x: (x.protocol, x.number)):
+    rows: dict[Port, _Row] = {}
+    for port in ports:
         documented = "-"
         if port in container.documented:
             documented = "yes"
         elif port in container.declared:
             documented = "run time"
-        row = _Row(
+        rows[port] = _Row(
             port,
             port.number,
             documented,
@@ -179,11 +181,9 @@ def _rows(container: Container) -> list[_Row]:
             tuple(listeners.get(port, ())),
             port in asked_for,
         )
-        if rows and rows[-1].last == port.number - 1 and rows[-1].alike() == row.alike():
-            rows[-1].last = port.number
-        else:
-            rows.append(row)
-    return sorted(rows, key=lambda x: x.first)
+    runs = adjoining(rows, lambda x, y: rows[x].alike() == rows[y].alike())
+    folded = [replace(rows[run[0]], last=run[-1].number) for run in runs]
+    return sorted(folded, key=lambda x: x.first)
 
 
 def _by_port(values: Iterable[Listener] | Iterable[Publication]) -> dict[Port, list]:  # type: ignore[type-arg]
@@ -191,3 +191,35 @@ def _by_port(values: Iterable[Listener] | Iterable[Publication]) -> dict[Port, l
     for value in values:
         found.setdefault(value.port, []).append(value)
     return found
+
+
+def reference() -> str:
+    """Return the rules with their groups, why they matter and what to do."""
+    blocks = []
+    for rule in RULES.values():
+        text = fill(rule.help, 88, initial_indent="    ", subsequent_indent="    ")
+        blocks.append(
+            f"{rule.name}  ({', '.join(rule.groups) or 'all'})\n    {rule.summary}\n{text}"
+        )
+    return "\n\n".join(blocks)
+
+
+def explain_difference(op: str, left: object, right: object) -> list[str] | None:
+    """Return why `left op right` does not hold, None where that is no matter of ports."""
+    try:
+        if op in ("in", "not in") and isinstance(right, Ports):
+            asked = Ports.parse(left)  # type: ignore[arg-type]  # it has been asked already
+            first = f"{asked} {op} {right!r}"
+            missing = asked - right
+            return [first, f"not among them: {missing}" if missing else "all of it is among them"]
+        one, other = Ports.parse(left), Ports.parse(right)  # type: ignore[arg-type]  # as compared
+    except PortError:
+        return None
+    lines = [f"{one!r} {op} {other!r}"]
+    if one - other:
+        lines.append(f"only left:  {one - other}")
+    if other - one:
+        lines.append(f"only right: {other - one}")
+    if one == other:
+        lines.append("both are the same")
+    return lines

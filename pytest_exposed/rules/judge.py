@@ -31,7 +31,7 @@ def brief(findings: Iterable[Finding]) -> str:
     return ", ".join(f"{rule} {Ports(found)}" if found else rule for rule, found in ports.items())
 
 
-def glance(container: Container, rules: Sequence[Rule]) -> tuple[bool, frozenset[str]]:
+def quick_verdict(container: Container, rules: Sequence[Rule]) -> tuple[bool, frozenset[str]]:
     """Return whether anything is wrong, and what the rules that are broken tell: see Rule.tells.
 
     It stops as soon as both are known.

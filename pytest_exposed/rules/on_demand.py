@@ -6,10 +6,10 @@ rest none of it listens. To say of each that it is silent would be forty finding
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from pytest_exposed.model import Container
-from pytest_exposed.model.ports import Port, Ports
+from pytest_exposed.model.ports import Port, Ports, adjoining
 from pytest_exposed.rules.rule import Breach, Case, rule
 
 _LEAST = 4
@@ -33,25 +33,13 @@ def silent_ranges(documented: Ports, listeners: Sequence[tuple[Port, str]]) -> P
     if len(documented) <= _LEAST or reached.isdisjoint(heard):
         return Ports()
     found: list[Port] = []
-    for run in _runs(documented):
+    for run in adjoining(documented):
         listening = [x for x in run if x in heard]
         silent = [x for x in run if x not in heard]
         leads = not listening or listening in (run[:1], run[-1:])
         if leads and len(silent) >= _LEAST:
             found += silent
     return Ports(found)
-
-
-def _runs(ports: Iterable[Port]) -> Iterator[list[Port]]:
-    """Yield adjoining ports of one protocol together."""
-    run: list[Port] = []
-    for port in sorted(ports, key=lambda x: (x.protocol, x.number)):
-        if run and (run[-1].protocol, run[-1].number + 1) != (port.protocol, port.number):
-            yield run
-            run = []
-        run.append(port)
-    if run:
-        yield run
 
 
 @rule("silent-range")

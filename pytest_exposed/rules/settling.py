@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_exposed.errors import GoneError, ObservationError, UntoldError
+from pytest_exposed.errors import GoneError, ObservationError, PublicationsUnknownError
 from pytest_exposed.model import Container, Finding, Observed
 from pytest_exposed.rules import Rule
 
@@ -21,7 +21,7 @@ def is_final(answer: Observed, rules: Sequence[Rule]) -> bool:
     """
     if not isinstance(answer, Container):
         return isinstance(answer, GoneError)
-    if isinstance(answer.verdict, UntoldError) or answer.state == "paused":
+    if isinstance(answer.verdict, PublicationsUnknownError) or answer.state == "paused":
         return True
     is_judged = not isinstance(answer.verdict, ObservationError)
     return is_judged and not any(x.by_listeners for x in rules)

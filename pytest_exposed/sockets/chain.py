@@ -8,9 +8,9 @@ from pytest_exposed.errors import ExposedError, ObservationError
 from pytest_exposed.model import Process
 from pytest_exposed.sockets import exec as exec_
 from pytest_exposed.sockets import helper, netlink, procfs
-from pytest_exposed.sockets.reading import LeftError, Reading, Target, reason_of
+from pytest_exposed.sockets.reading import OutsideItsNetnsError, SocketSnapshot, Target, reason_of
 from pytest_exposed.sockets.remote import Remote
-from pytest_exposed.sockets.source import Readings, Shared, Source
+from pytest_exposed.sockets.source import Shared, SocketSnapshots, Source
 
 _SOURCES: tuple[Source, ...] = (netlink, procfs, helper, exec_)
 """Best first: what the kernel says, what it shows to all, to a helper, what an image claims."""
@@ -43,13 +43,13 @@ class SourceChain:
         *,
         runs: Callable[[Target], bool],
         elsewhere: Collection[str] = (),
-    ) -> Readings:
+    ) -> SocketSnapshots:
         """Return a reading of each target by the first source that sees it, or why none does.
 
         runs asks the engine whether a container still runs. elsewhere are the ids of those whose
         sockets are in a kernel of their own: only exec can tell them.
         """
-        answers: Readings = {}
+        answers: SocketSnapshots = {}
         missing = list(targets)
         settled: set[str] = set()
         reasons: dict[str, list[str]] = {x.id: [] for x in missing}
@@ -66,11 +66,11 @@ class SourceChain:
                     why = "its runtime keeps its sockets in a kernel of its own"
                     reasons[target.id].append(f"{source}: {why}: only exec can see them")
             for key, answer in self._ask(source, asked).items() if asked else ():
-                if isinstance(answer, Reading):
+                if isinstance(answer, SocketSnapshot):
                     answers[key] = answer
                 else:
                     reasons[key].append(f"{source}: {answer}")
-                    if isinstance(answer, LeftError):
+                    if isinstance(answer, OutsideItsNetnsError):
                         # What exec sees in the namespace that it is in now, nothing outside can.
                         settled.add(key)
             missing = [x for x in missing if x.id not in answers and x.id not in settled]
@@ -79,7 +79,7 @@ class SourceChain:
                 answers[identity] = ObservationError("\n".join(lines))
         return answers
 
-    def _ask(self, source: str, targets: Sequence[Target]) -> Readings:
+    def _ask(self, source: str, targets: Sequence[Target]) -> SocketSnapshots:
         """Return what a source sees; what it raises is why it sees none of the targets."""
         try:
             return self._asked(source, targets)
@@ -89,7 +89,7 @@ class SourceChain:
             why = reason_of(error)
             return {x.id: why for x in targets}
 
-    def _asked(self, source: str, targets: Sequence[Target]) -> Readings:
+    def _asked(self, source: str, targets: Sequence[Target]) -> SocketSnapshots:
         return BY_NAME[source].observe(targets, self._shared)
 
     def owners(self, container: str, inodes: Collection[int]) -> dict[int, tuple[Process, ...]]:

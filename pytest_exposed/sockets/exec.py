@@ -12,7 +12,15 @@ from dataclasses import replace
 from functools import partial
 
 from pytest_exposed.errors import ExposedError, ObservationError
-from pytest_exposed.sockets.reading import Reading, Target, anew, apart, has_left, left, reason_of
+from pytest_exposed.sockets.reading import (
+    SocketSnapshot,
+    Target,
+    apart,
+    is_outside_its_netns,
+    outside_its_netns,
+    reason_of,
+    retry_with_current_addresses,
+)
 from pytest_exposed.sockets.remote import (
     OF_ADDRESSES,
     UDP6_STUB,
@@ -21,7 +29,7 @@ from pytest_exposed.sockets.remote import (
     reading,
     split_lines,
 )
-from pytest_exposed.sockets.source import Readings, Shared
+from pytest_exposed.sockets.source import Shared, SocketSnapshots
 from pytest_exposed.sockets.table import TableError
 from pytest_exposed.sockets.tables.tcp_udp import READINGS
 from pytest_exposed.sockets.tables.uid_map import has_one_user
@@ -63,10 +71,10 @@ needs = "cat in the image, and trust in it: it is what the image claims"
 is_on_engine = True
 
 
-def observe(targets: Sequence[Target], shared: Shared) -> Readings:
+def observe(targets: Sequence[Target], shared: Shared) -> SocketSnapshots:
     """Return what `cat` in each target says, or why it can't."""
     remote = shared.engine
-    answers: Readings = {}
+    answers: SocketSnapshots = {}
     if targets:
         _ = remote.byteorder  # asked for once, and kept
 
@@ -83,12 +91,12 @@ def observe(targets: Sequence[Target], shared: Shared) -> Readings:
     return _with_guests(targets, {x.id: answers[x.id] for x in targets})
 
 
-def _with_guests(targets: Sequence[Target], answers: Readings) -> Readings:
+def _with_guests(targets: Sequence[Target], answers: SocketSnapshots) -> SocketSnapshots:
     """Return answers in which those are together who share a network with one that may be anyone's.
 
     A socket has one inode on a kernel: where two containers show the same one, it is one network.
     """
-    readings = {k: x for k, x in answers.items() if isinstance(x, Reading)}
+    readings = {k: x for k, x in answers.items() if isinstance(x, SocketSnapshot)}
     for guest in (x.id for x in targets if x.may_be_anyones and x.id in readings):
         sockets = set(readings[guest].sockets)
         together = {k: x for k, x in readings.items() if sockets.intersection(x.sockets)}
@@ -99,18 +107,18 @@ def _with_guests(targets: Sequence[Target], answers: Readings) -> Readings:
     return answers | readings
 
 
-def _observe(target: Target, remote: Remote) -> Reading:
+def _observe(target: Target, remote: Remote) -> SocketSnapshot:
     tables = parse(remote.execute(target.id, COMMAND))
 
-    def look(target: Target) -> Reading:
+    def look(target: Target) -> SocketSnapshot:
         # It runs in the namespaces that the container's first process is in now.
-        if has_left(target, addresses_of(target, tables), at_host=None):
-            raise left(target)
+        if is_outside_its_netns(target, addresses_of(target, tables), at_host=None):
+            raise outside_its_netns(target)
         if target.has_no_address and _has_users_apart(tables.get("uid_map", [])):
             raise apart()
         return reading("exec", target, target.place, tables, remote.byteorder)
 
-    return anew(target, look)
+    return retry_with_current_addresses(target, look)
 
 
 def _has_users_apart(maps: Sequence[bytes]) -> bool:

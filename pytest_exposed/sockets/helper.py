@@ -17,13 +17,13 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.hidden import NO_CGROUPS, has_no_cgroups
 from pytest_exposed.sockets.process import owner_of
 from pytest_exposed.sockets.reading import (
-    Reading,
+    SocketSnapshot,
     Target,
     ambiguous,
-    anew,
     apart,
-    has_left,
-    left,
+    is_outside_its_netns,
+    outside_its_netns,
+    retry_with_current_addresses,
     with_shared,
 )
 from pytest_exposed.sockets.remote import (
@@ -34,7 +34,7 @@ from pytest_exposed.sockets.remote import (
     reading,
     split_lines,
 )
-from pytest_exposed.sockets.source import Readings, Shared
+from pytest_exposed.sockets.source import Shared, SocketSnapshots
 from pytest_exposed.sockets.table import TableError
 
 _TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", *OF_ADDRESSES)
@@ -174,7 +174,7 @@ class _Seen:
         return owner.decode() if owner else None
 
 
-def observe(targets: Sequence[Target], shared: Shared) -> Readings:
+def observe(targets: Sequence[Target], shared: Shared) -> SocketSnapshots:
     """Return what the helper sees of each target, or why it can't; one container for all."""
     remote = shared.engine
     try:
@@ -188,11 +188,13 @@ def observe(targets: Sequence[Target], shared: Shared) -> Readings:
     whose: dict[str | None, list[_Seen]] = {}
     for process in seen:
         whose.setdefault(process.owner(known), []).append(process)
-    answers: Readings = {}
+    answers: SocketSnapshots = {}
     for target in targets:
         try:
             processes = _first_first(target, whose.get(target.id, []), alike)
-            answers[target.id] = anew(target, partial(_reading, processes, host, remote))
+            answers[target.id] = retry_with_current_addresses(
+                target, partial(_reading, processes, host, remote)
+            )
         except ObservationError as error:
             answers[target.id] = error
     return with_shared(answers)
@@ -215,7 +217,9 @@ def _first_first(
     return sorted(processes, key=lambda x: x.pid != first)
 
 
-def _reading(processes: Sequence[_Seen], host: bytes, remote: Remote, target: Target) -> Reading:
+def _reading(
+    processes: Sequence[_Seen], host: bytes, remote: Remote, target: Target
+) -> SocketSnapshot:
     if not processes:
         if has_no_cgroups(remote):
             raise ObservationError(f"{NO_CGROUPS}, by which the helper tells them apart")
@@ -226,10 +230,10 @@ def _reading(processes: Sequence[_Seen], host: bytes, remote: Remote, target: Ta
     found = []
     for process in processes:
         at_host = process.namespaces[0] == host if host else None
-        if not has_left(target, addresses_of(target, process.tables), at_host=at_host):
+        if not is_outside_its_netns(target, addresses_of(target, process.tables), at_host=at_host):
             found.append(process)
     if not found:
-        raise left(target)
+        raise outside_its_netns(target)
     if len(found) > 1 and target.addresses:
         raise ambiguous(len(found))
     if found[0].apart and target.has_no_address:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from pytest_exposed.model import Kind, Listener, unmapped
 from pytest_exposed.model.ports import Port, order
-from pytest_exposed.sockets.reading import DNS, LOCAL_PORTS, Reading
+from pytest_exposed.sockets.reading import DNS, LOCAL_PORTS, SocketSnapshot
 from pytest_exposed.sockets.table import Socket
 
 LOOPBACK_DEVICE = 1
@@ -16,7 +16,7 @@ LOOPBACK_DEVICE = 1
 
 
 def listeners(
-    reading: Reading,
+    reading: SocketSnapshot,
     held: Collection[int],
     named: Collection[Port],
     local_ports: Collection[int],
@@ -58,7 +58,10 @@ def listeners(
 
 
 def belongs(
-    socket: Socket, reading: Reading, held: Collection[int] = (), dns: Collection[Socket] = ()
+    socket: Socket,
+    reading: SocketSnapshot,
+    held: Collection[int] = (),
+    dns: Collection[Socket] = (),
 ) -> bool | None:
     """Return whether a socket of the namespace is the container's; None where nothing tells.
 
@@ -97,7 +100,7 @@ def _address(text: str) -> IPv4Address | IPv6Address:
     return ip_address(unmapped(text))
 
 
-def _kind(socket: Socket, reading: Reading, *, ipv4: bool, is_client: bool) -> Kind:
+def _kind(socket: Socket, reading: SocketSnapshot, *, ipv4: bool, is_client: bool) -> Kind:
     if is_client:
         return "ephemeral"
     address = _address(socket.address)
@@ -107,7 +110,7 @@ def _kind(socket: Socket, reading: Reading, *, ipv4: bool, is_client: bool) -> K
 
 
 def _is_at_an_address(
-    address: IPv4Address | IPv6Address, socket: Socket, reading: Reading, *, ipv4: bool
+    address: IPv4Address | IPv6Address, socket: Socket, reading: SocketSnapshot, *, ipv4: bool
 ) -> bool:
     """Return whether the namespace has an address that a socket is bound to."""
     is_ipv6 = isinstance(address, IPv6Address)

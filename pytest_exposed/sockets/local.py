@@ -16,7 +16,14 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
 from pytest_exposed.sockets.members import Member, Members, ipv6_addresses
 from pytest_exposed.sockets.process import ContainerProcess, GoneProcessError
-from pytest_exposed.sockets.reading import DNS, Reading, Sockets, Target, reason_of, with_shared
+from pytest_exposed.sockets.reading import (
+    DNS,
+    Sockets,
+    SocketSnapshot,
+    Target,
+    reason_of,
+    with_shared,
+)
 from pytest_exposed.sockets.table import Socket, lines_of
 from pytest_exposed.sockets.tables.route import parse_default_network
 from pytest_exposed.sockets.tables.sctp_eps import parse_endpoints
@@ -51,12 +58,12 @@ class Local:
         source: str,
         read: Read,
         ahead: Callable[[Iterable[ContainerProcess]], None] = lambda _: None,
-    ) -> dict[str, Reading | ObservationError]:
+    ) -> dict[str, SocketSnapshot | ObservationError]:
         """Return what read sees of each target, or why it can't.
 
         ahead is told of the processes that read is called with next, many at a time.
         """
-        answers: dict[str, Reading | ObservationError] = {}
+        answers: dict[str, SocketSnapshot | ObservationError] = {}
         seen: dict[object, Sockets] = {}
         for begin in range(0, len(targets), _AT_ONCE):
             with ExitStack() as stack:
@@ -78,7 +85,7 @@ class Local:
 
     def _reading(
         self, found: Member, source: str, read: Read, seen: dict[object, Sockets]
-    ) -> Reading:
+    ) -> SocketSnapshot:
         process, addresses = found.process, found.addresses
         if _key(found) not in seen:
             sockets, local_ports = read(process)
@@ -86,7 +93,7 @@ class Local:
             seen[_key(found)] = sockets + _sctp_endpoints(process), local_ports
         sockets, local_ports = seen[_key(found)]
         ipv6 = ipv6_addresses(process)
-        reading = Reading(
+        reading = SocketSnapshot(
             source=source,
             namespace=process.namespace,
             sockets=tuple(sockets),
@@ -103,16 +110,16 @@ class Local:
         return reading
 
     def _tell_apart(
-        self, targets: Iterable[Target], answers: dict[str, Reading | ObservationError]
+        self, targets: Iterable[Target], answers: dict[str, SocketSnapshot | ObservationError]
     ) -> None:
         """Let containers be in one namespace only where they are said to be, or are in this moment.
 
         The kernel uses what identifies a namespace again: a container that ended since it was read,
         and one that was started, could look like neighbours.
         """
-        by_namespace: dict[object, dict[Target, Reading]] = {}
+        by_namespace: dict[object, dict[Target, SocketSnapshot]] = {}
         for target in targets:
-            if isinstance(reading := answers[target.id], Reading):
+            if isinstance(reading := answers[target.id], SocketSnapshot):
                 by_namespace.setdefault(reading.namespace, {})[target] = reading
         for namespace, readings in by_namespace.items():
             if len({x.place for x in readings}) < 2:
@@ -123,11 +130,11 @@ class Local:
                     answers[target.id] = replace(reading, namespace=(namespace, target.id))
 
     def _with_holders(
-        self, answers: dict[str, Reading | ObservationError]
-    ) -> dict[str, Reading | ObservationError]:
+        self, answers: dict[str, SocketSnapshot | ObservationError]
+    ) -> dict[str, SocketSnapshot | ObservationError]:
         """Return answers with the sockets that processes hold, where that tells whose they are."""
         for key, x in answers.items():
-            if isinstance(x, Reading) and (
+            if isinstance(x, SocketSnapshot) and (
                 x.shared or any(_of_another(y, x.cgroups) for y in x.sockets)
             ):
                 answers[key] = replace(x, held=self._held(key))

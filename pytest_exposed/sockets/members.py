@@ -27,7 +27,14 @@ from pytest_exposed.sockets.process import (
     namespace_of,
     pids_of,
 )
-from pytest_exposed.sockets.reading import Target, ambiguous, anew, apart, has_left, left
+from pytest_exposed.sockets.reading import (
+    Target,
+    ambiguous,
+    apart,
+    is_outside_its_netns,
+    outside_its_netns,
+    retry_with_current_addresses,
+)
 from pytest_exposed.sockets.table import lines_of
 from pytest_exposed.sockets.tables.fib_trie import parse_ipv4_addresses
 from pytest_exposed.sockets.tables.if_inet6 import parse_ipv6_addresses
@@ -78,7 +85,7 @@ class Members:
         candidates = self._namespaces(target, stack)
         chosen = None
         try:
-            chosen = anew(target, lambda x: self._choose(x, candidates))
+            chosen = retry_with_current_addresses(target, lambda x: self._choose(x, candidates))
             return chosen if chosen.target is target else replace(chosen, target=target)
         finally:
             for other in candidates:
@@ -106,7 +113,7 @@ class Members:
             at_host = self._is_at_host(target, process)
             addresses = None if at_host else _addresses(target, process)
             member = Member(target, process, addresses, at_host=bool(at_host))
-            if has_left(target, addresses, at_host=at_host):
+            if is_outside_its_netns(target, addresses, at_host=at_host):
                 # One that changed its own addresses is where it was.
                 if not at_host and self._is_the_engines(target, process):
                     return replace(member, at_host=target.place == "host")
@@ -117,7 +124,7 @@ class Members:
             if own is None:
                 found.append(member)
         if not found:
-            raise left(target)
+            raise outside_its_netns(target)
         if len(found) > 1 and target.addresses:
             raise ambiguous(len(found))
         return found[0]

@@ -25,7 +25,7 @@ from pytest_exposed.sockets.process import (
     namespace_of,
 )
 from pytest_exposed.sockets.reading import Sockets, Target
-from pytest_exposed.sockets.source import Readings, Shared
+from pytest_exposed.sockets.source import Shared, SocketSnapshots
 from pytest_exposed.sockets.table import CLOSE, LISTEN, MOST_ROWS, Socket, TableError, address_of
 from pytest_exposed.unpatched import in_kernel_thread, socket_class, system
 
@@ -72,7 +72,7 @@ needs = "Linux, the engine's kernel and pid namespace, root"
 is_on_engine = False
 
 
-def observe(targets: Sequence[Target], shared: Shared) -> Readings:
+def observe(targets: Sequence[Target], shared: Shared) -> SocketSnapshots:
     """Return the sockets of each target, or why its namespace can't be entered."""
     with reader() as opened:
         return shared.observe_here(targets, name, opened.sockets, opened.ahead)

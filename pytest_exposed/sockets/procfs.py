@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import ContainerProcess, local_ports, namespace_of
 from pytest_exposed.sockets.reading import Sockets, Target
-from pytest_exposed.sockets.source import Readings, Shared
+from pytest_exposed.sockets.source import Shared, SocketSnapshots
 from pytest_exposed.sockets.table import lines_of
 from pytest_exposed.sockets.tables.tcp_udp import READINGS, parse_table, steady
 
@@ -19,7 +19,7 @@ needs = "Linux, the engine's kernel and pid namespace; any user"
 is_on_engine = False
 
 
-def observe(targets: Sequence[Target], shared: Shared) -> Readings:
+def observe(targets: Sequence[Target], shared: Shared) -> SocketSnapshots:
     """Return the sockets of each target, or why they can't be read."""
     return shared.observe_here(targets, name, sockets)
 

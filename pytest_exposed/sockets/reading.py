@@ -38,7 +38,8 @@ class Target:
     """Asks the engine for the file that is its network namespace; empty where it has none. Only
     called where a process may be in another one that it made."""
     addresses_now: Callable[[], frozenset[str]] | None = None
-    """Asks the engine for its addresses anew; only called where no process has those: see anew."""
+    """Asks the engine for its addresses again; only called where no process has those: see
+    retry_with_current_addresses."""
     may_be_anyones: bool = False
     """Whether nothing says whose network it is in: it may be any container's."""
 
@@ -84,7 +85,7 @@ def client_ports(local: str, reserved: str = "") -> Collection[int] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class SocketSnapshot:
     """The sockets in a container's network namespace, and what helps to tell whose they are."""
 
     source: str
@@ -126,7 +127,9 @@ def reason_of(error: Exception) -> ObservationError:
     return ObservationError(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
-def has_left(target: Target, addresses: frozenset[str] | None, *, at_host: bool | None) -> bool:
+def is_outside_its_netns(
+    target: Target, addresses: frozenset[str] | None, *, at_host: bool | None
+) -> bool:
     """Return whether a process is in another network namespace than its container's.
 
     addresses are those of the process's namespace, at_host whether that is the host's; None where
@@ -153,39 +156,41 @@ def apart() -> ObservationError:
     )
 
 
-class LeftError(ObservationError):
+class OutsideItsNetnsError(ObservationError):
     """A container without a process in its own network: seen, so that no other source is asked."""
 
 
-def left(target: Target) -> LeftError:
+def outside_its_netns(target: Target) -> OutsideItsNetnsError:
     """Return the error of a container whose processes have all left its network namespace."""
     host = ", that of the host" if target.place == "host" else ""
     where = f", that of {', '.join(sorted(target.addresses))}" if target.addresses else host
     changed = ", or changed its address" if target.addresses else ""
-    return LeftError(
+    return OutsideItsNetnsError(
         f"none of its processes is in its network namespace{where}: they have left it{changed}"
     )
 
 
-def anew(target: Target, look: Callable[[Target], T]) -> T:
+def retry_with_current_addresses(target: Target, look: Callable[[Target], T]) -> T:
     """Return what look returns; where the target has left, look with the addresses it has now.
 
     It may have been started again, or connected to another network, since it was listed.
     """
     try:
         return look(target)
-    except LeftError:
+    except OutsideItsNetnsError:
         if (now := target.now()) == target:
             raise
         return look(now)
 
 
 def with_shared(
-    answers: Mapping[str, Reading | ObservationError],
-) -> dict[str, Reading | ObservationError]:
+    answers: Mapping[str, SocketSnapshot | ObservationError],
+) -> dict[str, SocketSnapshot | ObservationError]:
     """Return answers in which the readings of namespaces that occur twice are shared ones."""
-    seen = Counter(x.namespace for x in answers.values() if isinstance(x, Reading))
+    seen = Counter(x.namespace for x in answers.values() if isinstance(x, SocketSnapshot))
     return {
-        key: replace(x, shared=True) if isinstance(x, Reading) and seen[x.namespace] > 1 else x
+        key: replace(x, shared=True)
+        if isinstance(x, SocketSnapshot) and seen[x.namespace] > 1
+        else x
         for key, x in answers.items()
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from pytest_exposed.sockets.reading import Reading, Target
+from pytest_exposed.sockets.reading import SocketSnapshot, Target
 from pytest_exposed.sockets.table import Socket, TableError
 from pytest_exposed.sockets.tables.fib_trie import parse_ipv4_addresses
 from pytest_exposed.sockets.tables.if_inet6 import parse_ipv6_addresses
@@ -74,7 +74,7 @@ def reading(
     byteorder: str,
     *,
     at_host: bool = False,
-) -> Reading:
+) -> SocketSnapshot:
     """Return the reading of a target from the lines of its tables; TableError if one is none.
 
     tcp and udp must be among them; tcp6 and udp6 are missing where the kernel has no IPv6, sctp/eps
@@ -99,7 +99,7 @@ def reading(
             found += parse_table(lines, name, byteorder, ordered=source != "exec")
     ipv4, ipv6 = ipv4_addresses(tables), parse_ipv6_addresses(tables.get("if_inet6", []))
     default_network = parse_default_network(tables.get("route", []), byteorder)
-    return Reading(
+    return SocketSnapshot(
         source=source,
         namespace=namespace,
         sockets=tuple(found),

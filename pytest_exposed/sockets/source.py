@@ -10,10 +10,10 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.hidden import NoProcessError, why_no_process
 from pytest_exposed.sockets.local import Local, Read
 from pytest_exposed.sockets.process import ContainerProcess
-from pytest_exposed.sockets.reading import Reading, Target
+from pytest_exposed.sockets.reading import SocketSnapshot, Target
 from pytest_exposed.sockets.remote import Remote
 
-Readings = dict[str, Reading | ObservationError]
+SocketSnapshots = dict[str, SocketSnapshot | ObservationError]
 """The sockets of each container by its id, or why they could not be seen."""
 
 
@@ -32,7 +32,7 @@ class Source(Protocol):
     def is_on_engine(self) -> bool:
         """Whether it runs something on the engine; else it asks this kernel."""
 
-    def observe(self, targets: Sequence[Target], shared: Shared) -> Readings:
+    def observe(self, targets: Sequence[Target], shared: Shared) -> SocketSnapshots:
         """Return the sockets of each target, or why it doesn't see them."""
 
 
@@ -51,7 +51,7 @@ class Shared:
         source: str,
         read: Read,
         ahead: Callable[[Iterable[ContainerProcess]], None] = lambda _: None,
-    ) -> Readings:
+    ) -> SocketSnapshots:
         """Return what read sees of the targets' processes, which have to be of this kernel."""
         try:
             self._local = self._local or Local(self.ids)

@@ -38,7 +38,7 @@ from pytest_exposed.model import Container, Image
 from pytest_exposed.model.endpoints import BoundPort, PublishedPort
 from pytest_exposed.model.ports import Ports
 from pytest_exposed.observation.command import substitute
-from pytest_exposed.report.causes import neighbours
+from pytest_exposed.report.finding_groups import neighbours
 from pytest_exposed.rules import baseline
 from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.rules.judge import findings
@@ -49,7 +49,7 @@ from pytest_exposed.sockets import helper
 from pytest_exposed.sockets.listeners import listeners
 from pytest_exposed.sockets.netlink import _rows, parse_row
 from pytest_exposed.sockets.process import owner_of
-from pytest_exposed.sockets.reading import LOCAL_PORTS, Reading, Target
+from pytest_exposed.sockets.reading import LOCAL_PORTS, SocketSnapshot, Target
 from pytest_exposed.sockets.source import Shared
 from pytest_exposed.sockets.table import Socket, lines_of
 from pytest_exposed.sockets.tables.fib_trie import parse_ipv4_addresses
@@ -123,9 +123,9 @@ def _targets() -> list[Target]:
     return [Target(x, frozenset(), ids[0], shares=False, main_pid=lambda: 9476) for x in ids]
 
 
-def _judged(answers: dict[str, Reading | ObservationError]) -> None:
+def _judged(answers: dict[str, SocketSnapshot | ObservationError]) -> None:
     """Go on from what was seen to what is said of it."""
-    readings = [x for x in answers.values() if isinstance(x, Reading)]
+    readings = [x for x in answers.values() if isinstance(x, SocketSnapshot)]
     held = {x for reading in readings for x in reading.held or ()}
     for reading in readings:
         image = Image(ID, "x", Ports.parse(80, "53/udp"))

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Any
+
+Record = dict[str, Any]
+"""A record as a test makes one: with what it is about, and anything in the other fields."""
 
 VOID = {"meta", "link", "col", "input", "br", "wbr", "hr", "img"}
 # What ends where another one begins: HTML lets a page leave out the end of a cell.

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from random import Random
+from typing import TYPE_CHECKING
 
 from make import ANY, container, listener, publication
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Kind, Listener, Process
 from pytest_exposed.model.ports import Port
-from pytest_exposed.report.record import Record, of_container
+from pytest_exposed.report.record import of_container
 from pytest_exposed.rules.judge import findings
 from pytest_exposed.rules.selection import select
+
+if TYPE_CHECKING:
+    from report.document import Record
 
 SERVICES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("web", "nginx:1.27", "nginx", ("80/tcp", "443/tcp")),

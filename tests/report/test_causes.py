@@ -11,7 +11,12 @@ from make import ANY, container, image, listener
 
 from pytest_exposed.model import Container, Finding, Process
 from pytest_exposed.model.ports import Port, Ports
-from pytest_exposed.report.causes import Cause, causes, findings_of, neighbours
+from pytest_exposed.report.finding_groups import (
+    FindingGroup,
+    finding_groups,
+    findings_of,
+    neighbours,
+)
 from pytest_exposed.report.record import of_container
 from pytest_exposed.rules.judge import findings
 from pytest_exposed.rules.selection import select
@@ -24,7 +29,7 @@ def found_in(one: Container) -> list[Finding]:
     return findings_of(of_container(replace(one, verdict=findings(one, RULES))))
 
 
-def spans(found: list[Cause]) -> list[list[str]]:
+def spans(found: list[FindingGroup]) -> list[list[str]]:
     return [Ports(x.ports).ranges() for x in found]
 
 
@@ -35,7 +40,7 @@ def test_a_record_holds_all_of_a_finding() -> None:
 
 
 def test_findings_alike_but_for_the_port_are_one_cause() -> None:
-    (cause,) = causes(found_in(container(documented=["1-2000", 8080], image_name="app")))
+    (cause,) = finding_groups(found_in(container(documented=["1-2000", 8080], image_name="app")))
     assert str(cause.first) == "silent 1/tcp"
     assert spans([cause]) == [["1-2000/tcp", "8080/tcp"]]
 
@@ -62,7 +67,7 @@ def test_findings_of_other_rules_protocols_processes_and_waivers_are_others() ->
     found = found_in(one)
     found[0] = replace(found[0], waived="soon")
     each = [["80/tcp"], ["81/tcp"], ["82/udp"], ["7000/tcp"], ["7001/tcp"]]
-    assert spans(causes(found)) == each
+    assert spans(finding_groups(found)) == each
     assert spans(neighbours(found)) == each
 
 
@@ -113,7 +118,7 @@ def test_a_finding_of_the_container_has_no_port() -> None:
 )
 def test_each_is_told_once_and_neighbours_together(bare: list[Finding]) -> None:
     found = [replace(x, message=f"on {x.port}", fix=f"stop {x.port}") for x in bare]
-    for grouped in (causes(found), neighbours(found)):
+    for grouped in (finding_groups(found), neighbours(found)):
         told = [(x.first.rule, x.first.waived, port) for x in grouped for port in x.ports]
         assert sorted(told, key=str) == sorted(((x.rule, x.waived, x.port) for x in found), key=str)
     for cause in neighbours(sorted(found, key=lambda x: str(x.port))):

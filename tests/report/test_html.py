@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report.document import Element, read
+from report.document import Element, Record, read
 from report.fleet import fleet
 
 from pytest_exposed import report
-from pytest_exposed.report.record import Record
 from pytest_exposed.report.summary import summary
 from pytest_exposed.text import printable
 

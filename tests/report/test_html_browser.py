@@ -10,7 +10,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from demo.packages import NotInstalled
@@ -18,8 +18,11 @@ from report.browser import Browser, Page, program, running
 from report.fleet import fleet
 
 from pytest_exposed.report import html
-from pytest_exposed.report.record import Record, fails
+from pytest_exposed.report.record import fails
 from pytest_exposed.report.summary import summary
+
+if TYPE_CHECKING:
+    from report.document import Record
 
 SHOWN = "tr[data-find]"
 HOSTILE = "\"><img src=x onerror=alert(1)><script>alert(2)</script>'\u202e\x1b[31m"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from report.test_html import finding, record
 
 from pytest_exposed import report
 from pytest_exposed.report.markdown import _MOST
-from pytest_exposed.report.record import Record
+
+if TYPE_CHECKING:
+    from report.document import Record
 
 
 def rows(tmp_path: Path, *containers: Record) -> list[list[str]]:

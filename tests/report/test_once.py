@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_exposed.report import markdown
-from pytest_exposed.report.once import alike, findings
+from pytest_exposed.report.service_groups import findings, service_groups
 from pytest_exposed.report.summary import summary
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_exposed.report.record import Record
+    from report.document import Record
 
 
 def record(name: str, *rules: str, service: str | None = None, swarm: str | None = None) -> Record:
@@ -66,7 +66,7 @@ def hosts(*lists: list[Record]) -> list[Record]:
     ],
 )
 def test_once(given: list[Record], who: list[str], rules: list[str]) -> None:
-    assert [x.who for x in alike(given)] == who
+    assert [x.who for x in service_groups(given)] == who
     assert [x["rule"] for x in findings(given)] == rules
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -20,9 +20,12 @@ from pytest_exposed.report.portmap import (
     folded,
     label,
 )
-from pytest_exposed.report.record import Record, of_container
+from pytest_exposed.report.record import of_container
 from pytest_exposed.rules.judge import findings
 from pytest_exposed.rules.selection import select
+
+if TYPE_CHECKING:
+    from report.document import Record
 
 
 def record(*listeners: Any, judged: bool = True, **rest: Any) -> Record:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft4Validator, FormatChecker
@@ -12,7 +12,9 @@ from report.fleet import fleet
 from report.test_html import HOSTILE, finding, record
 
 from pytest_exposed import report
-from pytest_exposed.report.record import Record
+
+if TYPE_CHECKING:
+    from report.document import Record
 
 SCHEMA = json.loads(
     Path(__file__).with_name("data").joinpath("sarif-schema-2.1.0.json").read_bytes()

@@ -247,7 +247,7 @@ class TestTheList:
         try:
             with Relay(manager.url) as relay, Engine(relay.url) as engine:
                 (listed,) = engine.observer.running({"id": [str(container.id)]})
-                assert listed.untold is None
+                assert listed.publications_unknown is None
                 assert not [x for x in relay.requests if "/services" in x]
         finally:
             container.remove(force=True)

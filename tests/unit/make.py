@@ -19,7 +19,7 @@ from pytest_exposed.model import (
     Publication,
 )
 from pytest_exposed.model.ports import Port, Ports
-from pytest_exposed.sockets.reading import Reading, Target
+from pytest_exposed.sockets.reading import SocketSnapshot, Target
 from pytest_exposed.sockets.table import Socket
 
 DATA = Path(__file__).with_name("data")
@@ -45,7 +45,7 @@ def socket(port: int = 80, address: str = ANY, *, inode: int = 1, **rest: Any) -
     return Socket(address=address, port=port, inode=inode, **values)
 
 
-def reading(*sockets: Socket, **rest: Any) -> Reading:
+def reading(*sockets: Socket, **rest: Any) -> SocketSnapshot:
     values: dict[str, Any] = {
         "source": "netlink",
         "namespace": 1,
@@ -56,7 +56,7 @@ def reading(*sockets: Socket, **rest: Any) -> Reading:
         "held": None,
         "shared": False,
     }
-    return Reading(sockets=sockets, **(values | rest))
+    return SocketSnapshot(sockets=sockets, **(values | rest))
 
 
 def target(container: str = ID, *addresses: str, main_pid: int = 0, **rest: Any) -> Target:

@@ -11,7 +11,7 @@ from make import container, image, listener, publication
 
 from pytest_exposed.model import Container, Finding, Listener
 from pytest_exposed.model.ports import Port
-from pytest_exposed.report.causes import neighbours
+from pytest_exposed.report.finding_groups import neighbours
 from pytest_exposed.rules.judge import findings
 from pytest_exposed.rules.layers import origin_of
 from pytest_exposed.rules.selection import select

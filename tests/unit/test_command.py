@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import container, image, publication
 
-from pytest_exposed.model import Publication, Substitute
+from pytest_exposed.model import CommandOverride, Publication
 from pytest_exposed.observation.command import is_own, substitute
 from pytest_exposed.rules.judge import findings
 from pytest_exposed.rules.selection import select
@@ -164,7 +164,7 @@ def test_nothing_that_is_replaced_is_taken_for_the_images_own(
 @pytest.mark.parametrize("published", [[], [publication(80)]])
 @pytest.mark.parametrize("fix", ["set override_command: false", None])
 def test_findings_end_with_it(published: list[Publication], fix: str | None) -> None:
-    instead = Substitute("sh instead of its image's httpd", fix)
+    instead = CommandOverride("sh instead of its image's httpd", fix)
     idle = container(documented=[80], published=published, substitute=instead)
     (finding,) = findings(idle, select())
     assert finding.message.endswith(

@@ -16,7 +16,7 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Kind, Listener, Process
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report import html, markdown, sarif, suite
-from pytest_exposed.report.causes import causes, findings_of, neighbours
+from pytest_exposed.report.finding_groups import finding_groups, findings_of, neighbours
 from pytest_exposed.report.record import of_container
 from pytest_exposed.report.text import findings_lines, table
 from pytest_exposed.rules.acceptance import Acceptance
@@ -196,7 +196,7 @@ def test_a_record_holds_all_of_it(seen: Container) -> None:
 def test_each_is_a_line_of_its_own(seen: Container) -> None:
     one, other = neighbours(seen.findings)
     assert (one.span, other.span) == ("2 ports", "40004/tcp")
-    assert causes(seen.findings) == [one, other]
+    assert finding_groups(seen.findings) == [one, other]
     lines = findings_lines(seen.findings)
     assert lines[0].startswith("  dynamic  2 ports    java (pid 1) listens on 2 ports chosen at")
     assert any(x.endswith("0.0.0.0:40002 (dynamic)  java (pid 1)") for x in table(seen))

@@ -10,7 +10,7 @@ from make import DATA, target
 
 from pytest_exposed.errors import EngineError, ObservationError
 from pytest_exposed.sockets import exec as exec_
-from pytest_exposed.sockets.reading import Reading
+from pytest_exposed.sockets.reading import SocketSnapshot
 from pytest_exposed.sockets.source import Shared
 
 IDS = [f"{x:064x}" for x in range(8)]
@@ -46,7 +46,7 @@ def test_several_at_a_time_in_the_order_that_was_asked_for() -> None:
     engine.failures = {IDS[1]: ObservationError("there is no cat in the image")}
     answers = exec_.observe([target(x) for x in IDS], Shared(IDS, engine))
     assert list(answers) == IDS
-    assert [k for k, x in answers.items() if not isinstance(x, Reading)] == [IDS[1]]
+    assert [k for k, x in answers.items() if not isinstance(x, SocketSnapshot)] == [IDS[1]]
 
 
 def test_when_the_engine_is_lost_nothing_more_begins_and_nothing_is_waited_for() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -111,3 +112,19 @@ def test_no_other_module_asks_a_clock_that_a_test_can_freeze(module: str) -> Non
     )
     days = {ast.unparse(x) for x in ast.walk(tree) if isinstance(x, ast.Attribute)}
     assert not days & {"date.today", "datetime.today"}, "unpatched has today()"
+
+
+def test_the_files_of_a_newcomers_tasks_are_where_the_documentation_says() -> None:
+    root = PACKAGE.parent
+    text = (root / "docs" / "development.md").read_text("utf-8")
+    tasks = text.partition("## What a change touches")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (an? .*?) \| (.*) \|$", tasks, re.MULTILINE)
+    assert len(rows) == 5
+    for task, told in rows:
+        named = re.findall(r"`([\w./]+)`", told)
+        files = [x if x.startswith("docs/") else f"{PACKAGE.name}/{x}" for x in named if "/" in x]
+        assert files, task
+        missing = [x for x in files if not (root / x).exists()]
+        assert not missing, task
+        code = "".join((root / x).read_text("utf-8") for x in files if (root / x).is_file())
+        assert not [x for x in named if "/" not in x and x.rpartition(".")[2] not in code], task

@@ -14,7 +14,7 @@ from make import ANY, reading, same_address, socket
 from pytest_exposed.model import Kind, Listener
 from pytest_exposed.model.ports import Ports
 from pytest_exposed.sockets.listeners import belongs, listeners
-from pytest_exposed.sockets.reading import LOCAL_PORTS, Reading, client_ports
+from pytest_exposed.sockets.reading import LOCAL_PORTS, SocketSnapshot, client_ports
 from pytest_exposed.sockets.table import Socket
 
 DNS = "127.0.0.11"
@@ -23,13 +23,16 @@ INODE = 5
 
 
 def listening(
-    one: Reading, *others: Reading, named: Any = (), local_ports: Collection[int] = LOCAL_PORTS
+    one: SocketSnapshot,
+    *others: SocketSnapshot,
+    named: Any = (),
+    local_ports: Collection[int] = LOCAL_PORTS,
 ) -> tuple[Listener, ...]:
     held = {x for other in (one, *others) for x in other.held or ()}
     return listeners(one, held, Ports.parse(named), local_ports)
 
 
-def only(one: Reading, *others: Reading, **rest: Any) -> Listener:
+def only(one: SocketSnapshot, *others: SocketSnapshot, **rest: Any) -> Listener:
     (found,) = listening(one, *others, **rest)
     return found
 

@@ -18,7 +18,7 @@ from pytest_exposed.model import Process
 from pytest_exposed.sockets import procfs
 from pytest_exposed.sockets.local import Local
 from pytest_exposed.sockets.process import ContainerProcess
-from pytest_exposed.sockets.reading import Reading, Target
+from pytest_exposed.sockets.reading import SocketSnapshot, Target
 from pytest_exposed.sockets.table import Socket
 
 ROUTES = "Local:\n  |-- 10.0.0.{0}\n     /32 host LOCAL\n"
@@ -44,9 +44,9 @@ def observe(proc: Path, *targets: Target, read: object = None) -> dict[str, obje
     return dict(local.observe(targets, "procfs", read or sees(socket())))  # type: ignore[arg-type]  # a Read
 
 
-def seen(proc: Path, one: Target, read: object = None) -> Reading:
+def seen(proc: Path, one: Target, read: object = None) -> SocketSnapshot:
     answer = observe(proc, one, read=read)[one.id]
-    assert isinstance(answer, Reading), answer
+    assert isinstance(answer, SocketSnapshot), answer
     return answer
 
 
@@ -166,13 +166,13 @@ def test_one_process_that_ended_leaves_the_others_to_be_asked(proc: Path) -> Non
     local = Local([ID], str(proc))
     end(proc)
     (answer,) = local.observe([target()], "procfs", sees(socket())).values()
-    assert isinstance(answer, Reading)
+    assert isinstance(answer, SocketSnapshot)
 
 
 def test_an_error_of_one_container_is_not_the_others(proc: Path) -> None:
     proctree.process(proc, 7, network=proctree.namespace(proc, "web"))
     answers = observe(proc, target(), target(OTHER_ID))
-    assert isinstance(answers[ID], Reading)
+    assert isinstance(answers[ID], SocketSnapshot)
     assert isinstance(answers[OTHER_ID], ObservationError)
 
 
@@ -281,8 +281,8 @@ def test_a_namespace_of_several_is_read_once_and_shared(proc: Path) -> None:
     answers = observe(proc, target(shares=True), target(OTHER_ID, shares=True, place=ID), read=read)
     assert len(reads) == 1
     one, other = answers[ID], answers[OTHER_ID]
-    assert isinstance(one, Reading)
-    assert isinstance(other, Reading)
+    assert isinstance(one, SocketSnapshot)
+    assert isinstance(other, SocketSnapshot)
     assert one.shared
     assert other.shared
     assert one.namespace == other.namespace
@@ -309,8 +309,8 @@ class TestTwoNotSaidToShare:
 
         answers = observe(proc, target(), target(OTHER_ID), read=read)
         one, other = answers[ID], answers[OTHER_ID]
-        assert isinstance(one, Reading)
-        assert isinstance(other, Reading)
+        assert isinstance(one, SocketSnapshot)
+        assert isinstance(other, SocketSnapshot)
         assert reads == [7, 8]
         assert (one.sockets, other.sockets) == ((socket(7),), (socket(8),))
         assert one.namespace == other.namespace
@@ -328,8 +328,8 @@ class TestTwoNotSaidToShare:
 
         answers = observe(proc, target(), target(OTHER_ID), read=read)
         one, other = answers[ID], answers[OTHER_ID]
-        assert isinstance(one, Reading)
-        assert isinstance(other, Reading)
+        assert isinstance(one, SocketSnapshot)
+        assert isinstance(other, SocketSnapshot)
         assert (one.sockets, other.sockets) == ((socket(7),), (socket(8),))
         assert one.namespace != other.namespace
         assert not one.shared
@@ -366,7 +366,7 @@ def test_many_are_read_in_groups_each_of_which_is_told_ahead(proc: Path) -> None
 
     local = Local(ids, str(proc))
     answers = local.observe(targets, "netlink", read, ahead)
-    assert [x for x in answers.values() if not isinstance(x, Reading)] == []
+    assert [x for x in answers.values() if not isinstance(x, SocketSnapshot)] == []
     assert list(answers) == ids
     assert told == reads
     assert len(set(reads)) == len(reads) == 201
@@ -473,5 +473,5 @@ def test_what_is_raised_for_one_container_is_no_others(proc: Path) -> None:
         return [socket()], None
 
     found = observe(proc, target(ID), target(OTHER_ID), read=read)
-    assert isinstance(found[OTHER_ID], Reading)
+    assert isinstance(found[OTHER_ID], SocketSnapshot)
     assert str(found[ID]) == "KeyError: 'port'"

@@ -13,7 +13,7 @@ from make import ANY, container, listener, publication
 from pytest_exposed.model import Container
 from pytest_exposed.model.ports import Ports
 from pytest_exposed.report import html, sarif
-from pytest_exposed.report.causes import neighbours
+from pytest_exposed.report.finding_groups import neighbours
 from pytest_exposed.report.record import of_container
 from pytest_exposed.report.text import table
 from pytest_exposed.rules.judge import findings

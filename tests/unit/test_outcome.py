@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_exposed.audit.outcome import HostOutcome, Outcome
+from pytest_exposed.audit.results import HostResults, Results
 from pytest_exposed.report.record import NOT_RUN
 
 
@@ -27,9 +27,9 @@ def not_run(name: str) -> dict[str, Any]:
     return unseen(name) | {"error": NOT_RUN}
 
 
-def outcome(*told: dict[str, Any], hosts: str = "a") -> Outcome:
+def outcome(*told: dict[str, Any], hosts: str = "a") -> Results:
     """Return the outcome of what tests told, of the first host unless they say another."""
-    found = Outcome({x: HostOutcome(x) for x in hosts})
+    found = Results({x: HostResults(x) for x in hosts})
     for number, one in enumerate(told):
         found.add({"host": hosts[0], "id": str(number), **one})
     return found

@@ -13,7 +13,7 @@ from make import ANY, ID, publication
 
 from pytest_exposed.engine.image_records import image_from_record, layers, platform_of, trouble
 from pytest_exposed.engine.records import (
-    UNTOLD,
+    PUBLICATIONS_UNKNOWN,
     Inspected,
     Listed,
     RecordError,
@@ -372,7 +372,7 @@ def test_an_inspected_container_is_read() -> None:
     assert (one.restarts, one.starting) == (2, True)
     assert (one.network_mode, one.runtime) == ("host", "runc")
     assert one.declared == {"80/tcp", "53/udp"}
-    assert one.wished == ("80/tcp",)
+    assert one.requested_ports == ("80/tcp",)
     assert one.sysctls == {"net.ipv4.ip_local_port_range": "1024 65000"}
     assert one.command == ("httpd", "-f", "-p", "80")
     assert one.sandbox == "/var/run/docker/netns/3f2504e04f89"
@@ -388,7 +388,9 @@ def test_any_inspection_is_read(record: dict[str, Any]) -> None:
     assert type(one.restarts) is int
     texts = one.state, one.error, one.network_mode, one.runtime, one.sandbox
     assert all(isinstance(x, str) for x in texts)
-    assert all(isinstance(x, str) for x in (*one.wished, *one.command, *one.sysctls.values()))
+    assert all(
+        isinstance(x, str) for x in (*one.requested_ports, *one.command, *one.sysctls.values())
+    )
     one.error.encode()
     assert one.started is None or one.started.tzinfo == timezone.utc
 
@@ -608,7 +610,7 @@ def test_any_text_is_a_time_or_none(text: str) -> None:
 
 
 def test_what_an_engine_says_in_our_own_words_is_shown_escaped() -> None:
-    listed = Listed.from_record({"Id": ID, UNTOLD: "\x1b[2J" + "x" * 5000})
-    assert listed.untold is not None
-    assert listed.untold.isprintable()
-    assert len(listed.untold) < 1100
+    listed = Listed.from_record({"Id": ID, PUBLICATIONS_UNKNOWN: "\x1b[2J" + "x" * 5000})
+    assert listed.publications_unknown is not None
+    assert listed.publications_unknown.isprintable()
+    assert len(listed.publications_unknown) < 1100

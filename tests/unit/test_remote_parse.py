@@ -12,7 +12,7 @@ from make import DATA
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets import exec as exec_
 from pytest_exposed.sockets import helper
-from pytest_exposed.sockets.reading import Reading, Target
+from pytest_exposed.sockets.reading import SocketSnapshot, Target
 from pytest_exposed.sockets.remote import MOST_LINES
 from pytest_exposed.sockets.source import Shared
 from pytest_exposed.sockets.table import TableError
@@ -73,20 +73,20 @@ def target(identity: str, place: str = "", *addresses: str) -> Target:
 
 TARGETS = (target(WEB, WEB, "172.19.0.2"), target(JOINER, WEB), target(IDLE))
 
-Readings = dict[str, "Reading | ObservationError"]
+SocketSnapshots = dict[str, "SocketSnapshot | ObservationError"]
 
 
-def by_helper(text: bytes) -> Readings:
+def by_helper(text: bytes) -> SocketSnapshots:
     return helper.observe(TARGETS, Shared([WEB, JOINER, IDLE], Says(text)))
 
 
-def by_exec(text: bytes) -> Readings:
+def by_exec(text: bytes) -> SocketSnapshots:
     return exec_.observe(TARGETS[:1], Shared([], Says(text)))
 
 
-def sockets(answer: Reading | ObservationError) -> set[str]:
+def sockets(answer: SocketSnapshot | ObservationError) -> set[str]:
     """Return the sockets of a reading: "tcp 0.0.0.0:80"."""
-    assert isinstance(answer, Reading), answer
+    assert isinstance(answer, SocketSnapshot), answer
     return {f"{x.protocol} {x.address}:{x.port}" for x in answer.sockets}
 
 
@@ -104,9 +104,9 @@ def test_the_helper_tells_each_containers_namespace() -> None:
 
 def test_the_helper_tells_namespaces_apart() -> None:
     web, joiner, idle = (by_helper(HELPER)[x] for x in (WEB, JOINER, IDLE))
-    assert isinstance(web, Reading)
-    assert isinstance(joiner, Reading)
-    assert isinstance(idle, Reading)
+    assert isinstance(web, SocketSnapshot)
+    assert isinstance(joiner, SocketSnapshot)
+    assert isinstance(idle, SocketSnapshot)
     assert web.namespace == joiner.namespace != idle.namespace
     assert (web.shared, joiner.shared, idle.shared) == (True, True, False)
     assert web.addresses is not None
@@ -117,7 +117,7 @@ def test_the_helper_tells_namespaces_apart() -> None:
 def test_exec_tells_one_containers_namespace() -> None:
     (answer,) = by_exec(EXEC).values()
     assert sockets(answer) == SHARED
-    assert isinstance(answer, Reading)
+    assert isinstance(answer, SocketSnapshot)
     assert (answer.source, answer.ipv6) == ("exec", False)
     assert answer.addresses is not None
     assert "172.19.0.2" in answer.addresses
@@ -126,7 +126,7 @@ def test_exec_tells_one_containers_namespace() -> None:
 def test_exec_tells_no_addresses_where_there_is_no_table_of_them() -> None:
     # A kernel that is not Linux's own, such as gVisor's, has none; and one that is empty looks so.
     (answer,) = by_exec(EXEC[: EXEC.index(b"Main:\n")]).values()
-    assert isinstance(answer, Reading)
+    assert isinstance(answer, SocketSnapshot)
     assert answer.addresses is None
 
 
@@ -140,7 +140,7 @@ def test_exec_tells_ipv6_by_the_addresses_that_follow() -> None:
     lo = b"00000000000000000000000000000001 01 80 10 80       lo\n"
     eth0 = b"20010db8000000000000000000000010 02 40 00 80     eth0\n"
     found = [by_exec(EXEC + x)[WEB] for x in (b"", lo, lo + eth0)]
-    assert [x.ipv6 for x in found if isinstance(x, Reading)] == [False, False, True]
+    assert [x.ipv6 for x in found if isinstance(x, SocketSnapshot)] == [False, False, True]
 
 
 # Cut texts
@@ -166,7 +166,7 @@ def test_a_cut_text_of_a_cat_lacks_whole_lines_at_most() -> None:
     for end in range(len(EXEC)):
         text = EXEC[:end]
         (answer,) = by_exec(text).values()
-        if isinstance(answer, Reading):
+        if isinstance(answer, SocketSnapshot):
             assert text.endswith(b"\n")
             assert b" inode ref pointer drops" in text
             assert sockets(answer) <= SHARED
@@ -222,8 +222,8 @@ def test_a_changed_text_of_the_helper_is_read_or_refused(found: list[Change]) ->
     for change in found:
         text = change(text)
     for answer in by_helper(text).values():
-        assert isinstance(answer, (Reading, ObservationError))
-        assert isinstance(answer, Reading) or str(answer).isprintable()
+        assert isinstance(answer, (SocketSnapshot, ObservationError))
+        assert isinstance(answer, SocketSnapshot) or str(answer).isprintable()
 
 
 @given(st.lists(changes(), min_size=1, max_size=4))
@@ -232,8 +232,8 @@ def test_a_changed_text_of_a_cat_is_read_or_refused(found: list[Change]) -> None
     for change in found:
         text = change(text)
     for answer in by_exec(text).values():
-        assert isinstance(answer, (Reading, ObservationError))
-        assert isinstance(answer, Reading) or str(answer).isprintable()
+        assert isinstance(answer, (SocketSnapshot, ObservationError))
+        assert isinstance(answer, SocketSnapshot) or str(answer).isprintable()
 
 
 @given(st.binary(max_size=400) | st.text("@\n processtablnm0123456789:ABCDEF").map(str.encode))
@@ -302,7 +302,7 @@ def test_a_table_that_is_missing_is_not_an_empty_one() -> None:
         assert str(by_helper(text)[WEB]) == "the text has no table tcp"
     for name in ("tcp6", "udp6", "sctp/eps"):
         text = HELPER.replace(f"@table {name}\n".encode(), b"@table sctp/eps\n@failed\n", 1)
-        assert isinstance(by_helper(text)[WEB], (Reading, ObservationError))
+        assert isinstance(by_helper(text)[WEB], (SocketSnapshot, ObservationError))
 
 
 def test_tables_of_udp_are_read_several_times() -> None:
@@ -317,7 +317,7 @@ def test_a_long_table_of_udp_that_is_told_once_is_not_believed() -> None:
     for times in (1, 2):
         long = HELPER[:start] + b"@table udp\n" + (heading + row * 60) * times + HELPER[end:]
         answer = by_helper(long)[WEB]
-        assert isinstance(answer, Reading) is (times == 2), answer
+        assert isinstance(answer, SocketSnapshot) is (times == 2), answer
 
 
 def test_a_table_of_another_machines_byte_order_is_read_so() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from make import container, listener, publication
 
-from pytest_exposed.errors import GoneError, ObservationError, UntoldError
-from pytest_exposed.model import Container, Finding, Substitute
+from pytest_exposed.errors import GoneError, ObservationError, PublicationsUnknownError
+from pytest_exposed.model import CommandOverride, Container, Finding
 from pytest_exposed.model.ports import Port
 from pytest_exposed.report.text import failure_text
 from pytest_exposed.rules import RULES
@@ -45,7 +45,7 @@ def test_which_rules_judge_by_who_listens() -> None:
         (GoneError("it went"), DEFAULT, True),
         (ObservationError("unseen"), DEFAULT, False),
         (ObservationError("unseen"), select(STATIC), False),
-        (container(verdict=UntoldError("nobody tells")), DEFAULT, True),
+        (container(verdict=PublicationsUnknownError("nobody tells")), DEFAULT, True),
         (container(verdict=ObservationError("whose")), DEFAULT, False),
     ],
 )
@@ -121,6 +121,6 @@ def test_what_is_silent_in_a_container_that_has_just_started_says_so(published: 
         assert ("; it has been up for less than a minute\n" in text) is young
     heard = container(listener(81), just_started=True)
     assert "minute" not in failure_text(heard, findings(heard, DEFAULT))
-    runs = Substitute("sleep instead of its image's httpd", None)
+    runs = CommandOverride("sleep instead of its image's httpd", None)
     other = container(documented=[80], just_started=True, substitute=runs)
     assert "minute" not in failure_text(other, findings(other, DEFAULT))

@@ -11,8 +11,8 @@ from make import ID, reading, target
 
 from pytest_exposed.errors import EngineError, ObservationError, StrandedError
 from pytest_exposed.sockets.chain import BY_NAME, ORDER, SourceChain
-from pytest_exposed.sockets.reading import Reading, Target
-from pytest_exposed.sockets.source import Readings, Source
+from pytest_exposed.sockets.reading import SocketSnapshot, Target
+from pytest_exposed.sockets.source import SocketSnapshots, Source
 
 
 class BlockedError(RuntimeError):
@@ -32,10 +32,10 @@ FAILURES = [
 
 def look(
     monkeypatch: pytest.MonkeyPatch, failures: dict[str, BaseException], source: str = "auto"
-) -> Readings:
+) -> SocketSnapshots:
     """Ask sources that raise, and others that see."""
 
-    def asked(_: SourceChain, source: str, targets: Sequence[Target]) -> Readings:
+    def asked(_: SourceChain, source: str, targets: Sequence[Target]) -> SocketSnapshots:
         if source in failures:
             raise failures[source]
         return {x.id: reading(source=source) for x in targets}
@@ -50,7 +50,7 @@ def look(
 @pytest.mark.parametrize("error", FAILURES, ids=lambda x: type(x).__name__)
 def test_the_next_source_is_asked(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = look(monkeypatch, {"netlink": error})[ID]
-    assert isinstance(answer, Reading)
+    assert isinstance(answer, SocketSnapshot)
     assert answer.source == "procfs"
 
 
@@ -94,7 +94,7 @@ def test_an_engine_that_does_not_tell_a_pid_leaves_the_next_source(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answer = look(monkeypatch, {"netlink": EngineError("refused")})[ID]
-    assert isinstance(answer, Reading)
+    assert isinstance(answer, SocketSnapshot)
 
 
 @pytest.mark.parametrize("source", BY_NAME.values(), ids=BY_NAME)

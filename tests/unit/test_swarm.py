@@ -72,16 +72,16 @@ def test_what_services_publish(labels: Any, services: list[Any], published: list
     assert [str(x) for x in listed.published] == published
     assert all(x.ingress for x in listed.published)
     assert [str(x) for x in listed.declared] == ["80/tcp"]
-    assert listed.untold is None
+    assert listed.publications_unknown is None
 
 
 def test_what_nobody_tells_is_unknown_for_tasks_alone() -> None:
     task, other = map(Listed.from_record, joined([container(TASK), container()], "no \x1bleader"))
-    assert task.untold == (
+    assert task.publications_unknown == (
         "what its service web publishes by ingress is unknown, as only a manager of the swarm "
         "tells it: no \\x1bleader"
     )
-    assert other.untold is None
+    assert other.publications_unknown is None
 
 
 def test_records_are_json_before_and_after() -> None:
@@ -95,7 +95,7 @@ def test_no_answer_is_a_crash(containers: list[Any], services: list[Any]) -> Non
     records = [container() | x for x in containers]
     found = joined(records, [x for x in services if isinstance(x, dict)])
     assert len(found) == len(records)
-    assert all(Listed.from_record(x).untold is None for x in found)
+    assert all(Listed.from_record(x).publications_unknown is None for x in found)
     assert [service_of(x) for x in found] == [service_of(x) for x in records]
 
 

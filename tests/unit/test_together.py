@@ -7,7 +7,7 @@ from threading import Barrier, Event, Lock
 
 import pytest
 
-from pytest_exposed.audit import together
+from pytest_exposed.audit import parallel
 
 SECONDS = 20
 
@@ -15,7 +15,7 @@ SECONDS = 20
 class TestStart:
     def test_runs_as_many_at_a_time_as_are_asked_for(self) -> None:
         met = Barrier(3)  # which two alone would not get through
-        futures = together.start([lambda: met.wait(SECONDS) and None] * 3, 3)
+        futures = parallel.start([lambda: met.wait(SECONDS) and None] * 3, 3)
         assert [x.result(SECONDS) for x in futures] == [None] * 3
 
     def test_runs_no_more(self) -> None:
@@ -31,7 +31,7 @@ class TestStart:
             with lock:
                 running -= 1
 
-        futures = together.start([work] * 7, 2)
+        futures = parallel.start([work] * 7, 2)
         go_on.set()
         for future in futures:
             future.result(SECONDS)
@@ -41,13 +41,13 @@ class TestStart:
         def fail() -> None:
             raise ValueError("no")
 
-        bad, good = together.start([fail, lambda: None], 1)
+        bad, good = parallel.start([fail, lambda: None], 1)
         with pytest.raises(ValueError, match="no"):
             bad.result(SECONDS)
         assert good.result(SECONDS) is None
 
     def test_nothing(self) -> None:
-        assert together.start([], 4) == []
+        assert parallel.start([], 4) == []
 
 
 class TestWaitForMost:
@@ -55,13 +55,13 @@ class TestWaitForMost:
         done: Future[None] = Future()
         done.set_result(None)
         late: Future[None] = Future()
-        together.wait_for_most([done, late], 0.01, lambda: True)
+        parallel.wait_for_most([done, late], 0.01, lambda: True)
         assert not late.done()
 
     @pytest.mark.parametrize(("patience", "enough"), [(None, True), (0.01, False)])
     def test_waits_for_all(self, patience: float | None, enough: bool) -> None:
         go_on = Event()
-        futures = together.start([lambda: None, lambda: go_on.wait(SECONDS) and None], 2)
+        futures = parallel.start([lambda: None, lambda: go_on.wait(SECONDS) and None], 2)
         asked: list[bool] = []
 
         def is_enough() -> bool:
@@ -70,5 +70,5 @@ class TestWaitForMost:
                 go_on.set()
             return enough
 
-        together.wait_for_most(futures, patience, is_enough)
+        parallel.wait_for_most(futures, patience, is_enough)
         assert [x.done() for x in futures] == [True, True]

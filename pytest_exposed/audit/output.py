@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_exposed import report
 from pytest_exposed.audit.audit import Audit
-from pytest_exposed.audit.outcome import Outcome
+from pytest_exposed.audit.results import Results
 from pytest_exposed.model import names_of
 from pytest_exposed.model.ports import Port
 from pytest_exposed.report import suite
@@ -23,7 +23,7 @@ from pytest_exposed.unpatched import today
 class _Judged:
     """What an audit judged: which of the running containers, by which rules."""
 
-    def __init__(self, audit: Audit, outcome: Outcome) -> None:
+    def __init__(self, audit: Audit, outcome: Results) -> None:
         self.containers = [x for x in outcome.containers() if x["findings"] is not None]
         seen = {x["id"] for x in self.containers}
         self.missed = [
@@ -39,7 +39,7 @@ class _Judged:
         return self.reached and entry.rule in self.rules and entry.container not in self._left
 
 
-def write(audit: Audit, outcome: Outcome) -> tuple[list[str], bool]:
+def write(audit: Audit, outcome: Results) -> tuple[list[str], bool]:
     """Write what was asked for; return a line for each file, and whether all could be written."""
     settings = audit.settings
     judged = _Judged(audit, outcome)
@@ -73,7 +73,7 @@ def write(audit: Audit, outcome: Outcome) -> tuple[list[str], bool]:
     return lines, fine
 
 
-def _accepted(audit: Audit, outcome: Outcome, judged: _Judged) -> tuple[set[Entry], str]:
+def _accepted(audit: Audit, outcome: Results, judged: _Judged) -> tuple[set[Entry], str]:
     """Return the entries of a new baseline, and the line that tells of it."""
     settings = audit.settings
     found = _entries(outcome)
@@ -97,7 +97,7 @@ def _accepted(audit: Audit, outcome: Outcome, judged: _Judged) -> tuple[set[Entr
     return entries | kept, line
 
 
-def _entries(outcome: Outcome) -> list[tuple[Entry, str | None]]:
+def _entries(outcome: Results) -> list[tuple[Entry, str | None]]:
     """Return each finding as a baseline has it, and what it is waived for."""
     return [
         (
@@ -113,7 +113,7 @@ def _port(text: str | None) -> Port | None:
     return Port.parse(text) if text is not None else None
 
 
-def stale_lines(audit: Audit, outcome: Outcome) -> list[str]:
+def stale_lines(audit: Audit, outcome: Results) -> list[str]:
     """Return a line for each waiver or entry of a baseline that accepts nothing any more.
 
     Of those for containers that were not looked at, and for rules that were not judged by, nothing
@@ -125,7 +125,7 @@ def stale_lines(audit: Audit, outcome: Outcome) -> list[str]:
         [
             (names_of(x["name"], x["service"], x.get("pod")), y["rule"], port)
             for x in judged.containers
-            for y in x["findings"]
+            for y in x["findings"] or ()
             for port in ports_of(y) or (None,)
         ],
         [names_of(x["name"], x["service"], x.get("pod")) for x in judged.containers],

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pytest_exposed.model import Finding
-from pytest_exposed.model.ports import Port
-from pytest_exposed.report.record import Record, ports_of
+from pytest_exposed.model.ports import Port, adjoining
+from pytest_exposed.report.record import ContainerRecord, ports_of
 from pytest_exposed.rules.rule import LAYER
 from pytest_exposed.text import plural
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class FindingGroup:
     """A finding, and the ports of all that are it but for the port's number."""
 
     first: Finding
@@ -48,7 +48,7 @@ class Cause:
         return _with(self._numbers, self.ports[0], text) if several else text
 
 
-def causes(findings: Iterable[Finding]) -> list[Cause]:
+def finding_groups(findings: Iterable[Finding]) -> list[FindingGroup]:
     """Return the findings in order, those that are one but for their ports together."""
     found: dict[tuple[object, ...], list[Finding]] = {}
     for finding in findings:
@@ -58,30 +58,27 @@ def causes(findings: Iterable[Finding]) -> list[Cause]:
             texts = (port.protocol, *(_with("\0", port, x) for x in texts))
         alike = finding.rule, finding.waived, finding.warning
         found.setdefault((*alike, *texts), []).append(finding)
-    return [Cause(x[0], tuple(port for y in x for port in y.ports)) for x in found.values()]
+    return [FindingGroup(x[0], tuple(port for y in x for port in y.ports)) for x in found.values()]
 
 
-def neighbours(findings: Iterable[Finding]) -> list[Cause]:
+def neighbours(findings: Iterable[Finding]) -> list[FindingGroup]:
     """Return the findings by port, those of neighbouring ports that are alike together."""
     by_place = list(findings)
     place = {(x.rule, x.port): number for number, x in enumerate(by_place)}
-    found: list[Cause] = []
-    for cause in causes(by_place):
+    found: list[FindingGroup] = []
+    for cause in finding_groups(by_place):
         if cause.first.more_ports:
             found.append(cause)
             continue
-        runs: list[list[Port]] = []
-        for port in cause.ports:
-            if runs and port.number == runs[-1][-1].number + 1:
-                runs[-1].append(port)
-            else:
-                runs.append([port])
-        firsts = (by_place[place[cause.first.rule, run[0]]] for run in runs)
-        found += [Cause(x, tuple(run)) for x, run in zip(firsts, runs, strict=True)] or [cause]
+        for run in adjoining(cause.ports):
+            first = by_place[place[cause.first.rule, run[0]]]
+            found.append(FindingGroup(first, tuple(run)))
+        if not cause.ports:
+            found.append(cause)
     return sorted(found, key=lambda x: place[x.first.rule, x.first.port])
 
 
-def findings_of(container: Record) -> list[Finding]:
+def findings_of(container: ContainerRecord) -> list[Finding]:
     """Return the findings in a container's record."""
     return [
         Finding(

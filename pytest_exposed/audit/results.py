@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
-from pytest_exposed.report.record import Record, fails
+from pytest_exposed.report.record import ContainerRecord, HostRecord, fails
 from pytest_exposed.report.summary import summary
 from pytest_exposed.text import plural
+
+if TYPE_CHECKING:
+    from typing_extensions import NotRequired  # typing's came with Python 3.11
 
 _LONG = 1.0
 """Seconds that a person notices."""
@@ -17,36 +20,63 @@ _MOST_WARNED = 20
 """Containers of which warnings are shown in the terminal."""
 
 
-def _fails(container: Record) -> bool:
+class FoundRecord(TypedDict, total=False):
+    """What the test of a container found, of JSON's types: it may come from another process."""
+
+    record: ContainerRecord
+    table: str | None
+    """The table of its ports, where that is asked for."""
+    warnings: str | None
+    """The text of its warnings, where there are any."""
+    unsure: list[str]
+    """Notes on the rules that could not judge it by all that they judge by."""
+    gone: bool
+    waited: float
+    """Seconds that were waited for it to match."""
+    young: bool
+    """Whether it was judged before its grace was over."""
+
+
+class ItemRecord(FoundRecord):
+    """The same, and what it is about: a host that was not reached, or a container."""
+
+    host: str
+    """The host's label."""
+    id: NotRequired[str]
+    key: NotRequired[str]
+    """What the container is called in a baseline."""
+
+
+def _fails(container: ContainerRecord) -> bool:
     """Return whether a container could not be seen, or something was found that fails it."""
     return container["error"] is not None or any(map(fails, container["findings"] or ()))
 
 
 @dataclass(slots=True)
-class HostOutcome:
+class HostResults:
     """What was found on one host."""
 
     host: str
     error: str | None = None
-    told: dict[str, dict[str, Any]] = field(default_factory=dict)
+    told: dict[str, ItemRecord] = field(default_factory=dict)
     """What the test of each container told, by its id: of one that ran again, the last."""
 
     @property
-    def containers(self) -> list[Record]:
+    def containers(self) -> list[ContainerRecord]:
         """The records of the containers that are there."""
         return [x["record"] for x in self.told.values() if x.get("record")]
 
     @property
     def tables(self) -> list[str]:
         """Their tables of ports, where these are asked for."""
-        return [x["table"] for x in self.told.values() if x.get("table")]
+        return [table for x in self.told.values() if (table := x.get("table"))]
 
     @property
     def gone(self) -> int:
         """How many containers went."""
         return sum(bool(x.get("gone")) for x in self.told.values())
 
-    def as_record(self) -> Record:
+    def as_record(self) -> HostRecord:
         """Return the host's part of a report; the containers of a service stand together."""
         names = [(x.get("service") or x["name"], x["name"], x["id"], x) for x in self.containers]
         containers = [x[-1] for x in sorted(names, key=lambda x: x[:-1])]
@@ -54,17 +84,17 @@ class HostOutcome:
 
 
 @dataclass(slots=True)
-class Outcome:
+class Results:
     """What was found on all hosts of a run."""
 
-    hosts: dict[str, HostOutcome]
+    hosts: dict[str, HostResults]
     """By the host's label."""
     keys: dict[str, str] = field(default_factory=dict)
     """What the containers are called in a baseline, by their ids."""
     told: int = 0
     """How many tests have told what they found."""
 
-    def add(self, told: dict[str, Any]) -> None:
+    def add(self, told: ItemRecord) -> None:
         """Take in what a test tells: its host; of a container its id, and record and table or gone.
 
         Plugins such as pytest-rerunfailures run a test several times.
@@ -77,7 +107,7 @@ class Outcome:
         if told.get("record"):
             self.keys[told["record"]["id"]] = told.get("key", told["record"]["name"])
 
-    def containers(self) -> Iterator[Record]:
+    def containers(self) -> Iterator[ContainerRecord]:
         """Yield the records of all containers."""
         for host in self.hosts.values():
             yield from host.containers
@@ -111,10 +141,10 @@ class Outcome:
         several = len(self.hosts) > 1
         texts = {
             (f"{host.host}: " if several and not told["record"].get("service_id") else "")
-            + told["warnings"]
+            + warnings
             for host in self.hosts.values()
             for told in host.told.values()
-            if told.get("warnings")
+            if (warnings := told.get("warnings"))
         }
         found, more = sorted(texts)[:_MOST_WARNED], len(texts) - _MOST_WARNED
         return found + ([f"and {plural(more, 'container')} more"] if more > 0 else [])

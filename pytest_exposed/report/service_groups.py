@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_exposed.report.record import Record
+from pytest_exposed.report.record import ContainerRecord, FindingRecord, HostRecord
 from pytest_exposed.text import plural
 
 
 @dataclass(slots=True)
-class Alike:
+class ServiceGroup:
     """A container, or tasks of a Swarm service in which just the same is wrong."""
 
-    host: Record
+    host: HostRecord
     """The host of the first."""
-    container: Record
+    container: ContainerRecord
     """The record of the first."""
     tasks: int = 1
 
@@ -32,10 +32,10 @@ class Alike:
         return f"service {self.name} ({plural(self.tasks, 'task')})"
 
 
-def alike(hosts: Sequence[Record]) -> list[Alike]:
+def service_groups(hosts: Sequence[HostRecord]) -> list[ServiceGroup]:
     """Return the containers of hosts that were judged, in order; tasks that are alike as one."""
-    found: list[Alike] = []
-    tasks: dict[tuple[object, ...], Alike] = {}
+    found: list[ServiceGroup] = []
+    tasks: dict[tuple[object, ...], ServiceGroup] = {}
     for host in hosts:
         for container in host["containers"]:
             # A service's id is the same on all nodes of its swarm, and on no other.
@@ -44,12 +44,12 @@ def alike(hosts: Sequence[Record]) -> list[Alike]:
                 if key in tasks:
                     tasks[key].tasks += 1
                     continue
-                tasks[key] = Alike(host, container)
-            found.append(tasks[key] if service else Alike(host, container))
+                tasks[key] = ServiceGroup(host, container)
+            found.append(tasks[key] if service else ServiceGroup(host, container))
     return found
 
 
-def findings(hosts: Sequence[Record]) -> Iterator[Record]:
+def findings(hosts: Sequence[HostRecord]) -> Iterator[FindingRecord]:
     """Yield the findings of all containers, those of a service once, whichever task has them."""
     told = set()
     for host in hosts:
@@ -61,5 +61,5 @@ def findings(hosts: Sequence[Record]) -> Iterator[Record]:
                 told.add(key)
 
 
-def _key(finding: Record) -> tuple[object, ...]:
+def _key(finding: FindingRecord) -> tuple[object, ...]:
     return finding["rule"], finding["port"], finding["waived"], finding.get("warning", False)

@@ -13,7 +13,7 @@ import pytest
 from demo.engine import connect, engine
 from stage import Images, Stage
 
-from benchmarks import fleet, growth, kinds, others, ours, startup
+from benchmarks import command, fleet, growth, kinds, others, ours, startup
 from benchmarks.measure import medians
 from benchmarks.measured import AuditCost, Results, Way
 from benchmarks.plot import svg
@@ -72,6 +72,7 @@ def _measure(
             break
         if not results.audits:
             results.answers = ours.answers(stage, _ROUNDS["netlink"])
+            results.commands = command.costs(stage, size, _ROUNDS["netlink"])
         for source in ours.SOURCES:
             rounds = _ROUNDS[source]
             whole = ours.whole(stage, size, source, helper_image, rounds)

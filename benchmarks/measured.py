@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from benchmarks.command import Command
 from benchmarks.growth import Growth
 from benchmarks.kinds import KindCost
 from benchmarks.startup import StartUp
@@ -42,6 +43,7 @@ class Results:
     kinds: list[KindCost] = field(default_factory=list)
     ways: list[Way] = field(default_factory=list)
     growths: list[Growth] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
     start_ups: list[StartUp] = field(default_factory=list)
     import_seconds: float = 0
 

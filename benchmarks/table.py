@@ -83,6 +83,24 @@ def markdown(results: Results) -> str:
                 ],
             ),
             "",
+            "## The whole command",
+            "",
+            "`pytest --exposed` of the smallest fleet by netlink, beside as many tests of nothing.",
+            "What the first is made of is processor time, the least of all rounds.",
+            "",
+            *_table(
+                ("", "tests of nothing, ms", "audit, ms", "ratio"),
+                [
+                    (
+                        x.what,
+                        f"{1000 * x.nothing:.0f}",
+                        f"{1000 * x.audit:.0f}",
+                        f"{x.audit / x.nothing:.2f}" if x.nothing > 0.02 else "",
+                    )
+                    for x in results.commands
+                ],
+            ),
+            "",
             "## Starting up",
             "",
             "A run of pytest from the start to the end of its process, with no other plugin and",

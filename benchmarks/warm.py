@@ -1,6 +1,4 @@
 """A plugin of pytest for measured runs: imports what an audit needs before the clock starts."""
 
-import docker  # noqa: F401
-
 import pytest_exposed.engine.transport.client
 import pytest_exposed.plugin.hooks  # noqa: F401

@@ -7,9 +7,10 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pytest_exposed.engine import docker_config, podman
+from pytest_exposed.engine import docker_config, elsewhere, podman
+from pytest_exposed.engine.hosts import DEFAULT_SOCKET, Host
 from pytest_exposed.engine.transport import frames
 from pytest_exposed.engine.transport.cause import cause
 from pytest_exposed.engine.transport.client import Answer, Client, EngineStream, StatusError
@@ -22,9 +23,6 @@ from pytest_exposed.errors import (
     ends_run,
 )
 from pytest_exposed.text import printable
-
-if TYPE_CHECKING:
-    from pytest_exposed.engine.hosts import Host
 
 _MAKES = {
     "docker": "docker",
@@ -49,9 +47,14 @@ class Api:
         self._streams: set[EngineStream] = set()
         self._closed = False
         preferred = os.environ.get("DOCKER_API_VERSION") or ""
-        with self._calling("GET /_ping"):
-            self.client = Client(host, timeout, docker_config.headers())
-            is_agreed = self.client.agree(preferred)
+        try:
+            with self._calling("GET /_ping"):
+                self.client = Client(host, timeout, docker_config.headers())
+                is_agreed = self.client.agree(preferred)
+        except LostError as error:
+            if host.url != DEFAULT_SOCKET:
+                raise
+            raise LostError(f"{error}{elsewhere.advice(host.url)}") from None
         if not is_agreed:
             with self._calling("GET /version"):
                 self.client.agree_by_version()

@@ -1,0 +1,44 @@
+"""Which other socket of this machine an engine answers at, where none does at the default one."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+from pytest_exposed.text import printable
+from pytest_exposed.unpatched import socket_class
+
+_SECONDS = 0.5
+
+
+def advice(url: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Return behind a semicolon where an engine answers, and the option to write; or nothing."""
+    for other in _candidates(environment):
+        path = other.removeprefix("unix://")
+        if other != url and path.startswith("/") and _answers(path):
+            shown = printable(other)
+            return f"; one answers at {shown}: --docker-host={shown}"
+    return ""
+
+
+def _candidates(environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield the sockets of podman, rootless docker and Docker Desktop, by their documentation."""
+    yield environment.get("CONTAINER_HOST", "")
+    if runtime := environment.get("XDG_RUNTIME_DIR"):
+        yield f"unix://{runtime}/docker.sock"
+        yield f"unix://{runtime}/podman/podman.sock"
+    yield f"unix://{os.path.expanduser('~')}/.docker/run/docker.sock"
+    yield f"unix://{os.path.expanduser('~')}/.docker/desktop/docker.sock"
+    yield "unix:///run/podman/podman.sock"
+
+
+def _answers(path: str) -> bool:
+    """Return whether something answers a ping at a socket as an engine does."""
+    with suppress(OSError, AttributeError), socket_class()(socket.AF_UNIX) as connection:
+        connection.settimeout(_SECONDS)
+        connection.connect(path)
+        connection.sendall(b"GET /_ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        return connection.recv(64).startswith((b"HTTP/1.1 200", b"HTTP/1.0 200"))
+    return False

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from corpus.table import CLASSES, DYNAMIC, Key, Service
+from corpus.trial import DYNAMIC_FROM, is_client
 
 MOMENTS = ("start", "minute")
-_DYNAMIC_FROM = 32768
-"""Where the kernel's ip_local_port_range begins, ip(7)."""
 _COLUMNS = ("fail", "warn", "lost")
 
 Verdict = tuple[Key, str, str]
@@ -40,7 +39,7 @@ def _key(service: Service, finding: Mapping[str, Any]) -> Key:
     """Return what the table calls a finding, as an earlier version's that gave the number too."""
     key = finding["rule"], finding["port"] or ""
     number = int(key[1].partition("/")[0] or 0)
-    is_old = key[0] == "undocumented" and number >= _DYNAMIC_FROM and key not in service.expected
+    is_old = key[0] == "undocumented" and number >= DYNAMIC_FROM and key not in service.expected
     return (DYNAMIC, "") if is_old or key[0] == DYNAMIC else key
 
 
@@ -57,7 +56,7 @@ def overlooked(record: Mapping[str, Any]) -> list[str]:
         {
             port
             for port, address, owner in last
-            if owner != "dockerd" and _is_outside(address) and not _is_client(port)
+            if owner != "dockerd" and _is_outside(address) and not is_client(port)
         }
         - known
     )
@@ -67,11 +66,6 @@ def _is_outside(address: str) -> bool:
     plain = address.removeprefix("::ffff:")
     # In a network without IPv6, :: is reached by nobody; ss calls what takes both families *.
     return not plain.startswith("127.") and plain not in ("::1", "::") and "%lo" not in plain
-
-
-def _is_client(port: str) -> bool:
-    number, _, protocol = port.partition("/")
-    return protocol == "udp" and int(number) >= _DYNAMIC_FROM
 
 
 def show(folder: Path, services: Iterable[Service]) -> int:

@@ -17,6 +17,8 @@ from corpus.root import image_of
 if TYPE_CHECKING:
     from corpus.table import Service
 
+DYNAMIC_FROM = 32768
+"""Where the kernel's ip_local_port_range begins, ip(7)."""
 NETWORK = "exposed-corpus"
 _MINUTE = 60.0
 _STILL = 30.0
@@ -90,8 +92,8 @@ class Bench:
         same, since = None, began
         while (at := time.monotonic() - began) < _LONGEST:
             found = samples[f"{at:.1f}"] = listeners(pid)
-            served = [x for x in found if x[0].endswith("/tcp")]
-            if served != same:
+            served = [x for x in found if x[2] != "dockerd" and not is_client(x[0])]
+            if served != same or not served:
                 same, since = served, time.monotonic()
             elif at > _MINUTE and time.monotonic() - since > _STILL:
                 break
@@ -147,6 +149,12 @@ def listeners(pid: str) -> list[list[str]]:
         names = sorted(set(re.findall(r'\("([^"]+)"', " ".join(owners))))
         found.append([f"{number}/{protocol}", address.strip("[]"), "+".join(names)])
     return sorted(found)
+
+
+def is_client(port: str) -> bool:
+    """Return whether a socket looks like a client's: UDP of the ip_local_port_range, ip(7)."""
+    number, _, protocol = port.partition("/")
+    return protocol == "udp" and int(number) >= DYNAMIC_FROM
 
 
 def run(bench: Bench, services: Sequence[Service], at_once: int) -> None:

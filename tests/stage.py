@@ -115,7 +115,7 @@ class Images:
             with suppress(ImageNotFound):
                 self.client.api.remove_image(image["Id"], force=True)
 
-    def outside_its_netns(self) -> list[dict[str, Any]]:
+    def left(self) -> list[dict[str, Any]]:
         """Return the run's images that are on the engine."""
         found = self.client.api.images(all=True, filters={"label": f"{RUN}={self.run}"})
         return [x for x in found if isinstance(x, dict)]

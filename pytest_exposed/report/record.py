@@ -8,12 +8,16 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Publication, Service
 from pytest_exposed.model.ports import Port
+from pytest_exposed.report.dockerfile import Dockerfile
 
 Record = dict[str, Any]
 
 
-def of_container(container: Container) -> Record:
-    """Return the record of a container that was seen; its ports sorted by number and protocol."""
+def of_container(container: Container, dockerfile: Dockerfile | None = None) -> Record:
+    """Return the record of a container that was seen; its ports sorted by number and protocol.
+
+    With the Dockerfile of its image, each finding has the line at which it is mended.
+    """
     verdict = container.verdict
     return {
         "id": container.id,
@@ -37,12 +41,13 @@ def of_container(container: Container) -> Record:
                 "pid": x.pid,
                 **({"program": x.program} if x.program else {}),
                 **({"dynamic": True} if x.dynamic else {}),
+                **({"seen": x.seen} if x.seen else {}),
             }
             for x in container.listeners
         ],
         "findings": None
         if isinstance(verdict, ObservationError)
-        else [_finding(x) for x in verdict],
+        else [_finding(x, dockerfile) for x in verdict],
         "error": str(verdict) if isinstance(verdict, ObservationError) else None,
     }
 
@@ -67,7 +72,7 @@ def _publication(publication: Publication) -> Record:
     }
 
 
-def _finding(finding: Finding) -> Record:
+def _finding(finding: Finding, dockerfile: Dockerfile | None) -> Record:
     return {
         "rule": finding.rule,
         "port": str(finding.port) if finding.port else None,
@@ -76,6 +81,11 @@ def _finding(finding: Finding) -> Record:
         "waived": finding.waived,
         **({"warning": True} if finding.warning else {}),
         **({"ports": [str(x) for x in finding.ports]} if finding.more_ports else {}),
+        **(
+            {"file": dockerfile.path, "line": dockerfile.line_of(finding.port)}
+            if dockerfile
+            else {}
+        ),
     }
 
 
@@ -97,6 +107,28 @@ def warns(finding: Record) -> bool:
 
 NOT_RUN = "its test did not run to its end"
 """The error of a container whose test did not come to its turn, or was interrupted."""
+
+
+def of_unstarted(image: str, error: str) -> Record:
+    """Return the record of a container that the run was to start, and that never was there."""
+    unknown = ("source", "documented", "listening", "listeners", "findings")
+    return {
+        "id": "",
+        "name": image,
+        **_service(None),
+        "image": image,
+        "image_id": "",
+        "network_mode": "",
+        **dict.fromkeys(unknown),
+        "declared": [],
+        "published": [],
+        "error": error,
+        **STARTED,
+    }
+
+
+STARTED: Record = {"started_by_run": True}
+"""What the record of a container has that the run has started; others lack it."""
 
 
 def of_unseen(listed: Listed, error: str) -> Record:

@@ -77,6 +77,27 @@ def test_a_run_beside_it(run_beside: Run, begin: Begin, images: Images, started:
     process.communicate(timeout=30)
 
 
+def test_an_image_that_was_committed_from_one(
+    run: Run, begin: Begin, images: Images, client: docker.DockerClient, started: Started
+) -> None:
+    """It hands the label down to containers of others, which are not to be removed."""
+    process = begin(silent(images))
+    tag = images.new_tag()
+    name, _, version = tag.partition(":")
+    client.containers.get(started.all()[0]["Id"]).commit(name, version)
+    process.kill()
+    process.communicate()
+    other = client.containers.run(tag, detach=True)
+    image = images.build(exposes=("81",))
+    try:
+        line = f"--exposed-run={image} tcp:0.0.0.0:81"
+        with pytest.raises(AssertionError):  # it has the label, and so it is left
+            run(line).assert_outcomes(passed=1)
+        assert [x["Id"] for x in started.all()] == [other.id]
+    finally:
+        other.remove(force=True)
+
+
 def test_volumes(
     begin: Begin, images: Images, client: docker.DockerClient, started: Started
 ) -> None:

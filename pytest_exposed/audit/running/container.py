@@ -16,6 +16,9 @@ LABEL = "pytest-exposed.run"
 """What marks such containers: boot, pid namespace, pid and start time of their process, and a word
 of their own."""
 
+_PREFIX = "exposed-run-"
+"""What their names begin with, unless --name gives another; the word of their own follows."""
+
 _LONGEST = 1800.0
 """Seconds that a start may take, with the pull of an image."""
 
@@ -41,7 +44,7 @@ class RunContainer:
         show is called with the seconds that it has taken so far.
         """
         self._begun = True
-        own = ("--detach", "--label", self._label, "--name", f"exposed-run-{self._token}")
+        own = ("--detach", "--label", self._label, "--name", f"{_PREFIX}{self._token}")
         process = self._command.begin(["run", *own, *self._words])
         try:
             printed = output(process, _LONGEST, show)
@@ -76,7 +79,7 @@ class RunContainer:
             return None
         return (
             f"a container that this run started may be left: {left}; remove it by "
-            f"{self._command.program} rm -f -v exposed-run-{self._token}"
+            f"{self._command.program} rm -f -v {_PREFIX}{self._token}"
         )
 
     def _remove(self) -> str | None:
@@ -95,8 +98,8 @@ class RunContainer:
 
 
 def labelled(command: DockerCommand, label: str) -> dict[str, str]:
-    """Return the label's value by the ids of the containers that have it; raises CommandError."""
-    form = f'{{{{.ID}}}} {{{{.Label "{LABEL}"}}}}'
+    """Return name and label's value by the ids of containers that have it; raises CommandError."""
+    form = f'{{{{.ID}}}} {{{{.Names}}}} {{{{.Label "{LABEL}"}}}}'
     given = ("--all", "--no-trunc", "--filter", f"label={label}", "--format", form)
     lines = command.ask("ps", *given).splitlines()
     return {x: value for x, _, value in (line.partition(" ") for line in lines) if x}
@@ -118,5 +121,15 @@ def remove_leftovers(command: DockerCommand) -> None:
     """Remove what killed runs left on an engine: containers whose process has ended."""
     with suppress(CommandError):  # the run itself will say that the engine doesn't answer
         found = labelled(command, LABEL)
-        owners = {x: value.rpartition(" ")[0] for x, value in found.items()}
-        remove(command, [x for x, owner in owners.items() if has_ended(owner)])
+        remove(command, [x for x, value in found.items() if _is_left(value)])
+
+
+def _is_left(value: str) -> bool:
+    """Return whether a container was started by a run that has ended.
+
+    An image that was committed from such a one hands its label down to containers of others: the
+    name tells them apart.
+    """
+    name, _, rest = value.partition(" ")
+    owner, _, token = rest.rpartition(" ")
+    return name == f"{_PREFIX}{token}" and has_ended(owner)

@@ -16,9 +16,11 @@ from pytest_exposed.model.ports import Port, Ports, PortsLike
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.diagnosis import RUNNING_STATES, not_running
 from pytest_exposed.observation.grace import moments, settle
+from pytest_exposed.observation.watch import Watch
 from pytest_exposed.rules import RULES, selection
 from pytest_exposed.rules.judge import brief, unattributed
 from pytest_exposed.text import printable
+from pytest_exposed.unpatched import monotonic
 
 
 def container_listens_on(
@@ -27,6 +29,7 @@ def container_listens_on(
     *ports: PortsLike,
     within: float = 0,
     only: bool = False,
+    during: float = 0,
 ) -> Check:
     """Return whether every port has a reachable listener in the container.
 
@@ -34,6 +37,8 @@ def container_listens_on(
     A port is 80, "80/tcp", "8000-8003/udp", Ports, or has an address, "127.0.0.1:9000/tcp",
     "[::]:80": then a listener must be bound exactly there. within is how many seconds it may take.
     only asks that nothing else is listening, ephemeral UDP aside; a dynamic port is listening.
+    during asks the same again and again for so many seconds: nothing else may listen at any moment,
+    and every port must have its listener at the end.
 
     Raises PortError for what is no port, NotFoundError for an unknown or ambiguous container,
     NotRunningError for one that doesn't run, or ends while it is waited for, ObservationError where
@@ -45,6 +50,20 @@ def container_listens_on(
         raise _no_ports()
     if not _is_duration(within):
         raise ConfigurationError(f"within={within!r} is not a number of seconds")
+    if not _is_duration(during) or (during and not only):
+        raise ConfigurationError(
+            f"during={during!r} can't be asked: it is a number of seconds, beside only=True"
+        )
+    check = _listen_within(engine, container, wanted, within=within, only=only)
+    if check and during:
+        return _listen_during(engine, container, wanted, during)
+    return check
+
+
+def _listen_within(
+    engine: Engine, container: object, wanted: Sequence[BoundPort], *, within: float, only: bool
+) -> Check:
+    """Return the answer, asking until it is true or the time is over."""
     snapshots = engine.tasks(container)
     check = _all_listen_on(snapshots, wanted, only=only)
     if check or not within:
@@ -60,6 +79,23 @@ def container_listens_on(
         if check:
             break
     return check
+
+
+def _listen_during(
+    engine: Engine, container: object, wanted: Sequence[BoundPort], seconds: float
+) -> Check:
+    """Return whether nothing else listens at any moment, and all that is wanted at the end."""
+    tasks = engine.tasks(container)
+    watch = Watch(engine.observer)
+    for answers in watch.looks(tasks, seconds):
+        passed = monotonic() - watch.began
+        for answer in answers.values():
+            if not isinstance(answer, Container):
+                continue
+            if surplus := [x for x in answer.listeners if _is_surplus(x, wanted)]:
+                why = f"{answer} listened on {Ports(x.port for x in surplus)} after {passed:.1f} s"
+                return Check(False, f"{why}: {_list(map(_who, surplus))}", answer)
+    return _all_listen_on(engine.tasks(container), wanted, only=True)
 
 
 def _all_listen_on(tasks: Sequence[Container], wanted: Sequence[BoundPort], *, only: bool) -> Check:

@@ -118,7 +118,7 @@ class Audit:
         return [
             f"{self.id_of(host)}::{name}" if name else self.id_of(host)
             for host in self.hosts
-            for name in (host.names() if host.error is None else [""])
+            for name in ([*host.names(), *host.names_of_runs()] if host.error is None else [""])
         ]
 
     def why_not(self, chosen: str) -> str:
@@ -177,7 +177,7 @@ class Audit:
             tasks = [partial(lambda host: left.append(host.close()), x) for x in self.hosts]
             for future in parallel.start(tasks, _at_once(len(tasks))):
                 future.result()
-        return [x for x in left if x is not None]
+        return [*(x for x in left if x is not None), *(y for x in self.hosts for y in x.left)]
 
 
 def _at_once(hosts: int) -> int:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from pytest_exposed.audit.running.command import CommandError, DockerCommand
+from pytest_exposed.audit.running.container import RunContainer, remove_leftovers
+from pytest_exposed.audit.running.plan import Planned, plan
+from pytest_exposed.audit.running.settled import look_once, wait_until_settled
 from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.hosts import Given, from_plain, plain
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.untyped import JsonObject
-from pytest_exposed.errors import EngineError
-from pytest_exposed.model import Observed
+from pytest_exposed.errors import ConfigurationError, EngineError
+from pytest_exposed.model import Container, Observed
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.grace import settle
+from pytest_exposed.observation.watch import Watch, watch
 from pytest_exposed.text import plural, printable
 from pytest_exposed.unpatched import monotonic
 
@@ -51,19 +56,34 @@ class HostAudit:
     """Seconds that were waited for young containers to match, by their ids."""
     young: dict[str, bool] = field(default_factory=dict)
     """Whether containers were judged before their grace was over, by their ids."""
+    runs: list[Planned] = field(default_factory=list)
+    """What is to be started here."""
+    _command: DockerCommand | None = None
+    _started: list[RunContainer] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    """A line for each container that was started and may be left."""
+    show: Callable[[str], object] = field(default=lambda _: None)
+    """Shows a person what is waited for."""
+    _watch: Watch | None = None
     round: Future[dict[str, Observed]] | None = None
     """The one look at all containers whose tests run."""
 
     def begin(self) -> None:
         """Reach the engine and list its containers; what fails is kept as the audit's error.
 
-        Raises ConfigurationError for a filter that can't be one.
+        Raises ConfigurationError for a filter that can't be one, and where there is no docker
+        command for what is to be started.
         """
         began = monotonic()
         try:
             observer = self.engine().observer
+            if self.settings.runs:
+                remove_leftovers(self.command())
+                self.runs = plan(self.command(), self.settings.runs)
+                self._expect_one_image()
             self._list(observer.records())
-            self.wanted = [x for x in self.everyone if x.is_users]
+            if self.settings.audits_running:
+                self.wanted = [x for x in self.everyone if x.is_users]
             if self.settings.filters:
                 chosen = {x.id for x in observer.running(self.settings.filters)}
                 self.wanted = [x for x in self.wanted if x.id in chosen]
@@ -72,6 +92,13 @@ class HostAudit:
         self.late = monotonic() - began > _LATE
         if self._closed:
             self.close()
+
+    def _expect_one_image(self) -> None:
+        names = list(dict.fromkeys(printable(x.image) for x in self.runs))
+        if self.settings.dockerfile is not None and len(names) > 1:
+            raise ConfigurationError(
+                f"--exposed-dockerfile is of one image, and several are run: {', '.join(names)}"
+            )
 
     def begin_to_look(self, threads: ThreadPoolExecutor, chosen: Sequence[Listed]) -> None:
         """Look at the chosen containers in another thread, unless the run is over."""
@@ -86,16 +113,17 @@ class HostAudit:
         """Return what a worker process needs to run the same tests."""
         wanted = [x.id for x in self.wanted]
         own = [plain(self.host), self.label, self.shown, self.error, self.late, self.awaited]
-        return json.dumps([own, self._records, wanted])
+        return json.dumps([own, self._records, wanted, [x.image for x in self.runs]])
 
     @classmethod
     def load(cls, text: str, settings: Settings) -> HostAudit:
         """Return the audit that another process dumped."""
-        (host, *own), records, wanted = json.loads(text)
+        (host, *own), records, wanted, images = json.loads(text)
         audit = cls(from_plain(host), settings, *own)
         audit._records = records
         audit.everyone = [Listed.from_record(x) for x in records]
         audit.wanted = [x for x in audit.everyone if x.id in set(wanted)]
+        audit.runs = list(map(Planned, settings.runs, images))
         return audit
 
     def names(self) -> list[str]:
@@ -108,6 +136,16 @@ class HostAudit:
             for name, listed in zip(names, self.wanted, strict=True)
         ]
 
+    def names_of_runs(self) -> list[str]:
+        """Return what the tests of the containers to be started are called: by their images."""
+        taken = Counter(self.names())
+        names = []
+        for planned in self.runs:
+            name = printable(planned.image)
+            taken[name] += 1
+            names.append(name if taken[name] == 1 else f"{name}#{taken[name]}")
+        return names
+
     def header(self) -> str:
         """Return the line that says what is looked at."""
         if self.error is not None:
@@ -117,7 +155,12 @@ class HostAudit:
         filters = [f"{k}={v}" for k, values in self.settings.filters.items() for v in values]
         match = "matches" if len(self.wanted) == 1 else "match"
         matching = f" that {match} {printable(' '.join(filters))}" if filters else ""
-        return f"{self.shown}, {plural(len(self.wanted), 'running container')}{matching}"
+        parts = []
+        if self.settings.audits_running:
+            parts.append(f"{plural(len(self.wanted), 'running container')}{matching}")
+        if self.runs:
+            parts.append(f"{plural(len(self.runs), 'container')} to start")
+        return ", ".join([self.shown, *parts])
 
     def engine(self) -> Engine:
         """Return the engine, connecting at the first call; raises EngineError."""
@@ -128,8 +171,48 @@ class HostAudit:
     def close(self) -> str | None:
         """Close the connection, if there is one; return a line where its helper may be left."""
         self._closed = True
+        self._remove_started()
         engine, self._engine = self._engine, None
         return engine.observer.close(sweep=True) if engine is not None else None
+
+    def command(self) -> DockerCommand:
+        """Return the docker command for the engine; ConfigurationError where there is none."""
+        if self._command is None:
+            self._command = DockerCommand.of(self.host)
+        return self._command
+
+    def run(
+        self, planned: Planned, show: Callable[[str], object]
+    ) -> tuple[Listed | None, Observed]:
+        """Start a container, and return it as listed and seen when it has settled; it is removed.
+
+        show is called with what is waited for. Raises EngineError where it can't be started.
+        """
+        container = RunContainer(self.command(), planned.words)
+        image = printable(planned.image)
+        self._started.append(container)
+        try:
+            show(f"starting {image} …")
+            started = container.start(lambda x: show(f"starting {image} for {x:.0f} s …"))
+            observer, grace = self.engine().observer, self.settings.grace_of_runs
+            watched = Watch(observer)
+            listed, answer = wait_until_settled(
+                observer, started, planned.image, grace, show=show, watch=watched
+            )
+            if self.settings.watch and listed is not None and isinstance(answer, Container):
+                watch(watched, [listed], self.settings.watch, show)
+                listed, answer = look_once(observer, started, planned.image, watched)
+            return listed, watched.merged(answer) if self.settings.watch else answer
+        except CommandError as error:
+            raise EngineError(f"{image} could not be started: {error}") from None
+        finally:
+            self._remove_started()
+
+    def _remove_started(self) -> None:
+        for container in tuple(self._started):
+            if line := container.remove():
+                self.left.append(line)
+            self._started.remove(container)
 
     def observe(self, chosen: Sequence[Listed]) -> dict[str, Observed]:
         """Look at all chosen containers in one round; raises EngineError."""
@@ -138,6 +221,12 @@ class HostAudit:
             self._list(observer.records())
         self._now = {x.id: x for x in self.everyone}
         fresh = [self._now.get(x.id, x) for x in chosen]
+        if self.settings.watch:
+            self._watch = Watch(observer)
+            watch(self._watch, fresh, self.settings.watch, self.show)
+            self._list(observer.records())
+            self._now |= {x.id: x for x in self.everyone}
+            fresh = [self._now.get(x.id, x) for x in chosen]
         self._looked_at = monotonic()
         return observer.observe(fresh, self.everyone, owners=self.settings.shows_all)
 
@@ -163,6 +252,6 @@ class HostAudit:
         try:
             settled = settle(observer, now, answer, settings.grace, owners=owners, waited=waited)
             self.young[listed.id] = settled.is_young
-            return settled.answer
+            return self._watch.merged(settled.answer) if self._watch else settled.answer
         finally:
             self.waited[listed.id] = monotonic() - began

@@ -35,6 +35,8 @@ class FoundRecord(TypedDict, total=False):
     """Seconds that were waited for it to match."""
     young: bool
     """Whether it was judged before its grace was over."""
+    key: str
+    """What the container is called in a baseline."""
 
 
 class ItemRecord(FoundRecord):
@@ -43,8 +45,6 @@ class ItemRecord(FoundRecord):
     host: str
     """The host's label."""
     id: NotRequired[str]
-    key: NotRequired[str]
-    """What the container is called in a baseline."""
 
 
 def _fails(container: ContainerRecord) -> bool:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_exposed import report
+from pytest_exposed.audit.running.plan import Words, split
 from pytest_exposed.engine.expansion import expand
-from pytest_exposed.engine.hosts import Given, from_plain
+from pytest_exposed.engine.hosts import Given, from_plain, without_user
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.observation import Engine
+from pytest_exposed.report.dockerfile import Dockerfile
 from pytest_exposed.rules import selection
 from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.rules.baseline import read
@@ -20,6 +22,9 @@ from pytest_exposed.sockets.chain import SOURCES
 
 GRACE = 10.0
 """How many seconds after its start a container may take to match, unless configured."""
+
+GRACE_OF_RUNS = 60.0
+"""The same for containers that the run starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,15 @@ class Settings:
     """Whether the tables of all containers are shown."""
     ansible_inventory: str | None = None
     """The inventory of ansible:// hosts; None for Ansible's default."""
+    runs: tuple[Words, ...] = field(default=(), repr=False)  # they can hold passwords
+    """The words of each `docker run` that is to be judged."""
+    audits_running: bool = True
+    """Whether the running containers are judged, and not just those that the run starts."""
+    grace_of_runs: float = GRACE_OF_RUNS
+    dockerfile: Dockerfile | None = None
+    """That of the image that is run."""
+    watch: float = 0
+    """For how many seconds containers are looked at again and again; 0 for one look."""
     left_out: tuple[str, ...] = ()
     """A line for each engine of a list that is not looked at."""
 
@@ -78,6 +92,10 @@ class Settings:
         reports: Sequence[str] = (),
         tables: bool = False,
         ansible_inventory: str = "",
+        runs: Sequence[str] = (),
+        audits_running: bool = True,
+        watch: str | float | None = None,
+        dockerfile: str = "",
     ) -> Settings:
         """Return the settings that the texts mean; ConfigurationError names a wrong one."""
         chosen, ignored = selection.split(select), selection.split(ignore)
@@ -96,7 +114,17 @@ class Settings:
         with _at("filter"):
             chosen_by = _filters(filters)
         with _at("grace"):
-            seconds = _grace(grace)
+            seconds = _seconds(grace, GRACE, "a grace")
+        with _at("watch"):
+            watched = _seconds(watch, 0, "a watch")
+        with _at("run"):
+            started = split(runs)
+            if started:
+                _expect_single_engines(hosts)
+        if dockerfile and not started:
+            raise ConfigurationError(
+                "--exposed-dockerfile names the Dockerfile of an image of --exposed-run: add that"
+            )
         with _at("allow"):
             waivers = tuple(map(Waiver.parse, allow))
         accepted = read(Path(baseline)) if baseline else frozenset()
@@ -116,6 +144,11 @@ class Settings:
             reports=tuple(map(report.check, reports)),
             tables=tables,
             ansible_inventory=ansible_inventory or None,
+            runs=started,
+            audits_running=audits_running,
+            watch=watched,
+            dockerfile=Dockerfile.read(dockerfile) if dockerfile else None,
+            grace_of_runs=GRACE_OF_RUNS if grace in (None, "") else seconds,
         )
 
     def expanded(self, told: Sequence[object] | None = None) -> Settings:
@@ -157,6 +190,16 @@ def _at(setting: str) -> Iterator[None]:
         raise ConfigurationError(f"{option}exposed_{setting}: {error}") from None
 
 
+def _expect_single_engines(hosts: Sequence[str]) -> None:
+    for host in hosts:
+        scheme, separator, _ = host.partition("://")
+        if separator and scheme in ("ansible", "swarm"):
+            raise ConfigurationError(
+                f"{without_user(host)} is a list of engines, and an image is run on one: name one "
+                "with --docker-host"
+            )
+
+
 def _in_folder(name: str) -> Path | None:
     if not name:
         return None
@@ -188,13 +231,13 @@ def _filters(lines: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _grace(text: str | float | None) -> float:
+def _seconds(text: str | float | None, default: float, what: str) -> float:
     if text is None or text == "":
-        return GRACE
+        return default
     try:
         seconds = float(text)
     except ValueError:
         seconds = -1
     if not 0 <= seconds <= 86400:
-        raise ConfigurationError(f"{text!r} is not a grace: a number of seconds from 0 to 86400")
+        raise ConfigurationError(f"{text!r} is not {what}: a number of seconds from 0 to 86400")
     return seconds

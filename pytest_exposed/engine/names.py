@@ -30,9 +30,9 @@ _CONTAINER_CONNECTIONS = ("docker", "podman")
 def name_of(container: object) -> str:
     """Return the name or id by which an engine knows what container stands for.
 
-    That is a text, a snapshot, an object of the docker SDK, or a testinfra host whose backend is
-    docker, podman, or ansible with the connection of a container. Raises ConfigurationError (a
-    ValueError) for anything else.
+    That is a text, a snapshot, an object of the docker SDK or of testcontainers, any other with an
+    `id`, or a testinfra host whose backend is docker, podman, or ansible with the connection of a
+    container. Raises ConfigurationError (a ValueError) for anything else.
     """
     if isinstance(container, str) and container:
         return container
@@ -41,14 +41,32 @@ def name_of(container: object) -> str:
     backend = getattr(container, "backend", None)
     if callable(getattr(backend, "get_connection_type", None)):
         return _name_of_host(backend)
-    identity = getattr(container, "id", None)
+    wrapped = _unwrapped(container)
+    identity = getattr(wrapped, "id", None)
     is_image = isinstance(identity, str) and identity.startswith("sha256:")
-    if isinstance(identity, str) and identity and hasattr(container, "attrs") and not is_image:
+    if isinstance(identity, str) and identity and not is_image:
         return identity
     raise ConfigurationError(
         f"{printable(repr(container))} is not a container: give its name, its id, a Compose "
-        "or Swarm service, a docker SDK container, a snapshot, or a testinfra host of a container"
+        "or Swarm service, an object with its id, as the docker SDK and testcontainers have, a "
+        "snapshot, or a testinfra host of a container"
     )
+
+
+def _unwrapped(container: object) -> object:
+    """Return the docker SDK's object in one of testcontainers; any other as it is."""
+    unwrap = getattr(container, "get_wrapped_container", None)
+    if not callable(unwrap):
+        return container
+    try:
+        inner: object = unwrap()
+    except Exception:  # noqa: BLE001  # ContainerStartException, of a package that may be missing
+        inner = None
+    if inner is None:  # what older versions return
+        raise ConfigurationError(
+            f"{printable(repr(container))} has no container yet: start it first"
+        )
+    return inner
 
 
 def _name_of_host(backend: Any) -> str:

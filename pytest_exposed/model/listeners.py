@@ -52,6 +52,8 @@ class Listener:
     dynamic: bool = False
     """Whether it serves TCP, or RPC over UDP, on an unnamed port of the local range: nobody chose
     that."""
+    seen: str = field(default="", compare=False)
+    """When a watch saw it, in words; empty where it was there all the time."""
 
     @property
     def process(self) -> str | None:
@@ -75,8 +77,9 @@ class Listener:
 
     @property
     def traits(self) -> tuple[str, ...]:
-        """Its kind, and "dynamic" where it is."""
-        return (self.kind, "dynamic") if self.dynamic else (self.kind,)
+        """Its kind, "dynamic" where it is, and when it was seen where it was not always there."""
+        dynamic = ("dynamic",) if self.dynamic else ()
+        return (self.kind, *dynamic, *((self.seen,) if self.seen else ()))
 
     def __str__(self) -> str:
         return f"{self.endpoint}/{self.port.protocol}"

@@ -76,13 +76,15 @@ def pytest_configure(config: pytest.Config) -> None:
         given = getattr(config, "workerinput", {})
         config.stash[_ALONE] = alone = given.get(_IS_ALONE, arguments.is_alone(config))
         config.stash[_CHOSEN] = arguments.take_own_ids(config, alone=alone)
-    elif options.writes_audit(typed):
+    elif vain := options.of_an_audit(typed):
+        names = ", ".join(vain)
         raise pytest.UsageError(
-            "pytest-exposed: --exposed-report, --exposed-write-baseline and --exposed-write-tests "
-            "write what an audit found: add --exposed"
+            f"pytest-exposed: only an audit has a use for {names}: add --exposed, or --exposed-run"
         )
     elif own := arguments.own_ids(config):
-        raise pytest.UsageError(f"pytest-exposed: {own[0]} is a test of the audit: add --exposed")
+        raise pytest.UsageError(
+            f"pytest-exposed: {own[0]} is a test of the audit: add --exposed, or --exposed-run"
+        )
 
 
 def _settings(config: pytest.Config) -> Settings:

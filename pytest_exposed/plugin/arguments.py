@@ -10,11 +10,12 @@ import pytest
 
 
 def is_alone(config: pytest.Config) -> bool:
-    """Return whether nothing but the audit is asked for: --exposed typed, and no path.
+    """Return whether nothing but the audit is asked for: --exposed or --exposed-run, no path.
 
     In addopts, PYTEST_ADDOPTS or as the setting it joins the tests that pytest would run.
     """
-    typed = "--exposed" in config.invocation_params.args
+    words = [str(x).partition("=")[0] for x in config.invocation_params.args]
+    typed = "--exposed" in words or "--exposed-run" in words
     return typed and config.args_source is not pytest.Config.ArgsSource.ARGS
 
 

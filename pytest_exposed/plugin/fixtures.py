@@ -219,18 +219,26 @@ class ContainerListensOn(_Bound):
     name = "container_listens_on"
 
     def __call__(
-        self, container: object, *ports: PortsLike, within: float = 0, only: bool = False
+        self,
+        container: object,
+        *ports: PortsLike,
+        within: float = 0,
+        only: bool = False,
+        during: float = 0,
     ) -> Check:
         """Return whether every port has a reachable listener in the container.
 
         A port is 80, "80/tcp", "8000-8003/udp", Ports, or has an address, "127.0.0.1:9000/tcp":
         then a listener must be bound exactly there. within is how many seconds it may take. only
-        asks that nothing else is listening, ephemeral UDP aside.
+        asks that nothing else is listening, ephemeral UDP aside; with during, at no moment of so
+        many seconds.
         """
         __tracebackhide__ = True
         engine = self._checker.engine
         return self._checker.ask(
-            lambda: checks.container_listens_on(engine, container, *ports, within=within, only=only)
+            lambda: checks.container_listens_on(
+                engine, container, *ports, within=within, only=only, during=during
+            )
         )
 
 

@@ -15,9 +15,11 @@ from pytest_exposed.plugin.items import (
     AuditItem,
     ContainerItem,
     HostCollector,
+    JudgedItem,
     told_of,
+    told_of_run,
 )
-from pytest_exposed.plugin.progress import meanwhile
+from pytest_exposed.plugin.progress import live, meanwhile
 from pytest_exposed.report import record
 from pytest_exposed.text import plural
 
@@ -68,7 +70,7 @@ class AuditHooks:
         for host in hosts:
             if host.error is None:
                 items += self._tests(session, host)
-        added = [x for x in items if isinstance(x, ContainerItem)]
+        added = [x for x in items if isinstance(x, JudgedItem)]
         self._added += added
         result = yield
         self._put_back(session.config, added, items)
@@ -97,7 +99,7 @@ class AuditHooks:
         self._dropped = len({*self._added} - {*session.items} - self._deselected)
 
     def _await(self, items: Sequence[pytest.Item]) -> None:
-        self._due |= {x.nodeid: x.audited_as for x in items if isinstance(x, ContainerItem)}
+        self._due |= {x.nodeid: x.audited_as for x in items if isinstance(x, JudgedItem)}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
@@ -161,9 +163,11 @@ class AuditHooks:
         host = item.audit
         if host.round is None or not host.round.done():
             many = plural(len(host.wanted), "container")
-            with meanwhile(item.config, f"exposed: looking at {many} on {host.shown} …"):
+            with live(item.config) as host.show:
+                host.show(f"looking at {many} on {host.shown} …")
                 item.look()
                 wait([host.round] if host.round is not None else [])
+            host.show = lambda _: None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -221,6 +225,10 @@ class AuditHooks:
                 if f"{self._audit.id_of(host)}::{name}" in left:
                     unseen = record.of_unseen(listed, record.NOT_RUN)
                     self._outcome.add(told_of(host, listed, record=unseen))
+            for name, planned in zip(host.names_of_runs(), host.runs, strict=True):
+                if f"{self._audit.id_of(host)}::{name}" in left:
+                    unseen = record.of_unstarted(planned.image, record.NOT_RUN)
+                    self._outcome.add(told_of_run(host, name, record=unseen))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the tables that -v asks for, warnings, and the line that sums the audit up."""
@@ -243,7 +251,9 @@ class AuditHooks:
             time = [x for x in (self._outcome.waited(), self._outcome.young()) if x]
             stale = output.stale_lines(self._audit, self._outcome)
             self._lines[:0] = [*stale, *self._outcome.unsure(), *time]
-        elif terminalreporter.verbosity < 0 and not any(x.wanted for x in self._audit.hosts):
+        elif terminalreporter.verbosity < 0 and not any(
+            x.wanted or x.runs for x in self._audit.hosts
+        ):
             # -q hides the header, and pytest says no more than that no tests ran.
             self._lines[:0] = [x.header() for x in self._audit.hosts]
         for line in self._lines:

@@ -13,12 +13,22 @@ import pytest
 from pytest_exposed.audit import Audit
 from pytest_exposed.audit.host import HostAudit
 from pytest_exposed.audit.results import FoundRecord, ItemRecord
+from pytest_exposed.audit.running.plan import Planned
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.errors import EngineError, ExposedError, GoneError, ObservationError
+from pytest_exposed.errors import (
+    EngineError,
+    ExposedError,
+    GoneError,
+    NotRunningError,
+    ObservationError,
+)
 from pytest_exposed.model import Container
 from pytest_exposed.observation.judge import BY_PORTS
+from pytest_exposed.observation.watch import RARELY
+from pytest_exposed.plugin.progress import live
+from pytest_exposed.plugin.signals import interrupting
 from pytest_exposed.report import finding_groups, record
-from pytest_exposed.report.text import failure_text, table, warnings_text
+from pytest_exposed.report.text import failure_text, table, titled, warnings_text
 from pytest_exposed.rules.baseline import key
 from pytest_exposed.rules.judge import brief
 from pytest_exposed.text import printable
@@ -49,9 +59,13 @@ class HostCollector(pytest.Collector):
         """Return a test for each container, or the one that says why there is none."""
         if self.audit.error is not None:
             return [HostItem.from_parent(self, name=self.name, nodeid=self.nodeid)]
-        items = [
+        items: list[JudgedItem] = [
             ContainerItem.from_parent(self, name=name, listed=listed)
             for name, listed in zip(self.audit.names(), self.audit.wanted, strict=True)
+        ]
+        items += [
+            RunItem.from_parent(self, name=name, planned=planned)
+            for name, planned in zip(self.audit.names_of_runs(), self.audit.runs, strict=True)
         ]
         chosen = self._chosen
         return [x for x in items if not chosen or any(is_of(x.nodeid, y) for y in chosen)]
@@ -62,10 +76,20 @@ def is_of(nodeid: str, chosen: str) -> bool:
     return nodeid == chosen or nodeid.startswith(f"{chosen}::")
 
 
+def told_of_run(host: HostAudit, name: str, **found: Unpack[FoundRecord]) -> ItemRecord:
+    """Return what is told of a container that the run starts: another at each start."""
+    return {"host": host.label, "id": f"run {name}", **found}
+
+
 def told_of(host: HostAudit, listed: Listed, **found: Unpack[FoundRecord]) -> ItemRecord:
     """Return what is told of a container, of JSON's types."""
     name = key(listed.name, listed.labels, listed.image_id)
     return {"host": host.label, "id": listed.id, "key": name, **found}
+
+
+def unsure(container: Container) -> list[str]:
+    """Return the notes on what could not be judged by all that it is judged by."""
+    return [x for x in container.notes if BY_PORTS in x or RARELY in x]
 
 
 class MismatchError(AssertionError):
@@ -146,6 +170,8 @@ class AuditItem(pytest.Item):
             return self._text(excinfo, excinfo.value.headline)
         if isinstance(excinfo.value, ExposedError):
             first, *rest = str(excinfo.value).splitlines()
+            if isinstance(excinfo.value, NotRunningError):
+                first = first.partition("; the last lines of its log:")[0]
             # The first line of several reasons says which container it is, as the test's name does.
             if first.endswith(":"):
                 first = f"not observed: {'; '.join(map(str.strip, rest))}"
@@ -174,12 +200,11 @@ class HostItem(AuditItem):
         raise EngineError(self.parent.audit.error)
 
 
-class ContainerItem(AuditItem):
-    """The test of one container."""
+class JudgedItem(AuditItem):
+    """The test of one container: it judges what was seen."""
 
-    def __init__(self, *, listed: Listed, **rest: Any) -> None:
+    def __init__(self, **rest: Any) -> None:
         super().__init__(**rest)
-        self.listed = listed
         self.audited_as = self.nodeid
         """The test's id, whatever a conftest makes of it."""
 
@@ -188,6 +213,40 @@ class ContainerItem(AuditItem):
         """The audit of the container's engine."""
         assert isinstance(self.parent, HostCollector)
         return self.parent.audit
+
+    def tell_of(self, image: str) -> None:
+        """Say in JUnit's properties what the test is of."""
+        self.user_properties += [
+            ("exposed_host", self.audit.shown),
+            ("exposed_image", printable(image)),
+        ]
+
+    def table(self, container: Container) -> str | None:
+        """Return the table of a container's ports, where these are asked for."""
+        if not self.audit.settings.tables:
+            return None
+        heading = f"{titled(container)}, seen by {container.source}"
+        return "\n".join([heading, *table(container)])
+
+    def judge(self, container: Container) -> None:
+        """Raise what is wrong with a container that was seen."""
+        found = container.findings
+        warnings = finding_groups.neighbours(x for x in found if x.warns)
+        self.user_properties += [
+            ("exposed_warning", printable(f"{x.first.rule} {x.span}: {x.message}"))
+            for x in warnings
+        ]
+        findings = [x for x in found if x.fails]
+        if findings:
+            raise MismatchError(printable(brief(findings)), failure_text(container, findings))
+
+
+class ContainerItem(JudgedItem):
+    """The test of one container that runs."""
+
+    def __init__(self, *, listed: Listed, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.listed = listed
 
     def runtest(self) -> None:
         """Pass where the container matches its image; fail with findings, or why it wasn't seen."""
@@ -203,31 +262,21 @@ class ContainerItem(AuditItem):
         if isinstance(answer, ObservationError):
             self._tell(record=record.of_unseen(self.listed, str(answer)))
             raise answer
-        unsure = [x for x in answer.notes if BY_PORTS in x]
         self._tell(
             record=record.of_container(answer),
-            table=self._table(answer),
+            table=self.table(answer),
             warnings=_warnings(answer),
-            unsure=unsure,
+            unsure=unsure(answer),
         )
         self.user_properties.append(("exposed_source", answer.source))
         self.judge(answer)
-
-    def _table(self, container: Container) -> str | None:
-        if not self.audit.settings.tables:
-            return None
-        heading = f"{container} ({container.image}), seen by {container.source}"
-        return "\n".join([heading, *table(container)])
 
     def _tell(self, **found: Unpack[FoundRecord]) -> None:
         """Say what was found, and in JUnit's properties where."""
         found["waited"] = self.audit.waited.get(self.listed.id, 0)
         found["young"] = self.audit.young.get(self.listed.id, False)
         self.told = told_of(self.audit, self.listed, **found)
-        self.user_properties += [
-            ("exposed_host", self.audit.shown),
-            ("exposed_image", printable(self.listed.image)),
-        ]
+        self.tell_of(self.listed.image)
 
     def look(self) -> None:
         """Begin the round of all containers whose tests run, where this is the first of them."""
@@ -241,17 +290,44 @@ class ContainerItem(AuditItem):
                 chosen.setdefault(item.audit.label, []).append(item.listed)
         whole.look(chosen)
 
-    def judge(self, container: Container) -> None:
-        """Raise what is wrong with a container that was seen."""
-        found = container.findings
-        warnings = finding_groups.neighbours(x for x in found if x.warns)
-        self.user_properties += [
-            ("exposed_warning", printable(f"{x.first.rule} {x.span}: {x.message}"))
-            for x in warnings
-        ]
-        findings = [x for x in found if x.fails]
-        if findings:
-            raise MismatchError(printable(brief(findings)), failure_text(container, findings))
+
+class RunItem(JudgedItem):
+    """The test of one container that the run starts, and removes."""
+
+    def __init__(self, *, planned: Planned, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.planned = planned
+
+    def runtest(self) -> None:
+        """Pass where the container matches its image; fail with findings, or why it ended."""
+        image = self.planned.image
+        self.tell_of(image)
+        try:
+            with interrupting(), live(self.config) as show:
+                listed, answer = self.audit.run(self.planned, show)
+        except EngineError as error:
+            self._tell(record=record.of_unstarted(image, str(error)))
+            raise
+        if isinstance(answer, ObservationError):
+            unseen = record.of_unseen(listed, str(answer)) if listed else None
+            self._tell(record=unseen or record.of_unstarted(image, str(answer)))
+            raise answer
+        dockerfile = self.audit.settings.dockerfile
+        if dockerfile is not None:
+            answer = dockerfile.pointed_at(answer)
+        self._tell(
+            key=key(answer.name, answer.labels, answer.image.id),
+            record=record.of_container(answer, dockerfile),
+            table=self.table(answer),
+            warnings=_warnings(answer),
+            unsure=unsure(answer),
+        )
+        self.user_properties.append(("exposed_source", answer.source))
+        self.judge(answer)
+
+    def _tell(self, **found: Unpack[FoundRecord]) -> None:
+        found["record"]["started_by_run"] = True
+        self.told = told_of_run(self.audit, self.name, **found)
 
 
 def _warnings(container: Container) -> str | None:

@@ -61,6 +61,35 @@ OPTIONS = (
         toml='["unix:///var/run/docker.sock"]',
     ),
     Option(
+        "run",
+        "runs",
+        "start a container as `docker run` does with these words, judge it when it has settled, "
+        "and remove it; repeatable; with --exposed the running ones are audited too",
+        metavar='"[OPTIONS] IMAGE [COMMAND]"',
+        repeatable=True,
+        setting="words of `docker run`, a container a line",
+        type="linelist",
+        toml='["-e POSTGRES_PASSWORD=x postgres:16"]',
+    ),
+    Option(
+        "watch",
+        "watch",
+        "look again for so many seconds, twice a second, and judge by all that was seen: a "
+        "listener that comes late or goes again is found too",
+        metavar="SECONDS",
+        setting="seconds for which to look again",
+        type="float",
+        toml="30.0",
+        of_audit=True,
+    ),
+    Option(
+        "dockerfile",
+        "dockerfile",
+        "the Dockerfile of the image of --exposed-run: findings point at its lines",
+        metavar="FILE",
+        of_audit=True,
+    ),
+    Option(
         "filter",
         "filters",
         "audit only containers of this docker filter, such as label=tier=front or name=web; "
@@ -102,7 +131,8 @@ OPTIONS = (
     Option(
         "grace",
         "grace",
-        "how long after its start a container may take to match (default: 10)",
+        "how long after its start a container may take to match (default: 10, or 60 for one of "
+        "--exposed-run)",
         metavar="SECONDS",
         setting="seconds that a container may take to match",
         type="float",
@@ -216,7 +246,17 @@ def runs_no_tests(config: pytest.Config) -> bool:
 
 def audits(config: pytest.Config) -> bool:
     """Return whether the run has an audit; raises ConfigurationError for a wrong setting."""
+    return audits_running(config) or runs_images(config)
+
+
+def audits_running(config: pytest.Config) -> bool:
+    """Return whether running containers are audited; raises ConfigurationError."""
     return bool(config.getoption("exposed", False)) or bool(_setting(config, "exposed"))
+
+
+def runs_images(config: pytest.Config) -> bool:
+    """Return whether the run starts containers itself; raises ConfigurationError."""
+    return bool(config.getoption("exposed_run", None) or _setting(config, "exposed_run"))
 
 
 def typed(config: pytest.Config) -> dict[str, Any]:
@@ -225,9 +265,9 @@ def typed(config: pytest.Config) -> dict[str, Any]:
     return {x: value for x, value in values.items() if value is not None}
 
 
-def writes_audit(names: Collection[str]) -> bool:
-    """Return whether one of the options means something to an audit alone."""
-    return any(x.of_audit for x in OPTIONS if x.name in names)
+def of_an_audit(names: Collection[str]) -> list[str]:
+    """Return which of the options, as they are typed, mean something to an audit alone."""
+    return [x.flag for x in OPTIONS if x.of_audit and x.name in names]
 
 
 def parsed(config: pytest.Config, values: Mapping[str, Any]) -> Settings:
@@ -239,6 +279,7 @@ def parsed(config: pytest.Config, values: Mapping[str, Any]) -> Settings:
     return Settings.parse(
         ansible_inventory=inventory if isinstance(inventory, str) else "",
         tables=config.getoption("verbose", 0) > 0,
+        audits_running=audits_running(config) or not runs_images(config),
         **{x.argument: values[x.name] for x in OPTIONS if x.name in values},
     )
 

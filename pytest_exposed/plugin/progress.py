@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -18,19 +18,38 @@ def tell(lines: Iterable[str]) -> None:
 @contextmanager
 def meanwhile(config: pytest.Config, text: str) -> Iterator[None]:
     """Show a line until the block ends; nothing where no person looks at the terminal."""
+    with live(config) as show:
+        show(text.removeprefix("exposed: "))
+        yield
+
+
+@contextmanager
+def live(config: pytest.Config) -> Iterator[Callable[[str], None]]:
+    """Give a function that shows a line in the place of the last one, until the block ends.
+
+    It shows nothing where no person looks at the terminal.
+    """
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if (
         not isinstance(reporter, pytest.TerminalReporter)
         or not reporter.isatty
         or config.getoption("verbose", 0) < 0
     ):
-        yield
+        yield lambda _: None
         return
-    reporter.ensure_newline()
-    reporter.rewrite(text, erase=True)
-    reporter.flush()
+    terminal, begun = reporter, False
+
+    def show(text: str) -> None:
+        nonlocal begun
+        if not begun:
+            terminal.ensure_newline()
+        begun = True
+        terminal.rewrite(f"exposed: {text}", erase=True)
+        terminal.flush()
+
     try:
-        yield
+        yield show
     finally:
-        reporter.rewrite("", erase=True)
-        reporter.write("\r", flush=True)
+        if begun:
+            reporter.rewrite("", erase=True)
+            reporter.write("\r", flush=True)

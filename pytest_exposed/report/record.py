@@ -11,6 +11,7 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication
 from pytest_exposed.model.ports import Port
+from pytest_exposed.report.dockerfile import Dockerfile
 
 if TYPE_CHECKING:
     from typing_extensions import NotRequired  # typing's came with Python 3.11
@@ -34,6 +35,8 @@ class ListenerRecord(TypedDict):
     pid: int | None
     program: NotRequired[str]
     dynamic: NotRequired[bool]
+    seen: NotRequired[str]
+    """When it was seen, where it was watched and not always there."""
 
 
 class FindingRecord(TypedDict):
@@ -46,6 +49,10 @@ class FindingRecord(TypedDict):
     waived: str | None
     warning: NotRequired[bool]
     ports: NotRequired[list[str]]
+    file: NotRequired[str]
+    """The Dockerfile, where it is known."""
+    line: NotRequired[int]
+    """Its line at which the finding is mended."""
 
 
 class ContainerRecord(TypedDict):
@@ -67,6 +74,8 @@ class ContainerRecord(TypedDict):
     listeners: list[ListenerRecord] | None
     findings: list[FindingRecord] | None
     error: str | None
+    started_by_run: NotRequired[bool]
+    """Whether the run has started it; others lack this."""
 
 
 class HostRecord(TypedDict):
@@ -77,8 +86,11 @@ class HostRecord(TypedDict):
     containers: list[ContainerRecord]
 
 
-def of_container(container: Container) -> ContainerRecord:
-    """Return the record of a container that was seen; its ports sorted by number and protocol."""
+def of_container(container: Container, dockerfile: Dockerfile | None = None) -> ContainerRecord:
+    """Return the record of a container that was seen; its ports sorted by number and protocol.
+
+    With the Dockerfile of its image, each finding has the line at which it is mended.
+    """
     verdict = container.verdict
     unknown = isinstance(verdict, ObservationError)
     service = container.service
@@ -97,8 +109,30 @@ def of_container(container: Container) -> ContainerRecord:
         "listening": [str(x) for x in container.listening],
         "published": [_publication(x) for x in container.published],
         "listeners": [_listener(x) for x in container.listeners],
-        "findings": None if unknown else [_finding(x) for x in container.findings],
+        "findings": None if unknown else [_finding(x, dockerfile) for x in container.findings],
         "error": str(verdict) if unknown else None,
+    }
+
+
+def of_unstarted(image: str, error: str) -> ContainerRecord:
+    """Return the record of a container that the run was to start, and that never was there."""
+    return {
+        "id": "",
+        "name": image,
+        "service": None,
+        "service_id": None,
+        "image": image,
+        "image_id": "",
+        "network_mode": "",
+        "source": None,
+        "documented": None,
+        "declared": [],
+        "listening": None,
+        "published": [],
+        "listeners": None,
+        "findings": None,
+        "error": error,
+        "started_by_run": True,
     }
 
 
@@ -125,11 +159,12 @@ def of_unseen(listed: Listed, error: str) -> ContainerRecord:
     }
 
 
-class _Pod(TypedDict, total=False):
+class _Rarely(TypedDict, total=False):
     pod: str
+    started_by_run: bool
 
 
-def _pod(pod: str | None) -> _Pod:
+def _pod(pod: str | None) -> _Rarely:
     """Return the pod that a container is in; nothing for the engines and containers without."""
     return {"pod": pod} if pod is not None else {}
 
@@ -154,10 +189,12 @@ def _listener(listener: Listener) -> ListenerRecord:
         record["program"] = listener.program
     if listener.dynamic:
         record["dynamic"] = True
+    if listener.seen:
+        record["seen"] = listener.seen
     return record
 
 
-def _finding(finding: Finding) -> FindingRecord:
+def _finding(finding: Finding, dockerfile: Dockerfile | None) -> FindingRecord:
     record: FindingRecord = {
         "rule": finding.rule,
         "port": str(finding.port) if finding.port else None,
@@ -169,6 +206,9 @@ def _finding(finding: Finding) -> FindingRecord:
         record["warning"] = True
     if finding.more_ports:
         record["ports"] = [str(x) for x in finding.ports]
+    if dockerfile is not None:
+        record["file"] = dockerfile.path
+        record["line"] = dockerfile.line_of(finding.port)
     return record
 
 

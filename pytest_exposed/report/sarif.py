@@ -80,7 +80,7 @@ def _results(hosts: Sequence[HostRecord]) -> Iterator[dict[str, object]]:
                 "ruleIndex": names.index(rule),
                 "level": "warning" if cause.first.warning else _level(rule),
                 "message": {"text": _text(text)},
-                "locations": [_location(one)],
+                "locations": [_location(one, cause)],
                 "partialFingerprints": {"finding/v1": _digest(key)},
             }
             if waived is not None:
@@ -107,12 +107,16 @@ def _text(text: str) -> str:
     return printable("; ".join(text.splitlines()), _LONG)
 
 
-def _location(one: ServiceGroup) -> dict[str, object]:
-    """Return where a finding is: code scanning insists on a file, so the image stands for one."""
+def _location(one: ServiceGroup, cause: FindingGroup) -> dict[str, object]:
+    """Return where a finding is: a line of the Dockerfile where that is known.
+
+    Code scanning insists on a file: without one the image stands for it.
+    """
+    file, line = _place(one.container, cause) or (one.container["image"], 1)
     return {
         "physicalLocation": {
-            "artifactLocation": {"uri": quote(_text(one.container["image"]), safe="/")},
-            "region": {"startLine": 1},
+            "artifactLocation": {"uri": quote(_text(file), safe="/")},
+            "region": {"startLine": line},
         },
         "logicalLocations": [
             {
@@ -122,6 +126,15 @@ def _location(one: ServiceGroup) -> dict[str, object]:
             }
         ],
     }
+
+
+def _place(container: ContainerRecord, cause: FindingGroup) -> tuple[str, int] | None:
+    """Return the file and line of a finding's record; None where it has none."""
+    port = str(cause.first.port) if cause.first.port else None
+    for x in container["findings"] or ():
+        if (x["rule"], x["port"]) == (cause.first.rule, port) and "file" in x:
+            return Path(x["file"]).as_posix().removeprefix("./"), x["line"]
+    return None
 
 
 def _notifications(hosts: Sequence[HostRecord]) -> Iterator[dict[str, object]]:

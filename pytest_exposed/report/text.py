@@ -22,7 +22,7 @@ _YOUNG = "; it has been up for less than a minute"
 
 def failure_text(container: Container, findings: Sequence[Finding]) -> str:
     """Return what is wrong with a container, what to do about each, and its table of ports."""
-    lines = [f"{container} ({container.image}) does not match its image"]
+    lines = [f"{titled(container)} does not match its image"]
     lines += findings_lines(findings, starts=may_start(container))
     return "\n".join([*lines, "", *table(container)])
 
@@ -34,6 +34,12 @@ def warnings_text(container: Container, findings: Sequence[Finding]) -> str:
     """
     heading = f"{container.role} ({container.image})"
     return "\n".join([heading, *findings_lines(findings, starts=may_start(container))])
+
+
+def titled(container: Container) -> str:
+    """Return a container's name with its image: once where it is called by that."""
+    name, image = str(container), str(container.image)
+    return name if name == image else f"{name} ({image})"
 
 
 def may_start(container: Container) -> bool:

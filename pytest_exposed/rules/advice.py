@@ -32,7 +32,7 @@ _CONTROL_PORTS = Ports.parse(
 def waiver(container: Container, rule: str, port: Port | None) -> str:
     """Return a line of exposed_allow that accepts a finding, to paste."""
     service = container.service
-    name = re.sub(r"[^\w./-]", "?", service.name if service else container.name)
+    name = re.sub(r"[^\w./:-]", "?", service.name if service else container.name)
     return f"{name}: {rule} {port}  # reason" if port else f"{name}: {rule}  # reason"
 
 

@@ -12,7 +12,9 @@ from pytest_exposed.errors import ConfigurationError, PortError
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.rules import RULES
 
-_FORM = re.compile(r"(?P<glob>[^\s:]+):\s*(?P<what>[^#]*?)\s*(?:until\s+(?P<until>\S+)\s*)?")
+_FORM = re.compile(
+    r"(?P<glob>\S+(?=:\s)|[^\s:]+):\s*(?P<what>[^#]*?)\s*(?:until\s+(?P<until>\S+)\s*)?"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -309,4 +309,4 @@ def test_a_folder_in_its_place(audit: Run, stage: Stage, pytester: pytest.Pytest
 
 def test_without_an_audit(run_on_engine: Run) -> None:
     said = refusal(run_on_engine("--exposed-report=report.json"))
-    assert said.endswith("write what an audit found: add --exposed")
+    assert said.endswith(": add --exposed, or --exposed-run")

@@ -110,7 +110,7 @@ def test_a_control_port_is_closed_before_it_is_opened(
          ", or build an image on it and add to its Dockerfile: EXPOSE 80/tcp"),
         (of(80, digests=(DIGEST,), labels=COMPOSE), "shop/web: silent 80/tcp  # reason", None),
         (of(80, digests=(DIGEST,), labels={**COMPOSE, "com.docker.compose.service": "a b:*"}),
-         "shop/a?b??: silent 80/tcp  # reason", None),
+         "shop/a?b:?: silent 80/tcp  # reason", None),
     ],
 )  # fmt: skip
 def test_a_waiver_to_paste_comes_first(one: Container, waiver: str, after: str | None) -> None:

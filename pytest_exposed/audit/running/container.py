@@ -1,0 +1,135 @@
+"""One container that a run starts: started by the docker command, removed in every case."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from uuid import uuid4
+
+from pytest_exposed.audit.running.command import CommandError, DockerCommand, end, output
+from pytest_exposed.engine.owner import has_ended, this_process
+from pytest_exposed.text import printable
+from pytest_exposed.unpatched import monotonic, pause
+
+LABEL = "pytest-exposed.run"
+"""What marks such containers: boot, pid namespace, pid and start time of their process, and a word
+of their own."""
+
+_PREFIX = "exposed-run-"
+"""What their names begin with, unless --name gives another; the word of their own follows."""
+
+_LONGEST = 1800.0
+"""Seconds that a start may take, with the pull of an image."""
+
+_LATE = 3.0
+"""Seconds for which a container may still appear whose start was given up."""
+
+
+class RunContainer:
+    """A container of `docker run`: at most one, whatever happens."""
+
+    def __init__(self, command: DockerCommand, words: Sequence[str]) -> None:
+        """Take the words behind `docker run`; nothing is started yet."""
+        self._command = command
+        self._words = words
+        self._token = uuid4().hex[:12]
+        self._label = f"{LABEL}={this_process()} {self._token}"
+        self._begun = False
+        self._complete = False
+
+    def start(self, show: Callable[[float], object]) -> str:
+        """Start it and return its id; CommandError has the docker command's words.
+
+        show is called with the seconds that it has taken so far.
+        """
+        self._begun = True
+        own = ("--detach", "--label", self._label, "--name", f"{_PREFIX}{self._token}")
+        process = self._command.begin(["run", *own, *self._words])
+        try:
+            printed = output(process, _LONGEST, show)
+        finally:
+            end(process)
+        self._complete = True
+        identity = printed.strip().rpartition("\n")[2]
+        if not re.fullmatch("[0-9a-f]{64}", identity):
+            raise CommandError(f"it printed no container's id: {printable(identity)!r}")
+        return identity
+
+    def remove(self) -> str | None:
+        """Remove it with its anonymous volumes, if there is one; return a line where it is left.
+
+        An interrupt meanwhile is raised when that is done.
+        """
+        if not self._begun:
+            return None
+        interrupt: BaseException | None = None
+        for _ in range(3):
+            try:
+                left = self._remove()
+                break
+            except (KeyboardInterrupt, SystemExit) as error:
+                interrupt = error
+        else:
+            left = "it was interrupted"
+        self._begun = left is not None
+        if interrupt is not None:
+            raise interrupt
+        if left is None:
+            return None
+        return (
+            f"a container that this run started may be left: {left}; remove it by "
+            f"{self._command.program} rm -f -v {_PREFIX}{self._token}"
+        )
+
+    def _remove(self) -> str | None:
+        """Return None where it is gone, or why that is not known."""
+        deadline = monotonic() + _LATE
+        try:
+            # One whose start was given up can appear a moment later.
+            while not (found := labelled(self._command, self._label)) and not self._complete:
+                if monotonic() > deadline:
+                    return None
+                pause(0.2)
+            remove(self._command, list(found))
+        except CommandError as error:
+            return str(error)
+        return None
+
+
+def labelled(command: DockerCommand, label: str) -> dict[str, str]:
+    """Return name and label's value by the ids of containers that have it; raises CommandError."""
+    form = f'{{{{.ID}}}} {{{{.Names}}}} {{{{.Label "{LABEL}"}}}}'
+    given = ("--all", "--no-trunc", "--filter", f"label={label}", "--format", form)
+    lines = command.ask("ps", *given).splitlines()
+    return {x: value for x, _, value in (line.partition(" ") for line in lines) if x}
+
+
+def remove(command: DockerCommand, ids: Sequence[str]) -> None:
+    """Remove containers and their anonymous volumes; CommandError where one may be left."""
+    if not ids:
+        return
+    try:
+        command.ask("rm", "--force", "--volumes", *ids)
+    except CommandError:
+        pause(0.5)  # somebody else removes it, or --rm does
+        if left := set(labelled(command, LABEL)) & set(ids):
+            command.ask("rm", "--force", "--volumes", *left)
+
+
+def remove_leftovers(command: DockerCommand) -> None:
+    """Remove what killed runs left on an engine: containers whose process has ended."""
+    with suppress(CommandError):  # the run itself will say that the engine doesn't answer
+        found = labelled(command, LABEL)
+        remove(command, [x for x, value in found.items() if _is_left(value)])
+
+
+def _is_left(value: str) -> bool:
+    """Return whether a container was started by a run that has ended.
+
+    An image that was committed from such a one hands its label down to containers of others: the
+    name tells them apart.
+    """
+    name, _, rest = value.partition(" ")
+    owner, _, token = rest.rpartition(" ")
+    return name == f"{_PREFIX}{token}" and has_ended(owner)

@@ -1,0 +1,127 @@
+"""When a container that a run has started is judged: when it has settled, or ended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from pytest_exposed.engine.records import Listed
+from pytest_exposed.errors import GoneError, NotFoundError, NotRunningError, ObservationError
+from pytest_exposed.model import Container, Observed
+from pytest_exposed.model.ports import Ports
+from pytest_exposed.observation.diagnosis import not_running
+from pytest_exposed.observation.observe import Observer
+from pytest_exposed.observation.watch import Watch
+from pytest_exposed.rules.on_demand import on_demand
+from pytest_exposed.rules.settling import Stillness
+from pytest_exposed.text import printable
+from pytest_exposed.unpatched import monotonic, pause
+
+_PAUSE = 0.25
+_HAS_ENDED = ("exited", "dead", "removing")
+
+
+def wait_until_settled(
+    observer: Observer,
+    identity: str,
+    image: str,
+    grace: float,
+    *,
+    show: Callable[[str], object],
+    watch: Watch,
+) -> tuple[Listed | None, Observed]:
+    """Return a container as listed and as seen, when it has settled or grace seconds are over.
+
+    It has settled when its health check, if any, has succeeded, every documented port has a
+    listener, and its listeners have not changed for a moment. One that ends is waited for no
+    longer. It is called by its image's name; the watch notes what is seen of it.
+    """
+    began = monotonic()
+    stillness = Stillness()
+    while True:
+        everyone = [by_image(x) if x.id == identity else x for x in observer.running()]
+        now = next((x for x in everyone if x.id == identity), None)
+        if now is None:
+            return _ended(observer, identity, image)
+        looked = monotonic()
+        answer = observer.observe([now], everyone, owners=True)[identity]
+        if isinstance(answer, (NotRunningError, GoneError)) and _has_ended(observer, now):
+            return _ended(observer, identity, image)
+        stillness.note(answer, looked)
+        watch.note({identity: answer}, looked)
+        missing = _missing(now, answer)
+        if not missing and stillness.has_settled(looked):
+            return now, _without_excuse(answer)
+        if looked - began >= grace:
+            return now, _without_excuse(_with_health(now, answer))
+        waits = f" for {missing}" if missing else ""
+        show(f"{printable(image)} has run for {looked - began:.0f} s, waiting{waits} …")
+        pause(_PAUSE)
+
+
+def look_once(
+    observer: Observer, identity: str, image: str, watch: Watch
+) -> tuple[Listed | None, Observed]:
+    """Return a container that had settled as it is now, listed and seen."""
+    return wait_until_settled(observer, identity, image, 0, show=lambda _: None, watch=watch)
+
+
+def by_image(listed: Listed) -> Listed:
+    """Return a container called by its image: what it is called by lasts from run to run."""
+    return replace(listed, name=listed.image)
+
+
+def _missing(listed: Listed, answer: Observed) -> str:
+    """Return what a container has to come to before it is judged, in words; empty for nothing."""
+    if not isinstance(answer, Container):
+        return "its sockets to be seen"
+    health = _health(listed)
+    if health not in ("", "healthy"):
+        return "its health check"
+    heard = Ports(x.port for x in answer.listeners)
+    silent = answer.documented - heard - on_demand(answer)
+    return str(silent) if silent else ""
+
+
+def _health(listed: Listed) -> str:
+    """Return what its health check says, in docker's words or podman's; empty for none."""
+    found = re.search(r"\((?:health: )?(starting|unhealthy|healthy)\)", listed.status)
+    return found[1] if found else ""
+
+
+def _with_health(listed: Listed, answer: Observed) -> Observed:
+    """Return an answer with a line on a health check that has not succeeded."""
+    health = _health(listed)
+    if not isinstance(answer, Container) or health in ("", "healthy"):
+        return answer
+    note = f"its health check has not succeeded: it is {health}"
+    return replace(answer, notes=(*answer.notes, note))
+
+
+def _without_excuse(answer: Observed) -> Observed:
+    """Return an answer of a container that has had its time: nothing is due to its youth."""
+    return replace(answer, just_started=False) if isinstance(answer, Container) else answer
+
+
+def _has_ended(observer: Observer, listed: Listed) -> bool:
+    """Return whether a container is not going to run again by itself."""
+    try:
+        return observer.inspect(listed).state in _HAS_ENDED
+    except GoneError:
+        return True
+    except ObservationError:
+        return False
+
+
+def _ended(observer: Observer, identity: str, image: str) -> tuple[Listed | None, ObservationError]:
+    """Return a container that has ended, and the error with its exit code and last lines."""
+    try:
+        listed = by_image(observer.find(identity)[0])
+        inspected = observer.inspect(listed)
+    except (NotFoundError, GoneError):
+        why = "has ended and was removed, as --rm asks: leave that out to see why"
+        return None, NotRunningError(f"{printable(image)} {why}")
+    except ObservationError as error:
+        return listed, error
+    return listed, not_running(printable(listed.name), inspected, observer.last_lines(listed))

@@ -1,0 +1,180 @@
+"""Watching containers for some seconds: which sockets were seen, from when until when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pytest_exposed.engine.records import Listed
+from pytest_exposed.errors import ObservationError
+from pytest_exposed.model import Container, Finding, Listener, Observed
+from pytest_exposed.model.ports import Port
+from pytest_exposed.observation.observe import Observer
+from pytest_exposed.rules.judge import findings
+from pytest_exposed.text import plural
+from pytest_exposed.unpatched import monotonic, pause, today
+
+_STEP = 0.4
+"""Seconds from one look to the next: more than two looks a second."""
+
+_LEAST = 0.05
+"""Seconds between two looks that take longer than that."""
+
+RARELY = "it was watched less than twice a second"
+"""What a note says where the machine, or the source, was too slow."""
+
+_SHORT = 1.0
+"""Seconds after the beginning in which a listener is seen that was there before."""
+
+
+@dataclass(slots=True)
+class Sighting:
+    """A socket that was seen, with its first and its last moment in seconds of the watch."""
+
+    listener: Listener
+    first: float
+    last: float
+
+
+@dataclass(slots=True)
+class Watch:
+    """What was seen of containers since it began."""
+
+    observer: Observer
+    began: float = field(default_factory=monotonic)
+    _rate: tuple[int, float] = (0, 0)
+    """How many looks there were, and in how many seconds."""
+    _seen: dict[str, dict[object, Sighting]] = field(default_factory=dict)
+
+    def looks(
+        self, wanted: Sequence[Listed | Container], seconds: float
+    ) -> Iterator[dict[str, Observed]]:
+        """Yield what is seen of containers, all in one look, until seconds have passed.
+
+        A container that has been restarted is looked at like any other. Raises EngineError.
+        """
+        began = monotonic()
+        deadline, count = began + seconds, 0
+        ids = {x.id for x in wanted}
+        while (left := deadline - monotonic()) > 0:
+            looked = monotonic()
+            everyone = self.observer.running()
+            now = [x for x in everyone if x.id in ids]
+            found = self.observer.observe(now, everyone, rules=())
+            if new := [x for x in now if self._has_news(found[x.id])]:
+                # A socket may be gone in the next look, and with it the process that holds it.
+                found |= self.observer.observe(new, everyone, owners=True, rules=())
+            self.note(found, looked)
+            count += 1
+            yield found
+            self._rate = count, monotonic() - began
+            pause(min(max(_STEP - (monotonic() - looked), _LEAST), left))
+
+    def note(self, found: Mapping[str, Observed], at: float | None = None) -> None:
+        """Take in what was seen, at a moment of unpatched.monotonic()."""
+        moment = (monotonic() if at is None else at) - self.began
+        for identity, answer in found.items():
+            if not isinstance(answer, Container):
+                continue
+            seen = self._seen.setdefault(identity, {})
+            for listener in answer.listeners:
+                if listener.kind == "ephemeral":
+                    continue
+                known = seen.get(_key(listener))
+                if known is None:
+                    seen[_key(listener)] = Sighting(listener, moment, moment)
+                else:
+                    known.last = moment
+                    if listener.owners:
+                        known.listener = listener
+
+    def _has_news(self, answer: Observed) -> bool:
+        seen = self._seen.get(answer.id, {}) if isinstance(answer, Container) else {}
+        return isinstance(answer, Container) and any(
+            x.kind != "ephemeral" and _key(x) not in seen for x in answer.listeners
+        )
+
+    def merged(self, answer: Observed) -> Observed:
+        """Return the last answer for a container, judged by all that was seen of it.
+
+        What it documents or publishes has to be listened on at the end; on all other ports a
+        listener that is gone counts like one that is there.
+        """
+        seen = self._seen.get(answer.id, {}) if isinstance(answer, Container) else {}
+        if not isinstance(answer, Container) or not seen:
+            return answer
+        there = {_key(x) for x in answer.listeners}
+        times = {x: _when(seen[x], there=x in there) for x in seen}
+        expected = {*answer.documented, *(x.port for x in answer.published)}
+        gone = tuple(
+            replace(x.listener, seen=times[key])
+            for key, x in seen.items()
+            if key not in there and x.listener.port not in expected
+        )
+        now = tuple(
+            replace(x, seen=times[_key(x)]) if times.get(_key(x)) else x for x in answer.listeners
+        )
+        both = replace(answer, listeners=tuple(sorted((*now, *gone), key=_order)))
+        moments: dict[Port, str] = {}
+        for key, x in seen.items():
+            if times[key]:
+                moments.setdefault(x.listener.port, times[key])
+        verdict = answer.verdict
+        if not isinstance(verdict, ObservationError):
+            try:
+                verdict = self._judged(verdict, both, {x.port for x in gone})
+            except ObservationError as error:
+                return replace(both, verdict=error)
+            verdict = tuple(_told(x, moments) for x in verdict)
+        return replace(both, verdict=verdict, notes=(*both.notes, *self._notes()))
+
+    def _notes(self) -> list[str]:
+        """Return a line where the looks were rarer than they are to be."""
+        count, seconds = self._rate
+        if count >= 2 * seconds:
+            return []
+        return [f"{RARELY}: {count} looks in {seconds:.0f} s, and shorter listeners may be missed"]
+
+    def _judged(
+        self, before: tuple[Finding, ...], container: Container, gone: set[Port]
+    ) -> tuple[Finding, ...]:
+        """Return the findings of the last look, and those about ports that are gone again."""
+        rules = self.observer.rules
+        if not gone:
+            return before
+        late = [x for x in findings(container, rules) if gone & set(x.ports)]
+        known = {(x.rule, y) for x in late for y in x.ports}
+        kept = [x for x in before if not known & {(x.rule, y) for y in x.ports}]
+        accepted = self.observer.acceptance.applied(container, tuple(late), today())
+        return tuple(sorted((*kept, *accepted), key=lambda x: (x.port is None, x.ports)))
+
+
+def watch(
+    found: Watch, wanted: Sequence[Listed], seconds: float, show: Callable[[str], object]
+) -> None:
+    """Look at containers for so many seconds; show is called with how many are left."""
+    end = monotonic() + seconds
+    for _ in found.looks(wanted, seconds):
+        left = max(0, end - monotonic())
+        show(f"watching {plural(len(wanted), 'container')} for {left:.0f} s more …")
+
+
+def _key(listener: Listener) -> object:
+    return listener.port, listener.address, listener.kind, listener.v6only
+
+
+def _order(listener: Listener) -> tuple[int, str, str]:
+    return listener.port.number, listener.port.protocol, listener.address
+
+
+def _when(sighting: Sighting, *, there: bool) -> str:
+    """Return when a socket was seen, in words; empty where it was there all the time."""
+    if not there:
+        return f"from {sighting.first:.1f} s to {sighting.last:.1f} s"
+    return f"from {sighting.first:.1f} s on" if sighting.first > _SHORT else ""
+
+
+def _told(finding: Finding, moments: Mapping[Port, str]) -> Finding:
+    """Return a finding that says when its port was listened on, unless it was all the time."""
+    times = [moments[x] for x in finding.ports if x in moments]
+    return replace(finding, message=f"{finding.message} (seen {times[0]})") if times else finding

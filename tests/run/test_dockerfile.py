@@ -1,0 +1,55 @@
+"""`--exposed-dockerfile`: findings point at the line where they are mended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from refusal import refusal
+
+if TYPE_CHECKING:
+    from stage import Images
+
+Run = Callable[..., pytest.RunResult]
+
+
+def test_messages_and_sarif(run: Run, images: Images, pytester: pytest.Pytester) -> None:
+    folder = pytester.mkdir("docker")
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY listener /\nEXPOSE 80\nEXPOSE 81\n")
+    image = images.build(exposes=("80", "81"))
+    result = run(
+        f"--exposed-run={image} tcp:0.0.0.0:81 tcp:0.0.0.0:9000",
+        *("--exposed-dockerfile=docker/Dockerfile", "--exposed-grace=1"),
+        *("--exposed-report=ports.sarif", "--exposed-report=ports.json"),
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*start its service, *(docker/Dockerfile:3)", "*EXPOSE 9000/tcp (docker/Dockerfile:4)"]
+    )
+    (found,) = json.loads((pytester.path / "ports.sarif").read_text())["runs"]
+    places = [x["locations"][0]["physicalLocation"] for x in found["results"]]
+    assert [(x["artifactLocation"]["uri"], x["region"]["startLine"]) for x in places] == [
+        ("docker/Dockerfile", 3),
+        ("docker/Dockerfile", 4),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--exposed", "--exposed-dockerfile=Dockerfile"), "--exposed-dockerfile names the "),
+        (("--exposed-dockerfile=Dockerfile",), "--exposed-dockerfile names the Dockerfile of an "),
+        (("--exposed-run=a", "--exposed-dockerfile=none"), "the Dockerfile none can't be read: No"),
+        (
+            ("--exposed-run=a", "--exposed-run=b", "--exposed-dockerfile=Dockerfile"),
+            "--exposed-dockerfile is of one image, and several are run: a, b",
+        ),
+    ],
+)
+def test_what_can_not_be(
+    run: Run, pytester: pytest.Pytester, options: tuple[str, ...], message: str
+) -> None:
+    (pytester.path / "Dockerfile").write_text("FROM scratch\n")
+    assert refusal(run(*options)).startswith(message)

@@ -1,0 +1,288 @@
+"""`--exposed-run`: a container is started, judged when it has settled, and removed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+from refusal import refusal
+
+if TYPE_CHECKING:
+    from stage import Images, Stage
+
+    Run = Callable[..., pytest.RunResult]
+
+
+def test_a_container_that_matches(run: Run, images: Images) -> None:
+    image = images.build(exposes=("80",))
+    result = run(f"--exposed-run={image} tcp:0.0.0.0:80", "-v")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "exposed: *, 1 container to start",
+            f"exposed::{image} PASSED*",
+            f"{image}, seen by *",
+            "80/tcp  yes *",
+            "exposed: 1 container on 1 host, 1 match",
+        ]
+    )
+
+
+def test_a_container_that_does_not(run: Run, images: Images) -> None:
+    image = images.build(exposes=("80",))
+    result = run(f"--exposed-run={image} tcp:0.0.0.0:80 tcp:0.0.0.0:9000")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            f"{image} does not match its image",
+            "  undocumented  9000/tcp  listener (pid 1) listens on 0.0.0.0:9000, *",
+            "*add to its Dockerfile: EXPOSE 9000/tcp",
+            f"FAILED exposed::{image} - undocumented 9000/tcp",
+        ]
+    )
+
+
+def test_it_waits_for_what_is_documented(run: Run, images: Images) -> None:
+    image = images.build(exposes=("80",))
+    result = run(f"--exposed-run={image} delay:4 tcp:0.0.0.0:80")
+    result.assert_outcomes(passed=1)
+    assert result.duration > 4
+
+
+def test_it_waits_until_nothing_changes(run: Run, images: Images) -> None:
+    image = images.build(exposes=("80",))
+    words = "tcp:0.0.0.0:80 delay:1.5 tcp:0.0.0.0:81 delay:1.5 tcp:0.0.0.0:82"
+    result = run(f"--exposed-run={image} {words}")
+    result.stdout.fnmatch_lines(["* - undocumented 81-82/tcp"])
+
+
+def test_it_waits_for_its_health_check(run: Run, images: Images) -> None:
+    image = images.with_shell(
+        ("80",),
+        ["HEALTHCHECK --interval=1s --retries=30 CMD /bin/cat /tmp/well"],
+    )
+    script = "mkdir -p /tmp; listener tcp:0.0.0.0:80 & sleep 4; echo >/tmp/well; sleep 1000"
+    result = run(f"--exposed-run={image} '{script}'")
+    result.assert_outcomes(passed=1)
+    assert result.duration > 4
+
+
+def test_a_grace_that_ends(run: Run, images: Images) -> None:
+    image = images.build(exposes=("80",))
+    result = run(f"--exposed-run={image}", "--exposed-grace=1")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["  silent  80/tcp  *", f"FAILED exposed::{image} - silent 80/tcp"])
+    result.stdout.no_fnmatch_line("*less than a minute*")
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_container_that_ends(run: Run, images: Images, code: int) -> None:
+    image = images.with_shell(("80",))
+    began = time.monotonic()
+    result = run(f"--exposed-run={image} 'echo no such database; exit {code}'")
+    assert time.monotonic() - began < 30
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            f"{image} has exited with code {code}; the last lines of its log:",
+            "  no such database",
+            f"FAILED exposed::{image} - {image} has exited with code {code}",
+        ]
+    )
+
+
+def test_one_that_restarts_again_and_again(run: Run, images: Images) -> None:
+    image = images.with_shell(("80",))
+    line = f"--exposed-run=--restart always {image} 'sleep 0.1; exit 3'"
+    result = run(line, "--exposed-grace=3")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"{image} *code 3*"])
+
+
+def test_one_that_removes_itself(run: Run, images: Images) -> None:
+    image = images.with_shell(("80",))
+    result = run(f"--exposed-run=--rm {image} 'exit 3'")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"{image} has ended and was removed, as --rm asks: *"])
+
+
+def test_what_the_docker_command_says(run: Run, images: Images) -> None:
+    image = images.build()
+    result = run(
+        f"--exposed-run=--no-such-option {image}",
+        f"--exposed-run=-p 80:x {image}",
+        "--exposed-run=localhost:1/no-such-image",
+    )
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            f"{image} could not be started: unknown flag: --no-such-option",
+            f"{image} could not be started: invalid containerPort: x",
+            "localhost:1/no-such-image could not be started: *localhost:1*",
+        ]
+    )
+
+
+def test_what_can_not_run_is_removed(run: Run, images: Images) -> None:
+    image = images.build()
+    result = run(f"--exposed-run=--entrypoint /no/such {image}")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"{image} could not be started: *no such file*"])
+
+
+def test_two_of_one_image(run: Run, images: Images) -> None:
+    image = images.build(exposes=("80",))
+    lines = [f"--exposed-run={image} tcp:0.0.0.0:{x}" for x in (80, 81)]
+    result = run(*lines, "--exposed-grace=1", "-v")
+    result.stdout.fnmatch_lines([f"exposed::{image} PASSED*", f"exposed::{image}#2 FAILED*"])
+
+
+def test_options_of_docker_run(run: Run, images: Images) -> None:
+    image = images.with_shell(("80", "81"))
+    script = "listener tcp:0.0.0.0:$ONE & listener tcp:0.0.0.0:81 & sleep 1000"
+    result = run(
+        f"--exposed-run=-e ONE=80 -p 127.0.0.1::81 --name other-{images.run} {image} '{script}'",
+        "-v",
+    )
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["81/tcp  yes         127.0.0.1:*"])
+
+
+def test_the_setting_joins_the_suite(run: Run, images: Images, pytester: pytest.Pytester) -> None:
+    image = images.build(exposes=("80",))
+    pytester.makeini(
+        f"[pytest]\nexposed_run =\n  {image} tcp:0.0.0.0:80\n  {image} 'tcp:[::]:80'\n"
+    )
+    pytester.makepyfile("def test_it(): pass")
+    run().assert_outcomes(passed=3)
+
+
+def test_with_the_running_ones(run: Run, images: Images, stage: Stage) -> None:
+    image = images.build(exposes=("80",))
+    running = stage.run("tcp:0.0.0.0:80", exposes=("80",))
+    line = f"--exposed-run={image} tcp:0.0.0.0:80"
+    result = run("--exposed", "--exposed-filter", stage.filter, line, "-v")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "exposed: *, 1 running container that matches *, 1 container to start",
+            f"exposed::{running.name} PASSED*",
+            f"exposed::{image} PASSED*",
+        ]
+    )
+
+
+def test_alone_it_judges_no_other(run: Run, images: Images, stage: Stage) -> None:
+    stage.run("tcp:0.0.0.0:81")
+    image = images.build(exposes=("80",))
+    run(f"--exposed-run={image} tcp:0.0.0.0:80").assert_outcomes(passed=1)
+
+
+def test_chosen_by_name_and_by_id(run: Run, images: Images) -> None:
+    one, two = images.build(exposes=("80",)), images.build(exposes=("81",))
+    lines = [f"--exposed-run={one} tcp:0.0.0.0:80", f"--exposed-run={two} tcp:0.0.0.0:81"]
+    run(*lines, "-k", one.rpartition(":")[2]).assert_outcomes(passed=1, deselected=1)
+    run(*lines, f"exposed::{two}").assert_outcomes(passed=1)
+
+
+def test_only_what_failed_last(run: Run, images: Images) -> None:
+    image = images.build(exposes=("80",))
+    lines = [f"--exposed-run={image} tcp:0.0.0.0:80 {x}" for x in ("", "tcp:0.0.0.0:9000")]
+    run(*lines).assert_outcomes(passed=1, failed=1)
+    result = run(*lines, "--lf", "-v")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"exposed::{image}#2 FAILED*"])
+
+
+def test_nothing_is_started_to_list_the_tests(run: Run, images: Images) -> None:
+    image = images.build(exposes=("80",))
+    result = run(f"--exposed-run={image}", "--collect-only", "-q")
+    result.stdout.fnmatch_lines([f"exposed::{image}", "1 test collected*"])
+
+
+def test_side_by_side(run: Run, images: Images) -> None:
+    image = images.build(exposes=("80",))
+    lines = [f"--exposed-run={image} tcp:0.0.0.0:80 {x}" for x in ("", "", "tcp:0.0.0.0:9000")]
+    result = run(*lines, "-n2")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["exposed: 3 containers on 1 host, 2 match, 1 do not *"])
+
+
+def test_the_first_failure_ends_the_run(run: Run, images: Images, tmp_path: Path) -> None:
+    image = images.build(exposes=("80",))
+    lines = [f"--exposed-run={image} tcp:0.0.0.0:81 tcp:0.0.0.0:80"] * 2
+    report = tmp_path / "report.json"
+    result = run(*lines, "-x", f"--exposed-report={report}")
+    result.assert_outcomes(failed=1)
+    errors = [x["error"] for x in json.loads(report.read_text())["hosts"][0]["containers"]]
+    assert sorted(errors, key=str) == [None, "its test did not run to its end"]
+
+
+def test_reports(run: Run, images: Images, tmp_path: Path, stage: Stage) -> None:
+    stage.run("tcp:0.0.0.0:80", exposes=("80",))
+    image = images.build(exposes=("80",))
+    files = [tmp_path / f"report.{x}" for x in ("json", "html", "md", "sarif")]
+    result = run(
+        *(f"--exposed-report={x}" for x in files),
+        *("--exposed", "--exposed-filter", stage.filter, f"--junitxml={tmp_path / 'junit.xml'}"),
+        f"--exposed-run=-e SECRET=hunter2 {image} tcp:0.0.0.0:80 tcp:0.0.0.0:9000",
+        f"--exposed-run={image} exit:3",
+    )
+    result.assert_outcomes(passed=1, failed=2)
+    records = json.loads(files[0].read_text())["hosts"][0]["containers"]
+    assert [x.get("started_by_run", False) for x in records].count(True) == 2
+    assert {x["name"] for x in records if x.get("started_by_run")} == {image}
+    found = [y["rule"] for x in records for y in x["findings"] or ()]
+    assert found == ["undocumented"]
+    for file in files:
+        assert image in file.read_text()
+        assert "hunter2" not in file.read_text()
+    cases = ET.parse(tmp_path / "junit.xml").getroot().iter("testcase")
+    assert {x.get("name") for x in cases} >= {image, f"{image}#2"}
+    assert "hunter2" not in str(result.outlines)
+
+
+def test_accepted_by_the_name_of_the_image(
+    run: Run, images: Images, pytester: pytest.Pytester, tmp_path: Path
+) -> None:
+    image = images.build(exposes=("80",))
+    line = f"--exposed-run={image} tcp:0.0.0.0:80 tcp:0.0.0.0:9000"
+    baseline = tmp_path / "baseline"
+    run(line, f"--exposed-write-baseline={baseline}").assert_outcomes(failed=1)
+    assert baseline.read_text().splitlines()[1:] == [f"{image}: undocumented 9000/tcp"]
+    run(line, f"--exposed-baseline={baseline}").assert_outcomes(passed=1)
+    pytester.makeini(f"[pytest]\nexposed_allow =\n  {image}: undocumented 9000  # debug\n")
+    run(line).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--exposed-run=",), "--exposed-run, exposed_run: an empty text names no image"),
+        (
+            ("--exposed-run='x",),
+            "--exposed-run, exposed_run: a line can't be split as a shell does",
+        ),
+        (("--exposed-run=-e A=b",), "--exposed-run, exposed_run: no image is named"),
+        (
+            ("--exposed-run=x", "--docker-host=ansible://web"),
+            "--exposed-run, exposed_run: ansible://web is a list of engines, and an image is run",
+        ),
+        (
+            ("--exposed-run=x", "--docker-host=swarm://manager"),
+            "--exposed-run, exposed_run: swarm://manager is a list of engines, and an image is run",
+        ),
+    ],
+)
+def test_bad_lines(run: Run, options: tuple[str, ...], message: str) -> None:
+    assert refusal(run(*options)).startswith(message)
+
+
+def test_no_docker_command(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert refusal(run("--exposed-run=x")).startswith("--exposed-run needs the docker command")

@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from email.message import Message
-from http.client import HTTPConnection, HTTPResponse, IncompleteRead
+from http.client import HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from pytest_exposed.engine.transport.dial import Dial, Route
-from pytest_exposed.engine.transport.wire import LIMIT, AnswerError, Wire
+from pytest_exposed.engine.transport.connection import Connection, EngineStream
+from pytest_exposed.engine.transport.dial import Route
+from pytest_exposed.engine.transport.wire import LIMIT, AnswerError
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic
 
@@ -81,7 +82,7 @@ class Client:
         self._closed = False
         # A deque does what it does at once, and has no lock. What a signal handler raises, as that
         # of pytest-timeout, could leave a lock held for good.
-        self._at_rest: deque[_Connection] = deque()
+        self._at_rest: deque[Connection] = deque()
         weakref.finalize(self, _close_all, self._at_rest)
 
     def close(self) -> None:
@@ -185,7 +186,7 @@ class Client:
         text: bytes | None,
         headers: Mapping[str, str],
         limits: tuple[float, float],
-    ) -> tuple[_Connection, HTTPResponse]:
+    ) -> tuple[Connection, HTTPResponse]:
         """Send a request; return its connection and the head of the answer.
 
         What changes nothing is asked again where a connection at rest has ended: the engine, or a
@@ -198,7 +199,7 @@ class Client:
             sent["Content-Type"] = "application/json"
         while True:
             known = None if is_direct else self._resting(surely=method not in _REPEATABLE)
-            connection = known or _Connection(self._route.direct if is_direct else self._route.dial)
+            connection = known or Connection(self._route.direct if is_direct else self._route.dial)
             try:
                 connection.allow(deadline, limits[1])
                 origin = "" if is_direct else self._route.origin
@@ -214,7 +215,7 @@ class Client:
                 self.is_podman = self.is_podman or "Libpod-Api-Version" in response.headers
                 return connection, response
 
-    def _resting(self, *, surely: bool) -> _Connection | None:
+    def _resting(self, *, surely: bool) -> Connection | None:
         """Return a connection at rest that another request can be sent on."""
         while True:
             try:
@@ -225,70 +226,14 @@ class Client:
                 return connection
             connection.close()
 
-    def _release(self, connection: _Connection, *, keep: bool) -> None:
+    def _release(self, connection: Connection, *, keep: bool) -> None:
         if not keep or self._closed or len(self._at_rest) >= _MOST_AT_REST:
             connection.close()
         elif connection.sock is not None:
             self._at_rest.append(connection)
 
 
-class EngineStream:
-    """The connection to an engine that has become a stream (HTTP 101)."""
-
-    def __init__(self, connection: _Connection, response: HTTPResponse) -> None:
-        """Take over the answer that it begins with."""
-        self._connection = connection
-        self._response = response
-        self._wire = connection.wire
-
-    def receive(self, seconds: float) -> bytes:
-        """Return the next bytes, none at the end; raises TimeoutError after seconds, OSError."""
-        self._wire.allow(monotonic() + seconds, seconds)
-        # A proxy may cut into chunks what an engine writes as it is.
-        return self._response.read1() if self._response.chunked else self._wire.reader.read1()
-
-    def send(self, data: bytes, seconds: float) -> None:
-        """Send to the other end; raises OSError."""
-        self._wire.allow(monotonic() + seconds, seconds)
-        self._wire.sendall(data)
-
-    def end(self) -> None:
-        """Let whoever receives in another thread come to the end."""
-        self._wire.shut_down()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._response.close()
-        self._connection.close()
-
-
-class _Connection(HTTPConnection):
-    """One connection, made when a request is sent."""
-
-    wire: Wire
-
-    def __init__(self, dial: Dial) -> None:
-        super().__init__("localhost")
-        self._dial = dial
-        self._limits = (0.0, 0.0)
-
-    def allow(self, deadline: float, wait: float) -> None:
-        """Let the next answer come until a deadline: see Wire."""
-        self._limits = (deadline, wait)
-        if self.sock is not None:
-            self.wire.allow(deadline, wait)
-
-    def connect(self) -> None:
-        deadline, wait = self._limits
-        self.wire = self._dial(max(0.001, min(deadline - monotonic(), wait)))
-        self.sock: Any = self.wire
-        self.wire.allow(deadline, wait)
-
-    def is_at_rest(self, *, surely: bool) -> bool:
-        return self.sock is not None and self.wire.is_at_rest(surely=surely)
-
-
-def _close_all(connections: deque[_Connection]) -> None:
+def _close_all(connections: deque[Connection]) -> None:
     while connections:
         connections.pop().close()
 

@@ -106,5 +106,6 @@ def begin(
     yield begin
     for process in begun:
         process.kill()
-        with process:
-            process.communicate()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

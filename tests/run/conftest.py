@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     Run = Callable[..., pytest.RunResult]
 
+BUSY = 60.0
+"""Seconds that a run of pytest may take to begin or end where other tests keep the machine busy."""
+
 _NAMES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 
 
@@ -77,10 +80,11 @@ def run_beside(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, engin
 @pytest.fixture
 def begin(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, engine_url: str, started: Started
-) -> Callable[..., subprocess.Popen[str]]:
+) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Begin a run of pytest in a process of its own, and return it when its container is there."""
     for name in _NAMES:
         monkeypatch.delenv(name, raising=False)
+    begun: list[subprocess.Popen[str]] = []
 
     def begin(*arguments: str) -> subprocess.Popen[str]:
         given = ("-p", "no:hypothesispytest", "--docker-host", engine_url)
@@ -92,8 +96,16 @@ def begin(
             stderr=subprocess.STDOUT,
             text=True,
         )
-        wait_until(lambda: started.all() or process.poll() is not None, "a container is started")
+        begun.append(process)
+        wait_until(
+            lambda: started.all() or process.poll() is not None, "a container is started", BUSY
+        )
         assert process.poll() is None
         return process
 
-    return begin
+    yield begin
+    for process in begun:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

@@ -110,7 +110,7 @@ def test_an_engine_that_dies(pytester: pytest.Pytester) -> None:
         images = Images(client, "mortal")
         image = images.build(exposes=("80",))
         process = begin(pytester, engine, image)
-        wait_until(lambda: client.containers.list(filters=LABEL), "it is started")
+        wait_until(lambda: client.containers.list(filters=LABEL), "it is started", 60)
         engine.kill()
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 1, output

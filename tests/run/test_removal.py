@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from run.conftest import BUSY
 from stage import wait_until
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def silent(images: Images) -> str:
 def test_a_signal(begin: Begin, images: Images, started: Started, number: int) -> None:
     process = begin(silent(images))
     process.send_signal(number)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=BUSY)
     assert process.returncode == 2, output
     assert "Interrupted" in output or "KeyboardInterrupt" in output
     assert not started.all()
@@ -45,15 +46,15 @@ def test_ctrl_c_at_any_moment(images: Images, begin: Begin, started: Started) ->
         process = begin(silent(images), "-p", "no:cacheprovider")
         time.sleep(chance.random())
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=BUSY)
         assert not started.all()
 
 
 def test_a_signal_to_workers_too(begin: Begin, images: Images, started: Started) -> None:
     process = begin(silent(images), silent(images), "-n2")
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
-    wait_until(lambda: not started.all(), "the workers remove theirs")
+    process.communicate(timeout=BUSY)
+    wait_until(lambda: not started.all(), "the workers remove theirs", BUSY)
 
 
 def test_a_killed_run(run: Run, begin: Begin, images: Images, started: Started) -> None:
@@ -74,7 +75,7 @@ def test_a_run_beside_it(run_beside: Run, begin: Begin, images: Images, started:
     run_beside(f"--exposed-run={image} tcp:0.0.0.0:81").assert_outcomes(passed=1)
     assert {x["Id"] for x in started.all()} == before
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=BUSY)
 
 
 def test_an_image_that_was_committed_from_one(
@@ -103,8 +104,9 @@ def test_volumes(
 ) -> None:
     image = images.build(exposes=("80",), instructions=["VOLUME /data"])
     process = begin(f"--exposed-run={image}")
-    (volume,) = (x["Name"] for x in started.all()[0]["Mounts"])
+    mounts = wait_until(lambda: started.all()[0]["Mounts"], "it has its volume")
+    (volume,) = (x["Name"] for x in mounts)
     assert volume in {x.id for x in client.volumes.list()}
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=BUSY)
     assert volume not in {x.id for x in client.volumes.list()}

@@ -1,0 +1,36 @@
+"""Which word of `docker run` is the image, by the help of the docker command itself."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+
+import pytest
+
+from pytest_exposed.audit.running.command import image_of
+
+
+@pytest.fixture(scope="module")
+def shown() -> str:
+    words = ["docker", "run", "--help"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "web:1",
+        "web:1 sh -c true",
+        "-e A=b web:1",
+        "-eA=b web:1",
+        "-it -p 80:80 web:1 -p x",
+        "-itp 80:80 web:1",
+        "-dp80:80 web:1",
+        "--publish 80:80 --rm web:1",
+        "--publish=80:80 --init --name x web:1",
+        "--label a=b --add-host a:1 -- web:1",
+        "--health-cmd 'true --x' --gpus all web:1",
+    ],
+)
+def test_the_image(shown: str, line: str) -> None:
+    assert image_of(shlex.split(line), shown) == "web:1"

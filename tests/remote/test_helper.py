@@ -36,11 +36,11 @@ from pytest_exposed import (
     ObservationError,
     container_listens_on,
     container_matches_image,
-    fixtures,
 )
 from pytest_exposed.engine import helper
 from pytest_exposed.engine.helper import LABEL, is_helper
 from pytest_exposed.engine.transport import frames
+from pytest_exposed.plugin import fixtures
 from pytest_exposed.sockets.helper import SCRIPT
 
 if TYPE_CHECKING:

@@ -256,7 +256,7 @@ def test_files_that_cannot_be(
 def test_what_only_an_audit_writes_asks_for_one(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest("--exposed-report=report.json")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: *add --exposed"])
+    result.stderr.fnmatch_lines(["ERROR: *add --exposed, or --exposed-run"])
 
 
 def test_the_rules_are_printed(pytester: pytest.Pytester) -> None:

@@ -248,7 +248,9 @@ class TestChoosing:
     def test_an_id_without_the_option(self, run_on_engine: Audit, scene: Scene) -> None:
         result = run_on_engine(f"exposed::{scene.drift.name}")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["*exposed::* is a test of the audit: add --exposed"])
+        result.stderr.fnmatch_lines(
+            ["*exposed::* is a test of the audit: add --exposed, or --exposed-run"]
+        )
 
     def test_an_id_as_pytest_shows_it_in_a_folder(
         self,

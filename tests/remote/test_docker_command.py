@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import sha256
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,10 +58,18 @@ class Places:
         return {name: door.came for name, door in self.doors.items()}
 
 
+def address_in(subnet: str) -> str:
+    """Return this machine's address in a network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
+        found.connect((str(ip_network(subnet)[-2]), 9))
+        address: str = found.getsockname()[0]
+    return address
+
+
 @pytest.fixture(scope="module")
 def places(socket_url: str, client: docker.DockerClient) -> Iterator[Places]:
     """Doors of each kind, and folders of certificates."""
-    outside = client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    outside = address_in(client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Subnet"])
     folder = Path(tempfile.mkdtemp(prefix="pe-doors-"))
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -52,7 +52,8 @@ def test_an_audit_asks_for_two_lists_and_each_image(
     fine, silent = (images.client.images.get(x.image).id for x in containers[:2])
     everyone, chosen = "/containers/json", "/containers/json"
     # Not what each one runs: that it is its image's command, which is silent, is in the list.
-    assert asked(relay) == [
+    # Where other tests' helpers are left just now, the engine's clock is asked for their age.
+    assert [x for x in asked(relay) if x != "/info"] == [
         "/_ping",
         everyone,
         chosen,

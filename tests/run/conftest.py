@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 BUSY = 60.0
 """Seconds that a run of pytest may take to begin or end where other tests keep the machine busy."""
 
+_PYTEST = """
+import signal, sys, pytest
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+sys.exit(pytest.main())
+"""
+"""Pytest where signals do what they do in a terminal: jobs in the background ignore some."""
+
 _NAMES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 
 
@@ -89,7 +97,7 @@ def begin(
     def begin(*arguments: str) -> subprocess.Popen[str]:
         given = ("-p", "no:hypothesispytest", "--docker-host", engine_url)
         process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *given, *arguments],
+            [sys.executable, "-c", _PYTEST, *given, *arguments],
             cwd=pytester.path,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

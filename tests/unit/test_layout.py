@@ -115,7 +115,7 @@ def test_no_other_module_asks_a_clock_that_a_test_can_freeze(module: str) -> Non
 
 
 def test_the_files_of_a_newcomers_tasks_are_where_the_documentation_says() -> None:
-    root = PACKAGE.parent
+    root = Path(__file__).parents[2]
     text = (root / "docs" / "development.md").read_text("utf-8")
     tasks = text.partition("## What a change touches")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (an? .*?) \| (.*) \|$", tasks, re.MULTILINE)

@@ -190,7 +190,7 @@ class Client:
         """Send a request; return its connection and the head of the answer.
 
         What changes nothing is asked again where a connection at rest has ended: the engine, or a
-        proxy before it, was about to end it.
+        proxy before it, was about to end it. What would is sent on a new one.
         """
         deadline = monotonic() + limits[0]
         is_direct = headers is _UPGRADE  # as the docker command's: no proxy passes a stream on
@@ -198,7 +198,7 @@ class Client:
         if text is not None:
             sent["Content-Type"] = "application/json"
         while True:
-            known = None if is_direct else self._resting(surely=method not in _REPEATABLE)
+            known = self._resting() if method in _REPEATABLE else None
             connection = known or Connection(self._route.direct if is_direct else self._route.dial)
             try:
                 connection.allow(deadline, limits[1])
@@ -209,20 +209,20 @@ class Client:
             except BaseException as error:
                 connection.close()
                 is_over = not isinstance(error, ConnectionError) or monotonic() >= deadline
-                if known is None or is_over or method not in _REPEATABLE:
+                if known is None or is_over:
                     raise
             else:
                 self.is_podman = self.is_podman or "Libpod-Api-Version" in response.headers
                 return connection, response
 
-    def _resting(self, *, surely: bool) -> Connection | None:
+    def _resting(self) -> Connection | None:
         """Return a connection at rest that another request can be sent on."""
         while True:
             try:
                 connection = self._at_rest.pop()
             except IndexError:
                 return None
-            if connection.is_at_rest(surely=surely):
+            if connection.is_at_rest():
                 return connection
             connection.close()
 

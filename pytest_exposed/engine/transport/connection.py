@@ -62,5 +62,5 @@ class Connection(HTTPConnection):
         self.sock: Any = self.wire
         self.wire.allow(deadline, wait)
 
-    def is_at_rest(self, *, surely: bool) -> bool:
-        return self.sock is not None and self.wire.is_at_rest(surely=surely)
+    def is_at_rest(self) -> bool:
+        return self.sock is not None and self.wire.is_at_rest()

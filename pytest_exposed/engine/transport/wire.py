@@ -86,17 +86,17 @@ class Wire:
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
 
-    def is_at_rest(self, *, surely: bool) -> bool:
+    def is_at_rest(self) -> bool:
         """Return whether another request can be sent: it is open, and nothing came unasked.
 
-        With surely, TLS is not: bytes that come may be TLS's own, or the end.
+        Of TLS and ssh that can't be seen: bytes that come may be their own.
         """
         process, thread = self.owner
         # After a fork both processes have it, and each would read the other's answers.
         if process != os.getpid() or (thread != thread_id() and is_green_socket(self._connection)):
             return False
         if not isinstance(self._connection, socket.socket) or hasattr(self._connection, "pending"):
-            return not surely
+            return True
         self._connection.setblocking(False)
         try:
             self._connection.recv(1, socket.MSG_PEEK)

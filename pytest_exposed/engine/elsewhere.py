@@ -10,7 +10,7 @@ from contextlib import suppress
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import socket_class
 
-_SECONDS = 0.5
+_SECONDS = 2.0
 
 
 def advice(url: str, environment: Mapping[str, str] = os.environ) -> str:

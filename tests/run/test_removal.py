@@ -52,6 +52,7 @@ def test_ctrl_c_at_any_moment(images: Images, begin: Begin, started: Started) ->
 
 def test_a_signal_to_workers_too(begin: Begin, images: Images, started: Started) -> None:
     process = begin(silent(images), silent(images), "-n2")
+    wait_until(lambda: len(started.all()) == 2, "each worker has started one", BUSY)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=BUSY)
     wait_until(lambda: not started.all(), "the workers remove theirs", BUSY)

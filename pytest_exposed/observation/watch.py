@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -42,8 +43,10 @@ class Watch:
 
     observer: Observer
     began: float = field(default_factory=monotonic)
-    _rate: tuple[int, float] = (0, 0)
-    """How many looks there were, and in how many seconds."""
+    _seconds: float = 0
+    """For how long it has looked."""
+    _looks: Counter[str] = field(default_factory=Counter)
+    """How many looks saw each container: one that could not be seen was not watched."""
     _seen: dict[str, dict[object, Sighting]] = field(default_factory=dict)
 
     def looks(
@@ -54,7 +57,7 @@ class Watch:
         A container that has been restarted is looked at like any other. Raises EngineError.
         """
         began = monotonic()
-        deadline, count = began + seconds, 0
+        deadline = began + seconds
         ids = {x.id for x in wanted}
         while (left := deadline - monotonic()) > 0:
             looked = monotonic()
@@ -65,9 +68,9 @@ class Watch:
                 # A socket may be gone in the next look, and with it the process that holds it.
                 found |= self.observer.observe(new, everyone, owners=True, rules=())
             self.note(found, looked)
-            count += 1
+            self._looks.update(x for x, answer in found.items() if isinstance(answer, Container))
             yield found
-            self._rate = count, monotonic() - began
+            self._seconds = monotonic() - began
             pause(min(max(_STEP - (monotonic() - looked), _LEAST), left))
 
     def note(self, found: Mapping[str, Observed], at: float | None = None) -> None:
@@ -126,11 +129,11 @@ class Watch:
             except ObservationError as error:
                 return replace(both, verdict=error)
             verdict = tuple(_told(x, moments) for x in verdict)
-        return replace(both, verdict=verdict, notes=(*both.notes, *self._notes()))
+        return replace(both, verdict=verdict, notes=(*both.notes, *self._notes(answer.id)))
 
-    def _notes(self) -> list[str]:
-        """Return a line where the looks were rarer than they are to be."""
-        count, seconds = self._rate
+    def _notes(self, identity: str) -> list[str]:
+        """Return a line where a container was seen more rarely than it is to be."""
+        count, seconds = self._looks[identity], self._seconds
         if count >= 2 * seconds:
             return []
         return [f"{RARELY}: {count} looks in {seconds:.0f} s, and shorter listeners may be missed"]

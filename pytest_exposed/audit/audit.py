@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from pytest_exposed.audit import parallel
@@ -15,6 +15,7 @@ from pytest_exposed.engine.hosts import Host, Member, resolve
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ConfigurationError, EngineError, ExposedError
 from pytest_exposed.text import printable
+from pytest_exposed.values import dataclass
 
 ROOT = "exposed"
 """What the ids of the audit's tests begin with."""

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_exposed.audit.running.command import CommandError, DockerCommand
 from pytest_exposed.audit.running.container import RunContainer, remove_leftovers
@@ -23,6 +23,7 @@ from pytest_exposed.observation.grace import settle
 from pytest_exposed.observation.watch import Watch, watch
 from pytest_exposed.text import plural, printable
 from pytest_exposed.unpatched import monotonic
+from pytest_exposed.values import dataclass
 
 # A host that took longer to reach has its tests run after those of the others.
 _LATE = 1.0

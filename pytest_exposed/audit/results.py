@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, TypedDict
 
 from pytest_exposed.report.record import ContainerRecord, HostRecord, fails
 from pytest_exposed.report.summary import summary
 from pytest_exposed.text import plural
+from pytest_exposed.values import dataclass
 
 if TYPE_CHECKING:
     from typing_extensions import NotRequired  # typing's came with Python 3.11

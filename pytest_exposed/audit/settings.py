@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from pytest_exposed import report
@@ -19,6 +19,7 @@ from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.rules.baseline import read
 from pytest_exposed.rules.waivers import Waiver
 from pytest_exposed.sockets.chain import SOURCES
+from pytest_exposed.values import dataclass
 
 GRACE = 10.0
 """How many seconds after its start a container may take to match, unless configured."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, ip_address
 
 from pytest_exposed.engine.untyped import as_dict, as_number, as_text
 from pytest_exposed.model import Forwarding, Publication
+from pytest_exposed.values import dataclass
 
 INGRESS_NETWORK = "ingress"
 """The name of a swarm's network for what services publish on all nodes, unless it was replaced."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from ipaddress import IPv6Address
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -14,6 +14,7 @@ from pytest_exposed.engine import docker_config
 from pytest_exposed.engine.docker_config import Tls
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.text import printable
+from pytest_exposed.values import dataclass
 
 SCHEMES = ("unix", "tcp", "ssh", "npipe", "http", "https", "http+unix")
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pytest_exposed.engine.api import Api, timeout_of
@@ -11,6 +10,7 @@ from pytest_exposed.engine.hosts import Host, Member, resolve
 from pytest_exposed.engine.untyped import JsonObject, as_dict
 from pytest_exposed.errors import ConfigurationError, EngineError
 from pytest_exposed.text import printable
+from pytest_exposed.values import dataclass
 
 SCHEME = "swarm://"
 

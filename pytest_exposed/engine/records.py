@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timezone
 
 from pytest_exposed.engine.forwarding import Endpoint, endpoints_of
@@ -26,6 +26,7 @@ from pytest_exposed.errors import PortError
 from pytest_exposed.model import Publication, Service
 from pytest_exposed.model.ports import HIGHEST, Port, Ports
 from pytest_exposed.text import printable
+from pytest_exposed.values import dataclass
 
 # What is added to an engine's records of the tasks of Swarm services: see swarm.py.
 INGRESS = "pytest-exposed.ingress"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_exposed.errors import ObservationError, PublicationsUnknownError
 from pytest_exposed.model.listeners import Forwarding, Listener, Publication
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.model.services import Service
 from pytest_exposed.text import printable
+from pytest_exposed.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

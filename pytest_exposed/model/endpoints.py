@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
 from pytest_exposed.errors import PortError
 from pytest_exposed.model.listeners import Listener, Publication, endpoint, written
 from pytest_exposed.model.ports import Port, Ports, PortsLike
+from pytest_exposed.values import dataclass
 
 # 127.0.0.1:9000/tcp, [::1]:9000
 _BOUND = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:\[\]]*)):(?P<ports>[^:]*)")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 from pytest_exposed.model.ports import Port
 from pytest_exposed.text import printable
+from pytest_exposed.values import dataclass
 
 Kind = Literal["reachable", "loopback", "unreachable", "ephemeral", "unattributed"]
 """What a listener is to those outside its container.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 from pytest_exposed.errors import PortError
+from pytest_exposed.values import dataclass
 
 PROTOCOLS = ("tcp", "udp", "sctp")
 HIGHEST = 65535

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pytest_exposed.text import printable
+from pytest_exposed.values import dataclass
 
 # https://docs.docker.com/reference/compose-file/services/#labels and `docker service create`
 COMPOSE_PROJECT = "com.docker.compose.project"

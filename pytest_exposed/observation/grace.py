@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, ObservationError
@@ -12,6 +11,7 @@ from pytest_exposed.observation.observe import Observer
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.settling import Stillness, is_final, may_mend
 from pytest_exposed.unpatched import monotonic, pause
+from pytest_exposed.values import dataclass
 
 _STOPPED = 2.0
 """Seconds that a container may be stopped for between the two halves of a `docker restart`."""

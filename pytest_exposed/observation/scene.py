@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
@@ -11,6 +10,7 @@ from pytest_exposed.model import Process
 from pytest_exposed.observation.complete import Inspections, Publishing
 from pytest_exposed.observation.netns import SharedNetns
 from pytest_exposed.sockets.source import SocketSnapshots
+from pytest_exposed.values import dataclass
 
 ProcessesOf = Callable[[str, Collection[int]], dict[int, tuple[Process, ...]]]
 """Returns the processes of a container that hold each of the sockets, as far as visible."""

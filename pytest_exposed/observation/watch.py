@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
@@ -14,6 +14,7 @@ from pytest_exposed.observation.observe import Observer
 from pytest_exposed.rules.judge import findings
 from pytest_exposed.text import plural
 from pytest_exposed.unpatched import monotonic, pause, today
+from pytest_exposed.values import dataclass
 
 _STEP = 0.4
 """Seconds from one look to the next: more than two looks a second."""

@@ -7,13 +7,14 @@ what a directive `# escape=` says, and here-documents are no instructions.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_exposed.errors import ConfigurationError, ObservationError, PortError
 from pytest_exposed.model import Container
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.text import printable
+from pytest_exposed.values import dataclass
 
 _HERE = re.compile(r"<<-?\s*[\"']?([A-Za-z_]\w*)[\"']?")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from pytest_exposed.model import Finding
 from pytest_exposed.model.ports import Port, adjoining
 from pytest_exposed.report.record import ContainerRecord, ports_of
 from pytest_exposed.rules.rule import LAYER
 from pytest_exposed.text import plural
+from pytest_exposed.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

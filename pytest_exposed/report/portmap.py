@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from pytest_exposed.model import endpoint
@@ -17,6 +16,7 @@ from pytest_exposed.report.record import (
     ports_of,
 )
 from pytest_exposed.rules.on_demand import silent_ranges
+from pytest_exposed.values import dataclass
 
 R = TypeVar("R")
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from pytest_exposed.report.record import ContainerRecord, FindingRecord, HostRecord
 from pytest_exposed.text import plural
+from pytest_exposed.values import dataclass
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from textwrap import fill
 
 from pytest_exposed.errors import ObservationError, PortError
@@ -14,6 +14,7 @@ from pytest_exposed.report.finding_groups import neighbours
 from pytest_exposed.rules import RULES
 from pytest_exposed.rules.on_demand import on_demand
 from pytest_exposed.text import plural, printable
+from pytest_exposed.values import dataclass
 
 _HEADINGS = ("PORT", "DOCUMENTED", "PUBLISHED", "LISTENING", "PROCESS")
 _MOST_OF_A_RULE = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
 from pytest_exposed.errors import ConfigurationError
@@ -12,6 +12,7 @@ from pytest_exposed.model import Container, Finding, names_of
 from pytest_exposed.rules.baseline import REASON, Entry, key
 from pytest_exposed.rules.waivers import Waiver, reason_for
 from pytest_exposed.text import printable
+from pytest_exposed.values import dataclass
 
 LABEL = "pytest-exposed.allow"
 """The label of an image or container with waivers of its own: the words behind the colon, a line

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from pytest_exposed.errors import ConfigurationError, PortError
@@ -16,6 +16,7 @@ from pytest_exposed.model import Service
 from pytest_exposed.model.ports import Port
 from pytest_exposed.rules import RULES
 from pytest_exposed.text import printable
+from pytest_exposed.values import dataclass
 
 HEADING = (
     "# pytest-exposed baseline 1: findings that are accepted. Remove the lines of those you fix.\n"

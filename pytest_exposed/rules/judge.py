@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 from pytest_exposed.errors import ObservationError
@@ -12,6 +12,7 @@ from pytest_exposed.model.ports import HIGHEST, PROTOCOLS, Port, Ports, order
 from pytest_exposed.rules import Case, Rule
 from pytest_exposed.rules.on_demand import on_demand
 from pytest_exposed.text import printable
+from pytest_exposed.values import dataclass
 
 Listeners = tuple[Listener, ...]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from pytest_exposed.model import Image
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.text import printable
+from pytest_exposed.values import dataclass
 
 _CLASSIC = re.compile(r"(?:/bin/sh -c|cmd /S /C) #\(nop\)\s+")
 _INSTRUCTION = re.compile(r"[A-Z]+(?= )")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from pytest_exposed.model import NO_IMAGE, Container, Finding, Listener, Publication, endpoint
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.rules.forwarding import destinations, is_reached, lines
 from pytest_exposed.text import printable
+from pytest_exposed.values import dataclass
 
 
 @dataclass(slots=True)  # not frozen, which takes five times as long: there may be 65,535 of them

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pytest_exposed.errors import GoneError, ObservationError, PublicationsUnknownError
 from pytest_exposed.model import Container, Finding, Observed
 from pytest_exposed.rules import Rule
+from pytest_exposed.values import dataclass
 
 _STILL = 2.0
 """Seconds for which the listeners of a young container must have been the same."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 
 from pytest_exposed.errors import ConfigurationError, PortError
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.rules import RULES
+from pytest_exposed.values import dataclass
 
 _FORM = re.compile(
     r"(?P<glob>\S+(?=:\s)|[^\s:]+):\s*(?P<what>[^#]*?)\s*(?:until\s+(?P<until>\S+)\s*)?"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from uuid import uuid4
 
@@ -36,6 +36,7 @@ from pytest_exposed.sockets.remote import (
 )
 from pytest_exposed.sockets.source import Shared, SocketSnapshots
 from pytest_exposed.sockets.table import TableError
+from pytest_exposed.values import dataclass
 
 _TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", *OF_ADDRESSES)
 

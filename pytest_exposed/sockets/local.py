@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import IPv4Network
 
 from pytest_exposed.errors import ObservationError
@@ -27,6 +27,7 @@ from pytest_exposed.sockets.reading import (
 from pytest_exposed.sockets.table import Socket, lines_of
 from pytest_exposed.sockets.tables.route import parse_default_network
 from pytest_exposed.sockets.tables.sctp_eps import parse_endpoints
+from pytest_exposed.values import dataclass
 
 Read = Callable[[ContainerProcess], Sockets]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.hidden import NoProcessError
@@ -39,6 +39,7 @@ from pytest_exposed.sockets.table import lines_of
 from pytest_exposed.sockets.tables.fib_trie import parse_ipv4_addresses
 from pytest_exposed.sockets.tables.if_inet6 import parse_ipv6_addresses
 from pytest_exposed.sockets.tables.uid_map import has_one_user
+from pytest_exposed.values import dataclass
 
 _ADDRESSES_LIMIT = 4 << 20
 

@@ -13,7 +13,7 @@ import struct
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import Literal
 
@@ -28,6 +28,7 @@ from pytest_exposed.sockets.reading import Sockets, Target
 from pytest_exposed.sockets.source import Shared, SocketSnapshots
 from pytest_exposed.sockets.table import CLOSE, LISTEN, MOST_ROWS, Socket, TableError, address_of
 from pytest_exposed.unpatched import in_kernel_thread, socket_class, system
+from pytest_exposed.values import dataclass
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 _HERE = "/proc/thread-self/ns/net"  # of the calling thread; /proc/self shows the first one's

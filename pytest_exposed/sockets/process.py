@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ from pytest_exposed.sockets.program import LIMIT, full_name, program_of
 from pytest_exposed.sockets.reading import client_ports
 from pytest_exposed.sockets.table import TableError
 from pytest_exposed.unpatched import system
+from pytest_exposed.values import dataclass
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing's came with Python 3.11

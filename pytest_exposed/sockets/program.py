@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+from pytest_exposed.values import dataclass
 
 LIMIT = 4096
 """Bytes of a command line that are read: what an interpreter runs comes early."""

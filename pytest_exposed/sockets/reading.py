@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import TypeVar
 
 from pytest_exposed.errors import ExposedError, ObservationError, StrandedError, ends_run
 from pytest_exposed.sockets.table import Socket
 from pytest_exposed.text import printable
+from pytest_exposed.values import dataclass
 
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from pytest_exposed.errors import ObservationError
@@ -12,6 +12,7 @@ from pytest_exposed.sockets.local import Local, Read
 from pytest_exposed.sockets.process import ContainerProcess
 from pytest_exposed.sockets.reading import SocketSnapshot, Target
 from pytest_exposed.sockets.remote import Remote
+from pytest_exposed.values import dataclass
 
 SocketSnapshots = dict[str, SocketSnapshot | ObservationError]
 """The sockets of each container by its id, or why they could not be seen."""

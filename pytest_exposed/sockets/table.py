@@ -7,13 +7,13 @@ instead of giving half of itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import written
+from pytest_exposed.values import dataclass
 
 # include/net/tcp_states.h: a request socket (NEW_SYN_RECV) is shown as SYN_RECV among the
 # listeners; an unconnected UDP socket is in state CLOSE.

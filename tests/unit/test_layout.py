@@ -15,7 +15,7 @@ import pytest_exposed
 PACKAGE = Path(pytest_exposed.__file__).parent
 
 LAYERS = {
-    "base": "errors text unpatched",
+    "base": "errors text unpatched values",
     "model": "model",
     "rules": "rules",
     "sockets": "sockets",

@@ -7,13 +7,14 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pytest_exposed.engine.hosts import Given, Member, resolve
 from pytest_exposed.errors import ConfigurationError, EngineError
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic
+from pytest_exposed.values import dataclass
 
 _SECONDS = 30.0
 """How long the command may take for what is done at once."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_exposed.audit.running.command import DockerCommand, image_of
 from pytest_exposed.errors import ConfigurationError
+from pytest_exposed.values import dataclass
 
 Words = tuple[str, ...]
 

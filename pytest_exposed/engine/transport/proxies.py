@@ -8,11 +8,12 @@ from __future__ import annotations
 import base64
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
 from pytest_exposed.engine.transport.wire import AnswerError
+from pytest_exposed.values import dataclass
 
 _PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 

@@ -1,0 +1,102 @@
+"""Dataclasses that take little time to define: 0.05 to 0.1 ms each, not 0.3 to 1.1 ms.
+
+The standard library writes and compiles up to ten methods for each class, and an audit has some 40
+classes. Here they share their methods; fields, defaults and replace() are the standard library's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["dataclass"]
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+
+    def dataclass(
+        *, frozen: bool = False, slots: bool = True, order: bool = False
+    ) -> Callable[[type], type]:
+        """Do what dataclasses.dataclass does; a class keeps the methods that it has."""
+
+        def finish(cls: type) -> type:
+            own = set(cls.__dict__)
+            cls = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(cls)
+            methods = _comparisons(cls)
+            if not order:
+                del methods["__lt__"], methods["__le__"]
+            if frozen:
+                methods |= {"__setattr__": _refuse, "__delattr__": _refuse, "__reduce__": _reduce}
+            else:
+                methods["__hash__"] = None
+            for name, method in {**methods, "__init__": _init(cls), "__repr__": _repr(cls)}.items():
+                if name not in own:
+                    setattr(cls, name, method)
+            return cls
+
+        return finish
+
+
+def _init(cls: Any) -> Callable[..., None]:
+    given = [x for x in dataclasses.fields(cls) if x.init]
+    made = [x for x in dataclasses.fields(cls) if not x.init and _has_default(x)]
+    write_given = [cls.__dict__[x.name].__set__ for x in given]
+    write_made = [cls.__dict__[x.name].__set__ for x in made]
+
+    def __init__(self: Any, *values: Any, **named: Any) -> None:  # noqa: N807
+        if len(values) < len(given):
+            values += tuple([_value(cls, x, named) for x in given[len(values) :]])
+        if named or len(values) > len(given):
+            raise TypeError(f"{cls.__name__} takes {', '.join(x.name for x in given)}")
+        for write, value in zip(write_given, values):  # noqa: B905  # as many, which costs time
+            write(self, value)
+        for write, field in zip(write_made, made):  # noqa: B905
+            write(self, _value(cls, field, {}))
+        if hasattr(cls, "__post_init__"):
+            self.__post_init__()
+
+    return __init__
+
+
+def _has_default(field: Any) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is not missing or field.default_factory is not missing
+
+
+def _value(cls: type, field: Any, named: dict[str, Any]) -> Any:
+    """Take the value of a field out of those given by name, or return its default."""
+    if field.name in named:
+        return named.pop(field.name)
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    raise TypeError(f"{cls.__name__} needs {field.name}")
+
+
+def _comparisons(cls: Any) -> dict[str, Any]:
+    key = attrgetter(*[x.name for x in dataclasses.fields(cls) if x.compare])
+    return {
+        "__eq__": lambda self, x: key(self) == key(x) if type(x) is cls else NotImplemented,
+        "__lt__": lambda self, x: key(self) < key(x) if type(x) is cls else NotImplemented,
+        "__le__": lambda self, x: key(self) <= key(x) if type(x) is cls else NotImplemented,
+        "__hash__": lambda self: hash(key(self)),
+    }
+
+
+def _repr(cls: Any) -> Callable[[Any], str]:
+    shown = [x.name for x in dataclasses.fields(cls) if x.repr]
+    return lambda self: f"{cls.__name__}({', '.join(f'{x}={getattr(self, x)!r}' for x in shown)})"
+
+
+def _refuse(self: Any, name: str, value: object = None) -> None:
+    del value
+    raise dataclasses.FrozenInstanceError(f"{type(self).__name__}.{name} can't be changed")
+
+
+def _reduce(self: Any) -> tuple[type, tuple[Any, ...]]:
+    """Let copies be made by the values of the fields: nothing can be set in one that exists."""
+    return type(self), tuple([getattr(self, x.name) for x in dataclasses.fields(self)])

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import field
 from functools import partial
+from typing import TYPE_CHECKING
 
-from pytest_exposed.audit import parallel
-from pytest_exposed.audit.host import HostAudit
+from pytest_exposed.audit.host import Done, HostAudit
 from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.hosts import Host, Member, resolve
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ConfigurationError, EngineError, ExposedError
 from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 ROOT = "exposed"
 """What the ids of the audit's tests begin with."""
@@ -79,6 +81,10 @@ class Audit:
             raise
 
     def _begin_side_by_side(self, *, hurry: bool, ahead: bool) -> None:
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # for many hosts
+
+        from pytest_exposed.audit import parallel  # noqa: PLC0415
+
         at_once = _at_once(len(self.hosts))
         threads = ThreadPoolExecutor(at_once)  # in these a helper's removal is waited for
 
@@ -101,6 +107,8 @@ class Audit:
 
     def answers(self) -> Iterator[HostAudit]:
         """Yield the hosts that tests began without, as they answer or turn out not to."""
+        from concurrent.futures import as_completed  # noqa: PLC0415  # for many hosts
+
         for future in as_completed([x for x, y in self._reached.items() if y.awaited]):
             host = self._reached[future]
             try:
@@ -148,12 +156,10 @@ class Audit:
         """
         hosts = [x for x in self.hosts if x.label in chosen and x.round is None]
         if len(hosts) == 1:  # in this thread, so that an interrupt reaches it
-            hosts[0].round = Future()
-            try:
-                hosts[0].round.set_result(hosts[0].observe(chosen[hosts[0].label]))
-            except Exception as error:  # noqa: BLE001  # raised again in each of its tests
-                hosts[0].round.set_exception(error)
+            hosts[0].round = Done(lambda: hosts[0].observe(chosen[hosts[0].label]))
             return
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # for many hosts
+
         threads = ThreadPoolExecutor(_at_once(len(hosts)))
         for host in sorted(hosts, key=lambda x: x.late):
             host.begin_to_look(threads, chosen[host.label])
@@ -175,6 +181,8 @@ class Audit:
         if len(self.hosts) == 1:  # in this thread, so that an interrupt reaches it
             left.append(self.hosts[0].close())
         else:
+            from pytest_exposed.audit import parallel  # noqa: PLC0415  # for many hosts
+
             tasks = [partial(lambda host: left.append(host.close()), x) for x in self.hosts]
             for future in parallel.start(tasks, _at_once(len(tasks))):
                 future.result()

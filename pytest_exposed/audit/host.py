@@ -5,13 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import field
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from pytest_exposed.audit.running.command import CommandError, DockerCommand
-from pytest_exposed.audit.running.container import RunContainer, remove_leftovers
-from pytest_exposed.audit.running.plan import Planned, plan
-from pytest_exposed.audit.running.settled import look_once, wait_until_settled
 from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.hosts import Given, from_plain, plain
 from pytest_exposed.engine.records import Listed
@@ -20,15 +16,47 @@ from pytest_exposed.errors import ConfigurationError, EngineError
 from pytest_exposed.model import Container, Observed
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.grace import settle
-from pytest_exposed.observation.watch import Watch, watch
 from pytest_exposed.text import plural, printable
 from pytest_exposed.unpatched import monotonic
 from pytest_exposed.values import dataclass
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    from pytest_exposed.audit.running.command import DockerCommand
+    from pytest_exposed.audit.running.container import RunContainer
+    from pytest_exposed.audit.running.plan import Planned
+    from pytest_exposed.observation.watch import Watch
+
+T = TypeVar("T")
 
 # A host that took longer to reach has its tests run after those of the others.
 _LATE = 1.0
 # A list that is older than this many seconds is taken again before containers are judged by it.
 _FRESH = 1.0
+
+
+class Done(Generic[T]):
+    """What work came to that was done in this thread: read as a Future is, whose import is slow."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        """Do the work; what it raises is raised again where its result is asked for."""
+        self._results: list[T] = []
+        self._error: Exception | None = None
+        try:
+            self._results.append(work())
+        except Exception as error:  # noqa: BLE001
+            self._error = error
+
+    def done(self) -> bool:
+        """Return that it is."""
+        return True
+
+    def result(self) -> T:
+        """Return what the work returned, or raise what it raised."""
+        if self._error is not None:
+            raise self._error
+        return self._results[0]
 
 
 @dataclass(slots=True)
@@ -66,7 +94,7 @@ class HostAudit:
     show: Callable[[str], object] = field(default=lambda _: None)
     """Shows a person what is waited for."""
     _watch: Watch | None = None
-    round: Future[dict[str, Observed]] | None = None
+    round: Future[dict[str, Observed]] | Done[dict[str, Observed]] | None = None
     """The one look at all containers whose tests run."""
 
     def begin(self) -> None:
@@ -79,9 +107,7 @@ class HostAudit:
         try:
             observer = self.engine().observer
             if self.settings.runs:
-                remove_leftovers(self.command())
-                self.runs = plan(self.command(), self.settings.runs)
-                self._expect_one_image()
+                self._plan()
             self._list(observer.records())
             if self.settings.audits_running:
                 self.wanted = [x for x in self.everyone if x.is_users]
@@ -94,7 +120,12 @@ class HostAudit:
         if self._closed:
             self.close()
 
-    def _expect_one_image(self) -> None:
+    def _plan(self) -> None:
+        from pytest_exposed.audit.running.container import remove_leftovers  # noqa: PLC0415  # rare
+        from pytest_exposed.audit.running.plan import plan  # noqa: PLC0415
+
+        remove_leftovers(self.command())
+        self.runs = plan(self.command(), self.settings.runs)
         names = list(dict.fromkeys(printable(x.image) for x in self.runs))
         if self.settings.dockerfile is not None and len(names) > 1:
             raise ConfigurationError(
@@ -124,7 +155,10 @@ class HostAudit:
         audit._records = records
         audit.everyone = [Listed.from_record(x) for x in records]
         audit.wanted = [x for x in audit.everyone if x.id in set(wanted)]
-        audit.runs = list(map(Planned, settings.runs, images))
+        if images:
+            from pytest_exposed.audit.running.plan import Planned  # noqa: PLC0415  # rarely used
+
+            audit.runs = list(map(Planned, settings.runs, images))
         return audit
 
     def names(self) -> list[str]:
@@ -179,6 +213,8 @@ class HostAudit:
     def command(self) -> DockerCommand:
         """Return the docker command for the engine; ConfigurationError where there is none."""
         if self._command is None:
+            from pytest_exposed.audit.running.command import DockerCommand  # noqa: PLC0415  # rare
+
             self._command = DockerCommand.of(self.host)
         return self._command
 
@@ -189,6 +225,14 @@ class HostAudit:
 
         show is called with what is waited for. Raises EngineError where it can't be started.
         """
+        from pytest_exposed.audit.running.command import CommandError  # noqa: PLC0415  # rare
+        from pytest_exposed.audit.running.container import RunContainer  # noqa: PLC0415
+        from pytest_exposed.audit.running.settled import (  # noqa: PLC0415
+            look_once,
+            wait_until_settled,
+        )
+        from pytest_exposed.observation.watch import Watch, watch  # noqa: PLC0415
+
         container = RunContainer(self.command(), planned.words)
         image = printable(planned.image)
         self._started.append(container)
@@ -223,6 +267,8 @@ class HostAudit:
         self._now = {x.id: x for x in self.everyone}
         fresh = [self._now.get(x.id, x) for x in chosen]
         if self.settings.watch:
+            from pytest_exposed.observation.watch import Watch, watch  # noqa: PLC0415  # rarely used
+
             self._watch = Watch(observer)
             watch(self._watch, fresh, self.settings.watch, self.show)
             self._list(observer.records())

@@ -10,12 +10,10 @@ from pytest_exposed.audit.audit import Audit
 from pytest_exposed.audit.results import Results
 from pytest_exposed.model import names_of
 from pytest_exposed.model.ports import Port
-from pytest_exposed.report import suite
 from pytest_exposed.report.record import ports_of
 from pytest_exposed.rules import baseline
 from pytest_exposed.rules.baseline import REASON, Entry
 from pytest_exposed.rules.selection import select
-from pytest_exposed.rules.waivers import stale
 from pytest_exposed.text import plural, printable
 from pytest_exposed.unpatched import today
 
@@ -42,6 +40,8 @@ class _Judged:
 def write(audit: Audit, outcome: Results) -> tuple[list[str], bool]:
     """Write what was asked for; return a line for each file, and whether all could be written."""
     settings = audit.settings
+    if not settings.writes:
+        return [], True
     judged = _Judged(audit, outcome)
     hosts = [x.as_record() for x in outcome.hosts.values()]
     lines: list[str] = []
@@ -68,6 +68,8 @@ def write(audit: Audit, outcome: Results) -> tuple[list[str], bool]:
         path = settings.new_baseline
         attempt(path, lambda: baseline.write(path, entries), done)
     if settings.new_tests is not None:
+        from pytest_exposed.report import suite  # noqa: PLC0415  # rarely written
+
         tests = settings.new_tests
         attempt(tests, lambda: suite.write(tests, hosts, today()), f"a suite written to {tests}")
     return lines, fine
@@ -119,9 +121,14 @@ def stale_lines(audit: Audit, outcome: Results) -> list[str]:
     Of those for containers that were not looked at, and for rules that were not judged by, nothing
     is known.
     """
+    accepted = audit.settings.acceptance
+    if not accepted.waivers and audit.settings.baseline is None:
+        return []
+    from pytest_exposed.rules.waivers import stale  # noqa: PLC0415  # as in acceptance.py
+
     judged = _Judged(audit, outcome)
     lines = stale(
-        audit.settings.acceptance.waivers,
+        accepted.waivers,
         [
             (names_of(x["name"], x["service"], x.get("pod")), y["rule"], port)
             for x in judged.containers
@@ -139,8 +146,7 @@ def stale_lines(audit: Audit, outcome: Results) -> list[str]:
     )
     if audit.settings.baseline is not None:
         known = {x for x, _ in _entries(outcome)}
-        before = audit.settings.acceptance.baseline
-        fixed = [x for x in before - known if judged.all_of(x)]
+        fixed = [x for x in accepted.baseline - known if judged.all_of(x)]
         running = set(outcome.keys.values())
         for x in sorted(fixed, key=str):
             why = "not found any more" if x.container in running else "no such container runs"

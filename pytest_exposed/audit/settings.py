@@ -6,20 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_exposed import report
-from pytest_exposed.audit.running.plan import Words, split
 from pytest_exposed.engine.expansion import expand
 from pytest_exposed.engine.hosts import Given, from_plain, without_user
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.observation import Engine
-from pytest_exposed.report.dockerfile import Dockerfile
 from pytest_exposed.rules import selection
-from pytest_exposed.rules.acceptance import Acceptance
+from pytest_exposed.rules.acceptance import Acceptance, waivers_of
 from pytest_exposed.rules.baseline import read
-from pytest_exposed.rules.waivers import Waiver
 from pytest_exposed.sockets.chain import SOURCES
 from pytest_exposed.values import dataclass
+
+if TYPE_CHECKING:
+    from pytest_exposed.audit.running.plan import Words
+    from pytest_exposed.report.dockerfile import Dockerfile
 
 GRACE = 10.0
 """How many seconds after its start a container may take to match, unless configured."""
@@ -119,15 +121,13 @@ class Settings:
         with _at("watch"):
             watched = _seconds(watch, 0, "a watch")
         with _at("run"):
-            started = split(runs)
-            if started:
-                _expect_single_engines(hosts)
+            started = _runs(runs, hosts)
         if dockerfile and not started:
             raise ConfigurationError(
                 "--exposed-dockerfile names the Dockerfile of an image of --exposed-run: add that"
             )
         with _at("allow"):
-            waivers = tuple(map(Waiver.parse, allow))
+            waivers = waivers_of(allow)
         accepted = read(Path(baseline)) if baseline else frozenset()
         return cls(
             hosts=tuple(dict.fromkeys(x.strip() for x in hosts)) or (None,),
@@ -148,7 +148,7 @@ class Settings:
             runs=started,
             audits_running=audits_running,
             watch=watched,
-            dockerfile=Dockerfile.read(dockerfile) if dockerfile else None,
+            dockerfile=_dockerfile(dockerfile),
             grace_of_runs=GRACE_OF_RUNS if grace in (None, "") else seconds,
         )
 
@@ -191,7 +191,21 @@ def _at(setting: str) -> Iterator[None]:
         raise ConfigurationError(f"{option}exposed_{setting}: {error}") from None
 
 
-def _expect_single_engines(hosts: Sequence[str]) -> None:
+def _dockerfile(name: str) -> Dockerfile | None:
+    if not name:
+        return None
+    from pytest_exposed.report.dockerfile import Dockerfile  # noqa: PLC0415  # rarely given
+
+    return Dockerfile.read(name)
+
+
+def _runs(lines: Sequence[str], hosts: Sequence[str]) -> tuple[Words, ...]:
+    """Return the words of each `docker run`, which need hosts that are single engines."""
+    if not lines:
+        return ()
+    from pytest_exposed.audit.running.plan import split  # noqa: PLC0415  # rarely given
+
+    started = split(lines)
     for host in hosts:
         scheme, separator, _ = host.partition("://")
         if separator and scheme in ("ansible", "swarm"):
@@ -199,6 +213,7 @@ def _expect_single_engines(hosts: Sequence[str]) -> None:
                 f"{without_user(host)} is a list of engines, and an image is run on one: name one "
                 "with --docker-host"
             )
+    return started
 
 
 def _in_folder(name: str) -> Path | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pytest_exposed.engine.api import ForbiddenError, LostError
-from pytest_exposed.engine.owner import has_ended, this_process
+from pytest_exposed.engine.owner import LABEL, LEFT_OVER, has_ended, is_helper, this_process
 from pytest_exposed.engine.records import Listed, RecordError, when
 from pytest_exposed.engine.transport import frames
 from pytest_exposed.errors import EngineError, NotFoundError, ObservationError
@@ -24,9 +24,6 @@ from pytest_exposed.unpatched import monotonic
 
 if TYPE_CHECKING:
     from pytest_exposed.engine.api import Api
-
-LABEL = "pytest-exposed.helper"
-"""What marks helper containers; its value is the container's name."""
 
 OWNER = "pytest-exposed.helper.owner"
 """A label with the process that made one: boot, pid namespace, pid and start time."""
@@ -38,8 +35,6 @@ _OF_LIMITS = re.compile("cgroup|controller|memory|pids", re.IGNORECASE)
 # Runtimes that run a helper in the host's kernel, where the sockets are; the first is Docker's own.
 _RUNTIMES = ("runc", "crun", "youki", "io.containerd.runc.v2")
 
-_NAME = re.compile(r"pytest-exposed-[0-9a-f]{32}")
-
 SECONDS = 60.0
 """How long a helper may take to answer, and for how long after its creation it is asked."""
 
@@ -48,16 +43,6 @@ _END = 10.0
 
 NO_COMMAND = (126, 127)
 """Exit codes of shells and runtimes for a command that can't be run."""
-
-
-def is_helper(listed: Listed) -> bool:
-    """Return whether a container is a helper, of this run or another.
-
-    Everybody can use the label, images too: the name is of our making, and what has no network
-    can't be reached by anybody. Podman's list doesn't tell the network.
-    """
-    named = listed.labels.get(LABEL) == listed.name and _NAME.fullmatch(listed.name) is not None
-    return named and listed.network_mode in ("none", None)
 
 
 class Helper:
@@ -217,8 +202,7 @@ def remove_leftovers(api: Api, *, running: bool) -> None:
     They are older than any gets, or were never started by a process that has ended. running is
     whether to look at those that run as well: most of them end when their run does.
     """
-    states = {} if running else {"status": ["created", "exited", "dead"]}
-    left = api.all_containers({"label": [LABEL], **states})
+    left = api.all_containers({"label": [LABEL]} if running else LEFT_OVER)
     if not left:
         return
     now = when(api.info().get("SystemTime"))

@@ -1,9 +1,32 @@
-"""Which process made a thing on an engine, so that a later one knows that nobody will remove it."""
+"""What the helper containers of all runs are known by, and which process made a thing.
+
+A later run knows by it that nobody will remove that.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+from pytest_exposed.engine.records import Listed
+
+LABEL = "pytest-exposed.helper"
+"""What marks helper containers; its value is the container's name."""
+
+LEFT_OVER = {"label": [LABEL], "status": ["created", "exited", "dead"]}
+"""The filters of those that do not run, and may be left by runs that were killed."""
+
+
+def is_helper(listed: Listed) -> bool:
+    """Return whether a container is a helper, of this run or another.
+
+    Everybody can use the label, images too: the name is of our making, and what has no network
+    can't be reached by anybody. Podman's list doesn't tell the network.
+    """
+    is_ours = re.fullmatch("pytest-exposed-[0-9a-f]{32}", listed.name) is not None
+    named = listed.labels.get(LABEL) == listed.name and is_ours
+    return named and listed.network_mode in ("none", None)
 
 
 def this_process() -> str:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 
 from pytest_exposed.engine.api import Api, LostError
-from pytest_exposed.engine.helper import is_helper
 from pytest_exposed.engine.hosts import Host
 from pytest_exposed.engine.images import Images
 from pytest_exposed.engine.names import ambiguous, exact, find, name_of, names_to_suggest, unknown
+from pytest_exposed.engine.owner import LEFT_OVER, is_helper
 from pytest_exposed.engine.records import Inspected, Listed, RecordError, publishes, when
 from pytest_exposed.engine.remote import EngineRemote
 from pytest_exposed.engine.swarm import joined, service_of, services_of
 from pytest_exposed.engine.untyped import JsonObject, as_dict, as_list, as_text
-from pytest_exposed.errors import EngineError, GoneError, NotFoundError, ObservationError
+from pytest_exposed.errors import (
+    ConfigurationError,
+    EngineError,
+    GoneError,
+    NotFoundError,
+    ObservationError,
+)
 from pytest_exposed.model import Container
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import real_files
@@ -58,10 +65,16 @@ class EngineQueries:
             if sweep and self.answers:
                 client = self._api.client
                 client.timeout = min(client.timeout, _PATIENCE)
-                self.remote.sweep()
+                self._sweep()
             return left
         finally:
             self._api.close()
+
+    def _sweep(self) -> None:
+        # An engine may refuse the question, or the filter.
+        with suppress(EngineError, ConfigurationError):
+            if self._api.all_containers(LEFT_OVER):
+                self.remote.sweep()
 
     def now(self) -> datetime | None:
         """Return the time by the engine's clock; None where it doesn't tell."""

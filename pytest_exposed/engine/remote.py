@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.api import LostError
-from pytest_exposed.engine.helper import NO_COMMAND, Helper, remove_leftovers
 from pytest_exposed.engine.image_records import tags
 from pytest_exposed.engine.transport import frames
 from pytest_exposed.engine.untyped import JsonObject, as_text
@@ -22,6 +21,7 @@ from pytest_exposed.unpatched import holding, monotonic, new_lock, pause
 
 if TYPE_CHECKING:
     from pytest_exposed.engine.api import Api
+    from pytest_exposed.engine.helper import Helper
 
 EXEC_SECONDS = 10.0
 """How long `cat` in a container may take."""
@@ -68,6 +68,8 @@ class EngineRemote:
 
         One that still runs is asked again: see Remote.
         """
+        from pytest_exposed.engine.helper import Helper  # noqa: PLC0415  # few audits need one
+
         with holding(self._helping):
             text = b""
             if self._helper is not None and self._helper.is_ours:
@@ -114,6 +116,8 @@ class EngineRemote:
     def sweep(self, *, running: bool = False) -> None:
         """Remove what killed runs left, once; running is whether it may run."""
         if not self._swept:
+            from pytest_exposed.engine.helper import remove_leftovers  # noqa: PLC0415  # as above
+
             self._swept = True
             # An engine may refuse the question, or the filter.
             with suppress(EngineError, ObservationError, ConfigurationError):
@@ -192,6 +196,8 @@ class EngineRemote:
         except ExposedError as error:
             self._tell_lost(error)
             raise ObservationError(str(error)) from None
+        from pytest_exposed.engine.helper import NO_COMMAND  # noqa: PLC0415  # as above
+
         if code in NO_COMMAND:
             raise ObservationError(f"there is no {command[0]} in the image")
         # 1: one of the files is missing, which the text itself tells.

@@ -13,11 +13,10 @@ from pytest_exposed.engine.hosts import Given, resolve
 from pytest_exposed.errors import ConfigurationError, HelperLeftWarning
 from pytest_exposed.model import Container, Image
 from pytest_exposed.observation.observe import Observer
-from pytest_exposed.rules.acceptance import Acceptance
+from pytest_exposed.rules.acceptance import Acceptance, waivers_of
 from pytest_exposed.rules.baseline import read
 from pytest_exposed.rules.selection import select as rules_of
 from pytest_exposed.rules.selection import split
-from pytest_exposed.rules.waivers import Waiver
 from pytest_exposed.sockets.chain import SOURCES
 from pytest_exposed.unpatched import real_files
 
@@ -66,13 +65,13 @@ class Engine:
             raise ConfigurationError(
                 f"{source!r} is not a source of sockets: choose one of {', '.join(SOURCES)}"
             )
-        waivers = allow.splitlines() if isinstance(allow, str) else allow
+        lines = allow.splitlines() if isinstance(allow, str) else allow
         self.observer = Observer(
             where,
             source=source,
             rules=rules_of(split(select), split(ignore), split(warn)),
             acceptance=Acceptance(
-                tuple(Waiver.parse(x) for x in waivers if x.strip()),
+                waivers_of([x for x in lines if x.strip()]),
                 allow_labels,
                 read(Path(baseline)) if baseline is not None else frozenset(),
             ),

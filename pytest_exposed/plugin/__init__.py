@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import suppress
@@ -117,6 +118,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if _CHOSEN not in config.stash:
         return
+    if config.stash[_ALONE]:
+        # What is there now stays: pytest's collections of garbage, which take longer than all looks
+        # at containers, pass it over.
+        gc.freeze()
     from pytest_exposed.audit import Audit  # noqa: PLC0415
     from pytest_exposed.errors import ExposedError  # noqa: PLC0415
     from pytest_exposed.plugin.hooks import AuditHooks  # noqa: PLC0415

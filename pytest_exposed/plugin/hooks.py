@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import wait
+from contextlib import suppress
 from itertools import zip_longest
 
 import pytest
@@ -166,7 +166,9 @@ class AuditHooks:
             with live(item.config) as host.show:
                 host.show(f"looking at {many} on {host.shown} …")
                 item.look()
-                wait([host.round] if host.round is not None else [])
+                with suppress(Exception):  # raised again in each of its tests
+                    if host.round is not None:
+                        host.round.result()
             host.show = lambda _: None
 
     @pytest.hookimpl(wrapper=True)

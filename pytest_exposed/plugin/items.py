@@ -13,7 +13,6 @@ import pytest
 from pytest_exposed.audit import Audit
 from pytest_exposed.audit.host import HostAudit
 from pytest_exposed.audit.results import FoundRecord, ItemRecord
-from pytest_exposed.audit.running.plan import Planned
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import (
     EngineError,
@@ -35,6 +34,8 @@ from pytest_exposed.text import printable
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # typing's came with Python 3.11
+
+    from pytest_exposed.audit.running.plan import Planned
 
 
 class HostCollector(pytest.Collector):

@@ -11,10 +11,11 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication
 from pytest_exposed.model.ports import Port
-from pytest_exposed.report.dockerfile import Dockerfile
 
 if TYPE_CHECKING:
     from typing_extensions import NotRequired  # typing's came with Python 3.11
+
+    from pytest_exposed.report.dockerfile import Dockerfile
 
 
 class PublicationRecord(TypedDict):

@@ -5,20 +5,33 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from typing import TYPE_CHECKING
 
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.model import Container, Finding, names_of
 from pytest_exposed.rules.baseline import REASON, Entry, key
-from pytest_exposed.rules.waivers import Waiver, reason_for
 from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from pytest_exposed.rules.waivers import Waiver
 
 LABEL = "pytest-exposed.allow"
 """The label of an image or container with waivers of its own: the words behind the colon, a line
 or a semicolon each."""
 
 _MOST_OF_A_LABEL = 64
+
+
+def waivers_of(lines: Sequence[str]) -> tuple[Waiver, ...]:
+    """Return the waivers of lines; ConfigurationError (a ValueError) names a malformed one."""
+    if not lines:
+        return ()
+    from pytest_exposed.rules.waivers import Waiver  # noqa: PLC0415  # imported where there are any
+
+    return tuple(map(Waiver.parse, lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +70,12 @@ class Acceptance:
 
     def _own_waivers(self, container: Container) -> tuple[list[Waiver], tuple[str, ...]]:
         text = container.labels.get(LABEL, "") if self.labels else ""
-        waivers, notes = [], []
+        waivers: list[Waiver] = []
+        notes: list[str] = []
         lines = [x.strip() for x in re.split(r"[;\n]", text) if x.strip()]
         for line in lines[:_MOST_OF_A_LABEL]:
             try:
-                waivers.append(Waiver.parse(f"*: {line}"))
+                waivers += waivers_of([f"*: {line}"])
             except ConfigurationError:
                 notes.append(f"its label {LABEL} has what is no waiver: {printable(line, 80)}")
         return waivers, tuple(notes)
@@ -71,6 +85,8 @@ def _accepted(
     waivers: Sequence[Waiver], names: tuple[str, ...], finding: Finding, today: date
 ) -> str | None:
     """Return why a finding is accepted; None unless each of its ports is."""
+    from pytest_exposed.rules.waivers import reason_for  # noqa: PLC0415  # as above
+
     ports = finding.ports or (None,)
     reasons = [reason_for(waivers, names, finding.rule, x, today) for x in ports]
     return reasons[0] if None not in reasons else None

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from importlib import import_module
+from typing import cast
 
 from pytest_exposed.errors import ExposedError, ObservationError
 from pytest_exposed.model import Process
-from pytest_exposed.sockets import exec as exec_
-from pytest_exposed.sockets import helper, netlink, procfs
-from pytest_exposed.sockets.reading import OutsideItsNetnsError, SocketSnapshot, Target, reason_of
-from pytest_exposed.sockets.remote import Remote
+from pytest_exposed.sockets.reading import (
+    OutsideItsNetnsError,
+    Remote,
+    SocketSnapshot,
+    Target,
+    reason_of,
+)
 from pytest_exposed.sockets.source import Shared, SocketSnapshots, Source
 
-_SOURCES: tuple[Source, ...] = (netlink, procfs, helper, exec_)
-"""Best first: what the kernel says, what it shows to all, to a helper, what an image claims."""
+LOCAL = ("netlink", "procfs")
+"""Sources that see the processes of this kernel, as far as their user may: each is a module."""
 
-BY_NAME = {x.name: x for x in _SOURCES}
-
-ORDER = tuple(BY_NAME)
-
-REMOTE = tuple(x.name for x in _SOURCES if x.is_on_engine)
+REMOTE = ("helper", "exec")
 """Those that run something on the engine."""
 
-LOCAL = tuple(x.name for x in _SOURCES if not x.is_on_engine)
-"""Those that see the processes of this kernel, as far as their user may."""
+ORDER = (*LOCAL, *REMOTE)
+"""Best first: what the kernel says, what it shows to all, to a helper, what an image claims."""
 
 SOURCES = ("auto", *ORDER)
 """What users choose from."""
+
+
+def source_of(name: str) -> Source:
+    """Return a source by its name: only those that are asked are imported."""
+    return cast("Source", import_module(f"pytest_exposed.sockets.{name}"))
 
 
 class SourceChain:
@@ -84,13 +90,13 @@ class SourceChain:
         try:
             return self._asked(source, targets)
         except Exception as error:
-            if BY_NAME[source].is_on_engine and isinstance(error, ExposedError):
+            if source in REMOTE and isinstance(error, ExposedError):
                 raise  # an engine that is lost, and with it all that could be asked
             why = reason_of(error)
             return {x.id: why for x in targets}
 
     def _asked(self, source: str, targets: Sequence[Target]) -> SocketSnapshots:
-        return BY_NAME[source].observe(targets, self._shared)
+        return source_of(source).observe(targets, self._shared)
 
     def owners(self, container: str, inodes: Collection[int]) -> dict[int, tuple[Process, ...]]:
         """Return the processes of a container that hold each of the sockets, as far as visible."""

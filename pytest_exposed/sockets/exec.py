@@ -13,6 +13,7 @@ from functools import partial
 
 from pytest_exposed.errors import ExposedError, ObservationError
 from pytest_exposed.sockets.reading import (
+    Remote,
     SocketSnapshot,
     Target,
     apart,
@@ -24,7 +25,6 @@ from pytest_exposed.sockets.reading import (
 from pytest_exposed.sockets.remote import (
     OF_ADDRESSES,
     UDP6_STUB,
-    Remote,
     addresses_of,
     reading,
     split_lines,
@@ -68,7 +68,6 @@ it gets no shorter."""
 
 name = "exec"
 needs = "cat in the image, and trust in it: it is what the image claims"
-is_on_engine = True
 
 
 def observe(targets: Sequence[Target], shared: Shared) -> SocketSnapshots:

@@ -17,6 +17,7 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.hidden import NO_CGROUPS, has_no_cgroups
 from pytest_exposed.sockets.process import owner_of
 from pytest_exposed.sockets.reading import (
+    Remote,
     SocketSnapshot,
     Target,
     ambiguous,
@@ -29,7 +30,6 @@ from pytest_exposed.sockets.reading import (
 from pytest_exposed.sockets.remote import (
     LIMIT,
     OF_ADDRESSES,
-    Remote,
     addresses_of,
     reading,
     split_lines,
@@ -132,7 +132,6 @@ while IFS=' ' read -r -t 30 asked line; do look $line; done
 
 name = "helper"
 needs = "an image with sh and cat on the engine"
-is_on_engine = True
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.sockets.remote import Remote
+from pytest_exposed.sockets.reading import Remote
 from pytest_exposed.text import printable
 
 NO_CGROUPS = (
@@ -21,10 +21,6 @@ _FIRST_PIDS = "pid:[4026531836]"
 
 _SHOWS_ALL = ("0", "off")
 """Values of hidepid that hide nothing (proc(5))."""
-
-
-class NoProcessError(ObservationError):
-    """A container without a process that is found here."""
 
 
 def has_no_cgroups(remote: Remote) -> bool:

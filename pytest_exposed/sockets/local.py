@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import field, replace
 from ipaddress import IPv4Network
+from itertools import chain
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
@@ -25,8 +26,6 @@ from pytest_exposed.sockets.reading import (
     with_shared,
 )
 from pytest_exposed.sockets.table import Socket, lines_of
-from pytest_exposed.sockets.tables.route import parse_default_network
-from pytest_exposed.sockets.tables.sctp_eps import parse_endpoints
 from pytest_exposed.values import dataclass
 
 Read = Callable[[ContainerProcess], Sockets]
@@ -204,8 +203,12 @@ def _of_another(socket: Socket, cgroups: frozenset[int] | None) -> bool:
 
 def _sctp_endpoints(process: ContainerProcess) -> list[Socket]:
     """Return the SCTP endpoints; none where the kernel has no SCTP, which is certain knowledge."""
+    lines = lines_of(process.chunks("net/sctp/eps"), "sctp/eps")
     try:
-        return parse_endpoints(lines_of(process.chunks("net/sctp/eps"), "sctp/eps"))
+        heading = next(lines, b"")
+        from pytest_exposed.sockets.tables.sctp_eps import parse_endpoints  # noqa: PLC0415  # rare
+
+        return parse_endpoints(chain([heading], lines))
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -216,6 +219,8 @@ def _default_network(found: Member) -> IPv4Network | None:
     """Return the network of the default route of a container that is in several networks."""
     if len(found.target.addresses) < 2:
         return None
+    from pytest_exposed.sockets.tables.route import parse_default_network  # noqa: PLC0415  # rare
+
     try:
         lines = lines_of(found.process.chunks("net/route"), "route")
         return parse_default_network(lines, sys.byteorder)

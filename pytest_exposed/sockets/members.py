@@ -10,7 +10,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import field, replace
 
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.sockets.hidden import NoProcessError
 from pytest_exposed.sockets.monitor import (
     ancestor_of,
     descendants_of,
@@ -28,6 +27,7 @@ from pytest_exposed.sockets.process import (
     pids_of,
 )
 from pytest_exposed.sockets.reading import (
+    NoProcessError,
     Target,
     ambiguous,
     apart,

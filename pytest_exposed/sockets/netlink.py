@@ -70,7 +70,6 @@ _Inside = tuple[socket.socket, "Collection[int] | None"]
 
 name = "netlink"
 needs = "Linux, the engine's kernel and pid namespace, root"
-is_on_engine = False
 
 
 def observe(targets: Sequence[Target], shared: Shared) -> SocketSnapshots:

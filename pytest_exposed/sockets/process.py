@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
 from pytest_exposed.sockets.monitor import ancestor_of, is_monitor_of, parent_in
-from pytest_exposed.sockets.program import LIMIT, full_name, program_of
 from pytest_exposed.sockets.reading import client_ports
 from pytest_exposed.sockets.table import TableError
 from pytest_exposed.unpatched import system
@@ -282,28 +281,30 @@ class ContainerProcess:
         depth is that of the container's own pid namespace, as pids_inside tells it: None where it
         runs no containers, so that it has no others.
         """
+        from pytest_exposed.sockets import program  # noqa: PLC0415  # for what is found wrong
+
         name = self.read("comm", 64).rstrip(b"\n").decode("utf-8", "backslashreplace")
-        pids, words = self.pids_inside(), self._words()
+        pids, words = self.pids_inside(), self._words(program.LIMIT)
         pid = pids[-1 if depth is None else min(depth, len(pids)) - 1]
-        return Owner(pid, full_name(name, words), program_of(words))
+        return Owner(pid, program.full_name(name, words), program.program_of(words))
 
     def pids_inside(self) -> list[int]:
         """Return its pid in every pid namespace it is in, from the reader's to its own."""
         match = re.search(rb"^NStgid:([\t 0-9]+)$", self.read("status", 65536), re.MULTILINE)
         return [int(x) for x in match[1].split()] if match else [self.pid]
 
-    def _words(self) -> list[str]:
+    def _words(self, limit: int) -> list[str]:
         """Return the first words of its command line; none where it has none, or hides it."""
         text = b""
         try:
             for chunk in self.chunks("cmdline"):
                 text += chunk
-                if len(text) >= LIMIT:
+                if len(text) >= limit:
                     break
         except OSError:
             return []
         # The last may be cut off: it is left out.
-        words = text[:LIMIT].split(b"\0")[:-1]
+        words = text[:limit].split(b"\0")[:-1]
         return [x.decode("utf-8", "backslashreplace") for x in words]
 
     def cgroup_directory(self) -> str | None:

@@ -16,7 +16,6 @@ from pytest_exposed.sockets.tables.tcp_udp import READINGS, parse_table, steady
 
 name = "procfs"
 needs = "Linux, the engine's kernel and pid namespace; any user"
-is_on_engine = False
 
 
 def observe(targets: Sequence[Target], shared: Shared) -> SocketSnapshots:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from pytest_exposed.errors import ExposedError, ObservationError, StrandedError, ends_run
 from pytest_exposed.sockets.table import Socket
@@ -111,6 +111,31 @@ class SocketSnapshot:
     """The network of its default route; None where it has none, or it was not looked up."""
     shows_udp6: bool = True
     """Whether UDP sockets of IPv6 would be seen: gVisor shows none."""
+
+
+class Remote(Protocol):
+    """What an engine does for the sources that can't see its kernel."""
+
+    @property
+    def byteorder(self) -> str:
+        """That of the engine's machine: /proc writes addresses as words of that machine."""
+
+    def about(self, name: str) -> str:
+        """Return a field of what the engine tells of itself; empty where it doesn't tell."""
+
+    def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
+        """Return what a shell script writes that runs in the one helper container.
+
+        It is given the arguments, or, where it runs already, reads a line of them from its input;
+        its answer ends with the end mark.
+        """
+
+    def execute(self, container: str, command: Sequence[str]) -> bytes:
+        """Return what a command writes that runs in a container."""
+
+
+class NoProcessError(ObservationError):
+    """A container without a process that is found here."""
 
 
 def reason_of(error: Exception) -> ObservationError:

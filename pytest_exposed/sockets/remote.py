@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping
 
 from pytest_exposed.sockets.reading import SocketSnapshot, Target
 from pytest_exposed.sockets.table import Socket, TableError
@@ -29,27 +28,6 @@ there are (newTaskNetDir in pkg/sentry/fsimpl/proc/task_net.go)."""
 
 NO_SOCKETS = (*OF_ADDRESSES, "uid_map", UDP6_STUB)
 """Tables without sockets."""
-
-
-class Remote(Protocol):
-    """What an engine does for the sources that can't see its kernel."""
-
-    @property
-    def byteorder(self) -> str:
-        """That of the engine's machine: /proc writes addresses as words of that machine."""
-
-    def about(self, name: str) -> str:
-        """Return a field of what the engine tells of itself; empty where it doesn't tell."""
-
-    def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
-        """Return what a shell script writes that runs in the one helper container.
-
-        It is given the arguments, or, where it runs already, reads a line of them from its input;
-        its answer ends with the end mark.
-        """
-
-    def execute(self, container: str, command: Sequence[str]) -> bytes:
-        """Return what a command writes that runs in a container."""
 
 
 def addresses_of(target: Target, tables: Mapping[str, list[bytes]]) -> frozenset[str] | None:

@@ -7,11 +7,9 @@ from dataclasses import field
 from typing import Protocol
 
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.sockets.hidden import NoProcessError, why_no_process
 from pytest_exposed.sockets.local import Local, Read
 from pytest_exposed.sockets.process import ContainerProcess
-from pytest_exposed.sockets.reading import SocketSnapshot, Target
-from pytest_exposed.sockets.remote import Remote
+from pytest_exposed.sockets.reading import NoProcessError, Remote, SocketSnapshot, Target
 from pytest_exposed.values import dataclass
 
 SocketSnapshots = dict[str, SocketSnapshot | ObservationError]
@@ -28,10 +26,6 @@ class Source(Protocol):
     @property
     def needs(self) -> str:
         """What has to be there for it to see anything, in words."""
-
-    @property
-    def is_on_engine(self) -> bool:
-        """Whether it runs something on the engine; else it asks this kernel."""
 
     def observe(self, targets: Sequence[Target], shared: Shared) -> SocketSnapshots:
         """Return the sockets of each target, or why it doesn't see them."""
@@ -63,7 +57,11 @@ class Shared:
             return dict.fromkeys((x.id for x in targets), why)
         answers = self._local.observe(targets, source, read, ahead)
         hidden = [k for k, x in answers.items() if isinstance(x, NoProcessError)]
-        return answers | dict.fromkeys(hidden, why_no_process(self.engine)) if hidden else answers
+        if not hidden:
+            return answers
+        from pytest_exposed.sockets.hidden import why_no_process  # noqa: PLC0415  # rarely asked
+
+        return answers | dict.fromkeys(hidden, why_no_process(self.engine))
 
     @property
     def local(self) -> Local | None:

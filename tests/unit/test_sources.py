@@ -10,7 +10,7 @@ import pytest
 from make import ID, reading, target
 
 from pytest_exposed.errors import EngineError, ObservationError, StrandedError
-from pytest_exposed.sockets.chain import BY_NAME, ORDER, SourceChain
+from pytest_exposed.sockets.chain import ORDER, SourceChain, source_of
 from pytest_exposed.sockets.reading import SocketSnapshot, Target
 from pytest_exposed.sockets.source import SocketSnapshots, Source
 
@@ -97,7 +97,7 @@ def test_an_engine_that_does_not_tell_a_pid_leaves_the_next_source(
     assert isinstance(answer, SocketSnapshot)
 
 
-@pytest.mark.parametrize("source", BY_NAME.values(), ids=BY_NAME)
+@pytest.mark.parametrize("source", [source_of(x) for x in ORDER], ids=ORDER)
 def test_what_a_source_needs_is_documented(source: Source) -> None:
     rows = (Path(__file__).parents[2] / "docs" / "sources.md").read_text().splitlines()
     (row,) = (x for x in rows if x.startswith(f"| `{source.name}` |"))

@@ -15,7 +15,7 @@ from pytest_exposed.model import Container
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.observe import judge, see
 from pytest_exposed.report import record, write
-from pytest_exposed.sockets.process import pids_of
+from pytest_exposed.sockets.cgroups import pids_of
 
 if TYPE_CHECKING:
     from stage import Stage, Staged

@@ -14,8 +14,8 @@ from functools import partial
 from uuid import uuid4
 
 from pytest_exposed.errors import ObservationError
+from pytest_exposed.sockets.cgroups import owner_of
 from pytest_exposed.sockets.hidden import NO_CGROUPS, has_no_cgroups
-from pytest_exposed.sockets.process import owner_of
 from pytest_exposed.sockets.reading import (
     Remote,
     SocketSnapshot,

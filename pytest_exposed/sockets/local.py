@@ -143,9 +143,10 @@ class Local:
     def _held(self, container: str) -> frozenset[int] | None:
         """Return the inodes of all sockets that the container's processes hold, if visible."""
         held: set[int] = set()
-        if len(self.pids[container]) > _HELD_PROCESSES:
+        pids = self.pids.get(container, ())
+        if len(pids) > _HELD_PROCESSES:
             return None
-        for pid in self.pids[container]:
+        for pid in pids:
             try:
                 with self._members.process(container, pid) as process:
                     held |= process.sockets_held()

@@ -10,6 +10,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import field, replace
 
 from pytest_exposed.errors import ObservationError
+from pytest_exposed.sockets.cgroups import names_any, pids_in_cgroups, pids_of
 from pytest_exposed.sockets.monitor import (
     ancestor_of,
     descendants_of,
@@ -22,9 +23,7 @@ from pytest_exposed.sockets.process import (
     ContainerProcess,
     GoneProcessError,
     identity_of,
-    names_any,
     namespace_of,
-    pids_of,
 )
 from pytest_exposed.sockets.reading import (
     NoProcessError,
@@ -64,6 +63,8 @@ class Members:
     """All running containers of the engine: a process that names two of them is nobody's."""
     proc: str = "/proc"
     pids: dict[str, list[int]] = field(init=False)
+    _has_looked_at_all: bool = field(default=False, init=False)
+    """Whether /proc was looked through for those of containers without cgroups of cgroup2."""
     host: tuple[int, int] | None = field(init=False)
     """The network namespace of the first process here; None where hidden."""
     _monitors: dict[str, int] = field(default_factory=dict, init=False)
@@ -74,9 +75,15 @@ class Members:
 
     def __post_init__(self) -> None:
         self._ids = frozenset(x.encode() for x in self.ids)
-        self.pids = pids_of(self.ids, self.proc)
+        self.pids = pids_in_cgroups(self.ids, self.proc)
+        if not self.pids:
+            self._look_at_all()
         self.host = namespace_of(f"{self.proc}/1")
         self._users = identity_of(f"{self.proc}/self/ns/user")
+
+    def _look_at_all(self) -> None:
+        self._has_looked_at_all = True
+        self.pids = {**pids_of(self.ids, self.proc), **self.pids}
 
     def find(self, target: Target, stack: ExitStack) -> Member:
         """Return a process in the container's own network, held open by the stack; no other is.
@@ -198,6 +205,8 @@ class Members:
     def _namespaces(self, target: Target, stack: ExitStack) -> Sequence[ContainerProcess]:
         """Return a process of the container in each network namespace that it has processes in."""
         found: dict[object, ContainerProcess] = {}
+        if target.id not in self.pids and not self._has_looked_at_all:
+            self._look_at_all()
         if not self.pids.get(target.id):
             self._look_for_its_monitor(target)
         for pid in self.pids.get(target.id, ()):

@@ -12,13 +12,12 @@ import os
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import field
-from functools import cache
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process as Owner
+from pytest_exposed.sockets.cgroups import CGROUP_LIMIT, cgroup2_mount, names_any, owner_of
 from pytest_exposed.sockets.monitor import ancestor_of, is_monitor_of, parent_in
 from pytest_exposed.sockets.reading import client_ports
 from pytest_exposed.sockets.table import TableError
@@ -28,12 +27,8 @@ from pytest_exposed.values import dataclass
 if TYPE_CHECKING:
     from typing_extensions import Self  # typing's came with Python 3.11
 
-# Not that of libpod-conmon-<id>.scope: podman's monitor of a container is a process of the host.
-_ID = re.compile(rb"(?<![0-9a-f])(?<!conmon-)[0-9a-f]{64}(?![0-9a-f])")
 _SOCKET = re.compile(r"socket:\[([0-9]+)\]")
 
-# A line for each hierarchy (twelve in cgroup v1) with a path of at most PATH_MAX, 4,096 bytes.
-_CGROUP_LIMIT = 65536
 _CHUNK = 65536
 _SETTING = 1 << 19
 """Bytes of a setting of the kernel: a list of all ports has fewer."""
@@ -41,46 +36,6 @@ _SETTING = 1 << 19
 
 class GoneProcessError(ObservationError):
     """A process that ended, or stopped being the container's, while it was looked at."""
-
-
-def owner_of(cgroup: bytes, ids: Collection[bytes]) -> bytes | None:
-    """Return the one container id of ids that a cgroup file names, or None.
-
-    None too where it names several: a container may give its own cgroups any name, another
-    container's id among them, and then nothing is proven.
-    """
-    named = {x for x in _ID.findall(cgroup) if x in ids}
-    return named.pop() if len(named) == 1 else None
-
-
-def names_any(cgroup: bytes, ids: Collection[bytes]) -> bool:
-    """Return whether a cgroup file names any of the container ids."""
-    return any(x in ids for x in _ID.findall(cgroup))
-
-
-def pids_of(ids: Collection[str], proc: str = "/proc") -> dict[str, list[int]]:
-    """Return the pids of each container, lowest first, by one pass over /proc/*/cgroup."""
-    wanted = {x.encode() for x in ids}
-    pids: dict[str, list[int]] = {x: [] for x in ids}
-    for entry in os.listdir(proc):
-        if not entry.isdecimal():
-            continue
-        try:
-            fd = os.open(f"{proc}/{entry}/cgroup", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:  # it ended, or hidepid hides it: then it is not found here, and said to be
-            continue
-        try:
-            cgroup = os.read(fd, _CGROUP_LIMIT)
-        except OSError:
-            continue
-        finally:
-            os.close(fd)
-        owner = owner_of(cgroup, wanted)
-        if owner is not None:
-            pids[owner.decode()].append(int(entry))
-    for found in pids.values():
-        found.sort()
-    return pids
 
 
 def namespace_of(process: str, dir_fd: int | None = None) -> tuple[int, int] | None:
@@ -194,14 +149,14 @@ class ContainerProcess:
         if self.monitor is not None:
             proven = self._descends_from(self.monitor)
         else:
-            self._cgroup = self.read("cgroup", _CGROUP_LIMIT)
+            self._cgroup = self.read("cgroup", CGROUP_LIMIT)
             proven = owner_of(self._cgroup, self.ids) == self.id
         if not proven:
             raise GoneProcessError(f"process {self.pid} is not, or no longer, the container's")
 
     def _descends_from(self, monitor: int) -> bool:
         """Return whether it descends from a process that is the container's monitor still."""
-        parent = parent_in(self.read("stat", _CGROUP_LIMIT))
+        parent = parent_in(self.read("stat", CGROUP_LIMIT))
         if parent is not None and parent != monitor:
             parent = ancestor_of(parent, lambda x: x == monitor, self.proc)
         return parent == monitor and is_monitor_of(monitor, self.id, self.proc)
@@ -310,25 +265,10 @@ class ContainerProcess:
     def cgroup_directory(self) -> str | None:
         """Return its cgroup2 directory, or None where that is not one that names the container."""
         for line in self._cgroup.splitlines():
-            if line.startswith(b"0::") and self.id in _ID.findall(line):
+            if line.startswith(b"0::") and names_any(line, (self.id,)):
                 path = os.fsdecode(line[3:])
-                mount = _cgroup2_mount(self.proc)
+                mount = cgroup2_mount(self.proc)
                 # Seen from inside another cgroup namespace the path begins with /..: out of reach.
                 if mount is not None and not path.startswith("/.."):
                     return f"{mount}/{path.lstrip('/')}"
         return None
-
-
-@cache
-def _cgroup2_mount(proc: str) -> str | None:
-    """Return where the root of the cgroup2 hierarchy is mounted (proc_pid_mountinfo(5))."""
-    try:
-        lines = Path(proc, "self/mountinfo").read_bytes().split(b"\n")
-    except OSError:
-        return None
-    for line in lines:
-        fields, _, kind = line.partition(b" - ")
-        words = fields.split(b" ")
-        if kind.startswith(b"cgroup2 ") and words[3:4] == [b"/"]:
-            return os.fsdecode(words[4])
-    return None

@@ -46,9 +46,9 @@ from pytest_exposed.rules.selection import expand, select, split
 from pytest_exposed.rules.waivers import Waiver
 from pytest_exposed.sockets import exec as exec_
 from pytest_exposed.sockets import helper
+from pytest_exposed.sockets.cgroups import owner_of
 from pytest_exposed.sockets.listeners import listeners
 from pytest_exposed.sockets.netlink import _rows, parse_row
-from pytest_exposed.sockets.process import owner_of
 from pytest_exposed.sockets.reading import LOCAL_PORTS, SocketSnapshot, Target
 from pytest_exposed.sockets.source import Shared
 from pytest_exposed.sockets.table import Socket, lines_of

@@ -22,7 +22,7 @@ from stage import wait_until
 from pytest_exposed import Container, Engine, NotRunningError, ObservationError
 from pytest_exposed.engine import remote
 from pytest_exposed.engine.transport import frames
-from pytest_exposed.sockets.process import pids_of
+from pytest_exposed.sockets.cgroups import pids_of
 
 if TYPE_CHECKING:
     from remote.relay import Relay

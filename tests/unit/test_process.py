@@ -14,12 +14,11 @@ from make import ID, OTHER_ID
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process
+from pytest_exposed.sockets.cgroups import owner_of, pids_in_cgroups, pids_of
 from pytest_exposed.sockets.process import (
     ContainerProcess,
     GoneProcessError,
     namespace_of,
-    owner_of,
-    pids_of,
 )
 from pytest_exposed.sockets.table import TableError
 
@@ -151,6 +150,32 @@ def test_what_is_no_process_or_ended_is_passed_over(proc: Path) -> None:
 def test_no_proc_is_an_error_and_not_no_process(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         pids_of([ID], str(tmp_path / "nowhere"))
+
+
+def test_the_processes_in_a_containers_cgroups_are_found(proc: Path, tmp_path: Path) -> None:
+    top = tmp_path / "cgroup2"
+    for folder, pids in (
+        (f"docker/{ID}", "30\n4\n"),
+        (f"docker/{ID}/deeper/still", "123\n0\n"),
+        (f"docker/{ID}/{OTHER_ID}", "6\n"),
+        (f"system.slice/docker-{OTHER_ID}.scope", "5\n"),
+        (f"system.slice/libpod-conmon-{OTHER_ID}.scope", "7\n"),
+        (f"docker/{'ef' * 32}", "8\n"),
+        (f"docker/{'cd' * 32}", ""),
+        ("init.scope", "1\n"),
+    ):
+        (top / folder).mkdir(parents=True)
+        (top / folder / "cgroup.procs").write_text(pids)
+    (top / "cgroup.procs").write_text("9\n")
+    (proc / "self").mkdir()
+    (proc / "self" / "mountinfo").write_text(f"42 22 0:27 / {top} rw - cgroup2 cgroup rw\n")
+    ids = [ID, OTHER_ID, "cd" * 32, "ab" * 32]
+    assert pids_in_cgroups(ids, str(proc)) == {ID: [4, 30, 123], OTHER_ID: [5]}
+
+
+def test_without_cgroup2_no_process_is_found_by_its_cgroup(proc: Path) -> None:
+    proctree.process(proc, 7)
+    assert pids_in_cgroups([ID], str(proc)) == {}
 
 
 # Proving

@@ -1,0 +1,108 @@
+"""Which container a process is of, by its cgroups. Formats: proc(5), cgroups(7)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection
+from functools import cache
+from pathlib import Path
+
+# Not that of libpod-conmon-<id>.scope: podman's monitor of a container is a process of the host.
+_ID = re.compile(rb"(?<![0-9a-f])(?<!conmon-)[0-9a-f]{64}(?![0-9a-f])")
+
+# A line for each hierarchy (twelve in cgroup v1) with a path of at most PATH_MAX, 4,096 bytes.
+CGROUP_LIMIT = 65536
+
+
+def owner_of(cgroup: bytes, ids: Collection[bytes]) -> bytes | None:
+    """Return the one container id of ids that a cgroup file names, or None.
+
+    None too where it names several: a container may give its own cgroups any name, another
+    container's id among them, and then nothing is proven.
+    """
+    named = {x for x in _ID.findall(cgroup) if x in ids}
+    return named.pop() if len(named) == 1 else None
+
+
+def names_any(cgroup: bytes, ids: Collection[bytes]) -> bool:
+    """Return whether a cgroup file names any of the container ids."""
+    return any(x in ids for x in _ID.findall(cgroup))
+
+
+def pids_of(ids: Collection[str], proc: str = "/proc") -> dict[str, list[int]]:
+    """Return the pids of each container, lowest first, by one pass over /proc/*/cgroup."""
+    wanted = {x.encode() for x in ids}
+    pids: dict[str, list[int]] = {x: [] for x in ids}
+    for entry in os.listdir(proc):
+        if not entry.isdecimal():
+            continue
+        try:
+            fd = os.open(f"{proc}/{entry}/cgroup", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # it ended, or hidepid hides it: then it is not found here, and said to be
+            continue
+        try:
+            cgroup = os.read(fd, CGROUP_LIMIT)
+        except OSError:
+            continue
+        finally:
+            os.close(fd)
+        owner = owner_of(cgroup, wanted)
+        if owner is not None:
+            pids[owner.decode()].append(int(entry))
+    for found in pids.values():
+        found.sort()
+    return pids
+
+
+def pids_in_cgroups(ids: Collection[str], proc: str = "/proc") -> dict[str, list[int]]:
+    """Return the pids of those containers that have cgroups of cgroup2 here, lowest first.
+
+    That takes a tenth of pids_of: the kernel fills a folder of /proc when it is first looked at.
+    Others may have processes still, which pids_of finds.
+    """
+    wanted = {x.encode() for x in ids}
+    pids: dict[str, list[int]] = {}
+    mount = cgroup2_mount(proc)
+    folders = [mount] if mount is not None else []
+    while folders:
+        folder = folders.pop()
+        owner = owner_of(os.fsencode(folder), wanted)
+        try:
+            with os.scandir(folder) as entries:
+                below = [x for x in entries if x.is_dir(follow_symlinks=False)]
+        except OSError:  # it was removed
+            continue
+        if owner is not None:
+            pids.setdefault(owner.decode(), []).extend(_pids_in(folder))
+        # What another container's id is in the name of is left out.
+        folders += [x.path for x in below if _is_open(os.fsencode(x.name), wanted)]
+    return {key: sorted(found) for key, found in pids.items() if found}
+
+
+def _pids_in(folder: str) -> list[int]:
+    try:
+        found = Path(folder, "cgroup.procs").read_bytes().split()
+    except OSError:  # it was removed, or is of threads: their processes are in one above it
+        return []
+    return [int(x) for x in found if x != b"0"]  # which is one that is not seen from here
+
+
+def _is_open(name: bytes, wanted: Collection[bytes]) -> bool:
+    named = _ID.findall(name)
+    return not named or any(x in wanted for x in named)
+
+
+@cache
+def cgroup2_mount(proc: str) -> str | None:
+    """Return where the root of the cgroup2 hierarchy is mounted (proc_pid_mountinfo(5))."""
+    try:
+        lines = Path(proc, "self/mountinfo").read_bytes().split(b"\n")
+    except OSError:
+        return None
+    for line in lines:
+        fields, _, kind = line.partition(b" - ")
+        words = fields.split(b" ")
+        if kind.startswith(b"cgroup2 ") and words[3:4] == [b"/"]:
+            return os.fsdecode(words[4])
+    return None

@@ -189,7 +189,7 @@ class Api:
                 record = found.json()
             except TimeoutError:
                 return
-            except Exception as error:  # http.client's, json's, OSError, StatusError
+            except Exception as error:  # json's, OSError, StatusError, AnswerError
                 if ends_run(error):
                     raise
                 continue
@@ -270,7 +270,7 @@ class Api:
             yield
         except StatusError as error:
             raise self._refusal(error, call, named=named) from None
-        except Exception as error:  # http.client's, json's, ssl's, OSError
+        except Exception as error:  # json's, ssl's, OSError, AnswerError
             if ends_run(error):
                 raise
             raise LostError(f"{self.host.shown}: {call}: {cause(error, self.host)}") from None

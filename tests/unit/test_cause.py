@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import socket
 import ssl
-from http.client import BadStatusLine, RemoteDisconnected
 
 import pytest
 
 from pytest_exposed.engine.hosts import resolve
 from pytest_exposed.engine.transport.cause import cause
-from pytest_exposed.engine.transport.wire import AnswerError, SshError
+from pytest_exposed.engine.transport.wire import AnswerError, ClosedError, SshError
 
 FILES = "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
 
@@ -19,7 +18,7 @@ FILES = "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
     ("error", "line"),
     [
         (
-            RemoteDisconnected("no response"),
+            ClosedError(),
             "the connection was closed without an answer: is the engine still running?",
         ),
         (
@@ -35,8 +34,8 @@ FILES = "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
             f"TLS failed: [SSL: WRONG_VERSION_NUMBER] wrong version number {FILES}",
         ),
         (
-            BadStatusLine("SSH-2.0"),
-            "no engine answers so: is this its address? (BadStatusLine: SSH-2.0)",
+            ValueError("no JSON"),
+            "no engine answers so: is this its address? (ValueError: no JSON)",
         ),
         (AnswerError("it answers\nin two lines"), "it answers in two lines"),
     ],

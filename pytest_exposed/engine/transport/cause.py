@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import errno
 import socket
-from http.client import HTTPException, RemoteDisconnected
 from typing import TYPE_CHECKING
 
-from pytest_exposed.engine.transport.wire import AnswerError, SshError
+from pytest_exposed.engine.transport.wire import AnswerError, ClosedError, SshError
 from pytest_exposed.text import printable
 
 if TYPE_CHECKING:
@@ -42,14 +41,14 @@ def cause(error: BaseException, host: Host) -> str:
         at_end = missing if isinstance(error, ConnectionError) else ""
         return at_end + (_of_system(error) or f"{type(error).__name__}: {text}")
     shown = f"{type(error).__name__}: {text}"
-    if isinstance(error, (HTTPException, ValueError, RecursionError)):
+    if isinstance(error, (ValueError, RecursionError)):
         return f"no engine answers so: is this its address? ({shown})"
     return shown
 
 
 def _of_system(error: OSError) -> str | None:
     """Return what an error of the system means; None for one that is not known."""
-    if isinstance(error, RemoteDisconnected):
+    if isinstance(error, ClosedError):
         return "the connection was closed without an answer: is the engine still running?"
     if isinstance(error, TimeoutError):
         return "no answer in time: is the engine busy, or another service at this address?"

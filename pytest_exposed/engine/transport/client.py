@@ -8,12 +8,10 @@ import weakref
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from email.message import Message
-from http.client import HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from pytest_exposed.engine.transport.connection import Connection, EngineStream
+from pytest_exposed.engine.transport.connection import Connection, EngineStream, Response
 from pytest_exposed.engine.transport.dial import Route
 from pytest_exposed.engine.transport.wire import LIMIT, AnswerError
 from pytest_exposed.text import printable
@@ -48,7 +46,8 @@ class StatusError(Exception):
 class Answer(NamedTuple):
     """An answer that came whole and in time."""
 
-    headers: Message
+    headers: Mapping[str, str]
+    """By their names in small letters."""
     body: bytes
 
     def json(self) -> Any:
@@ -100,8 +99,8 @@ class Client:
         version = preferred.removeprefix("v")
         with suppress(StatusError):
             headers = self.request("GET", "/_ping").headers
-            self.server = headers.get("Server") or ""
-            version = headers.get("Api-Version") or version
+            self.server = headers.get("server") or ""
+            version = headers.get("api-version") or version
         if not _is_understood(version):
             return False
         self._version = f"/v{version}"
@@ -137,19 +136,18 @@ class Client:
         """Return a whole answer; path has {} for each name, body is sent as JSON.
 
         It may take seconds as a whole, and wait without a byte: the timeout, unless given. Raises
-        StatusError for an error of the engine, AnswerError for what is not accepted, OSError,
-        HTTPException and SshError for a connection that failed.
+        StatusError for an error of the engine, AnswerError for what is not accepted, OSError
+        (ClosedError and SshError among them) for a connection that failed.
         """
         url, text = self._url(path, names, params), _json(body)
         limits = seconds or self.timeout, wait or seconds or self.timeout
         connection, response = self._ask(method, url, text, headers or {}, limits)
         is_whole = False
         try:
-            text = _body_of(response)
+            text = response.body()
             is_whole = True
         finally:
-            response.close()
-            self._release(connection, keep=is_whole)
+            self._release(connection, keep=is_whole and response.keeps_open)
         if response.status >= 400:
             raise StatusError(response.status, _reason(text) or response.reason)
         return Answer(response.headers, text)
@@ -168,9 +166,8 @@ class Client:
         if response.status < 400:
             return EngineStream(connection, response)
         try:
-            raise StatusError(response.status, _reason(_body_of(response)) or response.reason)
+            raise StatusError(response.status, _reason(response.body()) or response.reason)
         finally:
-            response.close()
             connection.close()
 
     def _url(self, path: str, names: tuple[str, ...], params: Mapping[str, Any] | None) -> str:
@@ -186,7 +183,7 @@ class Client:
         text: bytes | None,
         headers: Mapping[str, str],
         limits: tuple[float, float],
-    ) -> tuple[Connection, HTTPResponse]:
+    ) -> tuple[Connection, Response]:
         """Send a request; return its connection and the head of the answer.
 
         What changes nothing is asked again where a connection at rest has ended: the engine, or a
@@ -201,10 +198,9 @@ class Client:
             known = self._resting() if method in _REPEATABLE else None
             connection = known or Connection(self._route.direct if is_direct else self._route.dial)
             try:
-                connection.allow(deadline, limits[1])
                 origin = "" if is_direct else self._route.origin
-                connection.request(method, origin + url, text, sent)
-                response = connection.getresponse()
+                until = deadline, limits[1]
+                response = connection.ask(method, origin + url, sent, text, until)
                 _check_head(response)
             except BaseException as error:
                 connection.close()
@@ -212,7 +208,7 @@ class Client:
                 if known is None or is_over:
                     raise
             else:
-                self.is_podman = self.is_podman or "Libpod-Api-Version" in response.headers
+                self.is_podman = self.is_podman or "libpod-api-version" in response.headers
                 return connection, response
 
     def _resting(self) -> Connection | None:
@@ -229,7 +225,7 @@ class Client:
     def _release(self, connection: Connection, *, keep: bool) -> None:
         if not keep or self._closed or len(self._at_rest) >= _MOST_AT_REST:
             connection.close()
-        elif connection.sock is not None:
+        else:
             self._at_rest.append(connection)
 
 
@@ -247,9 +243,9 @@ def _is_understood(version: str) -> bool:
     return found is not None and int(found[1]) >= _OLDEST
 
 
-def _check_head(response: HTTPResponse) -> None:
+def _check_head(response: Response) -> None:
     """Raise AnswerError for an answer whose body is not to be read: of another form or place."""
-    place, coding = response.headers.get("Location"), response.headers.get("Content-Encoding")
+    place, coding = response.headers.get("location"), response.headers.get("content-encoding")
     if response.status in _REDIRECTS and place is not None:
         raise AnswerError(f"it answered with a redirect, which is not followed, to {place!r}")
     # What is small here can be endless there, and nobody asked for it.
@@ -257,16 +253,6 @@ def _check_head(response: HTTPResponse) -> None:
         raise AnswerError(f"it answered in the encoding {coding!r}, which was not asked for")
     if (response.length or 0) > LIMIT:
         raise AnswerError(f"it answered with over {LIMIT} bytes, which no engine does")
-
-
-def _body_of(response: HTTPResponse) -> bytes:
-    """Return the body of an answer; raises IncompleteRead where it ends too soon."""
-    pieces = []
-    while piece := response.read(1 << 20):  # in pieces: a chunk may say that it is endless
-        pieces.append(piece)
-    if response.length:
-        raise IncompleteRead(b"", response.length)
-    return b"".join(pieces)
 
 
 def _reason(text: bytes) -> str:

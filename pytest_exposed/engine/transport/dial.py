@@ -7,7 +7,6 @@ import shlex
 import socket
 from collections.abc import Callable, Mapping
 from functools import partial
-from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -141,12 +140,11 @@ def _first_of(name: str, port: int, deadline: float) -> socket.socket:
 
 def _ask_to_tunnel(connection: socket.socket, proxy: Proxy, target: str, seconds: float) -> None:
     """Let an HTTP proxy lead the connection to a target; raises AnswerError where it refuses."""
+    from pytest_exposed.engine.transport.connection import Response, head  # noqa: PLC0415  # few
+
     wire = Wire(connection)
     wire.allow(monotonic() + seconds, seconds)
-    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
-    lines += [f"{k}: {v}" for k, v in proxy.headers.items()]
-    wire.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
-    response = HTTPResponse(wire, method="CONNECT")  # type: ignore[arg-type]  # of a socket, its part
-    response.begin()
+    wire.sendall(head("CONNECT", target, {"Host": target, **proxy.headers}, None))
+    response = Response(wire, "CONNECT")
     if response.status != 200:
         raise AnswerError(f"the proxy refuses to connect to {target}: {response.status}")

@@ -13,7 +13,6 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from tempfile import TemporaryFile
-from typing import Any
 from weakref import finalize
 
 from pytest_exposed.engine.transport.wire import SshError, Wire
@@ -56,16 +55,16 @@ class SshWire(Wire):
             self._expect_none()
             raise
 
-    def receive_into(self, buffer: Any) -> int:
-        """Fill a buffer; raises SshError where ssh has ended with an error."""
+    def receive(self) -> bytes:
+        """Return what comes next; raises SshError where ssh has ended with an error."""
         try:
-            count = super().receive_into(buffer)
+            data = super().receive()
         except ConnectionError:
             self._expect_none()
             raise
-        if not count:
+        if not data:
             self._expect_none()
-        return count
+        return data
 
     def _expect_none(self) -> None:
         """Raise SshError with what ssh said where it ended with an error."""
@@ -81,8 +80,9 @@ class SshWire(Wire):
             f"ssh ended with status {self.process.returncode}: {said[-1] if said else '-'}"
         )
 
-    def _end(self) -> None:
-        super()._end()
+    def close(self) -> None:
+        """Close the connection, and end ssh."""
+        super().close()
         self._errors.close()
         _terminate(self.process, self.owner[0])
 

@@ -6,7 +6,6 @@ a run for ever, and one that never ends would eat its memory.
 
 from __future__ import annotations
 
-import io
 import os
 import socket
 from contextlib import suppress
@@ -18,6 +17,10 @@ LIMIT = 64 << 20
 """Bytes of one answer, its headers included. `GET /containers/json` has 1.2 KB for a container,
 some 4 KB with the labels of Compose or Kubernetes: 64 MB are a list of over 15,000."""
 
+_LONGEST_LINE = 65536
+_AT_ONCE = 65536
+"""Bytes that are received at once."""
+
 
 class AnswerError(Exception):
     """An answer that is not accepted; the text says why."""
@@ -27,17 +30,19 @@ class SshError(ConnectionError):
     """The ssh program, which brought no answer: why."""
 
 
+class ClosedError(ConnectionResetError):
+    """A connection that was closed where an answer was to begin."""
+
+
 class Wire:
-    """What http.client uses as its socket: an engine's connection, until the deadline of a call."""
+    """An engine's connection: bytes sent, and received until the deadline of a call."""
 
     def __init__(self, connection: Any) -> None:
         """Wrap a connected socket, or what has a socket's methods."""
         self._connection = connection
         self.owner = (os.getpid(), thread_id())
         """The process and the thread that made it."""
-        self._users = 1
-        self.reader: io.BufferedReader
-        """Receives what comes, until it is closed."""
+        self._buffer, self._place = b"", 0
         self.allow(0, 0)
 
     def allow(self, deadline: float, wait: float) -> None:
@@ -51,14 +56,36 @@ class Wire:
         self._connection.settimeout(self._seconds())
         self._connection.sendall(data)
 
-    def receive_into(self, buffer: Any) -> int:
-        """Fill a buffer with what comes next, and return how much; 0 is the end."""
+    def take(self, most: int) -> bytes:
+        """Return what comes next, at most so many bytes; nothing at the end."""
+        if self._place == len(self._buffer):
+            self._buffer, self._place = self.receive(), 0
+        begin, self._place = self._place, min(self._place + most, len(self._buffer))
+        return self._buffer[begin : self._place]
+
+    def line(self) -> bytes:
+        """Return the next line with its end, which is missing where everything ends before."""
+        found = b""
+        while not found.endswith(b"\n"):
+            if self._place == len(self._buffer):
+                self._buffer, self._place = self.receive(), 0
+            rest = self._buffer.find(b"\n", self._place) + 1 - self._place
+            piece = self.take(rest if rest > 0 else len(self._buffer))
+            found += piece
+            if len(found) > _LONGEST_LINE:
+                raise AnswerError(f"it answered with a line of over {_LONGEST_LINE} bytes")
+            if not piece:
+                break
+        return found
+
+    def receive(self) -> bytes:
+        """Return what the connection brings next, nothing at its end."""
         self._connection.settimeout(self._seconds())
-        count = int(self._connection.recv_into(buffer))
-        self._left -= count
+        data: bytes = self._connection.recv(_AT_ONCE)
+        self._left -= len(data)
         if self._left < 0:
             raise AnswerError(f"it answered with over {LIMIT} bytes, which no engine does")
-        return count
+        return data
 
     def _seconds(self) -> float:
         left = self._deadline - monotonic()
@@ -66,19 +93,8 @@ class Wire:
             raise TimeoutError("the answer did not come to its end in time")
         return min(left, self._wait)
 
-    def makefile(self, _: str) -> io.BufferedReader:
-        """Return what an answer is read from; the connection is open at least as long."""
-        self._users += 1
-        self.reader = io.BufferedReader(_Reader(self), 65536)
-        return self.reader
-
     def close(self) -> None:
-        """Close the connection as soon as nobody reads from it any more."""
-        self._users -= 1
-        if self._users == 0:
-            self._end()
-
-    def _end(self) -> None:
+        """Close the connection."""
         self._connection.close()
 
     def shut_down(self) -> None:
@@ -92,6 +108,8 @@ class Wire:
         Of TLS and ssh that can't be seen: bytes that come may be their own.
         """
         process, thread = self.owner
+        if self._place < len(self._buffer):
+            return False
         # After a fork both processes have it, and each would read the other's answers.
         if process != os.getpid() or (thread != thread_id() and is_green_socket(self._connection)):
             return False
@@ -105,19 +123,3 @@ class Wire:
         except OSError:
             pass
         return False
-
-
-class _Reader(io.RawIOBase):
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        return self._wire.receive_into(buffer)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._wire.close()
-        super().close()

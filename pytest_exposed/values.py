@@ -7,7 +7,7 @@ classes. Here they share their methods; fields, defaults and replace() are the s
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +25,15 @@ else:
         def finish(cls: type) -> type:
             own = set(cls.__dict__)
             cls = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(cls)
-            methods = _comparisons(cls)
+            fields = dataclasses.fields(cls)
+            methods = _methods(cls, fields)
             if not order:
                 del methods["__lt__"], methods["__le__"]
             if frozen:
                 methods |= {"__setattr__": _refuse, "__delattr__": _refuse, "__reduce__": _reduce}
             else:
                 methods["__hash__"] = None
-            for name, method in {**methods, "__init__": _init(cls), "__repr__": _repr(cls)}.items():
+            for name, method in methods.items():
                 if name not in own:
                     setattr(cls, name, method)
             return cls
@@ -40,9 +41,10 @@ else:
         return finish
 
 
-def _init(cls: Any) -> Callable[..., None]:
-    given = [x for x in dataclasses.fields(cls) if x.init]
-    made = [x for x in dataclasses.fields(cls) if not x.init and _has_default(x)]
+def _init(cls: Any, fields: Sequence[Any]) -> Callable[..., None]:
+    given = [x for x in fields if x.init]
+    made = [x for x in fields if not x.init and _has_default(x)]
+    complete = cls.__dict__.get("__post_init__")
     write_given = [cls.__dict__[x.name].__set__ for x in given]
     write_made = [cls.__dict__[x.name].__set__ for x in made]
 
@@ -55,8 +57,8 @@ def _init(cls: Any) -> Callable[..., None]:
             write(self, value)
         for write, field in zip(write_made, made):  # noqa: B905
             write(self, _value(cls, field, {}))
-        if hasattr(cls, "__post_init__"):
-            self.__post_init__()
+        if complete is not None:
+            complete(self)
 
     return __init__
 
@@ -77,9 +79,11 @@ def _value(cls: type, field: Any, named: dict[str, Any]) -> Any:
     raise TypeError(f"{cls.__name__} needs {field.name}")
 
 
-def _comparisons(cls: Any) -> dict[str, Any]:
-    key = attrgetter(*[x.name for x in dataclasses.fields(cls) if x.compare])
+def _methods(cls: Any, fields: Sequence[Any]) -> dict[str, Any]:
+    key = attrgetter(*[x.name for x in fields if x.compare])
     return {
+        "__init__": _init(cls, fields),
+        "__repr__": _repr(cls, fields),
         "__eq__": lambda self, x: key(self) == key(x) if type(x) is cls else NotImplemented,
         "__lt__": lambda self, x: key(self) < key(x) if type(x) is cls else NotImplemented,
         "__le__": lambda self, x: key(self) <= key(x) if type(x) is cls else NotImplemented,
@@ -87,8 +91,8 @@ def _comparisons(cls: Any) -> dict[str, Any]:
     }
 
 
-def _repr(cls: Any) -> Callable[[Any], str]:
-    shown = [x.name for x in dataclasses.fields(cls) if x.repr]
+def _repr(cls: Any, fields: Sequence[Any]) -> Callable[[Any], str]:
+    shown = [x.name for x in fields if x.repr]
     return lambda self: f"{cls.__name__}({', '.join(f'{x}={getattr(self, x)!r}' for x in shown)})"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pytest_exposed.engine import docker_config, elsewhere, podman
+from pytest_exposed.engine import docker_config, podman
 from pytest_exposed.engine.hosts import DEFAULT_SOCKET, Host
 from pytest_exposed.engine.transport import frames
 from pytest_exposed.engine.transport.cause import cause
@@ -55,6 +55,8 @@ class Api:
         except LostError as error:
             if host.url != DEFAULT_SOCKET:
                 raise
+            from pytest_exposed.engine import elsewhere  # noqa: PLC0415  # where none answers
+
             raise LostError(f"{error}{elsewhere.advice(host.url)}") from None
         if not is_agreed:
             with self._calling("GET /version"):

@@ -30,6 +30,9 @@ Verdict = tuple[Finding, ...] | ObservationError
 BY_PORTS = "is judged by port numbers alone"
 """What a note says of a rule that would judge by processes, where none was seen."""
 
+RARELY = "it was watched less than twice a second"
+"""What a note says of a watch for which the machine, or the source, was too slow."""
+
 
 class Judgement:
     """Judges the snapshots of one scene; what a verdict needs is looked up only then."""

@@ -10,6 +10,7 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Observed
 from pytest_exposed.model.ports import Port
+from pytest_exposed.observation.judge import RARELY
 from pytest_exposed.observation.observe import Observer
 from pytest_exposed.rules.judge import findings
 from pytest_exposed.text import plural
@@ -21,9 +22,6 @@ _STEP = 0.4
 
 _LEAST = 0.05
 """Seconds between two looks that take longer than that."""
-
-RARELY = "it was watched less than twice a second"
-"""What a note says where the machine, or the source, was too slow."""
 
 _SHORT = 1.0
 """Seconds after the beginning in which a listener is seen that was there before."""

@@ -22,12 +22,9 @@ from pytest_exposed.errors import (
     ObservationError,
 )
 from pytest_exposed.model import Container
-from pytest_exposed.observation.judge import BY_PORTS
-from pytest_exposed.observation.watch import RARELY
+from pytest_exposed.observation.judge import BY_PORTS, RARELY
 from pytest_exposed.plugin.progress import live
-from pytest_exposed.plugin.signals import interrupting
-from pytest_exposed.report import finding_groups, record
-from pytest_exposed.report.text import failure_text, table, titled, warnings_text
+from pytest_exposed.report import record
 from pytest_exposed.rules.baseline import key
 from pytest_exposed.rules.judge import brief
 from pytest_exposed.text import printable
@@ -226,12 +223,19 @@ class JudgedItem(AuditItem):
         """Return the table of a container's ports, where these are asked for."""
         if not self.audit.settings.tables:
             return None
+        from pytest_exposed.report.text import table, titled  # noqa: PLC0415  # not for what matches
+
         heading = f"{titled(container)}, seen by {container.source}"
         return "\n".join([heading, *table(container)])
 
     def judge(self, container: Container) -> None:
         """Raise what is wrong with a container that was seen."""
         found = container.findings
+        if not found:
+            return
+        from pytest_exposed.report import finding_groups  # noqa: PLC0415  # not for what matches
+        from pytest_exposed.report.text import failure_text  # noqa: PLC0415
+
         warnings = finding_groups.neighbours(x for x in found if x.warns)
         self.user_properties += [
             ("exposed_warning", printable(f"{x.first.rule} {x.span}: {x.message}"))
@@ -301,6 +305,8 @@ class RunItem(JudgedItem):
 
     def runtest(self) -> None:
         """Pass where the container matches its image; fail with findings, or why it ended."""
+        from pytest_exposed.plugin.signals import interrupting  # noqa: PLC0415  # for few
+
         image = self.planned.image
         self.tell_of(image)
         try:
@@ -336,4 +342,8 @@ def _warnings(container: Container) -> str | None:
     if isinstance(container.verdict, ObservationError):
         return None
     found = [x for x in container.verdict if x.warns]
-    return warnings_text(container, found) if found else None
+    if not found:
+        return None
+    from pytest_exposed.report.text import warnings_text  # noqa: PLC0415  # not for what matches
+
+    return warnings_text(container, found)

@@ -6,6 +6,8 @@ a cluster isn't, whoever runs it has chosen so, and nobody would act.
 
 from __future__ import annotations
 
+from functools import cache
+
 from pytest_exposed.model.ports import Port
 from pytest_exposed.rules.rule import Case
 
@@ -40,16 +42,21 @@ _WITH = (
     # RFC 1001: names and datagrams, which SMB over 445 does without.
     (_NETBIOS, "137/udp 138/udp", "445"),
 )
-_BY_PORT = {
-    Port.parse(port): (what, tuple(map(Port.parse, served.split())))
-    for what, ports, served in _WITH
-    for port in ports.split()
-}
+
+
+@cache
+def _by_port() -> dict[Port, tuple[str, tuple[Port, ...]]]:
+    """Return what each port needs, and the ports of the services that do without."""
+    return {
+        Port.parse(port): (what, tuple(map(Port.parse, served.split())))
+        for what, ports, served in _WITH
+        for port in ports.split()
+    }
 
 
 def opens_with(case: Case) -> str | None:
     """Return what opens a port of a service that is up without it; None for any other port."""
-    what, with_ports = _BY_PORT.get(case.port, ("", ()))
+    what, with_ports = _by_port().get(case.port, ("", ()))
     return what if any(_is_served(case, x) for x in with_ports) else None
 
 

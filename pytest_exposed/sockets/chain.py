@@ -8,6 +8,7 @@ from pytest_exposed.errors import ExposedError, ObservationError
 from pytest_exposed.model import Process
 from pytest_exposed.sockets import exec as exec_
 from pytest_exposed.sockets import helper, netlink, procfs
+from pytest_exposed.sockets.kept import Kept
 from pytest_exposed.sockets.reading import OutsideItsNetnsError, SocketSnapshot, Target, reason_of
 from pytest_exposed.sockets.remote import Remote
 from pytest_exposed.sockets.source import Shared, SocketSnapshots, Source
@@ -32,10 +33,12 @@ SOURCES = ("auto", *ORDER)
 class SourceChain:
     """Asks each source in turn for the containers of one observation that are not yet seen."""
 
-    def __init__(self, source: str, ids: Collection[str], remote: Remote) -> None:
+    def __init__(
+        self, source: str, ids: Collection[str], remote: Remote, kept: Kept | None = None
+    ) -> None:
         """Take the source to ask, "auto" for all; ids are all running containers' ids."""
         self._sources = [x for x in ORDER if source in ("auto", x)]
-        self._shared = Shared(ids, remote)
+        self._shared = Shared(ids, remote, kept)
 
     def observe(
         self,

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.hidden import NoProcessError, why_no_process
+from pytest_exposed.sockets.kept import Kept
 from pytest_exposed.sockets.local import Local, Read
 from pytest_exposed.sockets.process import ContainerProcess
 from pytest_exposed.sockets.reading import SocketSnapshot, Target
@@ -43,6 +44,8 @@ class Shared:
     ids: Collection[str]
     """All running containers' ids: a process whose cgroup names two of them is nobody's."""
     engine: Remote
+    kept: Kept | None = None
+    """What keeps the namespaces open that netlink reads."""
     _local: Local | None = field(default=None, init=False)
 
     def observe_here(
@@ -60,7 +63,8 @@ class Shared:
                 f"there is no /proc here ({error.strerror}): it needs Linux, on the engine's host"
             )
             return dict.fromkeys((x.id for x in targets), why)
-        answers = self._local.observe(targets, source, read, ahead)
+        seen = self.kept.seen if self.kept is not None else None
+        answers = self._local.observe(targets, source, read, ahead, seen)
         hidden = [k for k, x in answers.items() if isinstance(x, NoProcessError)]
         return answers | dict.fromkeys(hidden, why_no_process(self.engine)) if hidden else answers
 

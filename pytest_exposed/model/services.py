@@ -42,6 +42,11 @@ def borrows_labels(name: str, labels: Mapping[str, str], image_id: str = "") -> 
     return bool(image_id) and started != image_id and name not in usual
 
 
+def made_by_molecule(labels: Mapping[str, str]) -> bool:
+    """Return whether the labels are those of an instance of Molecule."""
+    return labels.get("owner") == "molecule"
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """The service that a container is of, by its labels: Swarm's, or Compose's PROJECT/SERVICE."""

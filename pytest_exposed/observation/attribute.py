@@ -10,7 +10,8 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Observed
 from pytest_exposed.model.ports import Port
-from pytest_exposed.observation.command import made_by_molecule, override_of
+from pytest_exposed.model.services import made_by_molecule
+from pytest_exposed.observation.command import override_of
 from pytest_exposed.observation.diagnosis import why_unobservable
 from pytest_exposed.observation.publications import Publications
 from pytest_exposed.observation.scene import Scene

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pytest_exposed.errors import EngineError, ObservationError
 from pytest_exposed.model import CommandOverride, Container, Image
+from pytest_exposed.model.services import made_by_molecule
 from pytest_exposed.observation.scene import Scene
 from pytest_exposed.text import printable
 
@@ -14,11 +15,6 @@ _LOOP = ("bash", "-c", "while true; do sleep 10000; done")
 and podman drivers in molecule-plugins."""
 
 _ARGUMENTS = "arguments"
-
-
-def made_by_molecule(labels: Mapping[str, str]) -> bool:
-    """Return whether the labels are those of an instance of Molecule."""
-    return labels.get("owner") == "molecule"
 
 
 def override_of(container: Container, scene: Scene) -> CommandOverride | None:

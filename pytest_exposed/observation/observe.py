@@ -21,6 +21,7 @@ from pytest_exposed.observation.scene import Scene
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.sockets.chain import SourceChain
+from pytest_exposed.sockets.kept import Kept
 from pytest_exposed.sockets.reading import SocketSnapshot
 from pytest_exposed.unpatched import monotonic, real_files
 
@@ -51,16 +52,18 @@ class Observer(EngineQueries):
         *,
         owners: bool = False,
         rules: Sequence[Rule] | None = None,
+        kept: Kept | None = None,
     ) -> dict[str, Observed]:
         """Return a snapshot of each wanted container by its id, or why there is none.
 
         everyone are all running containers, which may share their network with the wanted ones.
         The processes that hold listeners are looked up where something is wrong, for all with
-        owners. rules are those to judge by, those of the engine by default.
+        owners. rules are those to judge by, those of the engine by default. kept keeps open what
+        netlink reads.
         """
         self.answers = False
         with real_files():
-            scene = see(self, wanted, everyone, self.source)
+            scene = see(self, wanted, everyone, self.source, kept)
             rules = self.rules if rules is None else rules
             found = judge(self, scene, wanted, rules, self.acceptance, owners=owners)
         self.answers = True
@@ -83,7 +86,11 @@ class Observer(EngineQueries):
 
 
 def see(
-    queries: EngineQueries, wanted: Sequence[Listed], everyone: Sequence[Listed], source: str
+    queries: EngineQueries,
+    wanted: Sequence[Listed],
+    everyone: Sequence[Listed],
+    source: str,
+    kept: Kept | None = None,
 ) -> Scene:
     """Complete, locate and read: return what is known of the wanted containers and their mates."""
     began = monotonic()
@@ -91,7 +98,7 @@ def see(
     publishing = cache(queries.publishing_networks)
     known = complete(wanted, everyone, inspections, publishing)
     locations = Locations(known.containers, everyone, inspections, queries.inspect)
-    chain = SourceChain(source, [x.id for x in everyone], queries.remote)
+    chain = SourceChain(source, [x.id for x in everyone], queries.remote, kept)
     readings = read(
         chain,
         locations,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import field, replace
 
 from pytest_exposed.engine.records import Listed
@@ -13,6 +14,8 @@ from pytest_exposed.model.ports import Port
 from pytest_exposed.observation.judge import RARELY
 from pytest_exposed.observation.observe import Observer
 from pytest_exposed.rules.judge import findings
+from pytest_exposed.sockets.kept import Kept
+from pytest_exposed.sockets.netlink import keep
 from pytest_exposed.text import plural
 from pytest_exposed.unpatched import monotonic, pause, today
 from pytest_exposed.values import dataclass
@@ -22,6 +25,9 @@ _STEP = 0.4
 
 _LEAST = 0.05
 """Seconds between two looks that take longer than that."""
+
+_WHOLE = 15.0
+"""Seconds after which each container is seen anew, whether its sockets have changed or not."""
 
 _SHORT = 1.0
 """Seconds after the beginning in which a listener is seen that was there before."""
@@ -53,24 +59,40 @@ class Watch:
     ) -> Iterator[dict[str, Observed]]:
         """Yield what is seen of containers, all in one look, until seconds have passed.
 
-        A container that has been restarted is looked at like any other. Raises EngineError.
+        A container that has been restarted is looked at like any other. One whose sockets have not
+        changed is what it was; now and then each is seen anew. Raises EngineError.
         """
-        began = monotonic()
+        began = whole = monotonic()
         deadline = began + seconds
         ids = {x.id for x in wanted}
-        while (left := deadline - monotonic()) > 0:
-            looked = monotonic()
-            everyone = self.observer.running()
-            now = [x for x in everyone if x.id in ids]
-            found = self.observer.observe(now, everyone, rules=())
-            if new := [x for x in now if self._has_news(found[x.id])]:
-                # A socket may be gone in the next look, and with it the process that holds it.
-                found |= self.observer.observe(new, everyone, owners=True, rules=())
-            self.note(found, looked)
-            self._looks.update(x for x, answer in found.items() if isinstance(answer, Container))
-            yield found
-            self._seconds = monotonic() - began
-            pause(min(max(_STEP - (monotonic() - looked), _LEAST), left))
+        found: dict[str, Observed] = {}
+        with closing(keep()) as kept:
+            while (left := deadline - monotonic()) > 0:
+                looked = monotonic()
+                same: set[str] = set()
+                if looked - whole < _WHOLE:
+                    same = kept.unchanged(ids)
+                else:
+                    whole = looked
+                if same != ids:
+                    fresh = self._look(ids - same, kept)
+                    found = {x: y for x, y in found.items() if x in same} | fresh
+                self.note(found, looked)
+                self._looks.update(x for x, y in found.items() if isinstance(y, Container))
+                yield found
+                self._seconds = monotonic() - began
+                pause(min(max(_STEP - (monotonic() - looked), _LEAST), left))
+
+    def _look(self, ids: Collection[str], kept: Kept) -> dict[str, Observed]:
+        """Return what is seen of those of the containers that run."""
+        everyone = self.observer.running()
+        now = [x for x in everyone if x.id in ids]
+        first = self._seen.keys().isdisjoint(ids)
+        found = self.observer.observe(now, everyone, owners=first, rules=(), kept=kept)
+        if new := [x for x in now if not first and self._has_news(found[x.id])]:
+            # A socket may be gone in the next look, and with it the process that holds it.
+            found |= self.observer.observe(new, everyone, owners=True, rules=())
+        return found
 
     def note(self, found: Mapping[str, Observed], at: float | None = None) -> None:
         """Take in what was seen, at a moment of unpatched.monotonic()."""

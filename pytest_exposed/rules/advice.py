@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 
-from pytest_exposed.model import Container
+from pytest_exposed.model import Container, Image
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.rules import layers
+from pytest_exposed.rules.definition import definition_of, in_publications
 from pytest_exposed.rules.rule import Case
 
 _CONTROL_PORTS = Ports.parse(
@@ -46,11 +47,24 @@ def is_inherited(case: Case) -> bool:
     return layers.origin_of(case.container.image, case.port).inherited
 
 
+def _is_others(image: Image) -> bool:
+    """Return whether an image's Dockerfile may be another's: a registry's, or Molecule's template.
+
+    Molecule builds an image upon that of a platform, unless that has pre_build_image.
+    """
+    return image.is_from_registry or "molecule_local/" in image.name
+
+
 def to_document(case: Case, rule: str, line: str) -> str:
-    """Return the fix of a port that its image should document: a line for its Dockerfile."""
-    if not case.container.image.is_from_registry:
-        return line
-    return f"{waive(case, rule)}, or build an image on it and {line}"
+    """Return the fix of a port that its image should document: a line for its Dockerfile.
+
+    Where a Compose file or Molecule's defines the container, that can document it, too.
+    """
+    definition = definition_of(case.container)
+    setting = definition.to_document(case.container, case.port) if definition else None
+    if _is_others(case.container.image):
+        return f"{waive(case, rule)}, or {setting or f'build an image on it and {line}'}"
+    return f"{line}; or {setting}" if setting else line
 
 
 def to_remove(case: Case, rule: str) -> str:
@@ -58,7 +72,7 @@ def to_remove(case: Case, rule: str) -> str:
     if is_inherited(case):
         return f"an inherited EXPOSE can't be taken back: start its service, or {waive(case, rule)}"
     remove = f"remove EXPOSE {case.port} from its Dockerfile"
-    if case.container.image.is_from_registry:
+    if _is_others(case.container.image):
         return f"{waive(case, rule)}, or start its service; if the image is yours, {remove}"
     return f"start its service, or {remove}"
 
@@ -69,11 +83,11 @@ def to_reach(case: Case, rule: str, bind: str) -> str:
     It may be where a known control port is, or where another documented port is reachable: a server
     that serves others already is not closed to them by a slip.
     """
-    can_remove = not case.container.image.is_from_registry and not is_inherited(case)
+    can_remove = not _is_others(case.container.image) and not is_inherited(case)
     close = [f"remove EXPOSE {case.port}" if can_remove else waive(case, rule)]
     close = close if case.documented else []
     others = case.container.documented - {case.port}
     if case.port not in _CONTROL_PORTS and others.isdisjoint(case.listening):
         return bind if case.published else f"{bind}, or {close[0]}"
-    close += ["don't publish it"] if case.published else []
+    close += [f"don't publish it{in_publications(case.container)}"] if case.published else []
     return f"{', '.join(close)}; or, if others are to reach it, {bind}"

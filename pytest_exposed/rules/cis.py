@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pytest_exposed.model import Container
 from pytest_exposed.model.ports import Port
+from pytest_exposed.rules.definition import definition_of, in_publications
 from pytest_exposed.rules.rule import Breach, Case, rule, rule_of_container, where, who
 
 CIS = "CIS Docker Benchmark 1.6.0"
@@ -22,7 +23,9 @@ def _published_everywhere(case: Case) -> Breach | None:
         return None
     host = "every node of the swarm" if any(x.ingress for x in everywhere) else "the host"
     port = max(x.host_port for x in everywhere)
-    todo = f"publish it on one: -p ADDRESS:{port}:{case.port}"
+    definition, one = definition_of(case.container), f"ADDRESS:{port}:{case.port}"
+    setting = f'`{definition.publishes}: ["{one}"]` of {definition.place}' if definition else ""
+    todo = f"publish it on one: {setting or f'-p {one}'}"
     if not port:
         todo = "let the host's firewall or router choose who gets to it, or don't publish it"
     if case.by_service:
@@ -43,7 +46,7 @@ def _published_privileged(case: Case) -> Breach | None:
         return None
     return (
         f"published on a privileged port of the host, as {where(low)} ({CIS}, 5.8)",
-        "publish it on a port from 1024 on",
+        f"publish it on a port from 1024 on{in_publications(case.container)}",
     )
 
 

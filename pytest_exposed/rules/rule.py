@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from pytest_exposed.model import NO_IMAGE, Container, Finding, Listener, Publication, endpoint
 from pytest_exposed.model.ports import Port, Ports
+from pytest_exposed.rules.definition import in_publications
 from pytest_exposed.rules.forwarding import destinations, is_reached, lines
 from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass
@@ -102,7 +103,10 @@ class Case:
         published = {x.port for x in self.container.published}
         dynamic = {x.port for x in self.container.listeners if x.dynamic}
         ports = self.listening - {self.port, *published, *dynamic}
-        return f", or publish a port that answers: it listens on {ports}" if ports else ""
+        if not ports:
+            return ""
+        written = in_publications(self.container)
+        return f", or publish a port that answers{written}: it listens on {ports}"
 
 
 def where(published: Iterable[Publication]) -> str:

@@ -8,6 +8,7 @@ from typing import cast
 
 from pytest_exposed.errors import ExposedError, ObservationError
 from pytest_exposed.model import Process
+from pytest_exposed.sockets.kept import Kept
 from pytest_exposed.sockets.reading import (
     OutsideItsNetnsError,
     Remote,
@@ -38,10 +39,12 @@ def source_of(name: str) -> Source:
 class SourceChain:
     """Asks each source in turn for the containers of one observation that are not yet seen."""
 
-    def __init__(self, source: str, ids: Collection[str], remote: Remote) -> None:
+    def __init__(
+        self, source: str, ids: Collection[str], remote: Remote, kept: Kept | None = None
+    ) -> None:
         """Take the source to ask, "auto" for all; ids are all running containers' ids."""
         self._sources = [x for x in ORDER if source in ("auto", x)]
-        self._shared = Shared(ids, remote)
+        self._shared = Shared(ids, remote, kept)
 
     def observe(
         self,

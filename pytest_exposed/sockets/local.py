@@ -58,10 +58,12 @@ class Local:
         source: str,
         read: Read,
         ahead: Callable[[Iterable[ContainerProcess]], None] = lambda _: None,
+        seen_by: Callable[[str, ContainerProcess], None] | None = None,
     ) -> dict[str, SocketSnapshot | ObservationError]:
         """Return what read sees of each target, or why it can't.
 
-        ahead is told of the processes that read is called with next, many at a time.
+        ahead is told of the processes that read is called with next, many at a time; seen_by, of
+        the process by which each container was seen.
         """
         answers: dict[str, SocketSnapshot | ObservationError] = {}
         seen: dict[object, Sockets] = {}
@@ -78,6 +80,8 @@ class Local:
                 for one in found:
                     try:
                         answers[one.target.id] = self._reading(one, source, read, seen)
+                        if seen_by is not None:
+                            seen_by(one.target.id, one.process)
                     except Exception as error:  # noqa: BLE001  # one's failure, of whatever class, is no other's
                         answers[one.target.id] = reason_of(error)
         self._tell_apart(targets, answers)

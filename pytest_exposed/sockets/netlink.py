@@ -12,12 +12,13 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import field
 from functools import cache
 from typing import Literal
 
 from pytest_exposed.errors import ObservationError, StrandedError
+from pytest_exposed.sockets.kept import Kept
 from pytest_exposed.sockets.process import (
     ContainerProcess,
     identity_of,
@@ -74,8 +75,13 @@ needs = "Linux, the engine's kernel and pid namespace, root"
 
 def observe(targets: Sequence[Target], shared: Shared) -> SocketSnapshots:
     """Return the sockets of each target, or why its namespace can't be entered."""
-    with reader() as opened:
+    with reader(shared.kept) as opened:
         return shared.observe_here(targets, name, opened.sockets, opened.ahead)
+
+
+def keep() -> Kept:
+    """Return what keeps the namespaces that are read open, to see whether they change."""
+    return Kept(_dumps)
 
 
 class InterruptedDumpError(ObservationError):
@@ -83,9 +89,9 @@ class InterruptedDumpError(ObservationError):
 
 
 @contextmanager
-def reader() -> Iterator[Reader]:
+def reader(kept: Kept | None = None) -> Iterator[Reader]:
     """Yield what reads the sockets of network namespaces, and their local port ranges."""
-    reader = Reader(namespace_of("/proc/thread-self"))
+    reader = Reader(namespace_of("/proc/thread-self"), kept)
     try:
         yield reader
     finally:
@@ -103,6 +109,8 @@ class Reader:
 
     _here: tuple[int, int] | None
     """The namespace of the thread that reads: another thread of the process may be elsewhere."""
+    _kept: Kept | None = None
+    """What takes the namespaces that were read."""
     _opened: dict[tuple[int, int], _Inside | ObservationError] = field(default_factory=dict)
 
     def ahead(self, processes: Iterable[ContainerProcess]) -> None:
@@ -127,9 +135,13 @@ class Reader:
         if isinstance(opened, ObservationError):
             raise opened
         link, ports = opened
-        with link:
+        with ExitStack() as undo:
+            undo.callback(link.close)
             link.settimeout(_SECONDS)
-            found = [row for dump in _DUMPS for row in _dump(link, *dump)]
+            found = _dumps(link)
+            if self._kept is not None:
+                undo.pop_all()
+                self._kept.take(process, link, found)
         return found, ports
 
     def _open(self, processes: Sequence[ContainerProcess]) -> list[_Inside | ObservationError]:
@@ -205,6 +217,11 @@ def _open_inside(process: ContainerProcess) -> _Inside | ObservationError:
         return _open_here()
     finally:
         system.close(namespace)
+
+
+def _dumps(link: socket.socket) -> list[Socket]:
+    """Return the listening sockets of the namespace in which a socket was opened."""
+    return [row for dump in _DUMPS for row in _dump(link, *dump)]
 
 
 def _dump(

@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import Protocol
 
 from pytest_exposed.errors import ObservationError
+from pytest_exposed.sockets.kept import Kept
 from pytest_exposed.sockets.local import Local, Read
 from pytest_exposed.sockets.process import ContainerProcess
 from pytest_exposed.sockets.reading import NoProcessError, Remote, SocketSnapshot, Target
@@ -38,6 +39,8 @@ class Shared:
     ids: Collection[str]
     """All running containers' ids: a process whose cgroup names two of them is nobody's."""
     engine: Remote
+    kept: Kept | None = None
+    """What keeps the namespaces open that netlink reads."""
     _local: Local | None = field(default=None, init=False)
 
     def observe_here(
@@ -55,7 +58,8 @@ class Shared:
                 f"there is no /proc here ({error.strerror}): it needs Linux, on the engine's host"
             )
             return dict.fromkeys((x.id for x in targets), why)
-        answers = self._local.observe(targets, source, read, ahead)
+        seen = self.kept.seen if self.kept is not None else None
+        answers = self._local.observe(targets, source, read, ahead, seen)
         hidden = [k for k, x in answers.items() if isinstance(x, NoProcessError)]
         if not hidden:
             return answers

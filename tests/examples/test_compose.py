@@ -70,5 +70,6 @@ def test_the_audit_of_the_project(project: Path, command: Command, stage: Stage)
     assert result.returncode == 1, result.stdout
     assert "= 1 failed, 3 passed in " in result.stdout
     assert "listens on [::]:8080" in result.stdout
+    assert '; or `expose: ["8080/tcp"]` of service admin in ' in result.stdout
     assert "4 containers on 1 host, 3 match, 1 do not (silent 1, undocumented 1)" in result.stdout
     assert "it runs httpd with other arguments than its image has for it" in result.stdout

@@ -77,6 +77,22 @@ def test_the_scenario_with_the_audit_fails(
     assert "exposed: 2 containers on 1 host, 1 match, 1 do not (silent 1)" in result.stdout
 
 
+def test_a_port_that_the_scenario_can_declare(role: Path, command: Command) -> None:
+    scenario = role / "molecule/audit/molecule.yml"
+    settings = yaml.safe_load(scenario.read_text(encoding="utf-8"))
+    instance = settings["platforms"][0]
+    instance |= {"override_command": True, "command": "httpd -f -p 8081"}
+    scenario.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    platform = f"platform {instance['name']} in molecule.yml"
+    result = command("molecule", "test", "-s", "audit", cwd=role)
+    setting = f'`exposed_ports: ["8081/tcp"]` of {platform}'
+    assert f"EXPOSE 8081/tcp; or {setting}, with --exposed-documented=run" in result.stdout
+    instance["exposed_ports"] = ["8081/tcp"]
+    scenario.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    result = command("molecule", "test", "-s", "audit", cwd=role)
+    assert f"count what {platform} declares: --exposed-documented=run" in result.stdout
+
+
 def test_settings_of_the_role_and_of_the_verifier(role: Path, command: Command) -> None:
     def verify() -> str:
         result = command("molecule", "verify", cwd=role)

@@ -1,0 +1,119 @@
+"""What netlink has read, kept open: which containers have other sockets since.
+
+A whole look asks the engine, finds processes and proves them. Where nothing changes that is needed
+once: a sock_diag socket that was opened in a network namespace answers for it as long as it is
+open, and keeps the namespace, so that what identifies that can't come to mean another.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from pytest_exposed.errors import ObservationError
+from pytest_exposed.sockets.process import ContainerProcess, namespace_of
+from pytest_exposed.sockets.table import Socket
+
+Dump = Callable[[socket.socket], Sequence[Socket]]
+"""Returns the sockets of the namespace in which a sock_diag socket was opened."""
+
+_SCTP = "net/sctp/eps"
+_SCTP_LIMIT = 1 << 20
+_MOST_FILES = 4096
+
+
+class _Namespace(NamedTuple):
+    link: socket.socket
+    sockets: frozenset[Socket]
+    sctp: bytes | None
+    """The table of SCTP, which netlink doesn't have; None where the kernel has none."""
+
+
+class _Place(NamedTuple):
+    process: str
+    """The folder of a container's process in /proc."""
+    namespace: tuple[int, int]
+
+
+class Kept:
+    """The network namespaces of containers that netlink has read; to be closed."""
+
+    def __init__(self, dump: Dump) -> None:
+        """Keep nothing yet; dump reads a namespace again."""
+        self._dump = dump
+        self._namespaces: dict[tuple[int, int], _Namespace] = {}
+        self._places: dict[str, _Place] = {}
+        self._most = _most_files() // 2
+
+    def take(self, process: ContainerProcess, link: socket.socket, found: Iterable[Socket]) -> None:
+        """Take a sock_diag socket of a process's namespace, and what it answered."""
+        self._forget(process.namespace)
+        if len(self._namespaces) >= self._most:
+            link.close()
+            return
+        sctp = _sctp(f"{process.proc}/{process.pid}")
+        self._namespaces[process.namespace] = _Namespace(link, frozenset(found), sctp)
+
+    def seen(self, container: str, process: ContainerProcess) -> None:
+        """Note the process by which a container was seen, while that is proven."""
+        self._places[container] = _Place(f"{process.proc}/{process.pid}", process.namespace)
+
+    def unchanged(self, containers: Iterable[str]) -> set[str]:
+        """Return those of the containers that have the sockets that they had when last read.
+
+        Each has its process still, in the same network namespace. All else is to be read again.
+        """
+        places = {x: self._places[x] for x in containers if x in self._places}
+        folders = {x.namespace: x.process for x in places.values()}
+        has_sctp = os.path.exists(f"/proc/self/{_SCTP}")  # each namespace has it, or none
+        same = {x for x, y in folders.items() if self._is_same(x, y if has_sctp else "")}
+        # Afterwards: the table of a namespace whose last process has ended is an empty one.
+        found = {
+            x
+            for x, place in places.items()
+            if place.namespace in same and namespace_of(place.process) == place.namespace
+        }
+        for identity in places.keys() - found:
+            self._forget(self._places.pop(identity).namespace)
+        return found
+
+    def _is_same(self, namespace: tuple[int, int], process: str) -> bool:
+        kept = self._namespaces.get(namespace)
+        if kept is None or kept.sctp != (_sctp(process) if process else None):
+            return False
+        try:
+            return frozenset(self._dump(kept.link)) == kept.sockets
+        except (ObservationError, OSError):  # it is read again, which says what is wrong
+            return False
+
+    def _forget(self, namespace: tuple[int, int]) -> None:
+        kept = self._namespaces.pop(namespace, None)
+        if kept is not None:
+            kept.link.close()
+
+    def close(self) -> None:
+        """Close all that is kept."""
+        for namespace in [*self._namespaces]:
+            self._forget(namespace)
+        self._places.clear()
+
+
+def _sctp(process: str) -> bytes | None:
+    """Return the table of SCTP endpoints of a process's network; None where there is none."""
+    try:
+        with open(f"{process}/{_SCTP}", "rb") as file:
+            return file.read(_SCTP_LIMIT)
+    except OSError:  # no SCTP, or no process
+        return None
+
+
+def _most_files() -> int:
+    """Return how many files this process may have open."""
+    try:
+        import resource  # noqa: PLC0415  # there is none on Windows, and no netlink
+    except ImportError:
+        return 0
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return limit if 0 <= limit < _MOST_FILES else _MOST_FILES

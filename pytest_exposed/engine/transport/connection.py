@@ -14,8 +14,7 @@ from pytest_exposed.engine.transport.wire import LIMIT, AnswerError, ClosedError
 from pytest_exposed.unpatched import monotonic
 
 if TYPE_CHECKING:
-    from pytest_exposed.engine.transport.dial import Dial
-    from pytest_exposed.engine.transport.wire import Wire
+    from pytest_exposed.engine.transport.wire import Dial, Wire
 
 _SWITCHES = 101
 _WITHOUT_BODY = (_SWITCHES, 204, 304)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pytest_exposed.engine.transport.wire import AnswerError, Wire
+from pytest_exposed.engine.transport.wire import AnswerError, Dial, Wire
 from pytest_exposed.unpatched import monotonic, socket_class
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from pytest_exposed.engine.hosts import Host
     from pytest_exposed.engine.transport.proxies import Proxy
-
-Dial = Callable[[float], Wire]
-"""Returns a new connection; the argument is how many seconds that may take."""
 
 
 class Route:

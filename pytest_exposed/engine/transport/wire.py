@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -123,3 +124,7 @@ class Wire:
         except OSError:
             pass
         return False
+
+
+Dial = Callable[[float], Wire]
+"""Returns a new connection; the argument is how many seconds that may take."""

@@ -42,41 +42,32 @@ else:
 
 
 def _init(cls: Any, fields: Sequence[Any]) -> Callable[..., None]:
-    given = [x for x in fields if x.init]
-    made = [x for x in fields if not x.init and _has_default(x)]
+    missing = dataclasses.MISSING
+    names = [x.name for x in fields if x.init]
+    defaults = {x.name: x.default for x in fields if x.default is not missing}
+    made = {x.name: x.default_factory for x in fields if x.default_factory is not missing}
+    expected = {*names, *defaults, *made}
+    writes = {x.name: cls.__dict__[x.name].__set__ for x in fields}
+    in_order = [writes[x] for x in names] if len(expected) == len(names) else []
     complete = cls.__dict__.get("__post_init__")
-    write_given = [cls.__dict__[x.name].__set__ for x in given]
-    write_made = [cls.__dict__[x.name].__set__ for x in made]
 
     def __init__(self: Any, *values: Any, **named: Any) -> None:  # noqa: N807
-        if len(values) < len(given):
-            values += tuple([_value(cls, x, named) for x in given[len(values) :]])
-        if named or len(values) > len(given):
-            raise TypeError(f"{cls.__name__} takes {', '.join(x.name for x in given)}")
-        for write, value in zip(write_given, values):  # noqa: B905  # as many, which costs time
-            write(self, value)
-        for write, field in zip(write_made, made):  # noqa: B905
-            write(self, _value(cls, field, {}))
+        if in_order and not named and len(values) == len(in_order):
+            for write, value in zip(in_order, values):  # noqa: B905  # as many, which costs time
+                write(self, value)
+        else:
+            given = dict(zip(names, values), **named)  # noqa: B905  # counted below
+            every = {**defaults, **given}
+            if len(every) < len(expected):
+                every |= {x: make() for x, make in made.items() if x not in every}
+            if every.keys() != expected or len(given) != len(values) + len(named):
+                raise TypeError(f"{cls.__name__} takes {', '.join(names)}")
+            for name, value in every.items():
+                writes[name](self, value)
         if complete is not None:
             complete(self)
 
     return __init__
-
-
-def _has_default(field: Any) -> bool:
-    missing = dataclasses.MISSING
-    return field.default is not missing or field.default_factory is not missing
-
-
-def _value(cls: type, field: Any, named: dict[str, Any]) -> Any:
-    """Take the value of a field out of those given by name, or return its default."""
-    if field.name in named:
-        return named.pop(field.name)
-    if field.default is not dataclasses.MISSING:
-        return field.default
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    raise TypeError(f"{cls.__name__} needs {field.name}")
 
 
 def _methods(cls: Any, fields: Sequence[Any]) -> dict[str, Any]:

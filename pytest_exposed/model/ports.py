@@ -27,14 +27,16 @@ class Port:
     number: int
     protocol: str = "tcp"
 
-    def __post_init__(self) -> None:
-        if type(self.number) is not int or not 1 <= self.number <= HIGHEST:
+    def __init__(self, number: int, protocol: str = "tcp") -> None:
+        """Check what is given: raises PortError (a ValueError)."""
+        if type(number) is not int or not 1 <= number <= HIGHEST:
             raise PortError(
-                f"{self.number!r} is not a port: a number from 1 to {HIGHEST}; Port.parse() reads "
-                "texts"
+                f"{number!r} is not a port: a number from 1 to {HIGHEST}; Port.parse() reads texts"
             )
-        if self.protocol not in PROTOCOLS:
-            raise PortError(f"{self.protocol!r} is not a protocol of ports: tcp, udp or sctp")
+        if protocol not in PROTOCOLS:
+            raise PortError(f"{protocol!r} is not a protocol of ports: tcp, udp or sctp")
+        object.__setattr__(self, "number", number)
+        object.__setattr__(self, "protocol", protocol)
 
     @classmethod
     def parse(cls, text: PortLike) -> Port:

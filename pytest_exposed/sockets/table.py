@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import written
-from pytest_exposed.values import dataclass
 
 # include/net/tcp_states.h: a request socket (NEW_SYN_RECV) is shown as SYN_RECV among the
 # listeners; an unconnected UDP socket is in state CLOSE.
@@ -28,8 +27,7 @@ class TableError(ObservationError):
     """A text that is not the kernel's table of sockets."""
 
 
-@dataclass(frozen=True, slots=True)
-class Socket:
+class Socket(NamedTuple):
     """A listening TCP or SCTP socket, or an unconnected UDP one, as the kernel tells it.
 
     v6only, device and cgroup are None where the source can't tell them.

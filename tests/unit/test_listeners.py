@@ -91,7 +91,7 @@ def test_a_creator_tells_nothing_where_the_own_cgroups_are_unknown(
 ) -> None:
     one = socket(80, inode=INODE, cgroup=cgroup)
     look = reading(one, cgroups=None, held=held, shared=True)
-    assert belongs(one, look) is belongs(replace(one, cgroup=None), look)
+    assert belongs(one, look) is belongs(one._replace(cgroup=None), look)
 
 
 @pytest.mark.parametrize(

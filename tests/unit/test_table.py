@@ -6,7 +6,6 @@ import itertools
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -143,7 +142,7 @@ def test_a_written_tcp_table_reads_back(name: str, byteorder: str, data: st.Data
     rows = [HEADINGS[name]]
     for one in listening:
         if data.draw(st.booleans()):
-            rows.append(row(len(rows), replace(one, inode=0), SYN_RECV, byteorder, 40000))
+            rows.append(row(len(rows), one._replace(inode=0), SYN_RECV, byteorder, 40000))
         rows.append(row(len(rows), one, LISTEN, byteorder))
     rows += [row(99, x, ESTABLISHED, byteorder, remote) for x, remote in others]
     assert parse_table(rows, name, byteorder) == listening
@@ -487,7 +486,7 @@ def test_sctp_endpoints(line: bytes, expected: list[Socket]) -> None:
 def test_a_written_table_of_endpoints_reads_back(rows: list[tuple[Socket, list[str], int]]) -> None:
     lines = [EPS_HEADING, *(endpoint(one, addresses, state) for one, addresses, state in rows)]
     assert parse_endpoints(lines) == [
-        replace(one, address=str(ip_address(x)), protocol="sctp", v6only=None)
+        one._replace(address=str(ip_address(x)), protocol="sctp", v6only=None)
         for one, addresses, state in rows
         if state == LISTEN
         for x in addresses

@@ -81,6 +81,8 @@ def test_what_no_field_is_given_by_is_refused(
         made(Plain)(*wrong[0], **wrong[1])
     with pytest.raises(TypeError):
         made(Plain)("a", name="b")
+    with pytest.raises(TypeError):
+        made(Counted)()
 
 
 @BOTH

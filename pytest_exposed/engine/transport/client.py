@@ -11,8 +11,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from pytest_exposed.engine.transport.connection import Connection, EngineStream, Response
+from pytest_exposed.engine.transport.connection import Connection, EngineStream
 from pytest_exposed.engine.transport.dial import Route
+from pytest_exposed.engine.transport.http import Response
 from pytest_exposed.engine.transport.wire import LIMIT, AnswerError
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pytest_exposed.engine.transport.wire import AnswerError, Dial, Wire
+from pytest_exposed.engine.transport.http import Response, head
+from pytest_exposed.engine.transport.wire import AnswerError, Wire
 from pytest_exposed.unpatched import monotonic, socket_class
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from pytest_exposed.engine.hosts import Host
     from pytest_exposed.engine.transport.proxies import Proxy
+
+Dial = Callable[[float], Wire]
+"""Returns a new connection; the argument is how many seconds that may take."""
 
 
 class Route:
@@ -137,8 +141,6 @@ def _first_of(name: str, port: int, deadline: float) -> socket.socket:
 
 def _ask_to_tunnel(connection: socket.socket, proxy: Proxy, target: str, seconds: float) -> None:
     """Let an HTTP proxy lead the connection to a target; raises AnswerError where it refuses."""
-    from pytest_exposed.engine.transport.connection import Response, head  # noqa: PLC0415  # few
-
     wire = Wire(connection)
     wire.allow(monotonic() + seconds, seconds)
     wire.sendall(head("CONNECT", target, {"Host": target, **proxy.headers}, None))

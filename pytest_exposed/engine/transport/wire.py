@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -124,7 +123,3 @@ class Wire:
         except OSError:
             pass
         return False
-
-
-Dial = Callable[[float], Wire]
-"""Returns a new connection; the argument is how many seconds that may take."""

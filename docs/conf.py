@@ -6,6 +6,7 @@ project = "pytest-exposed"
 author = "The pytest-exposed developers"
 extensions = ["myst_parser"]
 exclude_patterns = ["conf.py"]
+html_extra_path = ["report.schema.json"]
 html_theme = "alabaster"
 html_show_copyright = False
 myst_heading_anchors = 2

@@ -75,6 +75,15 @@ def today() -> date:
     return date(int(year), _MONTHS.index(month) + 1, int(day))
 
 
+def now() -> str:
+    """Return the moment in UTC: "2026-03-01T12:00:00Z"."""
+    _, month, day, clock, year = _time.ctime().split()
+    local = (int(year), _MONTHS.index(month) + 1, int(day), *map(int, clock.split(":")))
+    # Only what asks for the present is patched: mktime never is, nor gmtime with seconds.
+    utc = _time.gmtime(_time.mktime((*local, 0, 0, -1)))
+    return "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z".format(*utc)
+
+
 def _is_green(thing: object) -> bool:
     """Return whether gevent or eventlet made a function or class."""
     return str(getattr(thing, "__module__", "")).partition(".")[0] in _GREEN

@@ -16,6 +16,7 @@ from demo.engine import engine as a_docker_engine
 from demo.packages import NotInstalled
 from engines import started
 from hypothesis import HealthCheck, settings
+from schema import problems_below
 from stage import Images, Stage, leftovers
 
 from pytest_exposed import Engine
@@ -166,6 +167,15 @@ def look(request: pytest.FixtureRequest) -> Engine:
     """The engine, seen by each source that sees the kernel."""
     engine: Engine = request.getfixturevalue(request.param)
     return engine
+
+
+@pytest.fixture(autouse=True)
+def _reports_meet_their_schema(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that has written a JSON report that the documented schema refuses."""
+    folders = {"tmp_path", "pytester"} & set(request.fixturenames)
+    found = [request.getfixturevalue(x) for x in sorted(folders)]
+    yield
+    assert [y for x in found for y in problems_below(getattr(x, "path", x))] == []
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
-"""The HTML report: a map of the ports of all containers, in one file that loads nothing.
+"""The HTML report: the ports of all containers, in one file that loads nothing.
 
-portmap.html is its frame, portmap.css its looks, portmap.js its filters. Without JavaScript it is
-the same page but for these: the details of a container open by themselves.
+portmap.html is its frame, portmap.css its looks, portmap.js finds containers by text. Without
+JavaScript all else is there.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timezone
 from hashlib import sha256
 from html import escape
 from pathlib import Path
@@ -20,39 +19,46 @@ from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report.finding_groups import FindingGroup, finding_groups, findings_of
 from pytest_exposed.report.portmap import (
     HEADINGS,
-    UNKNOWN,
+    KINDS,
     Cell,
-    Column,
+    Tile,
     cells_of,
-    columns_of,
     folded,
     kind_of,
     label,
+    tiles_of,
 )
-from pytest_exposed.report.record import ContainerRecord, HostRecord
+from pytest_exposed.report.record import NOT_RUN, ContainerRecord, HostRecord
 from pytest_exposed.report.summary import summary
-from pytest_exposed.text import plural, printable
+from pytest_exposed.rules import RULES
+from pytest_exposed.text import printable
+from pytest_exposed.unpatched import now
 
 _LONG = 2000
 """Characters of a message that are shown."""
 _MOST_LINES = 300
 """Lines of findings, and of ports, in the details of a container."""
-_MOST_TOLD = 3
-"""Findings that are told beside a container's name; the others are in its details."""
+_MOST_TILES = 24
+"""Tiles of a container: ports, or ranges of ports that are alike."""
 
-_VERDICTS = {"differs": "✗", "unseen": "?", "waived": "~", "matches": "✓"}
-_MARKS = {**_VERDICTS, "warning": "!"}
-_KINDS = ("differs", "warning", "waived")
-"""What findings are, the worst first."""
-_WORDS = {"differs": "does not match", "unseen": "could not be observed", "matches": "matches"}
+_MARKS = {"differs": "✗", "unseen": "?", "warning": "!", "accepted": "~", "matches": "✓"}
+"""What is shown beside what a container, or a finding, is: its colour is never all."""
+_WORDS = {
+    "differs": "does not match",
+    "unseen": "not judged",
+    "accepted": "accepted",
+    "matches": "matches",
+}
+_VERDICTS = ("differs", "unseen", "matches warning", "accepted", "accepted warning", "matches")
+"""The classes of containers, in their order on the page."""
 
 
 def write(path: Path, hosts: Sequence[HostRecord]) -> None:
-    """Write the map of all hosts' containers; raises OSError."""
+    """Write the page of all hosts' containers; raises OSError."""
     style, script, frame = (_asset(f"portmap.{x}") for x in ("css", "js", "html"))
-    verdicts = [_verdicts(x) for host in hosts for x in host["containers"]]
-    verdicts += [["unseen"] for host in hosts if host["error"] is not None]
-    counts = Counter(x for words in verdicts for x in words)
+    verdicts = [_verdict(x) for host in hosts for x in host["containers"]]
+    verdicts += ["unseen" for host in hosts if host["error"] is not None]
+    counts = Counter(word for x in verdicts for word in x.split())
     told = summary(hosts)
     page = Template(frame).substitute(
         # The page is full of strangers' texts: it may run and load what stands here and no more.
@@ -62,11 +68,12 @@ def write(path: Path, hosts: Sequence[HostRecord]) -> None:
         script=script,
         title=_text(", ".join(told.split(", ")[:2])),
         summary=_text(told, _LONG),
+        about=_about(hosts),
         hosts="\n".join(line for x in hosts for line in _host(x, alone=len(hosts) == 1)),
+        rules="\n".join(_rules(hosts)),
         version=_text(__version__),
-        when=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         all=len(verdicts),
-        **{x: counts[x] for x in _VERDICTS},
+        **{x: counts[x] for x in _MARKS},
     )
     path.write_text(page, encoding="utf-8")
 
@@ -87,18 +94,27 @@ def _text(text: object, limit: int = 256) -> str:
     return escape(printable(str(text), limit))
 
 
-def _verdicts(container: ContainerRecord) -> list[str]:
-    """Return the verdicts that a container is found by: what is waived matches."""
+def _about(hosts: Sequence[HostRecord]) -> str:
+    """Return which host was audited, where it is one, and when."""
+    when = now()
+    shown = f"{when[:10]} {when[11:16]} UTC"
+    named = f"<bdi>{_text(hosts[0]['host'])}</bdi>, " if len(hosts) == 1 else ""
+    return f'{named}<time datetime="{when}">{shown}</time>'
+
+
+def _verdict(container: ContainerRecord) -> str:
+    """Return the classes that a container is found by: its verdict, and whether it has warnings."""
     if container["error"] is not None:
-        return ["unseen"]
+        return "unseen"
     kinds = {kind_of(x) for x in container["findings"] or ()}
-    return ["differs" if "differs" in kinds else "matches"] + ["waived"] * ("waived" in kinds)
+    verdict = next((x for x in ("differs", "accepted") if x in kinds), "matches")
+    return f"{verdict} warning" if "warning" in kinds else verdict
 
 
 def _host(host: HostRecord, *, alone: bool) -> Iterator[str]:
     """Yield a host's part of the page; of several hosts, those without a trouble are folded."""
-    containers = host["containers"]
-    trouble = host["error"] is not None or any(_verdicts(x)[0] != "matches" for x in containers)
+    containers = sorted(host["containers"], key=_place)
+    trouble = host["error"] is not None or any(_is_open(x) for x in containers)
     is_open = " open" if alone or trouble else ""
     # The line of the page's top, but for the number of hosts.
     told = summary([host]).replace(" on 1 host", "", 1) if containers else "no container"
@@ -108,182 +124,168 @@ def _host(host: HostRecord, *, alone: bool) -> Iterator[str]:
         yield f"<span>{_text(told, _LONG)}</span>"
     yield '<span class="shown"></span></summary>'
     if host["error"] is not None:
-        yield f'<p class="error"><b>? not reached</b> <bdi>{_text(host["error"], _LONG)}</bdi></p>'
-    if containers:
-        yield from _table(containers)
+        error = _text(host["error"], _LONG)
+        yield f'<p class="error unseen"><b>? not reached</b> <bdi>{error}</bdi></p>'
+    for container in containers:
+        yield from _container(container)
     yield "</details>"
 
 
-def _table(containers: Sequence[ContainerRecord]) -> Iterator[str]:
-    rows = [cells_of(x) for x in containers]
-    columns = columns_of(rows)
-    yield '<table class="map"><colgroup><col class="name">'
-    yield "".join('<col class="mixed">' if x.mixed else "<col>" for x in columns)
-    yield '<col class="rest"></colgroup><thead><tr><th scope="col">container</th>'
-    yield "".join(map(_heading, columns)) + "<td></td></tr></thead><tbody>"
-    for container, cells in zip(containers, rows, strict=True):
-        # What differs stands before what is a warning, and that before what is waived.
-        found = sorted(finding_groups(findings_of(container)), key=lambda x: _KINDS.index(_kind(x)))
-        yield _row(container, cells, columns, found)
-        yield f'<tr class="more"><td colspan="{len(columns) + 2}">'
-        yield from _details(container, cells, found)
-        yield "</td></tr>"
-    yield "</tbody></table>"
+def _place(container: ContainerRecord) -> int:
+    verdict = _verdict(container)
+    return 0 if verdict.startswith("differs") else _VERDICTS.index(verdict)
 
 
-def _heading(column: Column) -> str:
-    number, slash, protocol = column.label.partition("/")
-    number = number.replace("-", "-<wbr>")
-    return f'<th scope="col">{number}<small>{slash}{protocol}</small></th>'
+def _is_open(container: ContainerRecord) -> bool:
+    """Return whether a container's evidence is open from the beginning: something is wrong."""
+    return _verdict(container).split()[0] in ("differs", "unseen")
 
 
-def _row(
-    container: ContainerRecord,
-    cells: Mapping[Port, Cell],
-    columns: Sequence[Column],
-    causes: Sequence[FindingGroup],
-) -> str:
-    verdicts = _verdicts(container)
+def _container(container: ContainerRecord) -> Iterator[str]:
+    """Yield a container: what it is and its ports in short, and all that is known, to open."""
+    cells = cells_of(container)
+    verdict = _verdict(container)
+    kind = verdict.split()[0]
     found = [container["name"], container["image"]]
     found += [container["service"]] if container["service"] else []
     found += [x["rule"] for x in container["findings"] or ()]
     found += [x["process"] for x in container["listeners"] or () if x["process"]]
-    name, image = _text(container["name"]), _text(container["image"])
-    return (
-        f'<tr class="{" ".join(verdicts)}" data-ports="{" ".join(Ports(cells).ranges())}" '
-        f'data-find="{" ".join(map(_text, dict.fromkeys(found)))}">'
-        f'<th scope="row"><details><summary title="{name}">'
-        f'<b title="{_WORDS[verdicts[0]]}">{_MARKS[verdicts[0]]}</b> <bdi>{name}</bdi></summary>'
-        f'</details><small title="{image}"><bdi>{image}</bdi></small>'
-        + "".join(_told(container, causes))
-        + "</th>"
-        + "".join(_row_cells(cells, columns, unknown=container["listeners"] is None))
-        + "</tr>"
+    is_open = " open" if _is_open(container) else ""
+    yield (
+        f'<details class="container {verdict}" data-ports="{" ".join(Ports(cells).ranges())}" '
+        f'data-find="{" ".join(map(_text, dict.fromkeys(found)))}"{is_open}>'
+        f'<summary><h3><i role="img" aria-label="{_WORDS[kind]}">{_MARKS[kind]}</i>'
+        f" <bdi>{_text(container['name'])}</bdi></h3>"
+        f"<small><bdi>{_text(container['image'])}</bdi></small>"
+        f'<span class="tiles">{"".join(_tiles(container, cells))}</span></summary>'
     )
+    yield from _details(container, cells)
+    yield "</details>"
 
 
-def _told(container: ContainerRecord, causes: Sequence[FindingGroup]) -> Iterator[str]:
-    """Yield in words what the marks of a row's cells say."""
-    if container["error"] is not None:
-        yield f'<em class="unseen">? {_WORDS["unseen"]}</em>'
-    for cause in causes[:_MOST_TOLD]:
-        kind = _kind(cause)
-        yield f'<em class="{kind}">{_MARKS[kind]} {_text(cause.first.rule)} {_ports(cause)}</em>'
-    if len(causes) > _MOST_TOLD:
-        yield f"<em>and {len(causes) - _MOST_TOLD} more</em>"
-
-
-def _row_cells(
-    cells: Mapping[Port, Cell], columns: Sequence[Column], *, unknown: bool
-) -> Iterator[str]:
-    """Yield the cells of a row, empty neighbours as one: most of a map is empty.
-
-    Nothing is empty where nothing is known.
-    """
-    empty = 0
-    for column in columns:
-        if ports := column.of(cells):
-            cell = _cell(column, [cells[x] for x in ports], ports)
-        elif unknown:
-            cell = f'<td class="unseen">{UNKNOWN}'
-        else:
-            empty += 1
-            continue
-        if empty:
-            yield f"<td colspan={empty}>"
-        empty = 0
-        yield cell
-    # The last is the rest of the page's width.
-    yield f"<td colspan={empty}><td>" if empty else "<td>"
-
-
-def _cell(column: Column, cells: Sequence[Cell], ports: Sequence[Port]) -> str:
-    findings = Counter(x for cell in (cells if column.mixed else cells[:1]) for x in cell.findings)
-    wrong = [rule if kind == "differs" else f"{rule} ({kind})" for rule, kind in findings]
-    if column.mixed:
-        text, words = plural(len(ports), "port"), [", ".join(Ports(ports).ranges()[:20])]
-    else:
-        text = cells[0].letters
-        words = [f"{x} {y}" for x, y in zip(HEADINGS, cells[0].words(ports), strict=True)]
-    kind = "unseen" if any("?" in x.letters for x in cells) else "some"
-    if findings:
-        kind = min((kind for _, kind in findings), key=_KINDS.index)
-        text += f"<b>{_MARKS[kind]}</b>"
-    title = f"{column.label}: {', '.join(words + wrong)}"
-    return f'<td class="{kind}" title="{_text(title, _LONG)}">{text}'
-
-
-def _details(
-    container: ContainerRecord, cells: Mapping[Port, Cell], causes: Sequence[FindingGroup]
-) -> Iterator[str]:
-    """Yield all that is known of a container."""
-    source = container["source"]
-    about = [
-        f"image <bdi>{_text(container['image'])}</bdi>",
-        f"network <bdi>{_text(container['network_mode'])}</bdi>",
-        *([f"service <bdi>{_text(container['service'])}</bdi>"] if container["service"] else ()),
-        f"sockets seen by {_text(source)}" if source else "sockets not seen",
-        f"id <code>{_text(container['id'][:12])}</code>",
-        f"image id <code>{_text(container['image_id'].removeprefix('sha256:')[:12])}</code>",
+def _tiles(container: ContainerRecord, cells: Mapping[Port, Cell]) -> Iterator[str]:
+    """Yield what a container's ports are, in short, the worst first."""
+    tiles = tiles_of(cells)
+    tiles += [
+        Tile("container", "", kind_of(x), (x["rule"],))
+        for x in container["findings"] or ()
+        if x["port"] is None
     ]
-    yield f'<div class="panel"><h3><bdi>{_text(container["name"])}</bdi></h3>'
-    yield f"<p>{' · '.join(about)}</p>"
+    tiles.sort(key=lambda x: KINDS.index(x.kind))
+    for tile in tiles[:_MOST_TILES]:
+        rules = "".join(f" <em>{_MARKS[tile.kind]} {_text(x)}</em>" for x in tile.rules)
+        yield f'<span class="{tile.kind}"><b>{tile.label}</b> {tile.brief}{rules}</span>'
+    if len(tiles) > _MOST_TILES:
+        yield f'<span class="more">and {len(tiles) - _MOST_TILES} more</span>'
+    if container["listeners"] is None and not tiles:
+        yield '<span class="unseen"><b>ports</b> unknown</span>'
+
+
+def _details(container: ContainerRecord, cells: Mapping[Port, Cell]) -> Iterator[str]:
+    """Yield all that is known of a container: what is wrong, its ports, what it is."""
+    yield '<div class="panel">'
     if container["error"] is not None:
-        yield (
-            '<p class="error"><b>? could not be observed</b> '
-            f"<bdi>{_text(container['error'], _LONG)}</bdi></p>"
-        )
-    if causes:
+        what = "not judged" if container["error"] == NOT_RUN else "could not be observed"
+        error = _text(container["error"], _LONG)
+        yield f'<p class="error"><b>? {what}</b> <bdi>{error}</bdi></p>'
+    groups = finding_groups(findings_of(container))
+    if groups:
         yield '<ul class="findings">'
-        yield from map(_finding, causes[:_MOST_LINES])
-        yield "</ul>" + _more(len(causes))
-    lines = folded(cells)
-    if lines:
+        ordered = sorted(groups, key=lambda x: KINDS.index(_kind(x)))
+        yield from map(_finding, ordered[:_MOST_LINES])
+        yield "</ul>" + _more(len(groups))
+    if lines := folded(cells):
         yield '<table class="ports"><thead><tr>'
         for heading in ("port", *HEADINGS):
             yield f'<th scope="col">{heading}</th>'
         yield "</tr></thead><tbody>"
-        for ports in lines[:_MOST_LINES]:
-            words = "".join(f"<td>{_text(x, _LONG)}" for x in cells[ports[0]].words(ports))
-            yield f'<tr><th scope="row">{label(ports)}</th>{words}</tr>'
+        yield from (_line(x, cells[x[0]]) for x in lines[:_MOST_LINES])
         yield "</tbody></table>" + _more(len(lines))
     elif container["listeners"] is not None:
         yield "<p>No port is documented, published or listening.</p>"
-    yield "</div>"
+    yield f"<p>{', '.join(_facts(container))}</p></div>"
+
+
+def _facts(container: ContainerRecord) -> Iterator[str]:
+    """Yield what a container is, beyond its name and image."""
+    for name, value in (
+        ("network", container["network_mode"]),
+        ("service", container["service"]),
+        ("pod", container.get("pod")),
+    ):
+        if value:
+            yield f"{name} <bdi>{_text(value)}</bdi>"
+    source = container["source"]
+    yield f"sockets seen by {_text(source)}" if source else "sockets not seen"
+    for name, value in (("id", container["id"]), ("image id", container["image_id"])):
+        if value:
+            yield f"{name} <code>{_text(value.removeprefix('sha256:')[:12])}</code>"
+
+
+def _line(ports: Sequence[Port], cell: Cell) -> str:
+    """Return the row of a port, or of a range of ports that are alike."""
+    words = "".join(f"<td>{_text(x, _LONG)}</td>" for x in cell.words(ports))
+    mark = f"{_MARKS[cell.kind]} " if cell.findings else ""
+    return f'<tr class="{cell.kind}"><th scope="row">{mark}{label(ports)}</th>{words}</tr>'
 
 
 def _more(lines: int) -> str:
     return f"<p>… and {lines - _MOST_LINES} more.</p>" if lines > _MOST_LINES else ""
 
 
-def _finding(cause: FindingGroup) -> str:
+def _finding(group: FindingGroup) -> str:
     """Return a finding, or several that are one but for their ports.
 
     Those of neighbouring ports are told of all, others of the first.
     """
-    finding, kind = cause.first, _kind(cause)
-    message, fix, of = cause.message, cause.fix, ""
-    if len(Ports(cause.ports).ranges()) > 1 and not finding.more_ports:
+    finding, kind = group.first, _kind(group)
+    message, fix, of = group.message, group.fix, ""
+    if len(Ports(group.ports).ranges()) > 1 and not finding.more_ports:
         message, fix = finding.message, finding.fix
-        of = f" (the first of {len(cause.ports)} ports alike)"
+        of = f" (the first of {len(group.ports)} such ports)"
     reason = ""
-    if kind == "waived":
+    if kind == "accepted":
         why = finding.waived or "no reason is given"
-        reason = f"<p>waived: <bdi>{_text(why, _LONG)}</bdi></p>"
+        reason = f'<p class="reason"><span>Accepted:</span> <bdi>{_text(why, _LONG)}</bdi></p>'
+    rule = _text(finding.rule)
+    if finding.rule in RULES:
+        rule = f'<a href="#rule-{finding.rule}">{rule}</a>'
     return (
-        f'<li class="{kind}"><b>{_MARKS[kind]} {_text(finding.rule)}</b>'
-        f" <code>{_ports(cause)}</code>"
+        f'<li class="{kind}"><b>{_MARKS[kind]} {rule}</b> {_ports(group)}'
         f"<p><bdi>{_text(message, _LONG)}</bdi>{of}</p>"
-        f"<p>to do: <bdi>{_text(fix, _LONG)}</bdi></p>{reason}</li>"
+        f'<p class="fix"><span>Fix:</span> <bdi>{_text(fix, _LONG)}</bdi></p>{reason}</li>'
     )
 
 
-def _kind(cause: FindingGroup) -> str:
-    if cause.first.fails:
+def _kind(group: FindingGroup) -> str:
+    """Return what a finding is to its container, as kind_of does for its record."""
+    if group.first.fails:
         return "differs"
-    return "warning" if cause.first.waived is None else "waived"
+    return "warning" if group.first.waived is None else "accepted"
 
 
-def _ports(cause: FindingGroup) -> str:
-    spans = Ports(cause.ports).ranges()
+def _ports(group: FindingGroup) -> str:
+    spans = Ports(group.ports).ranges()
     return ", ".join(spans[:20]) + (f" and {len(spans) - 20} more" if len(spans) > 20 else "")
+
+
+def _rules(hosts: Sequence[HostRecord]) -> Iterator[str]:
+    """Yield what each rule that was broken is for, and what to do."""
+    broken = {y["rule"] for host in hosts for x in host["containers"] for y in x["findings"] or ()}
+    names = [x for x in RULES if x in broken]
+    if not names:
+        return
+    yield '<section id="rules"><h2>Rules that were broken</h2><dl>'
+    for name in names:
+        rule = RULES[name]
+        yield (
+            f'<div><dt id="rule-{name}">{name}</dt>'
+            f"<dd><b>{_text(rule.summary)}</b> {_with_code(rule.help)}</dd></div>"
+        )
+    yield "</dl></section>"
+
+
+def _with_code(text: str) -> str:
+    """Return a text of ours, what is between backticks as code."""
+    parts = _text(text, _LONG).split("`")
+    return "".join(f"<code>{x}</code>" if n % 2 else x for n, x in enumerate(parts))

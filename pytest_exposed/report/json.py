@@ -1,4 +1,4 @@
-"""The JSON report: version 1, documented in the README."""
+"""The JSON report: version 1, described by docs/report.schema.json."""
 
 from __future__ import annotations
 

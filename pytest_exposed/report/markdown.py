@@ -6,20 +6,29 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pytest_exposed import __version__
 from pytest_exposed.model import Finding
+from pytest_exposed.report import links
 from pytest_exposed.report.finding_groups import findings_of, neighbours
 from pytest_exposed.report.record import HostRecord
 from pytest_exposed.report.service_groups import ServiceGroup, service_groups
 from pytest_exposed.report.summary import summary
+from pytest_exposed.rules import RULES
 from pytest_exposed.text import printable
+from pytest_exposed.unpatched import now
 
 _MOST = 500
 """Rows that are written: a CI job's summary is limited to a megabyte."""
+_MOST_HOSTS = 20
+"""Hosts that are named below the title."""
 
 
 def write(path: Path, hosts: Sequence[HostRecord]) -> None:
-    """Write the summary, and a row for each finding and for each container that was not seen."""
-    lines = ["# Container ports", "", _escaped(summary(hosts)), ""]
+    """Write the summary, and a row for each finding and for each container that was not seen.
+
+    Below are the rules that were broken, each with what it means.
+    """
+    lines = ["# Container ports", "", _escaped(summary(hosts)), "", _audited(hosts), ""]
     by_host: dict[str, list[ServiceGroup]] = {x["host"]: [] for x in hosts}
     for one in service_groups(hosts):
         by_host[one.host["host"]].append(one)
@@ -34,8 +43,24 @@ def write(path: Path, hosts: Sequence[HostRecord]) -> None:
             ]
             lines += [*rows[: max(0, left)], ""]
         left -= len(rows)
-    lines += [f"… and {-left} more"] if left < 0 else []
+    lines += [f"… and {-left} more", ""] if left < 0 else []
+    lines += _rules(hosts)
     path.write_text("\n".join(lines).rstrip("\n") + "\n", encoding="utf-8")
+
+
+def _audited(hosts: Sequence[HostRecord]) -> str:
+    """Return which hosts were audited, when and by what."""
+    names = [_escaped(x["host"]) for x in hosts[:_MOST_HOSTS]]
+    names += [f"{len(hosts) - _MOST_HOSTS} more"] if len(hosts) > _MOST_HOSTS else []
+    return f"Audited {', '.join(names)} at {now()}, by pytest-exposed {__version__}."
+
+
+def _rules(hosts: Sequence[HostRecord]) -> Iterator[str]:
+    """Yield a line for each rule that was broken: its name, a link, and what it means."""
+    broken = {y["rule"] for host in hosts for x in host["containers"] for y in x["findings"] or ()}
+    for name in (x for x in RULES if x in broken):
+        link = links.of_rule(name)
+        yield f"- {f'[{name}]({link})' if link else name}: {_escaped(RULES[name].summary)}"
 
 
 def _rows(host: HostRecord, found: Sequence[ServiceGroup]) -> Iterator[str]:

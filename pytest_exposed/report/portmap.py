@@ -1,10 +1,10 @@
-"""The map of ports of a host: a row per container, a column per port or range of ports. Pure."""
+"""The ports of a container in words: in short for its tiles, whole for its table. Pure."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pytest_exposed.model import endpoint
 from pytest_exposed.model.ports import Port, Ports, adjoining
@@ -16,64 +16,74 @@ from pytest_exposed.report.record import (
     ports_of,
 )
 from pytest_exposed.rules.on_demand import silent_ranges
-from pytest_exposed.values import dataclass
+from pytest_exposed.text import plural
 
 R = TypeVar("R")
 
-_LEAST_ALIKE = 4
-"""Neighbouring ports, alike in all containers, that share a column."""
-_MOST_COLUMNS = 150
-"""Columns of a host; the ports that fewest containers have share one more."""
-
-_DOCUMENTED = {"yes": "D", "run time": "r", "-": "·", "unknown": "?"}
+_DOCUMENTED = {"yes": "documented", "only declared": "declared", "no": "not documented"}
 # Of several listeners on a port the first that is here tells.
 _LISTENING = {
-    "reachable": "L",
-    "dynamic": "L",
-    "IPv6 only": "L",
-    "unattributed": "?",
-    "loopback": "i",
-    "unreachable": "i",
-    "ephemeral": "e",
+    "reachable": "listening",
+    "dynamic": "dynamic",
+    "IPv6 only": "listening",
+    "unattributed": "listener unknown",
+    "loopback": "only inside",
+    "unreachable": "only inside",
+    "ephemeral": "ephemeral",
 }
+_CROWDS = {"dynamic": "not documented", "ephemeral": "probably clients"}
+"""What ports are whose number nobody chose, in short."""
 HEADINGS = ("documented", "listening", "process", "published")
 """What Cell.words tells."""
-UNKNOWN = "??·"
-"""What a cell says where nothing is known of the port's container and it isn't published."""
+KINDS = ("differs", "unseen", "warning", "accepted", "some")
+"""What a tile is, the worst first: its finding's kind, what is unknown, all others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """A port of a container, told so that neighbouring ports that are alike are equal."""
 
     documented: str
+    """"yes", "no", "only declared" or "unknown"."""
     published: tuple[tuple[str, int | None], ...]
     """Addresses of the host, and how far the host's port is from the container's; None where it
     is opened without a port of the host."""
-    listeners: tuple[tuple[str, str, str | None, int | None], ...] | None
-    """Address, kind, process and its pid of each; None where unknown."""
+    listeners: tuple[tuple[str, str, str | None, int | None, str | None], ...] | None
+    """Address, kind, process and its pid of each, and when it was seen, where that was not always;
+    None where unknown."""
     findings: tuple[tuple[str, str], ...]
     """Rules that are broken, and what a finding of each is: see kind_of."""
     on_demand: bool = False
     """Whether it is of a range that looks used on demand."""
 
     @property
-    def letters(self) -> str:
-        """Three letters: how it is documented, who listens, whether it is published."""
-        kinds = [x[1] for x in self.listeners or ()]
-        listening = "·" if self.listeners is not None else "?"
-        listening = next((y for x, y in _LISTENING.items() if x in kinds), listening)
-        return _DOCUMENTED[self.documented] + listening + ("P" if self.published else "·")
+    def brief(self) -> str:
+        """What the port is, in a few words: "documented, listening, published"."""
+        kinds = {x[1] for x in self.listeners or ()}
+        heard = next((y for x, y in _LISTENING.items() if x in kinds), "not listening")
+        if self.on_demand:
+            heard = "on demand"
+        parts = [_DOCUMENTED.get(self.documented, ""), heard if self.listeners is not None else ""]
+        if self.documented == "unknown" or self.listeners is None:
+            parts.append("unknown")
+        parts += ["published"] if self.published else []
+        return ", ".join(filter(None, parts))
 
     @property
-    def is_client(self) -> bool:
-        """Whether nothing is there but sockets that are almost always those of clients."""
-        return self.letters == "·e·" and not self.findings
+    def kind(self) -> str:
+        """What it is, one of KINDS."""
+        if self.findings:
+            return min((kind for _, kind in self.findings), key=KINDS.index)
+        unknown = self.listeners is None or any(x[1] == "unattributed" for x in self.listeners)
+        return "unseen" if unknown else "some"
 
     @property
-    def is_dynamic(self) -> bool:
-        """Whether nothing is there but a listener on a port that nobody chose."""
-        return bool(self.listeners) and all(x[1] == "dynamic" for x in self.listeners or ())
+    def crowd(self) -> str | None:
+        """What it is one of many of, whose numbers nobody chose: "ephemeral", "dynamic"."""
+        kinds = {x[1] for x in self.listeners or ()}
+        if kinds == {"dynamic"}:
+            return "dynamic"
+        is_client = kinds == {"ephemeral"} and self.documented == "no"
+        return "ephemeral" if is_client and not self.published and not self.findings else None
 
     def words(self, ports: Sequence[Port]) -> tuple[str, ...]:
         """Return in words what HEADINGS names.
@@ -83,18 +93,50 @@ class Cell:
         listening, processes = ["unknown"], ["unknown"]
         if self.listeners is not None:
             listening = [
-                _endpoint(address, ports) + (f" ({kind})" if kind != "reachable" else "")
-                for address, kind, _, _ in self.listeners
-            ]
-            processes = [_process(name, pid) for _, _, name, pid in self.listeners if name]
+                _endpoint(address, ports)
+                + "".join(f" ({x})" for x in (kind, seen) if x and x != "reachable")
+                for address, kind, _, _, seen in self.listeners
+            ] or ["on demand" if self.on_demand else "no"]
+            processes = [_process(name, pid) for _, _, name, pid, _ in self.listeners if name]
+            processes = processes or ["unknown" if self.listeners else "none"]
         published = [
             f"{address} (routed)" if offset is None else _endpoint(address, ports, offset)
             for address, offset in self.published
         ]
-        if self.on_demand:
-            listening = ["on demand"]
-        texts = (", ".join(dict.fromkeys(x)) or "-" for x in (listening, processes, published))
+        texts = (", ".join(dict.fromkeys(x)) for x in (listening, processes, published or ["no"]))
         return (self.documented, *texts)
+
+
+class Tile(NamedTuple):
+    """A port of a container, a range of ports that are alike, or all whose number nobody chose."""
+
+    label: str
+    brief: str
+    kind: str
+    """One of KINDS."""
+    rules: tuple[str, ...] = ()
+    """The rules that it breaks."""
+
+
+def tiles_of(cells: Mapping[Port, Cell]) -> list[Tile]:
+    """Return the tiles of a container, the worst first."""
+    crowds: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells.values():
+        if cell.crowd is not None:
+            crowds[cell.crowd].append(cell)
+    alone = {x: y for x, y in cells.items() if y.crowd is None}
+    tiles = [_tile(label(run), [alone[run[0]]]) for run in folded(alone)]
+    tiles += [
+        _tile(plural(len(x), f"{name} port"), x)._replace(brief=_CROWDS[name])
+        for name, x in sorted(crowds.items())
+    ]
+    return sorted(tiles, key=lambda x: KINDS.index(x.kind))
+
+
+def _tile(name: str, cells: Sequence[Cell]) -> Tile:
+    rules = dict.fromkeys(rule for cell in cells for rule, _ in cell.findings)
+    kind = min((x.kind for x in cells), key=KINDS.index)
+    return Tile(name, cells[0].brief, kind, tuple(rules))
 
 
 def _endpoint(address: str, ports: Sequence[Port], offset: int = 0) -> str:
@@ -109,7 +151,7 @@ def _process(name: str, pid: int | None) -> str:
 def cells_of(container: ContainerRecord) -> dict[Port, Cell]:
     """Return the ports of a container, sorted."""
     seen = container["documented"] is not None
-    documented = dict.fromkeys(container["declared"] or (), "run time" if seen else "unknown")
+    documented = dict.fromkeys(container["declared"] or (), "only declared" if seen else "unknown")
     documented |= dict.fromkeys(container["documented"] or (), "yes")
     listeners = _by_port(container["listeners"], lambda x: [x["port"]])
     published = _by_port(container["published"], lambda x: [x["port"]])
@@ -119,13 +161,13 @@ def cells_of(container: ContainerRecord) -> dict[Port, Cell]:
     ports = {Port.parse(x): x for x in {*documented, *listeners, *published, *findings}}
     return {
         port: Cell(
-            documented.get(name, "-" if seen else "unknown"),
+            documented.get(name, "no" if seen else "unknown"),
             tuple(
                 (x["host_ip"], None if x["host_port"] is None else x["host_port"] - port.number)
                 for x in published.get(name, ())
             ),
             tuple(
-                (x["address"], _kind(x, listeners[name]), _named(x), x["pid"])
+                (x["address"], _kind(x, listeners[name]), _named(x), x["pid"], x.get("seen"))
                 for x in listeners.get(name, ())
             )
             if container["listeners"] is not None
@@ -138,10 +180,10 @@ def cells_of(container: ContainerRecord) -> dict[Port, Cell]:
 
 
 def kind_of(finding: FindingRecord) -> str:
-    """Return what a finding is to its container: "differs", "warning" or "waived"."""
+    """Return what a finding is to its container: "differs", "warning" or "accepted"."""
     if fails(finding):
         return "differs"
-    return "warning" if finding["waived"] is None else "waived"
+    return "warning" if finding["waived"] is None else "accepted"
 
 
 def _by_port(
@@ -170,55 +212,12 @@ def _kind(listener: ListenerRecord, of_port: Iterable[ListenerRecord]) -> str:
     return "IPv6 only" if is_fine else str(listener["kind"])
 
 
-def folded(alike: Mapping[Port, object], least: int = 2) -> list[list[Port]]:
-    """Return ports in order; least or more neighbours that are alike in one list."""
-    runs = adjoining(alike, lambda x, y: alike[x] == alike[y])
-    parts = ([run] if len(run) >= least else [[x] for x in run] for run in runs)
-    return sorted(part for found in parts for part in found)
+def folded(alike: Mapping[Port, object]) -> list[list[Port]]:
+    """Return ports in order; neighbours that are alike in one list."""
+    return sorted(map(list, adjoining(alike, lambda x, y: alike[x] == alike[y])))
 
 
 def label(ports: Sequence[Port]) -> str:
     """Return the name of a port, or of a range: "80/tcp", "10001-12000/tcp"."""
     first, last = ports[0], ports[-1]
     return str(first) if first == last else f"{first.number}-{last.number}/{first.protocol}"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """Ports that share a column: one, a range of ports that are alike, or rare ones."""
-
-    label: str
-    ports: Sequence[Port] = ()
-    """The ports, where all containers that have one have all, and alike."""
-    mixed: frozenset[Port] = frozenset()
-    """The ports, where that isn't so."""
-
-    def of(self, cells: Mapping[Port, Cell]) -> Sequence[Port]:
-        """Return those of its ports that a container has."""
-        if self.mixed:
-            return sorted(cells.keys() & self.mixed)
-        return self.ports if self.ports[0] in cells else ()
-
-
-def columns_of(rows: Sequence[Mapping[Port, Cell]]) -> list[Column]:
-    """Return the columns of a host; what would take too many is gathered in the last ones."""
-    there: dict[Port, list[tuple[int, Cell]]] = defaultdict(list)
-    for number, cells in enumerate(rows):
-        for port, cell in cells.items():
-            there[port].append((number, cell))
-    clients = {x for x, users in there.items() if all(cell.is_client for _, cell in users)}
-    dynamic = {x for x, users in there.items() if all(cell.is_dynamic for _, cell in users)}
-    alone = {x: y for x, y in there.items() if x not in clients and x not in dynamic}
-    runs = folded(alone, _LEAST_ALIKE)
-
-    def weight(run: Sequence[Port]) -> tuple[int, bool]:
-        # One container with thousands of ports must not take the place of all others'.
-        users = there[run[0]]
-        return len(users), any(cell.findings for _, cell in users)
-
-    runs.sort(key=weight, reverse=True)
-    rare = frozenset(port for run in runs[_MOST_COLUMNS:] for port in run)
-    columns = [Column(label(x), x) for x in sorted(runs[:_MOST_COLUMNS])]
-    columns += [Column("other ports", mixed=rare)] if rare else []
-    columns += [Column("dynamic", mixed=frozenset(dynamic))] if dynamic else []
-    return columns + ([Column("ephemeral", mixed=frozenset(clients))] if clients else [])

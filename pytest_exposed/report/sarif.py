@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pytest_exposed import __version__
+from pytest_exposed.report import links
 from pytest_exposed.report.finding_groups import FindingGroup, findings_of, neighbours
 from pytest_exposed.report.record import ContainerRecord, HostRecord
 from pytest_exposed.report.service_groups import ServiceGroup, service_groups
@@ -47,12 +48,14 @@ def write(path: Path, hosts: Sequence[HostRecord]) -> None:
 
 
 def _rule(name: str) -> dict[str, object]:
-    rule = RULES[name]
+    rule, link = RULES[name], links.of_rule(name)
     return {
         "id": name,
         "name": "".join(x.title() for x in name.split("-")),
         "shortDescription": {"text": rule.summary},
+        "fullDescription": {"text": f"{rule.summary} {rule.help}"},
         "help": {"text": f"{rule.summary} {rule.help}"},
+        **({"helpUri": link} if link else {}),
         "defaultConfiguration": {"level": _level(name)},
         "properties": {"tags": ["containers", *rule.groups]},
     }

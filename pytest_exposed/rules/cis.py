@@ -13,10 +13,10 @@ CIS = "CIS Docker Benchmark 1.6.0"
 
 @rule("published-everywhere", "cis", by_listeners=False)
 def _published_everywhere(case: Case) -> Breach | None:
-    """It is published on all addresses of the host instead of one.
+    """A port is published on all addresses of the host instead of one.
 
-    It is reachable from every network that the host is in. Name the address: -p ADDRESS:HOST:PORT.
-    A Swarm service can't: have what serves the outside reach it through a network, or waive it.
+    Every network that the host is in can reach it. Name the address: -p ADDRESS:HOST:PORT. A Swarm
+    service can't name one: let a proxy reach it through a network, or add a waiver.
     """
     everywhere = [x for x in case.published if x.is_everywhere]
     if not everywhere:
@@ -36,10 +36,10 @@ def _published_everywhere(case: Case) -> Breach | None:
 
 @rule("published-privileged", "cis", by_listeners=False)
 def _published_privileged(case: Case) -> Breach | None:
-    """It is published on a port of the host below 1024.
+    """A port is published on a port of the host below 1024.
 
-    Such ports are reserved for the host's own trusted services. Use one from 1024 on, or waive it
-    where the service is one of these, such as a public web server.
+    Ports below 1024 are reserved for the host's own trusted services. Use one from 1024 on, or add
+    a waiver where the service is one of these, such as a public web server.
     """
     low = [x for x in case.published if 1 <= x.host_port < 1024]
     if not low:
@@ -52,10 +52,10 @@ def _published_privileged(case: Case) -> Breach | None:
 
 @rule("ssh", "cis", by_owners=True)
 def _ssh(case: Case) -> Breach | None:
-    """It is 22/tcp and listening, or its listener is sshd.
+    """A container runs an SSH server: it listens on 22/tcp, or the listener is sshd.
 
-    Keys, users and patches of an SSH server are managed beside those of the engine. Use
-    `docker exec` on the host.
+    An SSH server has keys, users and patches of its own, beside those of the engine. Use `docker
+    exec` on the host.
     """
     servers = [
         x
@@ -73,10 +73,10 @@ def _ssh(case: Case) -> Breach | None:
 
 @rule_of_container("host-network", "cis")
 def _host_network(container: Container) -> Breach | None:
-    """The container shares the host's network; a finding of the container, with no port.
+    """A container shares the host's network.
 
-    It can reach the host's loopback services, and listens on the host itself. Give it a network of
-    its own and publish what it serves.
+    It can reach the services on the host's loopback, and listens on the host itself. Give it a
+    network of its own and publish its ports.
     """
     # One that joined such a container stays there when that has ended.
     shares = any(x.network_mode == "host" for x in (container, *container.neighbours))

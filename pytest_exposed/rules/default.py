@@ -17,11 +17,11 @@ from pytest_exposed.text import printable
 
 @rule("unreachable", "default", tells=["history"])
 def _unreachable(case: Case) -> Breach | None:
-    """It is documented or published, and nothing outside can reach its listeners.
+    """A port is documented or published, and nothing outside can reach its listeners.
 
-    A server that binds 127.0.0.1 in a container answers only the container itself; one on IPv6
-    alone, nobody in a network without IPv6; and a publication leads to one address alone. Bind
-    0.0.0.0 or ::, or document and publish nothing.
+    A server that binds 127.0.0.1 answers only its own container. One that binds IPv6 alone answers
+    nobody in a network without IPv6. A publication leads to one address only. Bind 0.0.0.0 or ::,
+    or neither document nor publish the port.
     """
     listeners = case.answering if case.published else case.own
     expected = case.documented or case.published
@@ -125,10 +125,10 @@ def _unknown(case: Case, published: Sequence[Publication], only: str) -> Observa
 
 @rule("published-silent", "default", tells=["command"])
 def _published_silent(case: Case) -> Breach | None:
-    """It is published, and nothing listens on it.
+    """A port is published, and nothing listens on it.
 
-    The host accepts connections there, and they fail. Publish the port that the service listens
-    on, or start the service.
+    The host accepts connections there, and they fail. Publish the port that the service listens on,
+    or start the service.
     """
     if not case.published or case.answering:
         return None
@@ -142,12 +142,13 @@ def _published_silent(case: Case) -> Breach | None:
 
 @rule("silent", "default", tells=["command", "history"], advises=is_advice)
 def _silent(case: Case) -> Breach | None:
-    """It is documented, and nothing listens on it.
+    """A port is documented, and nothing listens on it.
 
-    Proxies route to it, `docker run -P` publishes it, CI waits for it, in vain. Remove the EXPOSE,
-    or start the service. One that is inherited from a base image can't be removed: waive it.
-    Where another documented port is served it is a warning, which fails nothing, if the port is
-    optional (TLS, a cluster), or the image a registry's: its reader can't edit the Dockerfile.
+    Proxies route to it, `docker run -P` publishes it and CI waits for it, in vain. Remove the
+    EXPOSE, or start the service. A port that a base image documents can't be removed: add a waiver.
+    The finding is a warning, which fails nothing, where another documented port is served and this
+    one is optional (TLS, a cluster) or the image comes from a registry: its users can't edit the
+    Dockerfile.
     """
     if not case.documented or case.own or case.on_demand:
         return None
@@ -177,9 +178,10 @@ def _silent(case: Case) -> Breach | None:
 
 @rule("published-undocumented", "default")
 def _published_undocumented(case: Case) -> Breach | None:
-    """It is published, and the image does not document it.
+    """A port is published, and the image does not document it.
 
-    The next one who runs the image won't know that it has to be. Add an EXPOSE to the Dockerfile.
+    Whoever runs the image next won't know that the port has to be published. Add an EXPOSE to the
+    Dockerfile.
     """
     if not case.published or case.documented or case.documented_by_neighbour:
         return None
@@ -191,10 +193,10 @@ def _published_undocumented(case: Case) -> Breach | None:
 
 @rule("undocumented", "default", "cis")
 def _undocumented(case: Case) -> Breach | None:
-    """It is listening, and the image does not document it.
+    """A container listens on a port that its image does not document.
 
     Every other container in its networks can reach a port that nobody has written down. Add an
-    EXPOSE to the Dockerfile, or don't open it.
+    EXPOSE to the Dockerfile, or close the port.
     """
     reachable = [x for x in case.own if x.kind == "reachable" and not x.dynamic]
     if not reachable or case.documented or is_discovery(case):

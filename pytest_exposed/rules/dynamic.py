@@ -44,13 +44,13 @@ def _by_process(container: Container, listeners: Sequence[Listener]) -> Iterator
 
 @rule("dynamic", "default", "cis", gather=_by_process)
 def _dynamic(case: Case) -> Breach | None:
-    """It is listening on a port that nobody chose: another one after the next start.
+    """A container listens on a port that nobody chose: after the next start it is another one.
 
-    The port is one of those that the kernel gives to whoever asks for any (ip_local_port_range),
-    and nothing documents, declares or publishes it. It is TCP's, or UDP's of an RPC server beside
-    rpcbind: other UDP ports of that range are clients'. Every other container in its networks can
-    reach it, and no firewall can name it. Pin it in the configuration of the process and document
-    that number, or accept `dynamic`: one finding for each process, whatever the numbers.
+    The kernel chose the port (ip_local_port_range), and nothing documents, declares or publishes
+    it. Every other container in its networks can reach it, and no firewall rule can name it. Set a
+    fixed port in the configuration of the process and document that, or accept `dynamic`: there is
+    one finding for each process, whatever its ports. Of UDP only the ports of an RPC server beside
+    rpcbind count; others of that range are clients'.
     """
     reachable = any(x.dynamic and x.kind == "reachable" for x in case.own)
     return ("", "") if reachable and not case.published else None  # gathered: see _by_process

@@ -23,11 +23,11 @@ def is_discovery(case: Case) -> bool:
 
 @rule("multicast")
 def _multicast(case: Case) -> Breach | None:
-    """It is listening for multicast discovery, and the image does not document it.
+    """A container listens for multicast discovery, and its image does not document it.
 
-    mDNS (5353/udp), SSDP (1900/udp) and LLMNR (5355) answer whoever asks in the same network: they
-    are no `undocumented`. This rule, which is in no group but all, is for those who want no
-    discovery in their networks. Turn it off in the configuration of the process.
+    mDNS (5353/udp), SSDP (1900/udp) and LLMNR (5355) answer whoever asks in the same network.
+    `undocumented` leaves them out; this rule shows them. Turn discovery off in the configuration of
+    the process.
     """
     reachable = [x for x in case.own if x.kind == "reachable"]
     if not reachable or case.documented or case.published or not is_discovery(case):

@@ -44,11 +44,11 @@ def silent_ranges(documented: Ports, listeners: Sequence[tuple[Port, str]]) -> P
 
 @rule("silent-range")
 def _silent_range(case: Case) -> Breach | None:
-    """It is documented in a range that looks used on demand, and nothing listens on it.
+    """A port is documented in a range that looks used on demand, and nothing listens on it.
 
-    Four or more adjoining ports of which none listens, while another documented port does, are no
-    `silent`: FTP's passive ports and RTP's open when a client asks. This rule, which is in no
-    group but all, is for those who want to know. Remove the EXPOSE if nothing ever opens them.
+    Four or more adjoining ports, none of which listens while another documented port does, probably
+    open when a client asks, as FTP's passive ports and RTP's do. `silent` leaves them out; this
+    rule shows them. Remove the EXPOSE if nothing ever opens them.
     """
     if not case.on_demand or case.own:
         return None

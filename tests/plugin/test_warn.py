@@ -118,7 +118,9 @@ def test_reports(audit: Run, place: Stage, tmp_path: Path) -> None:
     rows = [x for x in files["md"].read_text().splitlines() if "/tcp |" in x]
     assert "443/tcp" in rows[-1]
     assert "| warning: start its service" in rows[-1]
-    assert '<li class="warning"><b>! silent</b> <code>443/tcp</code>' in files["html"].read_text()
+    assert '<li class="warning"><b>! <a href="#rule-silent">silent</a></b> 443/tcp<p>' in (
+        files["html"].read_text()
+    )
     cases = ET.parse(files["xml"]).getroot().iter("testcase")
     told = {
         x.get("name"): y.get("value")

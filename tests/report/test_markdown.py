@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from report.test_html import finding, record
+from report.test_html import finding, host, record
 
-from pytest_exposed import report
+from pytest_exposed import __version__, report
 from pytest_exposed.report.markdown import _MOST
+from pytest_exposed.unpatched import now
 
 if TYPE_CHECKING:
     from report.document import Record
@@ -34,3 +36,39 @@ def test_what_is_cut_is_what_is_waived(tmp_path: Path) -> None:
     found = rows(tmp_path, record("a", *many), record("b", finding()))
     assert len(found) == _MOST
     assert found[0][0] == "b"
+
+
+def text(tmp_path: Path, *hosts: Record) -> str:
+    report.write(tmp_path / "r.md", hosts)
+    return (tmp_path / "r.md").read_text(encoding="utf-8")
+
+
+def test_it_says_what_was_audited_and_when(tmp_path: Path) -> None:
+    before = now()
+    found = text(tmp_path, host(record(), name="ssh://prod-1"), host(name="b_c", error="gone"))
+    line = re.search(r"^Audited (.*) at (.*), by pytest-exposed (.*)\.$", found, re.MULTILINE)
+    assert line
+    assert line[1] == r"ssh\://prod-1, b\_c"
+    assert before <= line[2] <= now()
+    assert line[3] == __version__
+
+
+def test_of_many_hosts_the_first_are_named(tmp_path: Path) -> None:
+    hosts = [host(name=f"h{x}") for x in range(23)]
+    assert "h19, 3 more at 2" in text(tmp_path, *hosts)
+
+
+def test_each_broken_rule_is_explained_once(tmp_path: Path) -> None:
+    waived = finding("silent", port="443/tcp", waived="later")
+    found = text(tmp_path, host(record("a", finding(), waived)), host(record("b", finding())))
+    lines = [x for x in found.splitlines() if x.startswith("- ")]
+    assert [x.split("]")[0].lstrip("- [").split(":")[0] for x in lines] == [
+        "silent",
+        "undocumented",
+    ]
+    assert lines[0].endswith(": A port is documented, and nothing listens on it.")
+
+
+def test_nothing_is_explained_where_nothing_is_wrong(tmp_path: Path) -> None:
+    found = text(tmp_path, host(record()))
+    assert found.rstrip().splitlines()[-1].startswith("Audited ")

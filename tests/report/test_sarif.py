@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from email.message import Message
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +14,13 @@ from report.fleet import fleet
 from report.test_html import HOSTILE, finding, record
 
 from pytest_exposed import report
+from pytest_exposed.report.links import RULES_PAGE
+from pytest_exposed.rules import RULES
 
 if TYPE_CHECKING:
     from report.document import Record
 
+ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads(
     Path(__file__).with_name("data").joinpath("sarif-schema-2.1.0.json").read_bytes()
 )
@@ -78,3 +83,53 @@ def test_what_could_not_be_looked_at_is_no_success(written: Any) -> None:
     told = [x["message"]["text"] for x in invocation["toolExecutionNotifications"]]
     assert [x.partition(": ")[2] for x in told[:1]] == ["no source can see the sockets of web"]
     assert told[1] == "nothing answers there"
+
+
+def test_each_rule_has_a_title_with_a_subject(written: Any) -> None:
+    rules = written(host())["tool"]["driver"]["rules"]
+    assert [x["id"] for x in rules] == list(RULES)
+    for rule in rules:
+        title = rule["shortDescription"]["text"]
+        assert title.startswith(("A port ", "A container ")), title
+        assert title.endswith(".")
+        assert rule["fullDescription"]["text"].startswith(title)
+
+
+def test_each_rule_links_to_its_chapter(written: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = Message()
+    package["Project-URL"] = "Changelog, https://example.org/changes, all of them"
+    package["Project-URL"] = "Documentation, https://docs.example.org/latest/"
+    monkeypatch.setattr(metadata, "metadata", {"pytest-exposed": package}.get)
+    for rule in written(host())["tool"]["driver"]["rules"]:
+        assert rule["helpUri"] == f"https://docs.example.org/latest/{RULES_PAGE}#{rule['id']}"
+
+
+def test_the_chapters_are_there() -> None:
+    page = (ROOT / "docs" / RULES_PAGE).with_suffix(".md").read_text(encoding="utf-8")
+    assert [x for x in RULES if f"\n## {x}\n" not in page] == []
+
+
+def test_the_project_says_where_its_documentation_is() -> None:
+    urls = (ROOT / "pyproject.toml").read_text("utf-8").partition("[project.urls]")[2]
+    assert '\nDocumentation = "https://' in urls.partition("\n[")[0]
+
+
+@pytest.mark.parametrize("urls", [[], ["Homepage, https://example.org"], ["Documentation"]])
+def test_without_an_address_there_is_no_link(
+    urls: list[str], written: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = Message()
+    for url in urls:
+        package["Project-URL"] = url
+    monkeypatch.setattr(metadata, "metadata", {"pytest-exposed": package}.get)
+    assert not any("helpUri" in x for x in written(host())["tool"]["driver"]["rules"])
+
+
+def test_nor_where_the_package_is_not_installed(
+    written: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> Message:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "metadata", missing)
+    assert not any("helpUri" in x for x in written(host())["tool"]["driver"]["rules"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 
 import freezegun
 import pytest
@@ -41,6 +41,29 @@ def test_today_is_the_users_whatever_a_test_says() -> None:
         again = unpatched.today()
     days.add(date.today())  # noqa: DTZ011  # at midnight
     assert {found, again} <= days
+
+
+def test_now_is_utc_whatever_a_test_says() -> None:
+    found = []
+    before = f"{datetime.now(timezone.utc):%FT%TZ}"
+    with freezegun.freeze_time("2001-02-03"):
+        found.append(unpatched.now())
+    with time_machine.travel(datetime(2001, 2, 3), tick=False):  # noqa: DTZ001
+        found.append(unpatched.now())
+    after = f"{datetime.now(timezone.utc):%FT%TZ}"
+    assert before <= found[0] <= found[1] <= after
+
+
+@pytest.mark.parametrize("zone", ["UTC0", "Asia/Kathmandu", "America/St_Johns"])
+def test_now_is_utc_in_every_time_zone(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        before, found = f"{datetime.now(timezone.utc):%FT%TZ}", unpatched.now()
+        assert before <= found <= f"{datetime.now(timezone.utc):%FT%TZ}"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_thread_is_the_kernels() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import field
 from typing import TYPE_CHECKING, TypedDict
 
@@ -67,10 +67,9 @@ class HostResults:
         """The records of the containers that are there."""
         return [x["record"] for x in self.told.values() if x.get("record")]
 
-    @property
-    def tables(self) -> list[str]:
-        """Their tables of ports, where these are asked for."""
-        return [table for x in self.told.values() if (table := x.get("table"))]
+    def tables(self, shown: Collection[str] = ()) -> list[str]:
+        """Return their tables of ports, where these are asked for; not those shown, by id."""
+        return [y for key, x in self.told.items() if key not in shown and (y := x.get("table"))]
 
     @property
     def gone(self) -> int:

@@ -48,7 +48,8 @@ class Settings:
     new_baseline: Path | None
     new_tests: Path | None
     reports: tuple[Path, ...]
-
+    json_to_stdout: bool = False
+    """Whether the JSON report is written to standard output."""
     tables: bool = False
     """Whether the tables of all containers are shown."""
     ansible_inventory: str | None = None
@@ -68,12 +69,12 @@ class Settings:
     @property
     def shows_all(self) -> bool:
         """Whether all listeners are shown somewhere, with the processes that hold them."""
-        return self.tables or bool(self.reports)
+        return self.tables or self.json_to_stdout or bool(self.reports)
 
     @property
     def writes(self) -> bool:
         """Whether something is written that only an audit can fill."""
-        return bool(self.reports or self.new_baseline or self.new_tests)
+        return bool(self.reports or self.json_to_stdout or self.new_baseline or self.new_tests)
 
     @classmethod
     def parse(
@@ -142,7 +143,8 @@ class Settings:
             baseline=Path(baseline) if baseline else None,
             new_baseline=_in_folder(new_baseline),
             new_tests=_new_tests(new_tests),
-            reports=tuple(map(report.check, reports)),
+            reports=tuple(report.check(x) for x in reports if x != report.STANDARD_OUTPUT),
+            json_to_stdout=report.STANDARD_OUTPUT in reports,
             tables=tables,
             ansible_inventory=ansible_inventory or None,
             runs=started,
@@ -187,8 +189,8 @@ def _at(setting: str) -> Iterator[None]:
     try:
         yield
     except ConfigurationError as error:
-        option = f"--exposed-{setting}, " if setting != "allow" else ""  # which is no option
-        raise ConfigurationError(f"{option}exposed_{setting}: {error}") from None
+        names = f"--exposed-{setting}, exposed_{setting}"
+        raise ConfigurationError(f"{names}: {error}") from None
 
 
 def _dockerfile(name: str) -> Dockerfile | None:

@@ -243,7 +243,8 @@ class JudgedItem(AuditItem):
         ]
         findings = [x for x in found if x.fails]
         if findings:
-            raise MismatchError(printable(brief(findings)), failure_text(container, findings))
+            text = failure_text(container, findings, source=self.audit.settings.tables)
+            raise MismatchError(printable(brief(findings)), text)
 
 
 class ContainerItem(JudgedItem):

@@ -32,6 +32,8 @@ class Option(NamedTuple):  # a dataclass takes longer to make, in every run of p
     """Of the setting."""
     toml: str = ""
     """How TOML writes the setting, where that is easily done wrong ([tool.pytest], pytest 9)."""
+    adds: bool = False
+    """Whether the option is added to the setting, instead of taking its place."""
     of_audit: bool = False
     """Whether it means something to an audit alone."""
 
@@ -156,9 +158,14 @@ OPTIONS = (
     Option(
         "allow",
         "allow",
+        "accept findings by this waiver, CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  "
+        "# reason, beside those of exposed_allow; repeatable",
+        metavar="LINE",
+        repeatable=True,
         setting="waivers, CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason",
         type="linelist",
         toml='["web: 8080  # why"]',
+        adds=True,
     ),
     Option(
         "allow_labels",
@@ -170,6 +177,7 @@ OPTIONS = (
         "report",
         "reports",
         "write what the audit found to FILE, as its ending says: .json, .html, .md or .sarif; "
+        "json:- writes JSON to standard output, and what pytest prints goes to standard error; "
         "repeatable",
         metavar="FILE",
         repeatable=True,
@@ -295,11 +303,16 @@ def given(config: pytest.Config) -> dict[str, Any]:
     settings = {
         x.name: _setting(config, f"exposed_{x.name}")
         for x in OPTIONS
-        if x.setting and x.name not in options
+        if x.setting and (x.adds or x.name not in options)
     }
     if "baseline" in settings:
         settings["baseline"] = _beside_ini(config, settings["baseline"])
-    return settings | options
+    both = {
+        x.name: [*settings[x.name], *options[x.name]]
+        for x in OPTIONS
+        if x.adds and x.name in options
+    }
+    return settings | options | both
 
 
 def _setting(config: pytest.Config, name: str) -> Any:

@@ -229,5 +229,11 @@ def warns(finding: FindingRecord) -> bool:
     return finding["waived"] is None and not fails(finding)
 
 
+def is_accepted(container: ContainerRecord) -> bool:
+    """Return whether a container fails by nothing but findings that are accepted."""
+    found = container["findings"] or ()
+    return any(x["waived"] is not None for x in found) and not any(map(fails, found))
+
+
 NOT_RUN = "its test did not run to its end"
 """The error of a container whose test did not come to its turn, or was interrupted."""

@@ -21,9 +21,13 @@ _MOST_OF_A_RULE = 10
 _YOUNG = "; it has been up for less than a minute"
 
 
-def failure_text(container: Container, findings: Sequence[Finding]) -> str:
-    """Return what is wrong with a container, what to do about each, and its table of ports."""
-    lines = [f"{titled(container)} does not match its image"]
+def failure_text(container: Container, findings: Sequence[Finding], *, source: bool = False) -> str:
+    """Return what is wrong with a container, what to do about each, and its table of ports.
+
+    source is whether the first line says how its sockets were seen.
+    """
+    seen = f", seen by {container.source}," if source else ""
+    lines = [f"{titled(container)}{seen} does not match its image"]
     lines += findings_lines(findings, starts=may_start(container))
     return "\n".join([*lines, "", *table(container)])
 

@@ -51,7 +51,7 @@ class AuditHooks:
         """How many containers a plugin or conftest left out without reporting them as such."""
         self._outcome = Results(
             {
-                x.label: HostResults(x.shown, _UNANSWERED if x.awaited else x.error)
+                x.label: HostResults(x.shown, _UNANSWERED if x.awaited else x.error, _stopped(x))
                 for x in audit.hosts
             }
         )
@@ -134,7 +134,8 @@ class AuditHooks:
                 with meanwhile(session.config, f"exposed: waiting for {many} …"):
                     host = next(answers)
                     items = list(self._tests(session, host))
-                self._outcome.hosts[host.label].error = host.error
+                results = self._outcome.hosts[host.label]
+                results.error, results.not_running = host.error, _stopped(host)
                 self._run(session, host, items)
         return result
 
@@ -267,6 +268,10 @@ class AuditHooks:
             self._lines[:0] = [x.header() for x in self._audit.hosts]
         for line in self._lines:
             terminalreporter.write_line(f"exposed: {line}")
+
+
+def _stopped(host: HostAudit) -> list[record.StoppedRecord]:
+    return [record.of_stopped(x) for x in host.not_running]
 
 
 def _shows_failures(config: pytest.Config) -> bool:

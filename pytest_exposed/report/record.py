@@ -79,12 +79,24 @@ class ContainerRecord(TypedDict):
     """Whether the run has started it; others lack this."""
 
 
+class StoppedRecord(TypedDict):
+    """A container that doesn't run: exit_code is null for one that never ran."""
+
+    id: str
+    name: str
+    image: str
+    state: str
+    exit_code: int | None
+
+
 class HostRecord(TypedDict):
     """A host: its containers, or the error that says why it was not reached."""
 
     host: str
     error: str | None
     containers: list[ContainerRecord]
+    not_running: NotRequired[list[StoppedRecord]]
+    """Those that were not audited, as they don't run."""
 
 
 def of_container(container: Container, dockerfile: Dockerfile | None = None) -> ContainerRecord:
@@ -157,6 +169,17 @@ def of_unseen(listed: Listed, error: str) -> ContainerRecord:
         "listeners": None,
         "findings": None,
         "error": error,
+    }
+
+
+def of_stopped(listed: Listed) -> StoppedRecord:
+    """Return the record of a container that doesn't run."""
+    return {
+        "id": listed.id,
+        "name": listed.name,
+        "image": listed.image,
+        "state": listed.state,
+        "exit_code": listed.exit_code,
     }
 
 

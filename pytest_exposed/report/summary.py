@@ -37,4 +37,6 @@ def summary(hosts: Sequence[HostRecord]) -> str:
     parts += [plural(warnings, "warning")] if warnings else []
     dead = sum(x["error"] is not None for x in hosts)
     parts += [f"{plural(dead, 'host')} not reached"] if dead else []
+    stopped = sum(len(x.get("not_running", ())) for x in hosts)
+    parts += [f"{stopped} not running"] if stopped else []
     return ", ".join(parts)

@@ -16,6 +16,7 @@ from pytest_exposed.model.ports import Port, Ports, PortsLike
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.diagnosis import RUNNING_STATES, not_running
 from pytest_exposed.observation.grace import moments, settle
+from pytest_exposed.observation.observe import DOCUMENTED, Documented
 from pytest_exposed.observation.watch import Watch
 from pytest_exposed.rules import RULES, selection
 from pytest_exposed.rules.judge import brief, unattributed
@@ -225,13 +226,16 @@ def container_matches_image(
     ignore: str | Iterable[str] = (),
     allow: PortsLike = (),
     *,
+    documented: str | None = None,
     grace: float = 0,
 ) -> Check:
     """Return whether the rules find nothing wrong with a container.
 
     ignore are rules and groups not to judge by; allow are rules and ports whose findings are
-    accepted: "silent", 9000, "8000-8003/udp". A container younger than grace seconds is looked at
-    again until it matches, and its listeners have been the same for 2 seconds.
+    accepted: "silent", 9000, "8000-8003/udp". documented is whose word counts as documentation:
+    "image", or "run" for what the container declares as well; by default the engine's. A container
+    younger than grace seconds is looked at again until it matches, and its listeners have been the
+    same for 2 seconds.
 
     Raises ConfigurationError for an unknown rule, and where all that the engine judges by are
     ignored, else as container_listens_on does.
@@ -246,10 +250,19 @@ def container_matches_image(
         )
     if not _is_duration(grace):
         raise ConfigurationError(f"grace={grace!r} is not a number of seconds")
+    if documented not in (None, *DOCUMENTED):
+        raise ConfigurationError(f"documented={documented!r} is neither 'image' nor 'run'")
+    word = documented or engine.observer.documented
+    by: Documented = "run" if word == "run" else "image"
     accepts = _allowance(allow)
-    listed, everyone = engine.observer.find(container)
-    answer = engine.observer.observe([listed], everyone, owners=True, rules=judged_by)[listed.id]
-    answer = settle(engine.observer, listed, answer, grace, owners=True, rules=judged_by).answer
+    observer = engine.observer
+    listed, everyone = observer.find(container)
+    answer = observer.observe([listed], everyone, owners=True, rules=judged_by, documented=by)[
+        listed.id
+    ]
+    answer = settle(
+        observer, listed, answer, grace, owners=True, rules=judged_by, documented=by
+    ).answer
     if isinstance(answer, ObservationError):
         raise answer
     unknown = answer.publications_unknown

@@ -13,6 +13,7 @@ from pytest_exposed.engine.expansion import expand
 from pytest_exposed.engine.hosts import Given, from_plain, without_user
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.observation import Engine
+from pytest_exposed.observation.observe import DOCUMENTED
 from pytest_exposed.rules import selection
 from pytest_exposed.rules.acceptance import Acceptance, waivers_of
 from pytest_exposed.rules.baseline import read
@@ -39,6 +40,8 @@ class Settings:
     select: tuple[str, ...]
     ignore: tuple[str, ...]
     warn: tuple[str, ...]
+    documented: str
+    """Whose word counts as documentation: image or run."""
     grace: float
     source: str
     helper_image: str | None
@@ -85,6 +88,7 @@ class Settings:
         select: str | Sequence[str] = (),
         ignore: str | Sequence[str] = (),
         warn: str | Sequence[str] = (),
+        documented: str = "",
         grace: str | float | None = None,
         source: str = "",
         helper_image: str = "",
@@ -110,6 +114,9 @@ class Settings:
         warned = selection.split(warn)
         with _at("warn"):
             selection.warned(warned)
+        with _at("documented"):
+            if documented and documented not in DOCUMENTED:
+                raise ConfigurationError(f"{documented!r} is neither 'image' nor 'run'")
         with _at("source"):
             if source and source not in SOURCES:
                 raise ConfigurationError(
@@ -136,6 +143,7 @@ class Settings:
             select=chosen,
             ignore=ignored,
             warn=warned,
+            documented=documented or "image",
             grace=seconds,
             source=source or "auto",
             helper_image=helper_image or None,
@@ -177,6 +185,7 @@ class Settings:
             select=self.select,
             ignore=self.ignore,
             warn=self.warn,
+            documented=self.documented,
             helper_image=self.helper_image,
         )
         engine.observer.acceptance = self.acceptance

@@ -268,16 +268,21 @@ class ContainerMatchesImage(_Bound):
         container: object,
         ignore: str | Iterable[str] = (),
         allow: PortsLike = (),
+        *,
+        documented: str | None = None,
     ) -> Check:
         """Return whether the rules find nothing wrong with a container.
 
         ignore are rules and groups not to judge by; allow are rules and ports whose findings are
-        accepted: "silent", 9000, "8000-8003/udp".
+        accepted: "silent", 9000, "8000-8003/udp". documented="run" takes what the container
+        declares (--expose, -p) as documentation, too.
         """
         __tracebackhide__ = True
         engine, grace = self._checker.engine, self._checker.grace
         return self._checker.ask(
-            lambda: checks.container_matches_image(engine, container, ignore, allow, grace=grace)
+            lambda: checks.container_matches_image(
+                engine, container, ignore, allow, documented=documented, grace=grace
+            )
         )
 
 

@@ -131,6 +131,14 @@ OPTIONS = (
         toml='["silent"]',
     ),
     Option(
+        "documented",
+        "documented",
+        "whose word counts as documentation: image (default), or run for what the container "
+        "declares as well, by --expose, -p, Compose's expose or Molecule's exposed_ports",
+        metavar="image|run",
+        setting="whose word counts as documentation: image or run",
+    ),
+    Option(
         "grace",
         "grace",
         "how long after its start a container may take to match (default: 10, or 60 for one of "

@@ -69,6 +69,8 @@ class ContainerRecord(TypedDict):
     network_mode: str | None
     source: str | None
     documented: list[str] | None
+    documented_by_image: NotRequired[list[str]]
+    """Its image's ports, where those that the container declares are documented as well."""
     declared: list[str]
     listening: list[str] | None
     published: list[PublicationRecord]
@@ -118,6 +120,7 @@ def of_container(container: Container, dockerfile: Dockerfile | None = None) -> 
         "network_mode": container.network_mode,
         "source": container.source,
         "documented": [str(x) for x in container.documented],
+        **_by_image(container),
         "declared": [str(x) for x in container.declared],
         "listening": [str(x) for x in container.listening],
         "published": [_publication(x) for x in container.published],
@@ -185,12 +188,19 @@ def of_stopped(listed: Listed) -> StoppedRecord:
 
 class _Rarely(TypedDict, total=False):
     pod: str
+    documented_by_image: list[str]
     started_by_run: bool
 
 
 def _pod(pod: str | None) -> _Rarely:
     """Return the pod that a container is in; nothing for the engines and containers without."""
     return {"pod": pod} if pod is not None else {}
+
+
+def _by_image(container: Container) -> _Rarely:
+    if container.documented_at_run is None:
+        return {}
+    return {"documented_by_image": [str(x) for x in container.image.documented]}
 
 
 def _publication(publication: Publication) -> PublicationRecord:

@@ -180,7 +180,7 @@ def _rows(container: Container) -> list[_Row]:
     rows: dict[Port, _Row] = {}
     for port in ports:
         documented = "-"
-        if port in container.documented:
+        if port in container.image.documented:
             documented = "yes"
         elif port in container.declared:
             documented = "run time"

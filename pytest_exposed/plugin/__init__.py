@@ -201,9 +201,10 @@ def pytest_runtest_makereport(
     """Show of an error of ours the test's own frames, and the tables of what the test looked at."""
     full = item.config.getoption("fulltrace", False)  # the terminal's, which may be turned off
     if "pytest_exposed.errors" in sys.modules and call.excinfo and not full:
-        from pytest_exposed.plugin.fixtures import leave_out_own_frames  # noqa: PLC0415
+        from pytest_exposed.plugin.fixtures import leave_out_own_frames, say_once  # noqa: PLC0415
 
         leave_out_own_frames(call.excinfo)
+        say_once(call.excinfo)
     report = yield
     if report.failed:
         for checker in item.config.stash.get(_CHECKERS, {}).values():

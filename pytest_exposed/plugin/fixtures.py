@@ -189,6 +189,27 @@ def leave_out_own_frames(error: pytest.ExceptionInfo[BaseException]) -> None:
         error.traceback = type(error.traceback)(shown)
 
 
+def say_once(error: pytest.ExceptionInfo[BaseException]) -> None:
+    """Let a failed assertion of a check be its sentence, which pytest would write twice."""
+    last: TracebackType | None = error.tb
+    if last is None or not isinstance(error.value, AssertionError):
+        return
+    while last.tb_next is not None:
+        last = last.tb_next
+    text = str(error.value)
+    # What pytest rewrites keeps the values of an assertion in the frame.
+    for check in list(last.tb_frame.f_locals.values()):
+        if not isinstance(check, Check):
+            continue
+        assertion = f"assert {check!r}" if not check else f"assert not {check!r}"
+        before, found, rest = text.partition(assertion)
+        is_all = rest == "" or rest.startswith(f"\n +  where {check!r} = ")
+        if found and is_all and before in ("", before.rstrip("\n") + "\n"):
+            sentence = f"{check}, and should not" if check else str(check)
+            error.value.args = (before + sentence,)
+            return
+
+
 def _is_dropped(caller: FrameType) -> bool:
     """Return whether a caller does nothing with what it is about to get: a line of its own."""
     if sys.implementation.name != "cpython":

@@ -30,6 +30,7 @@ from pytest_exposed.errors import (
 from pytest_exposed.model import Container, Observed
 from pytest_exposed.model.ports import PortsLike
 from pytest_exposed.observation import Engine
+from pytest_exposed.observation.judge import HIDDEN
 from pytest_exposed.plugin.progress import tell
 from pytest_exposed.report.text import findings_lines, may_start, table
 from pytest_exposed.sockets.chain import REMOTE
@@ -116,10 +117,13 @@ class Checker:
 
     def sections(self) -> list[tuple[str, str]]:
         """Return for each container that was looked at, its title, findings and table of ports."""
-        return [
-            (f"Ports of {x}", "\n".join([*self._findings.get(key, ()), *table(x)]))
+        found = [
+            (f"Ports of {x}", [*self._findings.get(key, ()), *table(x)])
             for key, x in self._looked.items()
         ]
+        if any(HIDDEN in x.notes for x in self._looked.values()):
+            found[-1][1].append(f"note: {HIDDEN}")
+        return [(title, "\n".join(lines)) for title, lines in found]
 
     def look(self, listed: Listed, together: Sequence[Listed]) -> Container:
         """Return a snapshot of one of the containers listed before; skip the test if it is gone.

@@ -49,7 +49,11 @@ def _test(name: str, called: str, container: ContainerRecord) -> str:
         reason = printable(container["error"].splitlines()[0])
         return f"# {printable(called)} could not be observed: {reason}\n"
     listening = _listening(who, container)
-    fixtures = [x for x in ("container_listens_on", "exposed") if f"{x}(" in listening[0] or f"{x}." in listening[0]]
+    fixtures = [
+        x
+        for x in ("container_listens_on", "exposed")
+        if f"{x}(" in listening[0] or f"{x}." in listening[0]
+    ]
     published = sorted({_publication(x) for x in container["published"]})
     if published:
         fixtures.append("container_publishes")
@@ -76,7 +80,9 @@ def _listening(who: str, container: ContainerRecord) -> list[str]:
     ports = _ranges([x for x in listening if x not in dynamic])
     if not dynamic.isdisjoint(listening):
         call = f"    assert container_listens_on({_arguments(who, ports)[:-2]})"
-        comment = "    # It also listens on ports that are chosen at each start: only=True would fail."
+        comment = (
+            "    # It also listens on ports that are chosen at each start: only=True would fail."
+        )
         return [call, comment] if ports else [comment]
     if not ports:
         # `container_listens_on("db", only=True)` would read as its opposite.

@@ -10,6 +10,7 @@ from textwrap import fill
 from pytest_exposed.errors import ObservationError, PortError
 from pytest_exposed.model import Container, Finding, Listener, Publication, endpoint
 from pytest_exposed.model.ports import Port, Ports, adjoining
+from pytest_exposed.observation.judge import HIDDEN
 from pytest_exposed.report.finding_groups import neighbours
 from pytest_exposed.rules import RULES
 from pytest_exposed.rules.on_demand import on_demand
@@ -159,7 +160,8 @@ def table(container: Container) -> list[str]:
     ]
     if len(rows) == 1:
         lines = ["no port is documented, published or listening"]
-    lines += [f"note: {x}" for x in container.notes]
+    # That is said once a run.
+    lines += [f"note: {x}" for x in container.notes if x != HIDDEN]
     if not isinstance(container.verdict, ObservationError):
         warnings = neighbours(x for x in container.verdict if x.warns)
         lines += [f"warning: {x.first.rule} {x.span}".removesuffix(" -") for x in warnings]

@@ -16,11 +16,15 @@ from pytest_exposed.model.ports import Port, Ports, PortsLike
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.diagnosis import RUNNING_STATES, not_running
 from pytest_exposed.observation.grace import moments, settle
+from pytest_exposed.observation.observe import DOCUMENTED, Documented
 from pytest_exposed.observation.watch import Watch
 from pytest_exposed.rules import RULES, selection
 from pytest_exposed.rules.judge import brief, unattributed
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic
+
+_MOST_NAMED = 4
+"""Listeners that are named with their processes; more are ports alone."""
 
 
 def container_listens_on(
@@ -107,8 +111,8 @@ def _all_listen_on(tasks: Sequence[Container], wanted: Sequence[BoundPort], *, o
     service = f"{len(tasks)} tasks of service {tasks[0].service}"
     if not failed:
         return Check(True, f"all {service} do: {checks[0]!r}", *tasks)
-    names = _list(x.containers[0] for x in failed)
-    return Check(False, f"{len(failed)} of {service} do not, {names}: {failed[0]!r}", *tasks)
+    names = f": {_list(x.containers[0] for x in failed)}" if len(failed) > 1 else ""
+    return Check(False, f"{len(failed)} of {service} do not{names}. {failed[0]!r}", *tasks)
 
 
 def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool) -> Check:
@@ -125,17 +129,15 @@ def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool
     if doubtful and not surplus:
         raise unattributed(container, doubtful)
     if missing:
-        lacks = "does not listen on"
-        if {x.port for x in missing if x.address is None} & {x.port for x in container.listeners}:
-            lacks = "has no reachable listener on"
-        why = f"{container} {lacks} {_spans(missing)}: {_heard(container, missing)}"
-        return Check(False, why, container)
+        return Check(False, _why_missing(container, missing), container)
     if surplus:
-        too = " too" if wanted else ", and was to listen on nothing"
-        ports = Ports(x.port for x in surplus)
-        return Check(
-            False, f"{container} listens on {ports}{too}: {_list(map(_who, surplus))}", container
-        )
+        shown = _list(map(_who, surplus))
+        if len(surplus) > _MOST_NAMED:
+            shown = str(Ports(x.port for x in surplus))
+        why = f"{container} also listens on {shown}"
+        if not wanted:
+            why = f"{container} listens on {shown}, and should listen on nothing"
+        return Check(False, why, container)
     if not wanted:
         return Check(True, f"{container} listens on nothing", container)
     met = [x for x in container.listeners if any(y.is_met_by(x) for y in wanted)]
@@ -160,15 +162,23 @@ def _spans(bound: Iterable[BoundPort]) -> str:
     return _list([*plain.ranges(), *(x for x in bound if x.address is not None)])
 
 
-def _heard(container: Container, asked: Sequence[BoundPort]) -> str:
-    """Return what a container listens on, those that nothing outside can reach included.
+def _why_missing(container: Container, missing: Sequence[BoundPort]) -> str:
+    """Return why a container doesn't listen on all that is asked for, and what it listens on."""
+    ports = {x.port for x in missing}
+    closed = [x for x in container.listeners if x.port in ports]
+    if {x.port for x in closed}.issuperset(x.port for x in missing if x.address is None) and closed:
+        bound = all(x.address is None for x in missing)
+        lacks = "nothing reachable listens" if bound else "nothing listens"
+        return f"{container}: {lacks} on {_spans(missing)}, only on {_list(map(_who, closed))}"
+    return f"{container}: nothing listens on {_spans(missing)} ({_heard(container, closed)})"
 
-    What is on the ports that were asked about stands first: a long list is cut.
-    """
-    ports = {x.port for x in asked}
-    shown = [x for x in container.listeners if x.kind != "ephemeral" or x.port in ports]
-    shown.sort(key=lambda x: x.port not in ports)
-    return f"it listens on {_list(map(_who, shown))}" if shown else "it listens on nothing"
+
+def _heard(container: Container, closed: Sequence[Listener]) -> str:
+    """Return what a container listens on; closed are listeners on the ports that are asked for."""
+    others = [x for x in container.listeners if x.kind != "ephemeral" and x not in closed]
+    shown = [*map(_who, closed), *Ports(x.port for x in others if x.kind == "reachable").ranges()]
+    shown += [_who(x) for x in others if x.kind != "reachable"]
+    return f"it listens on {_list(shown) or 'nothing'}"
 
 
 def _who(listener: Listener) -> str:
@@ -211,7 +221,7 @@ def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) 
             f"whether {name} publishes {_list(missing)}: {listed.publications_unknown}\n{REMEDY}"
         )
     if missing:
-        why = f"{name} does not publish {_list(missing)}: it publishes {found}"
+        why = f"{name} does not publish {_list(missing)} (it publishes {found})"
         try:
             return Check(False, why, engine.container(listed.id))
         except ExposedError:  # only its table is missing from the report then
@@ -225,13 +235,16 @@ def container_matches_image(
     ignore: str | Iterable[str] = (),
     allow: PortsLike = (),
     *,
+    documented: str | None = None,
     grace: float = 0,
 ) -> Check:
     """Return whether the rules find nothing wrong with a container.
 
     ignore are rules and groups not to judge by; allow are rules and ports whose findings are
-    accepted: "silent", 9000, "8000-8003/udp". A container younger than grace seconds is looked at
-    again until it matches, and its listeners have been the same for 2 seconds.
+    accepted: "silent", 9000, "8000-8003/udp". documented is whose word counts as documentation:
+    "image", or "run" for what the container declares as well; by default the engine's. A container
+    younger than grace seconds is looked at again until it matches, and its listeners have been the
+    same for 2 seconds.
 
     Raises ConfigurationError for an unknown rule, and where all that the engine judges by are
     ignored, else as container_listens_on does.
@@ -246,10 +259,19 @@ def container_matches_image(
         )
     if not _is_duration(grace):
         raise ConfigurationError(f"grace={grace!r} is not a number of seconds")
+    if documented not in (None, *DOCUMENTED):
+        raise ConfigurationError(f"documented={documented!r} is neither 'image' nor 'run'")
+    word = documented or engine.observer.documented
+    by: Documented = "run" if word == "run" else "image"
     accepts = _allowance(allow)
-    listed, everyone = engine.observer.find(container)
-    answer = engine.observer.observe([listed], everyone, owners=True, rules=judged_by)[listed.id]
-    answer = settle(engine.observer, listed, answer, grace, owners=True, rules=judged_by).answer
+    observer = engine.observer
+    listed, everyone = observer.find(container)
+    answer = observer.observe([listed], everyone, owners=True, rules=judged_by, documented=by)[
+        listed.id
+    ]
+    answer = settle(
+        observer, listed, answer, grace, owners=True, rules=judged_by, documented=by
+    ).answer
     if isinstance(answer, ObservationError):
         raise answer
     unknown = answer.publications_unknown
@@ -314,10 +336,12 @@ def image_exposes(engine: Engine, image: object, *ports: PortsLike, only: bool =
     found = engine.image(image)
     missing, surplus = wanted - found.documented, found.documented - wanted
     if missing:
-        return Check(False, f"{found} does not EXPOSE {missing}: it exposes {found.documented}")
+        return Check(False, f"{found} does not EXPOSE {missing} (it exposes {found.documented})")
     if only and surplus:
-        too = " too" if wanted else ", and was to expose nothing"
-        return Check(False, f"{found} exposes {surplus}{too}")
+        why = f"{found} also exposes {surplus}"
+        return Check(
+            False, why if wanted else f"{found} exposes {surplus}, and should expose nothing"
+        )
     return Check(True, f"{found} exposes {found.documented}")
 
 

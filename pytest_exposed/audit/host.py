@@ -35,6 +35,15 @@ _LATE = 1.0
 # A list that is older than this many seconds is taken again before containers are judged by it.
 _FRESH = 1.0
 
+_MOST_STOPPED = 5
+"""Containers that don't run whose names are shown."""
+
+
+def _ended(listed: Listed) -> str:
+    """Return how a container that doesn't run ended: "exited 137", or its state."""
+    code = listed.exit_code
+    return printable(listed.state if code is None else f"{listed.state} {code}")
+
 
 class Done(Generic[T]):
     """What work came to that was done in this thread: read as a Future is, whose import is slow."""
@@ -74,6 +83,8 @@ class HostAudit:
     """Whether tests began before it answered: its own are added when it does."""
     everyone: list[Listed] = field(default_factory=list)
     wanted: list[Listed] = field(default_factory=list)
+    not_running: list[Listed] = field(default_factory=list)
+    """Those of the filters that don't run; known where the audit began."""
     _records: list[JsonObject] = field(default_factory=list)
     _listed_at: float = 0
     _looked_at: float = 0
@@ -114,6 +125,8 @@ class HostAudit:
             if self.settings.filters:
                 chosen = {x.id for x in observer.running(self.settings.filters)}
                 self.wanted = [x for x in self.wanted if x.id in chosen]
+            if self.settings.audits_running:
+                self.not_running = observer.not_running(self.settings.filters)
         except EngineError as error:
             self.error = str(error)
         self.late = monotonic() - began > _LATE
@@ -193,9 +206,19 @@ class HostAudit:
         parts = []
         if self.settings.audits_running:
             parts.append(f"{plural(len(self.wanted), 'running container')}{matching}")
+        if self.not_running:
+            parts.append(self._stopped())
         if self.runs:
             parts.append(f"{plural(len(self.runs), 'container')} to start")
         return ", ".join([self.shown, *parts])
+
+    def _stopped(self) -> str:
+        """Return how many containers don't run, and the names of the first."""
+        number, shown = len(self.not_running), self.not_running[:_MOST_STOPPED]
+        names = [f"{printable(x.name)} ({_ended(x)})" for x in shown]
+        names += [f"{number - _MOST_STOPPED} more"] if number > _MOST_STOPPED else []
+        that = "that doesn't run" if number == 1 else "that don't run"
+        return f"{number} {that}: {', '.join(names)}"
 
     def engine(self) -> Engine:
         """Return the engine, connecting at the first call; raises EngineError."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 from pytest_exposed import report
 from pytest_exposed.audit.audit import Audit
@@ -37,8 +38,11 @@ class _Judged:
         return self.reached and entry.rule in self.rules and entry.container not in self._left
 
 
-def write(audit: Audit, outcome: Results) -> tuple[list[str], bool]:
-    """Write what was asked for; return a line for each file, and whether all could be written."""
+def write(audit: Audit, outcome: Results, stdout: TextIO | None = None) -> tuple[list[str], bool]:
+    """Write what was asked for; return a line for each file, and whether all could be written.
+
+    stdout gets the JSON report where that is given.
+    """
     settings = audit.settings
     if not settings.writes:
         return [], True
@@ -47,7 +51,7 @@ def write(audit: Audit, outcome: Results) -> tuple[list[str], bool]:
     lines: list[str] = []
     fine = True
 
-    def attempt(path: Path, work: Callable[[], None], done: str | None = None) -> None:
+    def attempt(path: Path | str, work: Callable[[], None], done: str | None = None) -> None:
         nonlocal fine
         try:
             work()
@@ -57,6 +61,8 @@ def write(audit: Audit, outcome: Results) -> tuple[list[str], bool]:
         else:
             lines.extend([done] if done else [])
 
+    if stdout is not None:
+        attempt("standard output", lambda: report.write_json(stdout, hosts))
     for path in settings.reports:
         attempt(path, lambda path=path: report.write(path, hosts))  # type: ignore[misc]  # its own
     others = [x for x in (settings.new_baseline, settings.new_tests) if x is not None]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import field
 from typing import TYPE_CHECKING, TypedDict
 
-from pytest_exposed.report.record import ContainerRecord, HostRecord, fails
+from pytest_exposed.report.record import ContainerRecord, HostRecord, StoppedRecord, fails
 from pytest_exposed.report.summary import summary
 from pytest_exposed.text import plural
 from pytest_exposed.values import dataclass
@@ -59,6 +59,7 @@ class HostResults:
 
     host: str
     error: str | None = None
+    not_running: list[StoppedRecord] = field(default_factory=list)
     told: dict[str, ItemRecord] = field(default_factory=dict)
     """What the test of each container told, by its id: of one that ran again, the last."""
 
@@ -67,10 +68,9 @@ class HostResults:
         """The records of the containers that are there."""
         return [x["record"] for x in self.told.values() if x.get("record")]
 
-    @property
-    def tables(self) -> list[str]:
-        """Their tables of ports, where these are asked for."""
-        return [table for x in self.told.values() if (table := x.get("table"))]
+    def tables(self, shown: Collection[str] = ()) -> list[str]:
+        """Return their tables of ports, where these are asked for; not those shown, by id."""
+        return [y for key, x in self.told.items() if key not in shown and (y := x.get("table"))]
 
     @property
     def gone(self) -> int:
@@ -81,7 +81,12 @@ class HostResults:
         """Return the host's part of a report; the containers of a service stand together."""
         names = [(x.get("service") or x["name"], x["name"], x["id"], x) for x in self.containers]
         containers = [x[-1] for x in sorted(names, key=lambda x: x[:-1])]
-        return {"host": self.host, "error": self.error, "containers": containers}
+        return {
+            "host": self.host,
+            "error": self.error,
+            "containers": containers,
+            "not_running": self.not_running,
+        }
 
 
 @dataclass(slots=True)

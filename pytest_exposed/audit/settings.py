@@ -13,6 +13,7 @@ from pytest_exposed.engine.expansion import expand
 from pytest_exposed.engine.hosts import Given, from_plain, without_user
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.observation import Engine
+from pytest_exposed.observation.observe import DOCUMENTED
 from pytest_exposed.rules import selection
 from pytest_exposed.rules.acceptance import Acceptance, waivers_of
 from pytest_exposed.rules.baseline import read
@@ -39,6 +40,8 @@ class Settings:
     select: tuple[str, ...]
     ignore: tuple[str, ...]
     warn: tuple[str, ...]
+    documented: str
+    """Whose word counts as documentation: image or run."""
     grace: float
     source: str
     helper_image: str | None
@@ -48,7 +51,8 @@ class Settings:
     new_baseline: Path | None
     new_tests: Path | None
     reports: tuple[Path, ...]
-
+    json_to_stdout: bool = False
+    """Whether the JSON report is written to standard output."""
     tables: bool = False
     """Whether the tables of all containers are shown."""
     ansible_inventory: str | None = None
@@ -68,12 +72,12 @@ class Settings:
     @property
     def shows_all(self) -> bool:
         """Whether all listeners are shown somewhere, with the processes that hold them."""
-        return self.tables or bool(self.reports)
+        return self.tables or self.json_to_stdout or bool(self.reports)
 
     @property
     def writes(self) -> bool:
         """Whether something is written that only an audit can fill."""
-        return bool(self.reports or self.new_baseline or self.new_tests)
+        return bool(self.reports or self.json_to_stdout or self.new_baseline or self.new_tests)
 
     @classmethod
     def parse(
@@ -84,6 +88,7 @@ class Settings:
         select: str | Sequence[str] = (),
         ignore: str | Sequence[str] = (),
         warn: str | Sequence[str] = (),
+        documented: str = "",
         grace: str | float | None = None,
         source: str = "",
         helper_image: str = "",
@@ -109,6 +114,9 @@ class Settings:
         warned = selection.split(warn)
         with _at("warn"):
             selection.warned(warned)
+        with _at("documented"):
+            if documented and documented not in DOCUMENTED:
+                raise ConfigurationError(f"{documented!r} is neither 'image' nor 'run'")
         with _at("source"):
             if source and source not in SOURCES:
                 raise ConfigurationError(
@@ -135,6 +143,7 @@ class Settings:
             select=chosen,
             ignore=ignored,
             warn=warned,
+            documented=documented or "image",
             grace=seconds,
             source=source or "auto",
             helper_image=helper_image or None,
@@ -142,7 +151,8 @@ class Settings:
             baseline=Path(baseline) if baseline else None,
             new_baseline=_in_folder(new_baseline),
             new_tests=_new_tests(new_tests),
-            reports=tuple(map(report.check, reports)),
+            reports=tuple(report.check(x) for x in reports if x != report.STANDARD_OUTPUT),
+            json_to_stdout=report.STANDARD_OUTPUT in reports,
             tables=tables,
             ansible_inventory=ansible_inventory or None,
             runs=started,
@@ -175,6 +185,7 @@ class Settings:
             select=self.select,
             ignore=self.ignore,
             warn=self.warn,
+            documented=self.documented,
             helper_image=self.helper_image,
         )
         engine.observer.acceptance = self.acceptance
@@ -187,8 +198,8 @@ def _at(setting: str) -> Iterator[None]:
     try:
         yield
     except ConfigurationError as error:
-        option = f"--exposed-{setting}, " if setting != "allow" else ""  # which is no option
-        raise ConfigurationError(f"{option}exposed_{setting}: {error}") from None
+        names = f"--exposed-{setting}, exposed_{setting}"
+        raise ConfigurationError(f"{names}: {error}") from None
 
 
 def _dockerfile(name: str) -> Dockerfile | None:

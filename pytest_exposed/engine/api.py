@@ -141,9 +141,30 @@ class Api:
     ) -> list[JsonObject]:
         wanted = {key: list(values) for key, values in (filters or {}).items()}
         asked = podman.with_paused(wanted) if self.client.is_podman and not every else wanted
+        found = self._listed(asked, wanted, every=every)
+        return (
+            podman.joined(found, self._of_libpod(every=every)) if self.client.is_podman else found
+        )
+
+    def stopped_containers(self, filters: Mapping[str, Sequence[str]]) -> list[JsonObject]:
+        """Return the containers that don't run; ConfigurationError for a refused filter.
+
+        Those of a filter by status may run. Of podman's the pods are not known.
+        """
+        states = ["created", "exited", *([] if self.client.is_podman else ["dead", "removing"])]
+        return self._listed({"status": states, **filters}, filters, every=True)
+
+    def _listed(
+        self,
+        asked: Mapping[str, Sequence[str]],
+        wanted: Mapping[str, Sequence[str]],
+        *,
+        every: bool,
+    ) -> list[JsonObject]:
+        """Return the list for the filters that are asked; wanted are those of the user."""
         params = {"all": int(every), **({"filters": json.dumps(asked)} if asked else {})}
         try:
-            found = self.json_objects("/containers/json", params=params)
+            return self.json_objects("/containers/json", params=params)
         except RefusedError as error:
             if not wanted:
                 raise
@@ -151,9 +172,6 @@ class Api:
             raise ConfigurationError(
                 f"{self.host.shown} refuses the filter {printable(written)}: {error.reason}"
             ) from None
-        return (
-            podman.joined(found, self._of_libpod(every=every)) if self.client.is_podman else found
-        )
 
     def _of_libpod(self, *, every: bool) -> list[JsonObject] | None:
         """Return libpod's own list of the containers; None where it is refused."""

@@ -8,6 +8,7 @@ list has 0.0.0.0 since podman 5, as where -p names that; libpod's has none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from pytest_exposed.engine.records import HOST_ADDRESSES, INFRA, POD
@@ -45,3 +46,8 @@ def _with(container: JsonObject, own: JsonObject, infra: Mapping[str, str]) -> J
     if own.get("Status") == "starting":  # of the health check
         found["Status"] = f"{as_text(container.get('Status'))} (health: starting)"
     return found
+
+
+def is_infra_name(name: str) -> bool:
+    """Return whether podman calls the infra container of a pod so: HASH-infra."""
+    return re.fullmatch(r"[0-9a-f]{12}-infra", name) is not None

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 
+from pytest_exposed.engine import podman
 from pytest_exposed.engine.api import Api, LostError
 from pytest_exposed.engine.hosts import Host
 from pytest_exposed.engine.images import Images
@@ -26,6 +27,9 @@ from pytest_exposed.errors import (
 from pytest_exposed.model import Container
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import real_files
+
+STOPPED_STATES = ("created", "exited", "dead", "removing")
+"""States of a container that doesn't run; one that is restarting is among those that do."""
 
 _PATIENCE = 5
 """Seconds that an engine has at the end to say what killed runs left on it."""
@@ -135,6 +139,14 @@ class EngineQueries:
         if not any(map(service_of, records)):
             return records
         return joined(records, services_of(self._api, self._timeout))
+
+    def not_running(self, filters: Mapping[str, Sequence[str]]) -> list[Listed]:
+        """Return the containers that don't run, of Docker's filters only, sorted by name.
+
+        It takes one request. Raises ConfigurationError for a bad filter.
+        """
+        found = self.parse(self._api.stopped_containers(filters))
+        return [x for x in found if x.state in STOPPED_STATES and not podman.is_infra_name(x.name)]
 
     def parse(self, records: Sequence[JsonObject]) -> list[Listed]:
         """Return the containers of such records; EngineError where an engine sends no such ones."""

@@ -136,6 +136,12 @@ class Listed:
         return _telling(self.endpoints)
 
     @property
+    def exit_code(self) -> int | None:
+        """How it ended, as its status tells it: "Exited (137) 5 minutes ago"; None where not."""
+        match = re.match(r"Exited \(([0-9]{1,9})\)", self.status)
+        return int(match[1]) if match else None
+
+    @property
     def is_infra(self) -> bool:
         """Whether it is its pod's infra container."""
         return self.pod is not None and self.infra == self.id

@@ -140,6 +140,9 @@ class Container:
     labels: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     just_started: bool = field(default=False, compare=False, repr=False)
     """Whether it has been up for less than a minute."""
+    documented_at_run: Ports | None = field(default=None, compare=False, repr=False)
+    """What is documented where the container's own word counts, too: its image's ports and those
+    that it declares. None where the image alone documents ports."""
     substitute: CommandOverride | None = field(default=None, compare=False, repr=False)
     """None where it runs its image's command, and where nothing made it worth asking."""
 
@@ -158,8 +161,12 @@ class Container:
 
     @property
     def documented(self) -> Ports:
-        """The ports that its image documents: what EXPOSE wrote."""
-        return self.image.documented
+        """The ports that its image documents: what EXPOSE wrote.
+
+        With documented="run" those that the container declares are among them.
+        """
+        at_run = self.documented_at_run
+        return self.image.documented if at_run is None else at_run
 
     @property
     def listening(self) -> Ports:

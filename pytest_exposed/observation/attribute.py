@@ -34,8 +34,14 @@ class Attribution:
         scene: Scene,
         publications: Publications,
         acceptance: Acceptance,
+        *,
+        at_run: bool,
     ) -> None:
-        """Take how to ask the engine, and what is known."""
+        """Take how to ask the engine, and what is known.
+
+        at_run is whether what a container declares is documented.
+        """
+        self._at_run = at_run
         self._queries = queries
         self._scene = scene
         self._publications = publications
@@ -76,6 +82,7 @@ class Attribution:
             pod=listed.pod_network,
             is_infra=listed.is_infra,
             just_started=listed.just_started,
+            documented_at_run=image.documented | listed.declared if self._at_run else None,
             at_host=reading.at_host or self._scene.netns_owners[listed.id] == "host",
             forwarding=self._publications.forwarding(
                 listed, reading, lambda: listeners(every, (), named, range_), others

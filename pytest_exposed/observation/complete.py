@@ -58,15 +58,22 @@ def complete(
     everyone: Sequence[Listed],
     inspections: Inspections,
     publishing: Publishing,
+    *,
+    at_run: bool = False,
 ) -> Completed:
-    """Return the wanted containers and those near them, with what their list entries lack."""
+    """Return the wanted containers and those near them, with what their list entries lack.
+
+    at_run is whether all that each declares is needed: the list leaves out what no network has.
+    """
     near = with_netns_mates(wanted, everyone)
-    inspections.learn(x for x in near if may_lack_ports(x, publishing))
+    inspections.learn(x for x in near if at_run or may_lack_ports(x, publishing))
     found = Completed({}, {})
     for listed in near:
         found.containers[listed.id] = listed
         try:
-            found.containers[listed.id] = completed(listed, inspections.of, publishing)
+            found.containers[listed.id] = completed(
+                listed, inspections.of, publishing, at_run=at_run
+            )
         except GoneError:  # it is said when it turns out that nothing can be seen
             continue
         except ObservationError as error:
@@ -74,9 +81,11 @@ def complete(
     return found
 
 
-def completed(listed: Listed, inspect: Inspect, publishing: Publishing) -> Listed:
+def completed(
+    listed: Listed, inspect: Inspect, publishing: Publishing, *, at_run: bool = False
+) -> Listed:
     """Return a container with what its list entry lacks; raises as inspect does."""
-    if not may_lack_ports(listed, publishing):
+    if not at_run and not may_lack_ports(listed, publishing):
         return listed
     inspected = inspect(listed)
     joined = inspected.network_mode.startswith("container:")

@@ -12,7 +12,7 @@ from pytest_exposed.engine.api import filter_values, timeout_of
 from pytest_exposed.engine.hosts import Given, resolve
 from pytest_exposed.errors import ConfigurationError, HelperLeftWarning
 from pytest_exposed.model import Container, Image
-from pytest_exposed.observation.observe import Observer
+from pytest_exposed.observation.observe import DOCUMENTED, Observer
 from pytest_exposed.rules.acceptance import Acceptance, waivers_of
 from pytest_exposed.rules.baseline import read
 from pytest_exposed.rules.selection import select as rules_of
@@ -31,9 +31,10 @@ class Engine:
     context; None is the default one, in the docker CLI's order. source is auto,
     netlink, procfs, helper or exec; helper_image the image of the helper container.
     select and ignore are rules and groups that snapshots are judged by, names or comma-separated
-    ones; warn are those whose findings are warnings, "none" for no warning at all; allow are
-    waivers, `CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason`, or lines of them;
-    allow_labels lets images and containers have waivers of their own; baseline is a file of
+    ones; warn are those whose findings are warnings, "none" for no warning at all; documented is
+    whose word counts as documentation, "image", or "run" for what the container declares as well;
+    allow are waivers, `CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason`, or lines of
+    them; allow_labels lets images and containers have waivers of their own; baseline is a file of
     accepted findings. Raises ConfigurationError for what can't be one of these, EngineError
     where no engine answers.
     """
@@ -46,6 +47,7 @@ class Engine:
         select: str | Sequence[str] = (),
         ignore: str | Sequence[str] = (),
         warn: str | Sequence[str] = (),
+        documented: str = "image",
         helper_image: str | None = None,
         allow: str | Sequence[str] = (),
         allow_labels: bool = False,
@@ -65,6 +67,8 @@ class Engine:
             raise ConfigurationError(
                 f"{source!r} is not a source of sockets: choose one of {', '.join(SOURCES)}"
             )
+        if documented not in DOCUMENTED:
+            raise ConfigurationError(f"documented={documented!r} is neither 'image' nor 'run'")
         lines = allow.splitlines() if isinstance(allow, str) else allow
         self.observer = Observer(
             where,
@@ -77,6 +81,7 @@ class Engine:
             ),
             helper_image=helper_image,
             timeout=timeout_of(timeout),
+            documented="run" if documented == "run" else "image",
         )
         """What the rest of the package asks it; not for users."""
 

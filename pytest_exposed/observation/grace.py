@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, ObservationError
 from pytest_exposed.model import Container, Observed
-from pytest_exposed.observation.observe import Observer
+from pytest_exposed.observation.observe import Documented, Observer
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.settling import Stillness, is_final, may_mend
 from pytest_exposed.unpatched import monotonic, pause
@@ -46,6 +46,7 @@ def settle(
     *,
     owners: bool = False,
     rules: Sequence[Rule] | None = None,
+    documented: Documented | None = None,
     waited: float = 0,
 ) -> Settled:
     """Return the answer for a container, looking again while it is too young to be judged.
@@ -70,7 +71,9 @@ def settle(
         everyone = observer.running()
         now = [x for x in everyone if x.id == listed.id]
         looked = monotonic()
-        answer = observer.observe(now or [listed], everyone, owners=owners, rules=rules)[listed.id]
+        answer = observer.observe(
+            now or [listed], everyone, owners=owners, rules=rules, documented=documented
+        )[listed.id]
         ran = monotonic() if now else ran
         stillness.note(answer, looked)
         if is_final(answer, rules) or monotonic() - ran > _STOPPED:

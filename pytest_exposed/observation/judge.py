@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -29,6 +30,9 @@ Verdict = tuple[Finding, ...] | ObservationError
 
 BY_PORTS = "is judged by port numbers alone"
 """What a note says of a rule that would judge by processes, where none was seen."""
+
+HIDDEN = "only root sees which process holds a socket: run as root to see names for - in PROCESS"
+"""What a note says where this user sees no process of a listener."""
 
 RARELY = "it was watched less than twice a second"
 """What a note says of a watch for which the machine, or the source, was too slow."""
@@ -68,7 +72,8 @@ class Judgement:
                 self._with_owners(container),
                 neighbours=tuple(self._with_owners(x) for x in container.neighbours),
             )
-            container = replace(container, notes=(*container.notes, *_by_ports(container, rules)))
+            notes = (*_by_ports(container, rules), *_hidden(container))
+            container = replace(container, notes=(*container.notes, *notes))
         if rpc:
             container = with_rpc_servers(container)
             wrong = True
@@ -146,6 +151,13 @@ def _by_ports(container: Container, rules: Sequence[Rule]) -> list[str]:
     if container.source in LOCAL:
         why = "its processes are hidden from this user, and not from root"
     return [f"{x.name} {BY_PORTS}: {why}" for x in rules if x.by_owners]
+
+
+def _hidden(container: Container) -> list[str]:
+    """Return a note where processes are not shown, and would be to root."""
+    is_root = not hasattr(os, "geteuid") or os.geteuid() == 0
+    hidden = any(not x.owners for x in container.listeners if x.kind != "ephemeral")
+    return [HIDDEN] if hidden and not is_root and container.source in LOCAL else []
 
 
 def not_to_be_judged(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Literal
 
 from pytest_exposed.engine.hosts import Host
 from pytest_exposed.engine.queries import EngineQueries
@@ -25,6 +26,11 @@ from pytest_exposed.sockets.kept import Kept
 from pytest_exposed.sockets.reading import SocketSnapshot
 from pytest_exposed.unpatched import monotonic, real_files
 
+Documented = Literal["image", "run"]
+"""Whose word counts as documentation: the image's EXPOSE, or what the container declares too."""
+
+DOCUMENTED = ("image", "run")
+
 
 class Observer(EngineQueries):
     """One engine as the rest of the package sees it; Engine is what users see of it."""
@@ -38,12 +44,14 @@ class Observer(EngineQueries):
         acceptance: Acceptance,
         helper_image: str | None,
         timeout: float,
+        documented: Documented = "image",
     ) -> None:
-        """Connect to host; source, rules and acceptance are how containers are seen and judged."""
+        """Connect to host; the others are how containers are seen and judged."""
         super().__init__(host, helper_image=helper_image, timeout=timeout)
         self.source = source
         self.rules = tuple(rules)
         self.acceptance = acceptance
+        self.documented = documented
 
     def observe(
         self,
@@ -53,19 +61,21 @@ class Observer(EngineQueries):
         owners: bool = False,
         rules: Sequence[Rule] | None = None,
         kept: Kept | None = None,
+        documented: Documented | None = None,
     ) -> dict[str, Observed]:
         """Return a snapshot of each wanted container by its id, or why there is none.
 
         everyone are all running containers, which may share their network with the wanted ones.
         The processes that hold listeners are looked up where something is wrong, for all with
-        owners. rules are those to judge by, those of the engine by default. kept keeps open what
-        netlink reads.
+        owners. rules are those to judge by, and documented whose word counts, those of the engine
+        by default. kept keeps open what netlink reads.
         """
         self.answers = False
         with real_files():
-            scene = see(self, wanted, everyone, self.source, kept)
+            at_run = (documented or self.documented) == "run"
+            scene = see(self, wanted, everyone, self.source, kept, at_run=at_run)
             rules = self.rules if rules is None else rules
-            found = judge(self, scene, wanted, rules, self.acceptance, owners=owners)
+            found = judge(self, scene, wanted, rules, self.acceptance, owners=owners, at_run=at_run)
         self.answers = True
         return found
 
@@ -91,12 +101,14 @@ def see(
     everyone: Sequence[Listed],
     source: str,
     kept: Kept | None = None,
+    *,
+    at_run: bool = False,
 ) -> Scene:
     """Complete, locate and read: return what is known of the wanted containers and their mates."""
     began = monotonic()
     inspections = Inspections(queries.inspect, queries.inspections)
     publishing = cache(queries.publishing_networks)
-    known = complete(wanted, everyone, inspections, publishing)
+    known = complete(wanted, everyone, inspections, publishing, at_run=at_run)
     locations = Locations(known.containers, everyone, inspections, queries.inspect)
     chain = SourceChain(source, [x.id for x in everyone], queries.remote, kept)
     readings = read(
@@ -128,6 +140,7 @@ def judge(
     acceptance: Acceptance,
     *,
     owners: bool,
+    at_run: bool = False,
 ) -> dict[str, Observed]:
     """Attribute and judge: return what Observer.observe does, by what was seen."""
     containers = scene.containers.values()
@@ -135,7 +148,7 @@ def judge(
         x for x in containers if isinstance(scene.readings.get(x.id), SocketSnapshot)
     )
     publications = Publications(queries, scene)
-    attribution = Attribution(queries, scene, publications, acceptance)
+    attribution = Attribution(queries, scene, publications, acceptance, at_run=at_run)
     judgement = Judgement(
         scene, queries.images, acceptance, {x.id: attribution.snapshot(x) for x in containers}
     )

@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import gettempdir
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 from uuid import uuid4
 
 import pytest
@@ -35,6 +35,7 @@ _FILE: pytest.StashKey[Path] = pytest.StashKey()
 _EXPANDED: pytest.StashKey[Settings | ValueError] = pytest.StashKey()
 _CHOSEN: pytest.StashKey[Sequence[str]] = pytest.StashKey()
 _ALONE: pytest.StashKey[bool] = pytest.StashKey()
+_STDOUT: pytest.StashKey[TextIO] = pytest.StashKey()
 
 # What the process that hands tests out gives to pytest-xdist's workers: the single engines that
 # lists of them have, the audit's list, whether there is nothing but the audit, and the file in
@@ -46,6 +47,18 @@ _IS_ALONE = "exposed_is_alone"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of group "exposed", and the settings of the same meaning."""
     options.add(parser)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    """Keep standard output for the JSON report, before pytest begins to capture output."""
+    if "json:-" in (getattr(early_config.known_args_namespace, "exposed_report", None) or ()):
+        from pytest_exposed.plugin import stdout  # noqa: PLC0415
+
+        reserved = stdout.reserve()
+        early_config.stash[_STDOUT] = reserved.stream
+        early_config.add_cleanup(reserved.restore)
+    return (yield)
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
@@ -148,7 +161,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
                 f"not found: {chosen} (the audit has no such test){audit.why_not(chosen)}"
             )
     config.stash[_AUDIT] = audit
-    config.pluginmanager.register(AuditHooks(audit, config.stash[_CHOSEN]), "exposed-audit")
+    stdout = config.stash.get(_STDOUT, sys.stdout) if settings.json_to_stdout else None
+    hooks = AuditHooks(audit, config.stash[_CHOSEN], stdout)
+    config.pluginmanager.register(hooks, "exposed-audit")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -186,9 +201,10 @@ def pytest_runtest_makereport(
     """Show of an error of ours the test's own frames, and the tables of what the test looked at."""
     full = item.config.getoption("fulltrace", False)  # the terminal's, which may be turned off
     if "pytest_exposed.errors" in sys.modules and call.excinfo and not full:
-        from pytest_exposed.plugin.fixtures import leave_out_own_frames  # noqa: PLC0415
+        from pytest_exposed.plugin.fixtures import leave_out_own_frames, say_once  # noqa: PLC0415
 
         leave_out_own_frames(call.excinfo)
+        say_once(call.excinfo)
     report = yield
     if report.failed:
         for checker in item.config.stash.get(_CHECKERS, {}).values():

@@ -30,6 +30,7 @@ from pytest_exposed.errors import (
 from pytest_exposed.model import Container, Observed
 from pytest_exposed.model.ports import PortsLike
 from pytest_exposed.observation import Engine
+from pytest_exposed.observation.judge import HIDDEN
 from pytest_exposed.plugin.progress import tell
 from pytest_exposed.report.text import findings_lines, may_start, table
 from pytest_exposed.sockets.chain import REMOTE
@@ -116,10 +117,13 @@ class Checker:
 
     def sections(self) -> list[tuple[str, str]]:
         """Return for each container that was looked at, its title, findings and table of ports."""
-        return [
-            (f"Ports of {x}", "\n".join([*self._findings.get(key, ()), *table(x)]))
+        found = [
+            (f"Ports of {x}", [*self._findings.get(key, ()), *table(x)])
             for key, x in self._looked.items()
         ]
+        if any(HIDDEN in x.notes for x in self._looked.values()):
+            found[-1][1].append(f"note: {HIDDEN}")
+        return [(title, "\n".join(lines)) for title, lines in found]
 
     def look(self, listed: Listed, together: Sequence[Listed]) -> Container:
         """Return a snapshot of one of the containers listed before; skip the test if it is gone.
@@ -187,6 +191,27 @@ def leave_out_own_frames(error: pytest.ExceptionInfo[BaseException]) -> None:
         shown = TracebackType(shown, x.tb_frame, x.tb_lasti, x.tb_lineno)
     if shown is not None:
         error.traceback = type(error.traceback)(shown)
+
+
+def say_once(error: pytest.ExceptionInfo[BaseException]) -> None:
+    """Let a failed assertion of a check be its sentence, which pytest would write twice."""
+    last: TracebackType | None = error.tb
+    if last is None or not isinstance(error.value, AssertionError):
+        return
+    while last.tb_next is not None:
+        last = last.tb_next
+    text = str(error.value)
+    # What pytest rewrites keeps the values of an assertion in the frame.
+    for check in list(last.tb_frame.f_locals.values()):
+        if not isinstance(check, Check):
+            continue
+        assertion = f"assert {check!r}" if not check else f"assert not {check!r}"
+        before, found, rest = text.partition(assertion)
+        is_all = rest == "" or rest.startswith(f"\n +  where {check!r} = ")
+        if found and is_all and before in ("", before.rstrip("\n") + "\n"):
+            sentence = f"{check}, and should not" if check else str(check)
+            error.value.args = (before + sentence,)
+            return
 
 
 def _is_dropped(caller: FrameType) -> bool:
@@ -268,16 +293,21 @@ class ContainerMatchesImage(_Bound):
         container: object,
         ignore: str | Iterable[str] = (),
         allow: PortsLike = (),
+        *,
+        documented: str | None = None,
     ) -> Check:
         """Return whether the rules find nothing wrong with a container.
 
         ignore are rules and groups not to judge by; allow are rules and ports whose findings are
-        accepted: "silent", 9000, "8000-8003/udp".
+        accepted: "silent", 9000, "8000-8003/udp". documented="run" takes what the container
+        declares (--expose, -p) as documentation, too.
         """
         __tracebackhide__ = True
         engine, grace = self._checker.engine, self._checker.grace
         return self._checker.ask(
-            lambda: checks.container_matches_image(engine, container, ignore, allow, grace=grace)
+            lambda: checks.container_matches_image(
+                engine, container, ignore, allow, documented=documented, grace=grace
+            )
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from itertools import zip_longest
+from typing import TextIO
 
 import pytest
 
@@ -29,11 +30,14 @@ _UNANSWERED = "it had not answered when the run ended"
 class AuditHooks:
     """Adds the tests of the audit, gathers what they found, and tells it at the end."""
 
-    def __init__(self, audit: Audit, chosen: Sequence[str]) -> None:
-        """Take the audit, and the ids of the tests to run; none for all."""
+    def __init__(self, audit: Audit, chosen: Sequence[str], stdout: TextIO | None = None) -> None:
+        """Take the audit, the ids of the tests to run, none for all, and where JSON is written."""
         self._audit = audit
+        self._stdout = stdout
         self._chosen = chosen
         self._lines: list[str] = []
+        self._failed: set[str] = set()
+        """The ids of the containers whose tests failed: pytest shows their tables."""
         self._due: dict[str, str] = {}
         self._ran = False
         """Whether a test of the suite ran, or a container was judged."""
@@ -47,7 +51,7 @@ class AuditHooks:
         """How many containers a plugin or conftest left out without reporting them as such."""
         self._outcome = Results(
             {
-                x.label: HostResults(x.shown, _UNANSWERED if x.awaited else x.error)
+                x.label: HostResults(x.shown, _UNANSWERED if x.awaited else x.error, _stopped(x))
                 for x in audit.hosts
             }
         )
@@ -130,7 +134,8 @@ class AuditHooks:
                 with meanwhile(session.config, f"exposed: waiting for {many} …"):
                     host = next(answers)
                     items = list(self._tests(session, host))
-                self._outcome.hosts[host.label].error = host.error
+                results = self._outcome.hosts[host.label]
+                results.error, results.not_running = host.error, _stopped(host)
                 self._run(session, host, items)
         return result
 
@@ -191,6 +196,8 @@ class AuditHooks:
             self._ran = True
         if told is not None:
             self._outcome.add(told)
+            if report.failed and "id" in told:
+                self._failed.add(told["id"])
         if told is not None or report.skipped:
             self._done.add(report.nodeid)
 
@@ -206,7 +213,7 @@ class AuditHooks:
         if hasattr(session.config, "workerinput") or listed:
             return
         self._tell_of_the_rest()
-        lines, fine = output.write(self._audit, self._outcome)
+        lines, fine = output.write(self._audit, self._outcome, self._stdout)
         self._lines += lines
         if not fine:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
@@ -235,10 +242,11 @@ class AuditHooks:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the tables that -v asks for, warnings, and the line that sums the audit up."""
         if self._audit.settings.tables:
+            shown = self._failed if _shows_failures(terminalreporter.config) else ()
             for host in self._outcome.hosts.values():
-                if host.tables:
+                if tables := host.tables(shown):
                     terminalreporter.write_sep("-", f"ports on {host.host}")
-                    for number, table in enumerate(host.tables):
+                    for number, table in enumerate(tables):
                         heading, _, rest = table.partition("\n")
                         terminalreporter.write("\n" if number else "")
                         terminalreporter.write_line(heading, bold=True)
@@ -260,6 +268,16 @@ class AuditHooks:
             self._lines[:0] = [x.header() for x in self._audit.hosts]
         for line in self._lines:
             terminalreporter.write_line(f"exposed: {line}")
+
+
+def _stopped(host: HostAudit) -> list[record.StoppedRecord]:
+    return [record.of_stopped(x) for x in host.not_running]
+
+
+def _shows_failures(config: pytest.Config) -> bool:
+    """Return whether pytest prints the text of a failure, and with it the table of ports."""
+    is_short = config.getoption("tbstyle", "auto") in ("no", "line")
+    return not is_short and not config.getoption("no_summary", False)
 
 
 def _end_line(config: pytest.Config) -> None:

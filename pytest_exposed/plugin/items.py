@@ -22,7 +22,7 @@ from pytest_exposed.errors import (
     ObservationError,
 )
 from pytest_exposed.model import Container
-from pytest_exposed.observation.judge import BY_PORTS, RARELY
+from pytest_exposed.observation.judge import BY_PORTS, HIDDEN, RARELY
 from pytest_exposed.plugin.progress import live
 from pytest_exposed.report import record
 from pytest_exposed.rules.baseline import key
@@ -87,7 +87,7 @@ def told_of(host: HostAudit, listed: Listed, **found: Unpack[FoundRecord]) -> It
 
 def unsure(container: Container) -> list[str]:
     """Return the notes on what could not be judged by all that it is judged by."""
-    return [x for x in container.notes if BY_PORTS in x or RARELY in x]
+    return [x for x in container.notes if BY_PORTS in x or RARELY in x or x == HIDDEN]
 
 
 class MismatchError(AssertionError):
@@ -243,7 +243,8 @@ class JudgedItem(AuditItem):
         ]
         findings = [x for x in found if x.fails]
         if findings:
-            raise MismatchError(printable(brief(findings)), failure_text(container, findings))
+            text = failure_text(container, findings, source=self.audit.settings.tables)
+            raise MismatchError(printable(brief(findings)), text)
 
 
 class ContainerItem(JudgedItem):

@@ -32,6 +32,8 @@ class Option(NamedTuple):  # a dataclass takes longer to make, in every run of p
     """Of the setting."""
     toml: str = ""
     """How TOML writes the setting, where that is easily done wrong ([tool.pytest], pytest 9)."""
+    adds: bool = False
+    """Whether the option is added to the setting, instead of taking its place."""
     of_audit: bool = False
     """Whether it means something to an audit alone."""
 
@@ -129,6 +131,14 @@ OPTIONS = (
         toml='["silent"]',
     ),
     Option(
+        "documented",
+        "documented",
+        "whose word counts as documentation: image (default), or run for what the container "
+        "declares as well, by --expose, -p, Compose's expose or Molecule's exposed_ports",
+        metavar="image|run",
+        setting="whose word counts as documentation: image or run",
+    ),
+    Option(
         "grace",
         "grace",
         "how long after its start a container may take to match (default: 10, or 60 for one of "
@@ -156,9 +166,14 @@ OPTIONS = (
     Option(
         "allow",
         "allow",
+        "accept findings by this waiver, CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  "
+        "# reason, beside those of exposed_allow; repeatable",
+        metavar="LINE",
+        repeatable=True,
         setting="waivers, CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason",
         type="linelist",
         toml='["web: 8080  # why"]',
+        adds=True,
     ),
     Option(
         "allow_labels",
@@ -170,6 +185,7 @@ OPTIONS = (
         "report",
         "reports",
         "write what the audit found to FILE, as its ending says: .json, .html, .md or .sarif; "
+        "json:- writes JSON to standard output, and what pytest prints goes to standard error; "
         "repeatable",
         metavar="FILE",
         repeatable=True,
@@ -295,11 +311,16 @@ def given(config: pytest.Config) -> dict[str, Any]:
     settings = {
         x.name: _setting(config, f"exposed_{x.name}")
         for x in OPTIONS
-        if x.setting and x.name not in options
+        if x.setting and (x.adds or x.name not in options)
     }
     if "baseline" in settings:
         settings["baseline"] = _beside_ini(config, settings["baseline"])
-    return settings | options
+    both = {
+        x.name: [*settings[x.name], *options[x.name]]
+        for x in OPTIONS
+        if x.adds and x.name in options
+    }
+    return settings | options | both
 
 
 def _setting(config: pytest.Config, name: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TextIO
 
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.report.record import HostRecord
@@ -20,14 +21,25 @@ def check(name: str) -> Path:
     path = Path(name)
     if path.suffix.lower() not in ENDINGS:
         raise ConfigurationError(
-            f"{name!r} has no ending of a report: choose one of {', '.join(ENDINGS)}"
+            f"{name!r} has no ending of a report: choose one of {', '.join(ENDINGS)}, or "
+            f"{STANDARD_OUTPUT} for standard output"
         )
     if not path.parent.is_dir():
         raise ConfigurationError(f"{name!r} can't be written: there is no folder {path.parent}")
     return path
 
 
+STANDARD_OUTPUT = "json:-"
+"""What stands for the JSON report on standard output."""
+
+
 def write(path: Path, hosts: Sequence[HostRecord]) -> None:
     """Write a report in the form that its ending names; raises OSError."""
     form = import_module(f"{__name__}.{_FORMATS[path.suffix.lower()]}")  # rarely used
     form.write(path, hosts)
+
+
+def write_json(stream: TextIO, hosts: Sequence[HostRecord]) -> None:
+    """Write the JSON report to a stream; raises OSError."""
+    stream.write(import_module(f"{__name__}.json").text_of(hosts))
+    stream.flush()

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from pytest_exposed.report.record import HostRecord
 
 
+def text_of(hosts: Sequence[HostRecord]) -> str:
+    """Return the report of the hosts, each with its containers or its error."""
+    return json.dumps({"version": 1, "hosts": list(hosts)}, indent=2, ensure_ascii=True) + "\n"
+
+
 def write(path: Path, hosts: Sequence[HostRecord]) -> None:
-    """Write the hosts, each with its containers or its error."""
-    text = json.dumps({"version": 1, "hosts": list(hosts)}, indent=2, ensure_ascii=True)
-    path.write_text(text + "\n", encoding="utf-8")
+    """Write the report to a file; raises OSError."""
+    path.write_text(text_of(hosts), encoding="utf-8")

@@ -152,7 +152,8 @@ def cells_of(container: ContainerRecord) -> dict[Port, Cell]:
     """Return the ports of a container, sorted."""
     seen = container["documented"] is not None
     documented = dict.fromkeys(container["declared"] or (), "only declared" if seen else "unknown")
-    documented |= dict.fromkeys(container["documented"] or (), "yes")
+    by_image = container.get("documented_by_image", container["documented"])
+    documented |= dict.fromkeys(by_image or (), "yes")
     listeners = _by_port(container["listeners"], lambda x: [x["port"]])
     published = _by_port(container["published"], lambda x: [x["port"]])
     findings = _by_port(container["findings"], ports_of)

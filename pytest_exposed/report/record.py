@@ -69,6 +69,8 @@ class ContainerRecord(TypedDict):
     network_mode: str | None
     source: str | None
     documented: list[str] | None
+    documented_by_image: NotRequired[list[str]]
+    """Its image's ports, where those that the container declares are documented as well."""
     declared: list[str]
     listening: list[str] | None
     published: list[PublicationRecord]
@@ -79,12 +81,24 @@ class ContainerRecord(TypedDict):
     """Whether the run has started it; others lack this."""
 
 
+class StoppedRecord(TypedDict):
+    """A container that doesn't run: exit_code is null for one that never ran."""
+
+    id: str
+    name: str
+    image: str
+    state: str
+    exit_code: int | None
+
+
 class HostRecord(TypedDict):
     """A host: its containers, or the error that says why it was not reached."""
 
     host: str
     error: str | None
     containers: list[ContainerRecord]
+    not_running: NotRequired[list[StoppedRecord]]
+    """Those that were not audited, as they don't run."""
 
 
 def of_container(container: Container, dockerfile: Dockerfile | None = None) -> ContainerRecord:
@@ -106,6 +120,7 @@ def of_container(container: Container, dockerfile: Dockerfile | None = None) -> 
         "network_mode": container.network_mode,
         "source": container.source,
         "documented": [str(x) for x in container.documented],
+        **_by_image(container),
         "declared": [str(x) for x in container.declared],
         "listening": [str(x) for x in container.listening],
         "published": [_publication(x) for x in container.published],
@@ -160,14 +175,32 @@ def of_unseen(listed: Listed, error: str) -> ContainerRecord:
     }
 
 
+def of_stopped(listed: Listed) -> StoppedRecord:
+    """Return the record of a container that doesn't run."""
+    return {
+        "id": listed.id,
+        "name": listed.name,
+        "image": listed.image,
+        "state": listed.state,
+        "exit_code": listed.exit_code,
+    }
+
+
 class _Rarely(TypedDict, total=False):
     pod: str
+    documented_by_image: list[str]
     started_by_run: bool
 
 
 def _pod(pod: str | None) -> _Rarely:
     """Return the pod that a container is in; nothing for the engines and containers without."""
     return {"pod": pod} if pod is not None else {}
+
+
+def _by_image(container: Container) -> _Rarely:
+    if container.documented_at_run is None:
+        return {}
+    return {"documented_by_image": [str(x) for x in container.image.documented]}
 
 
 def _publication(publication: Publication) -> PublicationRecord:
@@ -227,6 +260,12 @@ def fails(finding: FindingRecord) -> bool:
 def warns(finding: FindingRecord) -> bool:
     """Return whether it is a warning, and not waived."""
     return finding["waived"] is None and not fails(finding)
+
+
+def is_accepted(container: ContainerRecord) -> bool:
+    """Return whether a container fails by nothing but findings that are accepted."""
+    found = container["findings"] or ()
+    return any(x["waived"] is not None for x in found) and not any(map(fails, found))
 
 
 NOT_RUN = "its test did not run to its end"

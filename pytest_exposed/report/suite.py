@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
+from pytest_exposed.model import endpoint
 from pytest_exposed.model.ports import Ports
 from pytest_exposed.report.record import ContainerRecord, HostRecord, PublicationRecord
 from pytest_exposed.text import printable
@@ -48,16 +49,24 @@ def _test(name: str, called: str, container: ContainerRecord) -> str:
         reason = printable(container["error"].splitlines()[0])
         return f"# {printable(called)} could not be observed: {reason}\n"
     listening = _listening(who, container)
-    fixtures = ["container_listens_on"] if "container_listens_on" in listening[0] else []
+    fixtures = [
+        x
+        for x in ("container_listens_on", "exposed")
+        if f"{x}(" in listening[0] or f"{x}." in listening[0]
+    ]
     published = sorted({_publication(x) for x in container["published"]})
     if published:
         fixtures.append("container_publishes")
         listening.append(f"    assert container_publishes({_arguments(who, published)[:-2]})")
     if container.get("image_id") != "":  # there are containers without an image
         fixtures.append("image_exposes")
-        documents = _arguments(image, _ranges(container["documented"] or ()))
+        documents = _arguments(image, _ranges(_by_image(container)))
         listening.append(f"    assert image_exposes({documents}only=True)")
     return "\n".join([f"def test_{name}({', '.join(fixtures)}):", *listening]) + "\n"
+
+
+def _by_image(container: ContainerRecord) -> list[str]:
+    return container.get("documented_by_image", container["documented"] or [])
 
 
 def _listening(who: str, container: ContainerRecord) -> list[str]:
@@ -65,14 +74,26 @@ def _listening(who: str, container: ContainerRecord) -> list[str]:
 
     An assertion that nothing else is listening would fail beside them.
     """
-    dynamic = {x["port"] for x in container["listeners"] or () if x.get("dynamic")}
+    listeners = container["listeners"] or ()
+    dynamic = {x["port"] for x in listeners if x.get("dynamic")}
     listening = container["listening"] or []
     ports = _ranges([x for x in listening if x not in dynamic])
-    if dynamic.isdisjoint(listening):
-        return [f"    assert container_listens_on({_arguments(who, ports)}only=True)"]
-    call = f"    assert container_listens_on({_arguments(who, ports)[:-2]})"
-    comment = "    # It listens on ports that are chosen at each start, too: only=True would fail."
-    return [call, comment] if ports else [comment]
+    if not dynamic.isdisjoint(listening):
+        call = f"    assert container_listens_on({_arguments(who, ports)[:-2]})"
+        comment = (
+            "    # It also listens on ports that are chosen at each start: only=True would fail."
+        )
+        return [call, comment] if ports else [comment]
+    if not ports:
+        # `container_listens_on("db", only=True)` would read as its opposite.
+        closed = [x for x in listeners if x["kind"] in ("loopback", "unreachable")]
+        lasting = [x for x in closed if x["port"] not in dynamic]
+        ports = sorted({endpoint(x["address"], x["port"]) for x in lasting})
+    if not ports:
+        if container["service_id"] is not None:
+            return [f"    assert not any(x.listening for x in exposed.tasks({who}))"]
+        return [f"    assert not exposed.container({who}).listening"]
+    return [f"    assert container_listens_on({_arguments(who, ports)}only=True)"]
 
 
 def _arguments(first: str, ports: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from pytest_exposed.report.record import NOT_RUN, HostRecord, fails, warns
+from pytest_exposed.report.record import NOT_RUN, HostRecord, fails, is_accepted, warns
 from pytest_exposed.report.service_groups import findings
 from pytest_exposed.text import plural
 
@@ -20,21 +20,23 @@ def summary(hosts: Sequence[HostRecord]) -> str:
     unseen = sum(x["error"] is not None for x in containers) - left
     found = list(findings(hosts))
     broken = Counter(x["rule"] for x in found if fails(x))
-    waived = sum(x["waived"] is not None for x in found)
     warnings = sum(map(warns, found))
     differ = sum(any(map(fails, x["findings"] or ())) for x in containers)
+    accepted = sum(is_accepted(x) for x in containers)
     parts = [
         f"{plural(len(containers), 'container')} on {plural(len(hosts), 'host')}",
-        f"{len(containers) - unseen - left - differ} match",
+        f"{len(containers) - unseen - left - differ - accepted} match",
     ]
     if differ:
         # Not in the order in which tests happened to report.
         most = sorted(broken.items(), key=lambda x: (-x[1], x[0]))
         parts.append(f"{differ} do not ({', '.join(f'{rule} {n}' for rule, n in most)})")
+    parts += [f"{accepted} accepted"] if accepted else []
     parts += [f"{unseen} could not be observed"] if unseen else []
     parts += [f"{left} not judged, as the run ended before"] if left else []
     parts += [plural(warnings, "warning")] if warnings else []
-    parts += [f"{waived} waived"] if waived else []
     dead = sum(x["error"] is not None for x in hosts)
     parts += [f"{plural(dead, 'host')} not reached"] if dead else []
+    stopped = sum(len(x.get("not_running", ())) for x in hosts)
+    parts += [f"{stopped} not running"] if stopped else []
     return ", ".join(parts)

@@ -10,6 +10,7 @@ from textwrap import fill
 from pytest_exposed.errors import ObservationError, PortError
 from pytest_exposed.model import Container, Finding, Listener, Publication, endpoint
 from pytest_exposed.model.ports import Port, Ports, adjoining
+from pytest_exposed.observation.judge import HIDDEN
 from pytest_exposed.report.finding_groups import neighbours
 from pytest_exposed.rules import RULES
 from pytest_exposed.rules.on_demand import on_demand
@@ -21,9 +22,13 @@ _MOST_OF_A_RULE = 10
 _YOUNG = "; it has been up for less than a minute"
 
 
-def failure_text(container: Container, findings: Sequence[Finding]) -> str:
-    """Return what is wrong with a container, what to do about each, and its table of ports."""
-    lines = [f"{titled(container)} does not match its image"]
+def failure_text(container: Container, findings: Sequence[Finding], *, source: bool = False) -> str:
+    """Return what is wrong with a container, what to do about each, and its table of ports.
+
+    source is whether the first line says how its sockets were seen.
+    """
+    seen = f", seen by {container.source}," if source else ""
+    lines = [f"{titled(container)}{seen} does not match its image"]
     lines += findings_lines(findings, starts=may_start(container))
     return "\n".join([*lines, "", *table(container)])
 
@@ -155,7 +160,8 @@ def table(container: Container) -> list[str]:
     ]
     if len(rows) == 1:
         lines = ["no port is documented, published or listening"]
-    lines += [f"note: {x}" for x in container.notes]
+    # That is said once a run.
+    lines += [f"note: {x}" for x in container.notes if x != HIDDEN]
     if not isinstance(container.verdict, ObservationError):
         warnings = neighbours(x for x in container.verdict if x.warns)
         lines += [f"warning: {x.first.rule} {x.span}".removesuffix(" -") for x in warnings]
@@ -176,7 +182,7 @@ def _rows(container: Container) -> list[_Row]:
     rows: dict[Port, _Row] = {}
     for port in ports:
         documented = "-"
-        if port in container.documented:
+        if port in container.image.documented:
             documented = "yes"
         elif port in container.declared:
             documented = "run time"

@@ -58,17 +58,25 @@ def _is_others(image: Image) -> bool:
 def to_document(case: Case, rule: str, line: str) -> str:
     """Return the fix of a port that its image should document: a line for its Dockerfile.
 
-    Where a Compose file or Molecule's defines the container, that can document it, too.
+    Where a Compose file or Molecule's defines the container, that can document it, too; and with
+    documented="run" what starts any container, unless it joins another's network.
     """
-    definition = definition_of(case.container)
-    setting = definition.to_document(case.container, case.port) if definition else None
-    if _is_others(case.container.image):
+    container = case.container
+    definition = definition_of(container) if rule != "silent" else None
+    setting = definition.to_document(container, case.port) if definition else None
+    if container.documented_at_run is not None and rule != "silent":
+        joins = container.network_mode.startswith("container:")  # docker refuses --expose then
+        setting = setting or (None if joins else f"declare it (--expose {case.port})")
+        return f"{setting}, or {line}" if setting else line
+    if _is_others(container.image):
         return f"{waive(case, rule)}, or {setting or f'build an image on it and {line}'}"
     return f"{line}; or {setting}" if setting else line
 
 
 def to_remove(case: Case, rule: str) -> str:
     """Return the fix of a port that its image documents, and that nothing serves."""
+    if case.only_declared:
+        return "start its service, or don't declare it"
     if is_inherited(case):
         return f"an inherited EXPOSE can't be taken back: start its service, or {waive(case, rule)}"
     remove = f"remove EXPOSE {case.port} from its Dockerfile"
@@ -85,7 +93,7 @@ def to_reach(case: Case, rule: str, bind: str) -> str:
     """
     can_remove = not _is_others(case.container.image) and not is_inherited(case)
     close = [f"remove EXPOSE {case.port}" if can_remove else waive(case, rule)]
-    close = close if case.documented else []
+    close = ["don't declare it"] if case.only_declared else close if case.documented else []
     others = case.container.documented - {case.port}
     if case.port not in _CONTROL_PORTS and others.isdisjoint(case.listening):
         return bind if case.published else f"{bind}, or {close[0]}"

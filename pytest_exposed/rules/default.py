@@ -35,7 +35,7 @@ def _unreachable(case: Case) -> Breach | None:
             f"{case.where} is unknown: some versions and options of pasta lead the host's loopback "
             f"to the container's; bind {case.bind} and it answers with each"
         )
-    why = case.published_as if case.published else f"{case.image} documents it"
+    why = case.published_as if case.published else case.documenter
     only = ", ".join(who(x) for x in listeners)
     one = len(listeners) == 1
     if all(x.kind == "unreachable" for x in listeners):
@@ -152,9 +152,11 @@ def _silent(case: Case) -> Breach | None:
     """
     if not case.documented or case.own or case.on_demand:
         return None
-    message = f"{case.image} documents it, and nothing in {case.container.role} listens on it"
+    message = f"{case.documenter}, and nothing in {case.container.role} listens on it"
     # One that is documented as well is no slip: images of HTTP/3 have 443/tcp and 443/udp.
     instead = [x for x in case.alike if x not in case.container.documented]
+    if instead and case.only_declared:
+        return f"{message}, but on {instead[0]}", f"declare {instead[0]} instead"
     if instead:
         means = f": EXPOSE {case.port.number} means {case.port}"
         return (

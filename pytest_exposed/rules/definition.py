@@ -38,7 +38,8 @@ class Definition(NamedTuple):
             return f"count what {self.place} declares: {_RUN}"
         if container.network_mode.startswith("container:"):
             return None
-        return f'`{self.declares}: ["{port}"]` of {self.place}, with {_RUN}'
+        counted = f", with {_RUN}" if container.documented_at_run is None else ""
+        return f'`{self.declares}: ["{port}"]` of {self.place}{counted}'
 
 
 def definition_of(container: Container) -> Definition | None:

@@ -65,7 +65,21 @@ class Case(NamedTuple):  # which takes the least time to make: there may be 65,5
         """The words for an image that doesn't document the port, or for none that could."""
         if self.container.image == NO_IMAGE:
             return "it has no image that could EXPOSE it"
+        if self.container.documented_at_run is not None:
+            return f"neither {self.image} nor {self.container.role} documents it"
         return f"{self.image} does not EXPOSE it"
+
+    @property
+    def documenter(self) -> str:
+        """What documents the port: "shop/web:1.4 documents it", "web declares it"."""
+        if self.only_declared:
+            return f"{self.container.role} declares it"
+        return f"{self.image} documents it"
+
+    @property
+    def only_declared(self) -> bool:
+        """Whether the port is documented by what the container declares alone."""
+        return self.documented and self.port not in self.container.image.documented
 
     def led_elsewhere(self) -> tuple[tuple[Publication, ...], tuple[Publication, ...]]:
         """Return the publications that no listener takes, and those for which that is unknown.

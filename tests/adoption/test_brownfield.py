@@ -40,7 +40,7 @@ def test_a_baseline_from_twelve_findings_to_none(
     stage.run("tcp:0.0.0.0:9999", name="new")
     again = run("--exposed-baseline=baseline.txt")
     again.assert_outcomes(passed=2, failed=1)
-    again.stdout.fnmatch_lines(["*undocumented*9999/tcp*", "exposed: *1 do not*12 waived"])
+    again.stdout.fnmatch_lines(["*undocumented*9999/tcp*", "exposed: *1 do not (*), 2 accepted"])
 
     old.sdk.remove(force=True)
     stage.run("tcp:0.0.0.0:80-82", name="old", exposes=["80", "81", "82"])
@@ -163,12 +163,18 @@ def test_a_written_suite_passes_and_is_never_overwritten(
         exposes=["80"],
         ports={"80/tcp": None},
     )
+    db = stage.run("tcp:127.0.0.1:5432", "tcp:[::1]:5432", name="db", exposes=["5432"])
+    idle = stage.run(name="idle")
     audit(pytester, engine_url, stage, "--exposed-write-tests=test_written.py")
     text = Path(pytester.path, "test_written.py").read_text()
     assert '"7000-7009/tcp", only=True' in text
     assert f'container_publishes("{web.name}", "80/tcp")' in text  # its port changes at a restart
     written = pytester.runpytest("--docker-host", engine_url, "test_written.py")
-    written.assert_outcomes(passed=1)
+    written.assert_outcomes(passed=3)
+    # What is on loopback is said, and not that nothing is.
+    addresses = '"127.0.0.1:5432/tcp", "[::1]:5432/tcp"'
+    assert f'container_listens_on("{db.name}", {addresses}, only=True)\n' in text
+    assert f'    assert not exposed.container("{idle.name}").listening\n' in text
     again = audit(pytester, engine_url, stage, "--exposed-write-tests=test_written.py")
     assert again.ret == pytest.ExitCode.USAGE_ERROR
     again.stderr.fnmatch_lines(
@@ -215,7 +221,7 @@ def test_waivers_of_the_ini_file(pytester: pytest.Pytester, engine_url: str, sta
     result.stdout.fnmatch_lines(
         [
             "waived: undocumented 80/tcp (it moves)",
-            "exposed: 1 container on 1 host, 1 match, 1 waived",
+            "exposed: 1 container on 1 host, 0 match, 1 accepted",
             f"exposed: waiver not used: {web.name}: 9999",
             f"exposed: waiver expired on 2020-01-01: {web.name}: silent until 2020-01-01",
         ]
@@ -301,3 +307,25 @@ def test_reports_in_every_form(pytester: pytest.Pytester, engine_url: str, stage
     assert properties["exposed_host"] == engine_url
     assert properties["exposed_source"] in ("netlink", "procfs", "helper", "exec")
     assert properties["exposed_image"]
+
+
+def test_waivers_of_the_command_line_are_added_to_those_of_the_ini_file(
+    pytester: pytest.Pytester, engine_url: str, stage: Stage
+) -> None:
+    web = stage.run("tcp:0.0.0.0:80-82", name="web")
+    pytester.makeini(f"[pytest]\nexposed_allow = {web.name}: 80  # known\n")
+    typed = ("--exposed-allow", f"{web.name}: 81  # new", "--exposed-allow", "*: 82")
+    result = audit(pytester, engine_url, stage, "-v", *typed)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "waived: undocumented 80/tcp (known)",
+            "waived: undocumented 81/tcp (new)",
+            "waived: undocumented 82/tcp",
+            "exposed: 1 container on 1 host, 0 match, 1 accepted",
+        ]
+    )
+    audit(pytester, engine_url, stage, *typed[:2]).assert_outcomes(failed=1)
+    wrong = audit(pytester, engine_url, stage, "--exposed-allow=web")
+    assert wrong.ret == pytest.ExitCode.USAGE_ERROR
+    wrong.stderr.fnmatch_lines(["*--exposed-allow, exposed_allow: 'web' is not a waiver: *"])

@@ -180,6 +180,32 @@ def test_an_audit(engine_url: str, group: int, stage: Stage) -> None:
     assert "exposed: 3 containers on 1 host, 1 match, 2 could not be observed" in out
 
 
+NAMES = "only root sees which process holds a socket: run as root to see names for - in PROCESS"
+
+
+def test_one_line_says_what_root_would_see(engine_url: str, group: int, stage: Stage) -> None:
+    for name in ("one", "two"):
+        stage.run("tcp:0.0.0.0:80", name=name)
+    _, out, _ = audit(engine_url, stage, group)
+    assert "80/tcp  -           -          0.0.0.0:80  -\n" in out
+    assert out.count(NAMES) == 1
+    assert f"exposed: {NAMES} (2 containers)\n" in out
+    _, out, _ = audit(engine_url, stage, group, "--exposed-source=exec")
+    assert NAMES not in out  # nor would root
+
+
+def test_a_line_says_it_in_a_suite(engine_url: str, group: int, stage: Stage) -> None:
+    name = stage.run("tcp:0.0.0.0:80").name
+    test = f"def test_x(container_listens_on): assert container_listens_on({name!r}, 81)"
+    command = f'echo "{test}" > test_x.py; exec "$@"'
+    done = run_as_commoner(
+        *("sh", "-ec", command, "sh", sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
+        *("--docker-host", engine_url),
+        group=group,
+    )
+    assert done.stdout.count(f"note: {NAMES}\n") == 1
+
+
 def test_without_the_right_to_use_the_socket(engine_url: str, stage: Stage) -> None:
     stage.run()
     status, _, err = audit(engine_url, stage, NOBODY)

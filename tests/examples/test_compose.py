@@ -42,7 +42,9 @@ def project(
 def _up(stage: Stage, model: dict[str, Any]) -> None:
     """Start the services of a Compose file with the labels that `docker compose up` sets."""
     for service, given in model["services"].items():
+        declares = [f"{x}/tcp" for x in given.get("expose", ())]
         ports = [x.rpartition(":") for x in given.get("ports", ())]
+        published = {f"{port}/tcp": (host.rstrip(":"), None) for host, _, port in ports}
         for number in range(1, given.get("scale", 1) + 1):
             stage.create(
                 *given.get("command", ()),
@@ -54,7 +56,8 @@ def _up(stage: Stage, model: dict[str, Any]) -> None:
                     "com.docker.compose.container-number": str(number),
                     "com.docker.compose.oneoff": "False",
                 },
-                ports={f"{port}/tcp": (host.rstrip(":"), None) for host, _, port in ports},
+                declares=declares,
+                **({} if declares else {"ports": published}),
             ).sdk.start()
 
 
@@ -68,8 +71,14 @@ def test_the_audit_of_the_project(project: Path, command: Command, stage: Stage)
     stage.run("tcp:0.0.0.0:7000", name="of-no-project")
     result = command("pytest", "--exposed", cwd=project)
     assert result.returncode == 1, result.stdout
-    assert "= 1 failed, 3 passed in " in result.stdout
+    assert "= 1 failed, 4 passed in " in result.stdout
     assert "listens on [::]:8080" in result.stdout
-    assert '; or `expose: ["8080/tcp"]` of service admin in ' in result.stdout
-    assert "4 containers on 1 host, 3 match, 1 do not (silent 1, undocumented 1)" in result.stdout
+    assert '`expose: ["8080/tcp"]` of service admin in ' in result.stdout
+    assert "5 containers on 1 host, 4 match, 1 do not (silent 1, undocumented 1)" in result.stdout
     assert "it runs httpd with other arguments than its image has for it" in result.stdout
+
+
+def test_what_a_service_declares(project: Path, command: Command) -> None:
+    by_image = command("pytest", "--exposed", "--exposed-documented=image", cwd=project)
+    assert "= 2 failed, 3 passed in " in by_image.stdout
+    assert "listens on [::]:8081" in by_image.stdout

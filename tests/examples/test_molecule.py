@@ -40,8 +40,8 @@ def test_the_scenario_with_testinfra_fails(role: Path, command: Command, images:
     result = command("molecule", "test", cwd=role)
     name = f"{images.run}-default"
     assert result.returncode != 0, result.stdout
-    assert f"assert {name} does not listen on 80/tcp: it listens on nothing" in result.stdout
-    assert f"assert {name} does not match " in result.stdout
+    assert f"{name}: nothing listens on 80/tcp (it listens on nothing)" in result.stdout
+    assert f"{name} does not match " in result.stdout
     assert ": silent 80/tcp\n" in result.stdout
     assert f"Ports of {name}" in result.stdout
     assert f"note: {LOOPS}" in result.stdout
@@ -91,6 +91,22 @@ def test_a_port_that_the_scenario_can_declare(role: Path, command: Command) -> N
     scenario.write_text(yaml.safe_dump(settings), encoding="utf-8")
     result = command("molecule", "test", "-s", "audit", cwd=role)
     assert f"count what {platform} declares: --exposed-documented=run" in result.stdout
+
+
+def test_what_the_scenario_declares(role: Path, command: Command) -> None:
+    scenario = role / "molecule/audit/molecule.yml"
+    settings = yaml.safe_load(scenario.read_text(encoding="utf-8"))
+    settings["platforms"] = settings["platforms"][:1]
+    settings["platforms"][0]["exposed_ports"] = ["8081/tcp"]
+    scenario.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    replaced(role / "defaults/main.yml", "webserver_port: 80", "webserver_port: 8081")
+    ini = "[pytest]\nexposed_ignore = silent\n"
+    (role / "pytest.ini").write_text(ini, encoding="ascii")
+    assert "undocumented 8081/tcp" in command("molecule", "test", "-s", "audit", cwd=role).stdout
+    (role / "pytest.ini").write_text(f"{ini}exposed_documented = run\n", encoding="ascii")
+    result = command("molecule", "test", "-s", "audit", cwd=role)
+    assert result.returncode == 0, result.stdout
+    assert "exposed: 1 container on 1 host, 1 match" in result.stdout
 
 
 def test_settings_of_the_role_and_of_the_verifier(role: Path, command: Command) -> None:

@@ -41,9 +41,9 @@ def test_what_does_not(command: Command, tmp_path: Path) -> None:
     assert status == 1, output
     assert "= 4 failed in " in output
     for line in (
-        "assert demo-noexpose does not listen on 8080/tcp: it listens on [::]:80/tcp (busybox",
-        "assert demo-loopback does not match webapp:loopback: unreachable 8000/tcp",
-        "assert demo-noexpose does not match webapp:noexpose: undocumented 80/tcp",
+        "demo-noexpose: nothing listens on 8080/tcp (it listens on 80/tcp)",
+        "demo-loopback does not match webapp:loopback: unreachable 8000/tcp",
+        "demo-noexpose does not match webapp:noexpose: undocumented 80/tcp",
         "Ports of demo-noexpose",
     ):
         assert line in output

@@ -108,18 +108,28 @@ TABLE = (
 @pytest.mark.parametrize(
     ("assertion", "said"),
     [
-        ("assert container_listens_on(WEB, 81)", "WEB does not listen on 81/tcp: it listens on *"),
+        (
+            "assert container_listens_on(WEB, 81)",
+            "WEB: nothing listens on 81/tcp (it listens on *)",
+        ),
         (
             "assert container_listens_on(WEB, 80) and container_listens_on(WEB, 81)",
-            "(WEB * and WEB *",
+            "(WEB * and WEB: nothing *",
         ),
         (
             "assert not container_listens_on(WEB, 80)",
-            "not WEB listens on 0.0.0.0:80/tcp (listener *",
+            "WEB listens on 0.0.0.0:80/tcp (listener (pid 1)), and should not",
         ),
-        ("assert container_listens_on(WEB, 80, only=True)", "WEB listens on 8080/tcp too: *"),
-        ("assert container_listens_on(WEB, 81, within=0.1)", "WEB does not listen on 81/tcp: *"),
-        ("assert container_publishes(WEB, '81')", "WEB does not publish 81/tcp: it publishes *"),
+        (
+            "found = container_listens_on(WEB, 81)\n    assert found",
+            "WEB: nothing listens on 81/tcp (it listens on *)",
+        ),
+        (
+            "assert container_listens_on(WEB, 80, only=True)",
+            "WEB also listens on 0.0.0.0:8080/tcp *",
+        ),
+        ("assert container_listens_on(WEB, 81, within=0.1)", "WEB: nothing listens on 81/tcp *"),
+        ("assert container_publishes(WEB, '81')", "WEB does not publish 81/tcp (it publishes *)"),
         (
             "assert container_matches_image(WEB)",
             "WEB does not match IMAGE: silent 81/tcp, undocumented 8080/tcp",
@@ -134,6 +144,30 @@ def test_a_failure_says_why_and_shows_the_ports(
     result.assert_outcomes(failed=1)
     said = said.replace("WEB", web.name).replace("IMAGE", web.image)
     result.stdout.fnmatch_lines([f"E * {said}", f"*- Ports of {web.name} -*", *TABLE])
+    if " and " not in assertion:
+        # It is said once, in the failure and in pytest's summary.
+        result.stdout.no_fnmatch_line("*where*")
+        result.stdout.no_fnmatch_line("*AssertionError: assert*")
+
+
+def test_a_failure_keeps_the_words_of_the_suite(suite: Suite, web: Staged) -> None:
+    result = suite(
+        """
+        def test_x(container_listens_on):
+            assert container_listens_on(WEB, 81), "the words"
+
+        def test_y(container_listens_on):
+            assert container_listens_on(WEB, 80) == 5
+        """
+    )
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "E * AssertionError: the words",
+            f"E * {web.name}: nothing listens on 81/tcp *",
+            f"E * assert {web.name} listens on * == 5",
+        ]
+    )
 
 
 class TestACheckThatIsNotAsserted:
@@ -171,7 +205,7 @@ class TestACheckThatIsNotAsserted:
             [
                 line.format(10) + f"{web.name} listens on 0.0.0.0:80/tcp*",
                 "    container_listens_on(WEB, 80)",
-                line.format(13) + f"{web.image} does not EXPOSE 443/tcp: it exposes 80-81/tcp",
+                line.format(13) + f"{web.image} does not EXPOSE 443/tcp (it exposes 80-81/tcp)",
                 line.format(21) + f"{web.name} publishes *",
                 line.format(28) + f"{good.name} matches *",
             ],

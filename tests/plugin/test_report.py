@@ -136,6 +136,7 @@ def test_a_container(report: Callable[..., Any], stage: Stage, engine_url: str) 
                         "error": None,
                     }
                 ],
+                "not_running": [],
             }
         ],
     }
@@ -274,7 +275,7 @@ def test_of_a_test_that_runs_again_the_last_look_counts(
 def test_nothing_matched(report: Callable[..., Any], stage: Stage, engine_url: str) -> None:
     assert report(stage) == {
         "version": 1,
-        "hosts": [{"host": engine_url, "error": None, "containers": []}],
+        "hosts": [{"host": engine_url, "error": None, "containers": [], "not_running": []}],
     }
 
 

@@ -199,7 +199,7 @@ class TestChecks:
         (deaf,) = [x.name for x in tasks(engine, "half") if not x.listening]
         assert not check
         assert repr(check) == (
-            f"1 of 2 tasks of service half do not, {deaf}: {deaf} does not listen on 80/tcp: "
+            f"1 of 2 tasks of service half do not. {deaf}: nothing listens on 80/tcp ("
             "it listens on nothing"
         )
 

@@ -110,5 +110,5 @@ def test_the_host_fixture_of_testinfra_beside_ours(
     result = pytester.runpytest("--docker-host", engine_url, hosts)
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
-        [f"*assert {web.name} does not listen on 8080/tcp*", f"*Ports of {web.name}*"]
+        [f"*{web.name}: nothing listens on 8080/tcp*", f"*Ports of {web.name}*"]
     )

@@ -1,0 +1,42 @@
+"""Standard output for a report alone: all else that would go there goes to standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple, TextIO
+
+
+class Reserved(NamedTuple):
+    """Standard output, and what gives it back to all others."""
+
+    stream: TextIO
+    restore: Callable[[], None]
+
+
+def reserve() -> Reserved:
+    """Return standard output for one writer, and lead all others to standard error.
+
+    It is called before pytest captures output, which goes back to what it finds then.
+    """
+    before, errors = sys.stdout, sys.stderr
+    before.flush()
+    try:
+        number, other = before.fileno(), errors.fileno()
+        # Programs that tests start write to the descriptor.
+        own = os.dup(number)
+        os.dup2(other, number)
+    except (OSError, ValueError):  # a program that runs pytest has put an object in their place
+        sys.stdout = errors
+        return Reserved(before, lambda: setattr(sys, "stdout", before))
+    stream = os.fdopen(own, "w", encoding="utf-8")
+
+    def restore() -> None:
+        before.flush()
+        os.dup2(own, number)
+        with suppress(OSError):  # what a reader that has gone did not take
+            stream.close()
+
+    return Reserved(stream, restore)

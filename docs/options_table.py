@@ -33,7 +33,7 @@ def page(text: str) -> str:
 
 
 def _row(row: Option) -> str:
-    option = f"`{row.flag} {row.metavar}`" if row.help else ""
+    option = f"`{row.flag} {row.metavar}`".replace("|", "\\|") if row.help else ""
     if row.repeatable:
         option += ", repeatable"
     setting = f"`exposed_{row.name}`" if row.setting else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import metadata
 
-RULES_PAGE = "rules.html"
+RULES_PAGE = "reference/rules.html"
 """The page of the rules, which has an anchor for each."""
 
 

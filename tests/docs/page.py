@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "docs"
+PAGES = sorted(str(x.relative_to(FOLDER)) for x in FOLDER.rglob("*.md"))
 
 # A fenced block, and the name of the file that it is, if it is one: "In `test_web.py`:"
 _BLOCK = re.compile(

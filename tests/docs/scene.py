@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import sample
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     import docker
 
 LABEL = "pytest-exposed.docs"
+TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,66 @@ class Scene:
         for real, written in self.ports.items():
             text = text.replace(f":{real}", f":{written}")
         return text
+
+    def as_run(self, text: str) -> str:
+        """Return what a page writes with the ports that are the host's now."""
+        for real, written in self.ports.items():
+            text = text.replace(f":{written}:", f":{real}:")
+        return text
+
+
+@contextmanager
+def shop(client: docker.DockerClient, environment: Mapping[str, str]) -> Iterator[Scene]:
+    """Start the containers of the shop as the tutorial does, and remove them as it does."""
+    text = TUTORIAL.read_text(encoding="utf-8")
+    start, stop = (
+        x for x in re.findall(r"^```sh\n(docker .*?)^```$", text, re.MULTILINE | re.DOTALL)
+    )
+    found = Scene({})
+    build_busybox(client)
+    try:
+        _run(with_free_ports(start, found), environment)
+        for name, port in (("web", 80), ("api", 8000), ("api", 9100), ("db", 5432)):
+            pid = client.containers.get(name).attrs["State"]["Pid"]
+            wait_until(lambda pid=pid, port=port: listens(pid, port), f"{name} listens on {port}")
+        yield found
+    finally:
+        _run(stop, environment)
+        remove_images(client, "busybox")
+
+
+def build_busybox(client: docker.DockerClient) -> None:
+    """Build what a registry has as busybox, as far as the pages use it."""
+    links = {f"/bin/{x}": "busybox" for x in ("sh", "cat", "httpd")}
+    build_image(client, "busybox", files={"/bin/busybox": busybox()}, links=links)
+
+
+def with_free_ports(commands: str, found: Scene) -> str:
+    """Return commands with free ports of the host for those that they publish."""
+
+    def replaced(match: re.Match[str]) -> str:
+        free = _free_port(int(match[1]))
+        found.ports[str(free)] = match[1]
+        return f"127.0.0.1:{free}:"
+
+    return re.sub(r"127\.0\.0\.1:(\d+):", replaced, commands)
+
+
+def listens(pid: int, port: int) -> bool:
+    """Return whether somebody listens on a TCP port in the network of a process."""
+    tables = (Path(f"/proc/{pid}/net/{x}").read_text(encoding="ascii") for x in ("tcp", "tcp6"))
+    return any(f":{port:04X} " in x for x in tables)
+
+
+def _run(commands: str, environment: Mapping[str, str]) -> None:
+    # Without buildx, which not every docker command has.
+    env = {**environment, "DOCKER_BUILDKIT": "0"}
+    bash = ["bash", "-ec", commands]
+    folder = TUTORIAL.parents[1]
+    ran = subprocess.run(
+        bash, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 @contextmanager

@@ -6,33 +6,18 @@ from collections.abc import Mapping, Sequence
 
 from docs.scene import Service
 
-WEB = Service(
-    "web",
-    "shop/web:1.4",
-    listens=("tcp:0.0.0.0:80",),
-    exposes=("80",),
-    publishes={"80/tcp": 18080},
-    process="nginx",
-)
-API = Service(
-    "api",
-    "shop/api:2.1",
-    listens=("tcp:[::]:8000", "tcp:[::]:9100"),
-    exposes=("8000",),
-    process="gunicorn",
-)
-DB = Service(
-    "db",
-    "shop/db:16",
-    listens=("tcp:127.0.0.1:5432",),
-    exposes=("5432",),
-    process="postgres",
-)
+SHOP = {
+    "tutorial.md",
+    "how-to/brownfield.md",
+    "how-to/waivers.md",
+    "reference/audit.md",
+    "reference/fixtures.md",
+    "reference/python-api.md",
+}
+"""The pages about the containers of the tutorial."""
 
 SCENES: Mapping[str, Sequence[Service]] = {
-    "assertions.md": (WEB, API, DB),
-    "audit.md": (WEB, API, DB),
-    "faq.md": (
+    "how-to/troubleshooting.md": (
         Service(
             "resolver",
             "net/resolver:3",
@@ -41,7 +26,7 @@ SCENES: Mapping[str, Sequence[Service]] = {
             process="unbound",
         ),
     ),
-    "rules.md": (
+    "reference/rules.md": (
         Service("unreachable", "app:1", ("tcp:127.0.0.1:8000",), ("8000",)),
         Service("published-silent", "app:2", ("tcp:0.0.0.0:81",), ("81",), {"80/tcp": 18081}),
         Service("silent", "app:3", (), ("8125/udp",)),
@@ -67,8 +52,8 @@ SCENES: Mapping[str, Sequence[Service]] = {
         Service("silent-range", "app:11", ("tcp:0.0.0.0:21",), ("21", "21100-21110")),
         Service("multicast", "app:12", ("udp:0.0.0.0:5353",)),
     ),
-    "sources.md": (
-        WEB,
+    "explanation/sources.md": (
+        Service("web", "shop/web:1.4", ("tcp:0.0.0.0:80",), ("80",)),
         Service("shell", "shop/shell:1", ("tcp:0.0.0.0:80",), ("80",), has_shell=True),
     ),
 }

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from docs.page import FOLDER, Command, File, kinds, steps
-from docs.scene import Scene, scene
-from docs.scenes import SCENES
+from docs.page import FOLDER, PAGES, Command, File, kinds, steps
+from docs.scene import Scene, scene, shop
+from docs.scenes import SCENES, SHOP
 
 if TYPE_CHECKING:
     import docker
-    from remote.private import PrivateEngine
 
-PAGES = sorted(x.name for x in FOLDER.glob("*.md"))
 SHOWN_SOCKET = "unix:///var/run/docker.sock"
 SECONDS = 120
-
-
-@pytest.fixture
-def environment(private: PrivateEngine) -> Mapping[str, str]:
-    """What the commands find: our pytest, and an engine of their own. The containers are young."""
-    quiet = "-p no:cacheprovider -p no:hypothesispytest -p no:xdist --exposed-grace=0"
-    programs = os.path.dirname(sys.executable)
-    kept = {x: y for x, y in os.environ.items() if not x.startswith(("PYTEST_", "DOCKER_", "TOX_"))}
-    return kept | {
-        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}{os.pathsep}/usr/sbin",
-        "DOCKER_HOST": private.url,
-        "PYTEST_ADDOPTS": quiet,
-        "COLUMNS": "80",
-        "NO_COLOR": "1",
-    }
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -48,7 +29,11 @@ def test_every_command_prints_what_the_page_shows(
 ) -> None:
     page = list(steps((FOLDER / name).read_text(encoding="utf-8")))
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-    with scene(private_client, SCENES.get(name, ())) as found:
+    with (
+        shop(private_client, environment)
+        if name in SHOP
+        else scene(private_client, SCENES.get(name, ()))
+    ) as found:
         for step in page:
             if isinstance(step, File) and step.name.startswith("examples/"):
                 example = (FOLDER.parent / step.name).read_text(encoding="utf-8")
@@ -56,7 +41,7 @@ def test_every_command_prints_what_the_page_shows(
             elif isinstance(step, File):
                 path = tmp_path / step.name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(step.text, encoding="utf-8")
+                path.write_text(found.as_run(step.text), encoding="utf-8")
             else:
                 check(step, tmp_path, environment, found)
 
@@ -86,7 +71,7 @@ def check(command: Command, folder: Path, environment: Mapping[str, str], found:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_block_is_of_a_kind_that_is_run_or_read(name: str) -> None:
-    known = {"console", "python", "ini", "toml", "yaml", "text", "dockerfile", "json"}
+    known = {"console", "python", "ini", "toml", "yaml", "text", "dockerfile", "json", "sh"}
     assert kinds((FOLDER / name).read_text(encoding="utf-8")) <= known
 
 

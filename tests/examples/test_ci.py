@@ -14,6 +14,8 @@ from examples.common import EXAMPLES, Command
 if TYPE_CHECKING:
     from stage import Images, Stage, Staged
 
+GITHUB_FOLDER = EXAMPLES.parent / ".github"
+"""What this project has of its own."""
 GITHUB, GITLAB = EXAMPLES / "ci/github-actions.yml", EXAMPLES / "ci/gitlab-ci.yml"
 
 IN_A_CONTAINER = ("unshare", "--pid", "--fork", "--mount-proc", "--")
@@ -38,6 +40,15 @@ def jobs(path: Path) -> dict[str, Any]:
         ("custom.github-workflows-require-timeout", GITHUB),
         ("vendor.gitlab-ci", GITLAB),
         ("vendor.compose-spec", EXAMPLES / "compose/compose.yaml"),
+        ("vendor.github-workflows", GITHUB_FOLDER / "workflows/tests.yml"),
+        ("vendor.github-workflows", GITHUB_FOLDER / "workflows/release.yml"),
+        ("custom.github-workflows-require-timeout", GITHUB_FOLDER / "workflows/tests.yml"),
+        ("custom.github-workflows-require-timeout", GITHUB_FOLDER / "workflows/release.yml"),
+        ("vendor.dependabot", GITHUB_FOLDER / "dependabot.yml"),
+        ("vendor.github-issue-forms", GITHUB_FOLDER / "ISSUE_TEMPLATE/bug.yml"),
+        ("vendor.github-issue-forms", GITHUB_FOLDER / "ISSUE_TEMPLATE/idea.yml"),
+        ("vendor.github-issue-config", GITHUB_FOLDER / "ISSUE_TEMPLATE/config.yml"),
+        ("vendor.readthedocs", EXAMPLES.parent / ".readthedocs.yaml"),
     ],
 )
 def test_schema(command: Command, tmp_path: Path, schema: str, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,16 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from demo.story import LABEL, story
-from docs.page import Command, steps
 
 if TYPE_CHECKING:
     import docker
 
 SUITE = Path(__file__).parents[2] / "examples" / "suite"
-YOUNG = "; it has been up for less than a minute"
-"""What the README leaves out: its reader's containers have been up for longer, or not."""
-
-README = SUITE.parents[1] / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -48,21 +42,3 @@ def test_both_halves(
             "*no container 'demo-expoes': did you mean demo-expose*",
         ]
     )
-    shown = re.findall(r"^    ([>E] .*)", README.read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(shown) == 5
-    assert set(shown) <= set(result.outlines)
-
-
-def test_the_readme_s_first_screen(
-    run_on_engine: Callable[..., pytest.RunResult], label: str
-) -> None:
-    readme = README.read_text(encoding="utf-8")
-    (shown,) = (
-        x
-        for x in steps(readme)
-        if isinstance(x, Command) and (x.line, x.output[:4]) == ("pytest --exposed", "...\n")
-    )
-    result = run_on_engine("--exposed", "--exposed-grace=1", "--exposed-filter", label)
-    lines = "\n".join(result.outlines).replace(YOUNG, "")
-    lines = re.sub(r"127\.0\.0\.1:[0-9]{5}(?!\d)", "127.0.0.1:18080", lines)
-    assert shown.prints("".join(f"{x.rstrip()}\n" for x in lines.split("\n")))

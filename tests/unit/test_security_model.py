@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-TEXT = (TESTS.parent / "docs" / "security-model.md").read_text(encoding="utf-8")
+TEXT = (TESTS.parent / "docs" / "explanation" / "security-model.md").read_text(encoding="utf-8")
 
 
 def test_every_file_that_it_names_is_there() -> None:

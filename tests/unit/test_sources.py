@@ -99,6 +99,8 @@ def test_an_engine_that_does_not_tell_a_pid_leaves_the_next_source(
 
 @pytest.mark.parametrize("source", [source_of(x) for x in ORDER], ids=ORDER)
 def test_what_a_source_needs_is_documented(source: Source) -> None:
-    rows = (Path(__file__).parents[2] / "docs" / "sources.md").read_text().splitlines()
+    rows = (
+        (Path(__file__).parents[2] / "docs" / "explanation" / "sources.md").read_text().splitlines()
+    )
     (row,) = (x for x in rows if x.startswith(f"| `{source.name}` |"))
     assert source.needs in row.replace("`", "")

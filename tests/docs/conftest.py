@@ -1,0 +1,28 @@
+"""What the tests of the documentation share: the surroundings of a reader's commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from remote.private import PrivateEngine
+
+
+@pytest.fixture
+def environment(private: PrivateEngine) -> Mapping[str, str]:
+    """What the commands find: our pytest, and an engine of their own. The containers are young."""
+    quiet = "-p no:cacheprovider -p no:hypothesispytest -p no:xdist --exposed-grace=0"
+    programs = os.path.dirname(sys.executable)
+    kept = {x: y for x, y in os.environ.items() if not x.startswith(("PYTEST_", "DOCKER_", "TOX_"))}
+    return kept | {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}{os.pathsep}/usr/sbin",
+        "DOCKER_HOST": private.url,
+        "PYTEST_ADDOPTS": quiet,
+        "COLUMNS": "80",
+        "NO_COLOR": "1",
+    }

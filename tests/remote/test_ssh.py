@@ -204,6 +204,26 @@ class TestItWorks:
         result.stdout.fnmatch_lines([f"exposed: {server.shown}, 1 running container that *"])
         assert not [x for x in result.errlines if x]
 
+    @pytest.mark.parametrize("name", ["address", "context"])
+    def test_running_an_image(
+        self, server: Server, images: Images, pytester: pytest.Pytester, name: str
+    ) -> None:
+        host = server.url
+        if name == "context":
+            host = "over-there"
+            command = ["docker", "context", "create", host, f"--docker=host={server.url}"]
+            subprocess.run(command, stdin=subprocess.DEVNULL, check=True)
+        image = images.build(exposes=("80",))
+        given = ("-p", "no:hypothesispytest", "--docker-host", host)
+        result = pytester.runpytest(*given, f"--exposed-run={image} tcp:0.0.0.0:80")
+        result.assert_outcomes(passed=1)
+        result.stdout.fnmatch_lines(["exposed: *, 1 container to start"])
+        result = pytester.runpytest(*given, f"--exposed-run={image} tcp:0.0.0.0:81 exit:3")
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines([f"{image} has exited with code 3*"])
+        made = {"label": "pytest-exposed.run", "ancestor": image}
+        assert not images.client.api.containers(all=True, filters=made)
+
     def test_without_a_library(self, server: Server, stage: Stage, tmp_path: Path) -> None:
         stage.run("tcp:0.0.0.0:80", exposes=("80",))
         found = modules_of_an_audit(

@@ -89,12 +89,15 @@ def run_beside(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, engin
 def begin(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, engine_url: str, started: Started
 ) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Begin a run of pytest in a process of its own, and return it when its container is there."""
+    """Begin a run of pytest in a process of its own, and return it when its container is there.
+
+    Or at once, where started_something is False.
+    """
     for name in _NAMES:
         monkeypatch.delenv(name, raising=False)
     begun: list[subprocess.Popen[str]] = []
 
-    def begin(*arguments: str) -> subprocess.Popen[str]:
+    def begin(*arguments: str, started_something: bool = True) -> subprocess.Popen[str]:
         given = ("-p", "no:hypothesispytest", "--docker-host", engine_url)
         process = subprocess.Popen(
             [sys.executable, "-c", _PYTEST, *given, *arguments],
@@ -105,6 +108,8 @@ def begin(
             text=True,
         )
         begun.append(process)
+        if not started_something:
+            return process
         wait_until(
             lambda: started.all() or process.poll() is not None, "a container is started", BUSY
         )

@@ -40,14 +40,51 @@ def test_a_signal(begin: Begin, images: Images, started: Started, number: int) -
     assert not started.all()
 
 
-def test_ctrl_c_at_any_moment(images: Images, begin: Begin, started: Started) -> None:
-    chance = random.Random(20)  # noqa: S311  # moments, no secrets
-    for _ in range(3):
-        process = begin(silent(images), "-p", "no:cacheprovider")
-        time.sleep(chance.random())
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=BUSY)
-        assert not started.all()
+@pytest.mark.parametrize("moment", range(10))
+def test_ctrl_c_at_any_moment(images: Images, begin: Begin, started: Started, moment: int) -> None:
+    """While pytest starts, the container does, it is looked at, or removed."""
+    chance = random.Random(moment)  # noqa: S311  # moments, no secrets
+    image = images.build(exposes=("80",))
+    process = begin(f"--exposed-run={image} tcp:0.0.0.0:80", started_something=False)
+    time.sleep(chance.uniform(0, 5))
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=BUSY)
+    assert not started.all()
+
+
+def test_a_container_with_other_words_of_the_users(
+    run: Run, begin: Begin, images: Images, started: Started
+) -> None:
+    """A name of the user's, and a label in the place of ours."""
+    image = images.build(exposes=("81",))
+    run(f"--exposed-run=--label pytest-exposed.run=x {image} tcp:0.0.0.0:81").assert_outcomes(
+        passed=1
+    )
+    name = f"{images.run}-named"
+    line = f"--exposed-run=--name {name} {image}"
+    run(f"{line} tcp:0.0.0.0:81").assert_outcomes(passed=1)
+    process = begin(line)
+    process.kill()
+    process.communicate()
+    assert [x["Names"] for x in started.all()] == [[f"/{name}"]]
+    run(f"{line} tcp:0.0.0.0:81").assert_outcomes(passed=1)
+
+
+def test_a_container_that_removes_itself(run: Run, images: Images) -> None:
+    image = images.build(exposes=("81",))
+    run(f"--exposed-run=--rm {image} tcp:0.0.0.0:81").assert_outcomes(passed=1)
+    result = run(f"--exposed-run=--rm {image} exit:3")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*has ended and was removed, as --rm asks: leave that out*"])
+
+
+def test_a_port_of_the_host_that_is_taken(run: Run, images: Images) -> None:
+    """The docker command has created a container when it fails."""
+    image = images.build(exposes=("81",))
+    taken = f"--exposed-run=-p 127.0.0.1:47184:81 -p 127.0.0.1:47184:82 {image} tcp:0.0.0.0:81"
+    result = run(taken)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*could not be started: *port is already allocated*"])
 
 
 def test_a_signal_to_workers_too(begin: Begin, images: Images, started: Started) -> None:

@@ -23,7 +23,7 @@ _LONGEST = 1800.0
 """Seconds that a start may take, with the pull of an image."""
 
 _LATE = 3.0
-"""Seconds for which a container may still appear whose start was given up."""
+"""Seconds for which a container may still appear, or go, that somebody else starts or removes."""
 
 
 class RunContainer:
@@ -37,6 +37,7 @@ class RunContainer:
         self._label = f"{LABEL}={this_process()} {self._token}"
         self._begun = False
         self._complete = False
+        self._id = ""
 
     def start(self, show: Callable[[float], object]) -> str:
         """Start it and return its id; CommandError has the docker command's words.
@@ -49,11 +50,12 @@ class RunContainer:
         try:
             printed = output(process, _LONGEST, show)
         finally:
+            self._complete = process.poll() is not None
             end(process)
-        self._complete = True
         identity = printed.strip().rpartition("\n")[2]
         if not re.fullmatch("[0-9a-f]{64}", identity):
-            raise CommandError(f"it printed no container's id: {printable(identity)!r}")
+            raise CommandError(f"it printed no container's id: {printable(identity.strip())!r}")
+        self._id = identity
         return identity
 
     def remove(self) -> str | None:
@@ -79,7 +81,7 @@ class RunContainer:
             return None
         return (
             f"a container that this run started may be left: {left}; remove it by "
-            f"{self._command.program} rm -f -v {_PREFIX}{self._token}"
+            f"{self._command.program} rm -f -v {self._id[:12] or f'{_PREFIX}{self._token}'}"
         )
 
     def _remove(self) -> str | None:
@@ -91,7 +93,8 @@ class RunContainer:
                 if monotonic() > deadline:
                     return None
                 pause(0.2)
-            remove(self._command, list(found))
+            # A --label of the user's may have taken the place of ours.
+            remove(self._command, [*{*found, self._id} - {""}])
         except CommandError as error:
             return str(error)
         return None
@@ -112,24 +115,35 @@ def remove(command: DockerCommand, ids: Sequence[str]) -> None:
     try:
         command.ask("rm", "--force", "--volumes", *ids)
     except CommandError:
-        pause(0.5)  # somebody else removes it, or --rm does
-        if left := set(labelled(command, LABEL)) & set(ids):
-            command.ask("rm", "--force", "--volumes", *left)
+        deadline = monotonic() + _LATE
+        while left := set(command.ask("ps", "--all", "--quiet", "--no-trunc").split()) & set(ids):
+            if monotonic() > deadline:
+                command.ask("rm", "--force", "--volumes", *left)
+                return
+            pause(0.5)  # somebody else removes it, or --rm does
 
 
 def remove_leftovers(command: DockerCommand) -> None:
     """Remove what killed runs left on an engine: containers whose process has ended."""
     with suppress(CommandError):  # the run itself will say that the engine doesn't answer
         found = labelled(command, LABEL)
-        remove(command, [x for x, value in found.items() if _is_left(value)])
+        remove(command, [x for x, value in found.items() if _is_left(command, x, value)])
 
 
-def _is_left(value: str) -> bool:
+def _is_left(command: DockerCommand, identity: str, value: str) -> bool:
     """Return whether a container was started by a run that has ended.
 
     An image that was committed from such a one hands its label down to containers of others: the
-    name tells them apart.
+    name tells them apart, or where --name gave it another, the image's own label.
     """
-    name, _, rest = value.partition(" ")
-    owner, _, token = rest.rpartition(" ")
-    return name == f"{_PREFIX}{token}" and has_ended(owner)
+    name, _, label = value.partition(" ")
+    owner, _, token = label.rpartition(" ")
+    if not has_ended(owner):
+        return False
+    return name == f"{_PREFIX}{token}" or label not in _labels_of_image(command, identity)
+
+
+def _labels_of_image(command: DockerCommand, identity: str) -> str:
+    """Return the labels of a container's image, as JSON."""
+    image = command.ask("container", "inspect", "--format", "{{.Image}}", identity).strip()
+    return command.ask("image", "inspect", "--format", "{{json .Config.Labels}}", image)

@@ -382,6 +382,19 @@ def test_a_host_without_containers_says_so(render: Render) -> None:
     assert page.all("details", "host")[1].one("summary").text == "idle\nno container\n"
 
 
+def test_what_does_not_run_is_named(render: Render) -> None:
+    stopped = [
+        {"id": "1", "name": "web", "image": "a", "state": "exited", "exit_code": 137},
+        {"id": "2", "name": "<b>", "image": "a", "state": "created", "exit_code": None},
+    ]
+    page = render(host(record()) | {"not_running": stopped})
+    said = page.one("p", "idle").text
+    assert said == "2 containers not running, and not audited: web (exited 137), <b> (created)"
+    many = render(host(record()) | {"not_running": stopped[:1] * 53})
+    assert many.one("p", "idle").text.endswith(", web (exited 137), 3 more")
+    assert not render(host(record()) | {"not_running": []}).all("p", "idle")
+
+
 def test_of_several_hosts_those_that_match_are_folded(render: Render) -> None:
     hosts = [
         host(record(), name="good"),

@@ -251,12 +251,14 @@ def test_a_host_that_was_not_reached_is_counted(render: Render) -> None:
     assert counts == ["2", "0", "1", "0", "0", "1"]
 
 
-def test_containers_that_do_not_match_are_counted_as_the_summary_does(render: Render) -> None:
+def test_verdicts_are_counted_as_the_summary_does(render: Render) -> None:
     hosts = [host(*fleet(100)), host(*fleet(50, seed=2), name="prod-2")]
     page = render(*hosts)
     classes = [y for x in containers(page) for y in x.classes]
     line = summary(hosts)
+    assert f", {classes.count('matches')} match, " in line
     assert f", {classes.count('differs')} do not (" in line
+    assert f", {classes.count('accepted')} accepted, " in line
     assert f", {classes.count('unseen')} could not be observed, " in line
 
 

@@ -6,17 +6,15 @@ JavaScript all else is there.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
-from html import escape
 from pathlib import Path
 from string import Template
 
 from pytest_exposed import __version__
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report.finding_groups import FindingGroup, finding_groups, findings_of
+from pytest_exposed.report.markup import LONG, digest, safe, with_code
 from pytest_exposed.report.portmap import (
     HEADINGS,
     KINDS,
@@ -28,16 +26,16 @@ from pytest_exposed.report.portmap import (
     label,
     tiles_of,
 )
-from pytest_exposed.report.record import NOT_RUN, ContainerRecord, HostRecord
+from pytest_exposed.report.record import NOT_RUN, ContainerRecord, HostRecord, StoppedRecord
 from pytest_exposed.report.summary import summary
 from pytest_exposed.rules import RULES
-from pytest_exposed.text import printable
+from pytest_exposed.text import plural
 from pytest_exposed.unpatched import now
 
-_LONG = 2000
-"""Characters of a message that are shown."""
 _MOST_LINES = 300
 """Lines of findings, and of ports, in the details of a container."""
+_MOST_STOPPED = 50
+"""Containers that don't run whose names are shown."""
 _MOST_TILES = 24
 """Tiles of a container: ports, or ranges of ports that are alike."""
 
@@ -62,16 +60,16 @@ def write(path: Path, hosts: Sequence[HostRecord]) -> None:
     told = summary(hosts)
     page = Template(frame).substitute(
         # The page is full of strangers' texts: it may run and load what stands here and no more.
-        policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        policy=f"default-src 'none'; style-src '{digest(style)}'; script-src '{digest(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'",
         style=style,
         script=script,
-        title=_text(", ".join(told.split(", ")[:2])),
-        summary=_text(told, _LONG),
+        title=safe(", ".join(told.split(", ")[:2])),
+        summary=safe(told, LONG),
         about=_about(hosts),
         hosts="\n".join(line for x in hosts for line in _host(x, alone=len(hosts) == 1)),
         rules="\n".join(_rules(hosts)),
-        version=_text(__version__),
+        version=safe(__version__),
         all=len(verdicts),
         **{x: counts[x] for x in _MARKS},
     )
@@ -84,21 +82,11 @@ def _asset(name: str) -> str:
     return files("pytest_exposed.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _hash(text: str) -> str:
-    """Return what allows an element of this text, which begins on a line of its own."""
-    return "sha256-" + b64encode(sha256(f"\n{text}".encode()).digest()).decode()
-
-
-def _text(text: object, limit: int = 256) -> str:
-    """Return text that is only text wherever it is put in the page, attributes included."""
-    return escape(printable(str(text), limit))
-
-
 def _about(hosts: Sequence[HostRecord]) -> str:
     """Return which host was audited, where it is one, and when."""
     when = now()
     shown = f"{when[:10]} {when[11:16]} UTC"
-    named = f"<bdi>{_text(hosts[0]['host'])}</bdi>, " if len(hosts) == 1 else ""
+    named = f"<bdi>{safe(hosts[0]['host'])}</bdi>, " if len(hosts) == 1 else ""
     return f'{named}<time datetime="{when}">{shown}</time>'
 
 
@@ -118,17 +106,30 @@ def _host(host: HostRecord, *, alone: bool) -> Iterator[str]:
     is_open = " open" if alone or trouble else ""
     # The line of the page's top, but for the number of hosts.
     told = summary([host]).replace(" on 1 host", "", 1) if containers else "no container"
-    yield f'<details class="host" data-find="{_text(host["host"])}"{is_open}>'
-    yield f"<summary><h2><bdi>{_text(host['host'])}</bdi></h2>"
+    yield f'<details class="host" data-find="{safe(host["host"])}"{is_open}>'
+    yield f"<summary><h2><bdi>{safe(host['host'])}</bdi></h2>"
     if not alone and host["error"] is None:
-        yield f"<span>{_text(told, _LONG)}</span>"
+        yield f"<span>{safe(told, LONG)}</span>"
     yield '<span class="shown"></span></summary>'
     if host["error"] is not None:
-        error = _text(host["error"], _LONG)
+        error = safe(host["error"], LONG)
         yield f'<p class="error unseen"><b>? not reached</b> <bdi>{error}</bdi></p>'
     for container in containers:
         yield from _container(container)
+    if stopped := host.get("not_running"):
+        yield f'<p class="idle">{_stopped(stopped)}</p>'
     yield "</details>"
+
+
+def _stopped(stopped: Sequence[StoppedRecord]) -> str:
+    """Return the names of containers that don't run, and how each ended."""
+    names = []
+    for one in stopped[:_MOST_STOPPED]:
+        code = "" if one["exit_code"] is None else f" {one['exit_code']}"
+        names.append(f"<bdi>{safe(one['name'])}</bdi> ({safe(one['state'])}{code})")
+    names += [f"{len(stopped) - _MOST_STOPPED} more"] if len(stopped) > _MOST_STOPPED else []
+    number = plural(len(stopped), "container")
+    return f"{number} not running, and not audited: {', '.join(names)}"
 
 
 def _place(container: ContainerRecord) -> int:
@@ -153,10 +154,10 @@ def _container(container: ContainerRecord) -> Iterator[str]:
     is_open = " open" if _is_open(container) else ""
     yield (
         f'<details class="container {verdict}" data-ports="{" ".join(Ports(cells).ranges())}" '
-        f'data-find="{" ".join(map(_text, dict.fromkeys(found)))}"{is_open}>'
+        f'data-find="{" ".join(map(safe, dict.fromkeys(found)))}"{is_open}>'
         f'<summary><h3><i role="img" aria-label="{_WORDS[kind]}">{_MARKS[kind]}</i>'
-        f" <bdi>{_text(container['name'])}</bdi></h3>"
-        f"<small><bdi>{_text(container['image'])}</bdi></small>"
+        f" <bdi>{safe(container['name'])}</bdi></h3>"
+        f"<small><bdi>{safe(container['image'])}</bdi></small>"
         f'<span class="tiles">{"".join(_tiles(container, cells))}</span></summary>'
     )
     yield from _details(container, cells)
@@ -173,7 +174,7 @@ def _tiles(container: ContainerRecord, cells: Mapping[Port, Cell]) -> Iterator[s
     ]
     tiles.sort(key=lambda x: KINDS.index(x.kind))
     for tile in tiles[:_MOST_TILES]:
-        rules = "".join(f" <em>{_MARKS[tile.kind]} {_text(x)}</em>" for x in tile.rules)
+        rules = "".join(f" <em>{_MARKS[tile.kind]} {safe(x)}</em>" for x in tile.rules)
         yield f'<span class="{tile.kind}"><b>{tile.label}</b> {tile.brief}{rules}</span>'
     if len(tiles) > _MOST_TILES:
         yield f'<span class="more">and {len(tiles) - _MOST_TILES} more</span>'
@@ -186,7 +187,7 @@ def _details(container: ContainerRecord, cells: Mapping[Port, Cell]) -> Iterator
     yield '<div class="panel">'
     if container["error"] is not None:
         what = "not judged" if container["error"] == NOT_RUN else "could not be observed"
-        error = _text(container["error"], _LONG)
+        error = safe(container["error"], LONG)
         yield f'<p class="error"><b>? {what}</b> <bdi>{error}</bdi></p>'
     groups = finding_groups(findings_of(container))
     if groups:
@@ -214,17 +215,17 @@ def _facts(container: ContainerRecord) -> Iterator[str]:
         ("pod", container.get("pod")),
     ):
         if value:
-            yield f"{name} <bdi>{_text(value)}</bdi>"
+            yield f"{name} <bdi>{safe(value)}</bdi>"
     source = container["source"]
-    yield f"sockets seen by {_text(source)}" if source else "sockets not seen"
+    yield f"sockets seen by {safe(source)}" if source else "sockets not seen"
     for name, value in (("id", container["id"]), ("image id", container["image_id"])):
         if value:
-            yield f"{name} <code>{_text(value.removeprefix('sha256:')[:12])}</code>"
+            yield f"{name} <code>{safe(value.removeprefix('sha256:')[:12])}</code>"
 
 
 def _line(ports: Sequence[Port], cell: Cell) -> str:
     """Return the row of a port, or of a range of ports that are alike."""
-    words = "".join(f"<td>{_text(x, _LONG)}</td>" for x in cell.words(ports))
+    words = "".join(f"<td>{safe(x, LONG)}</td>" for x in cell.words(ports))
     mark = f"{_MARKS[cell.kind]} " if cell.findings else ""
     return f'<tr class="{cell.kind}"><th scope="row">{mark}{label(ports)}</th>{words}</tr>'
 
@@ -246,14 +247,14 @@ def _finding(group: FindingGroup) -> str:
     reason = ""
     if kind == "accepted":
         why = finding.waived or "no reason is given"
-        reason = f'<p class="reason"><span>Accepted:</span> <bdi>{_text(why, _LONG)}</bdi></p>'
-    rule = _text(finding.rule)
+        reason = f'<p class="reason"><span>Accepted:</span> <bdi>{safe(why, LONG)}</bdi></p>'
+    rule = safe(finding.rule)
     if finding.rule in RULES:
         rule = f'<a href="#rule-{finding.rule}">{rule}</a>'
     return (
         f'<li class="{kind}"><b>{_MARKS[kind]} {rule}</b> {_ports(group)}'
-        f"<p><bdi>{_text(message, _LONG)}</bdi>{of}</p>"
-        f'<p class="fix"><span>Fix:</span> <bdi>{_text(fix, _LONG)}</bdi></p>{reason}</li>'
+        f"<p><bdi>{safe(message, LONG)}</bdi>{of}</p>"
+        f'<p class="fix"><span>Fix:</span> <bdi>{safe(fix, LONG)}</bdi></p>{reason}</li>'
     )
 
 
@@ -280,12 +281,6 @@ def _rules(hosts: Sequence[HostRecord]) -> Iterator[str]:
         rule = RULES[name]
         yield (
             f'<div><dt id="rule-{name}">{name}</dt>'
-            f"<dd><b>{_text(rule.summary)}</b> {_with_code(rule.help)}</dd></div>"
+            f"<dd><b>{safe(rule.summary)}</b> {with_code(rule.help)}</dd></div>"
         )
     yield "</dl></section>"
-
-
-def _with_code(text: str) -> str:
-    """Return a text of ours, what is between backticks as code."""
-    parts = _text(text, _LONG).split("`")
-    return "".join(f"<code>{x}</code>" if n % 2 else x for n, x in enumerate(parts))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from refusal import refusal
+from schema import problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,9 @@ def words(engine_url: str, shared_stage: Stage, drift: Staged) -> list[str]:
 
 
 def only_container(text: str) -> Any:
-    (host,) = json.loads(text)["hosts"]
+    document = json.loads(text)
+    assert problems(document) == []
+    (host,) = document["hosts"]
     (container,) = host["containers"]
     return container
 

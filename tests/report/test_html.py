@@ -251,12 +251,14 @@ def test_a_host_that_was_not_reached_is_counted(render: Render) -> None:
     assert counts == ["2", "0", "1", "0", "0", "1"]
 
 
-def test_containers_that_do_not_match_are_counted_as_the_summary_does(render: Render) -> None:
+def test_verdicts_are_counted_as_the_summary_does(render: Render) -> None:
     hosts = [host(*fleet(100)), host(*fleet(50, seed=2), name="prod-2")]
     page = render(*hosts)
     classes = [y for x in containers(page) for y in x.classes]
     line = summary(hosts)
+    assert f", {classes.count('matches')} match, " in line
     assert f", {classes.count('differs')} do not (" in line
+    assert f", {classes.count('accepted')} accepted, " in line
     assert f", {classes.count('unseen')} could not be observed, " in line
 
 
@@ -380,6 +382,19 @@ def test_a_host_that_was_not_reached_says_why(render: Render) -> None:
 def test_a_host_without_containers_says_so(render: Render) -> None:
     page = render(host(record()), host(name="idle"))
     assert page.all("details", "host")[1].one("summary").text == "idle\nno container\n"
+
+
+def test_what_does_not_run_is_named(render: Render) -> None:
+    stopped = [
+        {"id": "1", "name": "web", "image": "a", "state": "exited", "exit_code": 137},
+        {"id": "2", "name": "<b>", "image": "a", "state": "created", "exit_code": None},
+    ]
+    page = render(host(record()) | {"not_running": stopped})
+    said = page.one("p", "idle").text
+    assert said == "2 containers not running, and not audited: web (exited 137), <b> (created)"
+    many = render(host(record()) | {"not_running": stopped[:1] * 53})
+    assert many.one("p", "idle").text.endswith(", web (exited 137), 3 more")
+    assert not render(host(record()) | {"not_running": []}).all("p", "idle")
 
 
 def test_of_several_hosts_those_that_match_are_folded(render: Render) -> None:

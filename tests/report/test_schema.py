@@ -26,6 +26,7 @@ DEFINED = SCHEMA["$defs"]
 TYPES = {
     "host": records.HostRecord,
     "container": records.ContainerRecord,
+    "stopped": records.StoppedRecord,
     "publication": records.PublicationRecord,
     "listener": records.ListenerRecord,
     "finding": records.FindingRecord,
@@ -95,6 +96,7 @@ def test_an_audit_of_nothing_meets_it() -> None:
         document(record(published=[{"port": "80/tcp", "host_ip": "", "host_port": 0}])),
         # Unknown is never empty, and what is known has no error.
         document(record(findings=None)),
+        {"version": 1, "hosts": [host() | {"not_running": [{"name": "web"}]}]},
         document(record(listeners=None)),
         document(record(source=None)),
         document(record(error="no source can see its sockets")),

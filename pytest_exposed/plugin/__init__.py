@@ -166,6 +166,21 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config.pluginmanager.register(hooks, "exposed-audit")
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse options that no test uses: who types them expects an audit.
+
+    Of the processes of pytest-xdist none knows all tests and prints.
+    """
+    config = session.config
+    is_shared = hasattr(config, "workerinput") or config.pluginmanager.hasplugin("dsession")
+    if _CHOSEN in config.stash or is_shared or session.testsfailed:
+        return
+    if vain := options.unused(config, session.items):
+        raise pytest.UsageError(
+            f"pytest-exposed: no test uses {', '.join(vain)}: add --exposed, or --exposed-run"
+        )
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Let all workers of pytest-xdist work from one list, and so collect the same tests."""

@@ -34,6 +34,8 @@ class Option(NamedTuple):  # a dataclass takes longer to make, in every run of p
     """How TOML writes the setting, where that is easily done wrong ([tool.pytest], pytest 9)."""
     adds: bool = False
     """Whether the option is added to the setting, instead of taking its place."""
+    fixture: str = "_exposed_checker"
+    """The fixture that uses it, beside an audit."""
     of_audit: bool = False
     """Whether it means something to an audit alone."""
 
@@ -101,6 +103,7 @@ OPTIONS = (
         setting="docker filters, KEY=VALUE a line",
         type="linelist",
         toml='["name=web"]',
+        fixture="running_container",
     ),
     Option(
         "select",
@@ -180,6 +183,7 @@ OPTIONS = (
         "allow_labels",
         setting="let images and containers waive findings by their label pytest-exposed.allow",
         type="bool",
+        toml="true",
     ),
     Option(
         "report",
@@ -286,6 +290,19 @@ def of_an_audit(names: Collection[str]) -> list[str]:
     return [x.flag for x in OPTIONS if x.of_audit and x.name in names]
 
 
+def unused(config: pytest.Config, items: Collection[pytest.Item]) -> list[str]:
+    """Return which options were typed on the command line and have no use in a run without audit.
+
+    One in addopts is there for the runs that use it, and an engine may be named for any run.
+    """
+    words = {str(x).partition("=")[0] for x in config.invocation_params.args}
+    rows = [x for x in OPTIONS if x.flag in words and x.name != "docker_host"]
+    if not rows:
+        return []
+    fixtures = {y for x in items for y in getattr(x, "fixturenames", ())}
+    return [x.flag for x in rows if x.fixture not in fixtures]
+
+
 def parsed(config: pytest.Config, values: Mapping[str, Any]) -> Settings:
     """Return the settings of these values, of any number; raises ConfigurationError."""
     # Imported when used, like everything else here: a plugin is loaded in runs that don't use it.
@@ -329,7 +346,7 @@ def _setting(config: pytest.Config, name: str) -> Any:
     except (TypeError, ValueError, pytest.UsageError) as error:
         from pytest_exposed.errors import ConfigurationError  # noqa: PLC0415  # for such runs alone
 
-        form = next((x.toml for x in OPTIONS if f"exposed_{x.name}" == name), "")
+        form = next((x.toml for x in OPTIONS if f"exposed_{x.name}" == name), "true")
         hint = f"; in TOML write {name} = {form}" if form else ""
         raise ConfigurationError(f"the setting {name} is wrong: {error}{hint}") from None
 

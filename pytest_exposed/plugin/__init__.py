@@ -93,7 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
     elif vain := options.of_an_audit(typed):
         names = ", ".join(vain)
         raise pytest.UsageError(
-            f"pytest-exposed: only an audit has a use for {names}: add --exposed, or --exposed-run"
+            f"pytest-exposed: only an audit uses {names}: add --exposed, or --exposed-run"
         )
     elif own := arguments.own_ids(config):
         raise pytest.UsageError(
@@ -280,8 +280,8 @@ def _exposed_checker(request: pytest.FixtureRequest) -> Checker:
         settings = _expanded(config)
         if len(settings.hosts) > 1 and not hasattr(request, "param"):
             raise ConfigurationError(
-                "several docker hosts are given, and a fixture asked for by getfixturevalue can't "
-                "run once for each: name it among the arguments of the test"
+                "several docker hosts are given, and getfixturevalue can't run a test once for "
+                "each: make the fixture an argument of the test"
             )
         checkers[place] = Checker(settings.connect(settings.hosts[place]), settings.grace)
     except ExposedError as error:

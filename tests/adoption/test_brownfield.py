@@ -177,9 +177,7 @@ def test_a_written_suite_passes_and_is_never_overwritten(
     assert f'    assert not exposed.container("{idle.name}").listening\n' in text
     again = audit(pytester, engine_url, stage, "--exposed-write-tests=test_written.py")
     assert again.ret == pytest.ExitCode.USAGE_ERROR
-    again.stderr.fnmatch_lines(
-        ["*'test_written.py' can't be written: there is such a file already*"]
-    )
+    again.stderr.fnmatch_lines(["*'test_written.py' can't be written: the file exists already*"])
 
 
 def test_a_suite_is_written_of_one_engine(
@@ -248,7 +246,7 @@ def test_a_label_of_the_image_waives_only_where_allowed(
         ),
         ("--exposed-write-baseline=no/folder.txt", "*there is no folder no*"),
         ("--exposed-report=no/folder.md", "*there is no folder no*"),
-        ("--exposed-report=report.pdf", "*'report.pdf' has no ending of a report*"),
+        ("--exposed-report=report.pdf", "*'report.pdf' is not a report*"),
     ],
 )
 def test_files_that_cannot_be(

@@ -56,7 +56,7 @@ def container_listens_on(
         raise ConfigurationError(f"within={within!r} is not a number of seconds")
     if not _is_duration(during) or (during and not only):
         raise ConfigurationError(
-            f"during={during!r} can't be asked: it is a number of seconds, beside only=True"
+            f"during={during!r} is not possible: give a number of seconds, together with only=True"
         )
     check = _listen_within(engine, container, wanted, within=within, only=only)
     if check and during:
@@ -254,7 +254,7 @@ def container_matches_image(
     judged_by = [x for x in engine.observer.rules if x.name not in ignored]
     if not judged_by:
         raise ConfigurationError(
-            f"no rule is left to judge by: ignore={ignore!r} leaves out each of "
+            f"no rule is left to judge by: ignore={ignore!r} leaves out all of "
             f"{', '.join(x.name for x in engine.observer.rules)}"
         )
     if not _is_duration(grace):

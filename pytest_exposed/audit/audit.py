@@ -134,7 +134,7 @@ class Audit:
         """Return, behind a colon, why there is no test of an id; empty where nothing tells."""
         if len(self.hosts) > 1 and chosen.startswith(f"{ROOT}::"):
             own = self.id_of(self.hosts[0]) + chosen.removeprefix(ROOT)
-            return f": of several hosts each has its own, such as {own}"
+            return f": with several hosts an id names its host, such as {own}"
         for host in self.hosts:
             begin = f"{self.id_of(host)}::"
             if not chosen.startswith(begin) or host.error is not None:
@@ -146,7 +146,7 @@ class Audit:
                 return f": {error}"
             if found.id in {x.id for x in host.wanted}:
                 return f": the test of {printable(name)} is {begin}{found}"
-            return f": {found} is none of the containers that the filter leaves"
+            return f": {found} is left out by the filter"
         return ""
 
     def look(self, chosen: Mapping[str, Sequence[Listed]]) -> None:

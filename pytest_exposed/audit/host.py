@@ -142,7 +142,7 @@ class HostAudit:
         names = list(dict.fromkeys(printable(x.image) for x in self.runs))
         if self.settings.dockerfile is not None and len(names) > 1:
             raise ConfigurationError(
-                f"--exposed-dockerfile is of one image, and several are run: {', '.join(names)}"
+                f"--exposed-dockerfile is of one image, and these are run: {', '.join(names)}"
             )
 
     def begin_to_look(self, threads: ThreadPoolExecutor, chosen: Sequence[Listed]) -> None:

@@ -140,7 +140,7 @@ class Results:
         )
         if not waited:
             return None
-        return f"waited {waited:.0f} s for containers that had just started: --exposed-grace"
+        return f"waited {waited:.0f} s for containers that had just started (--exposed-grace)"
 
     def warnings(self) -> list[str]:
         """Return the texts of warnings, one for all containers that are alike; the first twenty."""
@@ -175,7 +175,7 @@ class Results:
         were = "was" if young == 1 else "were"
         return (
             f"{plural(young, 'container')} {were} judged within the grace after the start "
-            "(--exposed-grace): what opens later was not seen"
+            "(--exposed-grace): ports that open later were not seen"
         )
 
     def summary(self) -> str:

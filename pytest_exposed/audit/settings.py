@@ -131,9 +131,7 @@ class Settings:
         with _at("run"):
             started = _runs(runs, hosts)
         if dockerfile and not started:
-            raise ConfigurationError(
-                "--exposed-dockerfile names the Dockerfile of an image of --exposed-run: add that"
-            )
+            raise ConfigurationError("--exposed-dockerfile needs --exposed-run: add that")
         with _at("allow"):
             waivers = waivers_of(allow)
         accepted = read(Path(baseline)) if baseline else frozenset()
@@ -172,8 +170,8 @@ class Settings:
         hosts, left_out = expand(self.hosts, self.ansible_inventory)
         if self.new_tests is not None and len(hosts) > 1:
             raise ConfigurationError(
-                "--exposed-write-tests writes the tests of one engine, as each test of a suite "
-                f"runs on all of them: name one of the {len(hosts)} with --docker-host"
+                "--exposed-write-tests writes the tests of one engine, and each test of a suite "
+                f"runs on all: name one of the {len(hosts)} with --docker-host"
             )
         return replace(self, hosts=hosts, left_out=left_out)
 
@@ -221,7 +219,7 @@ def _runs(lines: Sequence[str], hosts: Sequence[str]) -> tuple[Words, ...]:
         scheme, separator, _ = host.partition("://")
         if separator and scheme in ("ansible", "swarm"):
             raise ConfigurationError(
-                f"{without_user(host)} is a list of engines, and an image is run on one: name one "
+                f"{without_user(host)} is a list of engines, and an image runs on one: name one "
                 "with --docker-host"
             )
     return started
@@ -240,9 +238,9 @@ def _in_folder(name: str) -> Path | None:
 def _new_tests(name: str) -> Path | None:
     path = _in_folder(name)
     if path is not None and path.suffix != ".py":
-        raise ConfigurationError(f"{name!r} can't be written: a suite is called FILE.py")
+        raise ConfigurationError(f"{name!r} can't be written: its name must end in .py")
     if path is not None and path.exists():
-        raise ConfigurationError(f"{name!r} can't be written: there is such a file already")
+        raise ConfigurationError(f"{name!r} can't be written: the file exists already")
     return path
 
 

@@ -360,5 +360,5 @@ def filter_values(name: str, given: object) -> list[str]:
     values = list(given) if isinstance(given, (list, tuple, set, frozenset)) else [given]
     texts = [x for x in values if isinstance(x, str)]
     if not texts or len(texts) < len(values):
-        raise ConfigurationError(f"{name}={given!r} is not a filter: give a text or several")
+        raise ConfigurationError(f"{name}={given!r} is not a filter: give a string, or several")
     return texts

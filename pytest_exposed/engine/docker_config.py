@@ -137,7 +137,7 @@ def context(name: str, *, is_given: bool) -> tuple[str, Tls | None]:
         raise ConfigurationError(f"{what} can't be read: it names no docker engine")
     address = field(endpoint, "Host", str)
     if not address and field(endpoint, "Host", object) not in (None, ""):
-        raise ConfigurationError(f"{what} can't be read: its engine's address is no text")
+        raise ConfigurationError(f"{what} can't be read: its engine's address is not a string")
     found = tls_in(
         os.path.join(contexts, "tls", identity, "docker"),
         verify=field(endpoint, "SkipTLSVerify", bool) is not True,
@@ -154,8 +154,8 @@ def _read(path: str, what: str) -> Mapping[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
-        why = error.strerror if isinstance(error, OSError) else f"it is no JSON ({error})"
+        why = error.strerror if isinstance(error, OSError) else f"it is not JSON ({error})"
         raise ConfigurationError(f"{what} can't be read: {path}: {printable(str(why))}") from None
     if not isinstance(record, dict):
-        raise ConfigurationError(f"{what} can't be read: {path}: it is no JSON object")
+        raise ConfigurationError(f"{what} can't be read: {path}: it is not a JSON object")
     return record

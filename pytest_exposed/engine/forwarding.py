@@ -121,7 +121,7 @@ def by_podman(
         ipv4=tuple(x.ipv4 for x in used if x.ipv4),
         ipv6=tuple(x.ipv6 for x in used if x.ipv6),
         any_is_both=any_is_both,
-        why="podman forwards to each of its networks, and nothing tells to which first",
+        why="podman forwards to each of its networks, and which of them comes first is unknown",
     )
 
 
@@ -134,7 +134,7 @@ def by_rootlessport(addresses: Iterable[str]) -> Forwarding:
     """
     every = sorted(addresses)
     ends = tuple(x for x in every if ":" not in x) or tuple(every)
-    why = "rootless podman forwards to one of its networks, and nothing tells to which"
+    why = "rootless podman forwards to one of its networks, and to which is unknown"
     return Forwarding(ipv4=ends, ipv6=ends, any_is_both=True, why=why)
 
 

@@ -93,10 +93,10 @@ def resolve(host: Given, environment: Mapping[str, str] = os.environ) -> Host:
         return _default(environment)
     if not isinstance(host, str):
         kind = type(host).__name__  # which shows no password
-        raise ConfigurationError(f"a docker host is given as a text, and not as {kind}")
+        raise ConfigurationError(f"a docker host is a string, and not {kind}")
     host = host.strip()
     if not host:
-        raise ConfigurationError("an empty text is not a docker host")
+        raise ConfigurationError("an empty string is not a docker host")
     if "://" in host or ":" in host:
         return _address(host, environment)
     return _context(host, environment, is_given=True)

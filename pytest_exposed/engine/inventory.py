@@ -167,7 +167,7 @@ def _inventory(inventory: str | None) -> tuple[Mapping[str, Any], str]:
     except (ValueError, RecursionError):
         tree = None
     if not isinstance(tree, dict):
-        raise ConfigurationError(f"ansible-inventory wrote what is no inventory: {said}")
+        raise ConfigurationError(f"ansible-inventory wrote no inventory: {said}")
     return tree, said
 
 

@@ -94,7 +94,7 @@ def _name_of_host(backend: Any) -> str:
     hostname = printable(str(backend.get_hostname()))
     raise ConfigurationError(
         f"the testinfra host {hostname} is not a container: {found}, and a container's is docker, "
-        "podman, or ansible with one of these; give the container's name as a text instead"
+        "podman, or ansible with one of these; give the container's name instead"
     )
 
 

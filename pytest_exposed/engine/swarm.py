@@ -55,8 +55,8 @@ def joined(
 
 def _why_unknown(service: Service, why: str) -> str:
     return (
-        f"what its service {service} publishes by ingress is unknown, as only a manager of the "
-        f"swarm tells it: {printable(why)}"
+        f"what its service {service} publishes by ingress is unknown, and only a manager of the "
+        f"swarm knows it: {printable(why)}"
     )
 
 

@@ -160,7 +160,7 @@ class Attribution:
             for x in invalid[:_MOST_INVALID]
         ]
         if len(invalid) > _MOST_INVALID:
-            notes.append(f"and {len(invalid) - _MOST_INVALID} more which are none")
+            notes.append(f"and {len(invalid) - _MOST_INVALID} more that are not ports")
         inspected = self._scene.inspections.known(listed.id)
         published = {str(x.port) for x in listed.published}
         vain = (

@@ -110,7 +110,7 @@ class Judgement:
             for port in sorted({x.port for x in verdict if x.port is not None} - heard):
                 if port.protocol == "udp":
                     return ObservationError(
-                        f"whether something listens on {port} can't be told: the runtime of "
+                        f"whether something listens on {port} is unknown: the runtime of "
                         f"{container} doesn't show UDP over IPv6, as gVisor's /proc does not"
                     )
         published = {x.port for x in container.published}

@@ -93,7 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
     elif vain := options.of_an_audit(typed):
         names = ", ".join(vain)
         raise pytest.UsageError(
-            f"pytest-exposed: only an audit has a use for {names}: add --exposed, or --exposed-run"
+            f"pytest-exposed: only an audit uses {names}: add --exposed, or --exposed-run"
         )
     elif own := arguments.own_ids(config):
         raise pytest.UsageError(
@@ -164,6 +164,21 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     stdout = config.stash.get(_STDOUT, sys.stdout) if settings.json_to_stdout else None
     hooks = AuditHooks(audit, config.stash[_CHOSEN], stdout)
     config.pluginmanager.register(hooks, "exposed-audit")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse options that no test uses: who types them expects an audit.
+
+    Of the processes of pytest-xdist none knows all tests and prints.
+    """
+    config = session.config
+    is_shared = hasattr(config, "workerinput") or config.pluginmanager.hasplugin("dsession")
+    if _CHOSEN in config.stash or is_shared or session.testsfailed:
+        return
+    if vain := options.unused(config, session.items):
+        raise pytest.UsageError(
+            f"pytest-exposed: no test uses {', '.join(vain)}: add --exposed, or --exposed-run"
+        )
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -265,8 +280,8 @@ def _exposed_checker(request: pytest.FixtureRequest) -> Checker:
         settings = _expanded(config)
         if len(settings.hosts) > 1 and not hasattr(request, "param"):
             raise ConfigurationError(
-                "several docker hosts are given, and a fixture asked for by getfixturevalue can't "
-                "run once for each: name it among the arguments of the test"
+                "several docker hosts are given, and getfixturevalue can't run a test once for "
+                "each: make the fixture an argument of the test"
             )
         checkers[place] = Checker(settings.connect(settings.hosts[place]), settings.grace)
     except ExposedError as error:

@@ -225,9 +225,7 @@ class AuditHooks:
         """Say of the containers whose tests did not come to their turn that they were not seen."""
         if self._dropped:
             many = plural(self._dropped, "container")
-            self._lines.append(
-                f"{many} left out by a plugin or conftest, which reported none of it"
-            )
+            self._lines.append(f"a plugin or conftest left out {many} and reported none of it")
         left = {own for x, own in self._due.items() if x not in self._done}
         for host in self._audit.hosts if left else ():
             for name, listed in zip(host.names(), host.wanted, strict=True):

@@ -34,6 +34,8 @@ class Option(NamedTuple):  # a dataclass takes longer to make, in every run of p
     """How TOML writes the setting, where that is easily done wrong ([tool.pytest], pytest 9)."""
     adds: bool = False
     """Whether the option is added to the setting, instead of taking its place."""
+    fixture: str = "_exposed_checker"
+    """The fixture that uses it, beside an audit."""
     of_audit: bool = False
     """Whether it means something to an audit alone."""
 
@@ -52,34 +54,33 @@ OPTIONS = (
     Option(
         "docker_host",
         "hosts",
-        "docker engine to look at: unix://, tcp://, ssh://, npipe://, http(s)://, or the "
-        "name of a docker context; ansible://GROUP is each host of an inventory's group, "
-        "swarm://MANAGER each node of a swarm; repeat it for several (default: as the docker "
-        "CLI chooses)",
+        "docker engine: unix://, tcp://, ssh://, npipe://, http(s)://, or the name of a docker "
+        "context. ansible://GROUP is each host of an inventory's group, swarm://MANAGER each "
+        "node of a swarm. Repeatable (default: the engine that the docker command uses)",
         metavar="HOST",
         repeatable=True,
-        setting="engines to look at, a line each",
+        setting="docker engines, one per line",
         type="linelist",
         toml='["unix:///var/run/docker.sock"]',
     ),
     Option(
         "run",
         "runs",
-        "start a container as `docker run` does with these words, judge it when it has settled, "
-        "and remove it; repeatable; with --exposed the running ones are audited too",
+        "start a container as `docker run` does, audit it when it has settled, and remove it; "
+        "repeatable. With --exposed, the running containers are audited too",
         metavar='"[OPTIONS] IMAGE [COMMAND]"',
         repeatable=True,
-        setting="words of `docker run`, a container a line",
+        setting="arguments of `docker run`, one container per line",
         type="linelist",
         toml='["-e POSTGRES_PASSWORD=x postgres:16"]',
     ),
     Option(
         "watch",
         "watch",
-        "look again for so many seconds, twice a second, and judge by all that was seen: a "
-        "listener that comes late or goes again is found too",
+        "watch the containers for SECONDS and judge by all that was seen: a listener that opens "
+        "late or closes again is found too",
         metavar="SECONDS",
-        setting="seconds for which to look again",
+        setting="seconds to watch the containers",
         type="float",
         toml="30.0",
         of_audit=True,
@@ -87,20 +88,21 @@ OPTIONS = (
     Option(
         "dockerfile",
         "dockerfile",
-        "the Dockerfile of the image of --exposed-run: findings point at its lines",
+        "Dockerfile of the image of --exposed-run; findings point at its lines",
         metavar="FILE",
         of_audit=True,
     ),
     Option(
         "filter",
         "filters",
-        "audit only containers of this docker filter, such as label=tier=front or name=web; "
+        "audit only the containers of this docker filter, such as label=tier=front or name=web; "
         "repeatable",
         metavar="KEY=VALUE",
         repeatable=True,
-        setting="docker filters, KEY=VALUE a line",
+        setting="docker filters, one KEY=VALUE per line",
         type="linelist",
         toml='["name=web"]',
+        fixture="running_container",
     ),
     Option(
         "select",
@@ -114,17 +116,17 @@ OPTIONS = (
     Option(
         "ignore",
         "ignore",
-        "comma-separated rules or groups not to judge by",
+        "comma-separated rules or groups to leave out",
         metavar="RULES",
-        setting="rules or groups not to judge by",
+        setting="rules or groups to leave out",
         type="linelist",
         toml='["silent"]',
     ),
     Option(
         "warn",
         "warn",
-        "comma-separated rules or groups whose findings are warnings: shown, counted and "
-        "reported, and no failure; none makes failures of what is a warning by itself",
+        "comma-separated rules or groups whose findings are warnings: they are shown and "
+        "reported, and fail nothing. With `none`, no finding is a warning",
         metavar="RULES",
         setting="rules or groups whose findings are warnings, or none",
         type="linelist",
@@ -133,18 +135,18 @@ OPTIONS = (
     Option(
         "documented",
         "documented",
-        "whose word counts as documentation: image (default), or run for what the container "
-        "declares as well, by --expose, -p, Compose's expose or Molecule's exposed_ports",
+        "what counts as documentation: image (default) for EXPOSE, run for the ports that the "
+        "container declares as well (--expose, -p, Compose's expose, Molecule's exposed_ports)",
         metavar="image|run",
-        setting="whose word counts as documentation: image or run",
+        setting="what counts as documentation: image or run",
     ),
     Option(
         "grace",
         "grace",
-        "how long after its start a container may take to match (default: 10, or 60 for one of "
+        "seconds after its start that a container may take to match (default: 10; 60 for one of "
         "--exposed-run)",
         metavar="SECONDS",
-        setting="seconds that a container may take to match",
+        setting="seconds after its start that a container may take to match",
         type="float",
         toml="10.0",
     ),
@@ -158,19 +160,19 @@ OPTIONS = (
     Option(
         "helper_image",
         "helper_image",
-        "image with sh and cat for the helper container, which looks where netlink and procfs "
-        "can't; pulled if missing (default: a busybox or alpine that the engine has)",
+        "image with sh and cat for the helper container, which reads sockets where netlink and "
+        "procfs can't; pulled if missing (default: a busybox or alpine that the engine has)",
         metavar="IMAGE",
         setting="image of the helper container",
     ),
     Option(
         "allow",
         "allow",
-        "accept findings by this waiver, CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  "
-        "# reason, beside those of exposed_allow; repeatable",
+        "waiver, CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason; added to those of "
+        "exposed_allow; repeatable",
         metavar="LINE",
         repeatable=True,
-        setting="waivers, CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason",
+        setting="waivers, one per line: GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason",
         type="linelist",
         toml='["web: 8080  # why"]',
         adds=True,
@@ -180,13 +182,13 @@ OPTIONS = (
         "allow_labels",
         setting="let images and containers waive findings by their label pytest-exposed.allow",
         type="bool",
+        toml="true",
     ),
     Option(
         "report",
         "reports",
-        "write what the audit found to FILE, as its ending says: .json, .html, .md or .sarif; "
-        "json:- writes JSON to standard output, and what pytest prints goes to standard error; "
-        "repeatable",
+        "write a report to FILE; its ending is the format: .json, .html, .md or .sarif. json:- "
+        "writes JSON to standard output, and pytest prints to standard error. Repeatable",
         metavar="FILE",
         repeatable=True,
         of_audit=True,
@@ -194,21 +196,21 @@ OPTIONS = (
     Option(
         "baseline",
         "baseline",
-        "accept the findings in FILE, written by --exposed-write-baseline: fail on new ones",
+        "accept the findings in FILE, which --exposed-write-baseline wrote, and fail on new ones",
         metavar="FILE",
-        setting="file of accepted findings, from the ini file's folder",
+        setting="file of accepted findings, relative to the ini file",
     ),
     Option(
         "write_baseline",
         "new_baseline",
-        "write what the audit finds to FILE, to begin with; what is waived stays out of it",
+        "write the findings to FILE as a baseline, without those that are waived",
         metavar="FILE",
         of_audit=True,
     ),
     Option(
         "write_tests",
         "new_tests",
-        "write assertions of what the audit sees now to a new FILE.py, to keep and edit",
+        "write a first suite to a new FILE.py: assertions of what the audit sees now",
         metavar="FILE.py",
         of_audit=True,
     ),
@@ -225,11 +227,11 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(
         "--exposed",
         action="store_true",
-        help="audit: one test per running container, which fails where the ports it listens on, "
-        "its image documents and -p publishes differ; without paths only the audit runs; in "
-        "addopts it joins the tests of the suite",
+        help="audit: one test per running container, which fails where the ports that it listens "
+        "on, its image documents and -p publishes differ. Without paths, only the audit runs; with "
+        "paths or in addopts it joins the suite",
     )
-    parser.addini("exposed", "run the audit beside the tests of the suite", "bool", default=False)
+    parser.addini("exposed", "run the audit beside the suite", "bool", default=False)
     for row in OPTIONS:
         if row.help:
             _add_option(group.addoption, row)
@@ -238,7 +240,7 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(
         "--exposed-rules",
         action="store_true",
-        help="print the rules, their groups, why they matter and what to do, and end",
+        help="print the rules with their groups, why they matter and what to do, and exit",
     )
 
 
@@ -286,6 +288,19 @@ def of_an_audit(names: Collection[str]) -> list[str]:
     return [x.flag for x in OPTIONS if x.of_audit and x.name in names]
 
 
+def unused(config: pytest.Config, items: Collection[pytest.Item]) -> list[str]:
+    """Return which options were typed on the command line and have no use in a run without audit.
+
+    One in addopts is there for the runs that use it, and an engine may be named for any run.
+    """
+    words = {str(x).partition("=")[0] for x in config.invocation_params.args}
+    rows = [x for x in OPTIONS if x.flag in words and x.name != "docker_host"]
+    if not rows:
+        return []
+    fixtures = {y for x in items for y in getattr(x, "fixturenames", ())}
+    return [x.flag for x in rows if x.fixture not in fixtures]
+
+
 def parsed(config: pytest.Config, values: Mapping[str, Any]) -> Settings:
     """Return the settings of these values, of any number; raises ConfigurationError."""
     # Imported when used, like everything else here: a plugin is loaded in runs that don't use it.
@@ -329,7 +344,7 @@ def _setting(config: pytest.Config, name: str) -> Any:
     except (TypeError, ValueError, pytest.UsageError) as error:
         from pytest_exposed.errors import ConfigurationError  # noqa: PLC0415  # for such runs alone
 
-        form = next((x.toml for x in OPTIONS if f"exposed_{x.name}" == name), "")
+        form = next((x.toml for x in OPTIONS if f"exposed_{x.name}" == name), "true")
         hint = f"; in TOML write {name} = {form}" if form else ""
         raise ConfigurationError(f"the setting {name} is wrong: {error}{hint}") from None
 

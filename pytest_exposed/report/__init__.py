@@ -21,7 +21,7 @@ def check(name: str) -> Path:
     path = Path(name)
     if path.suffix.lower() not in ENDINGS:
         raise ConfigurationError(
-            f"{name!r} has no ending of a report: choose one of {', '.join(ENDINGS)}, or "
+            f"{name!r} is not a report: its name ends in one of {', '.join(ENDINGS)}, or "
             f"{STANDARD_OUTPUT} for standard output"
         )
     if not path.parent.is_dir():

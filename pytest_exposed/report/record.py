@@ -268,5 +268,5 @@ def is_accepted(container: ContainerRecord) -> bool:
     return any(x["waived"] is not None for x in found) and not any(map(fails, found))
 
 
-NOT_RUN = "its test did not run to its end"
+NOT_RUN = "its test did not finish"
 """The error of a container whose test did not come to its turn, or was interrupted."""

@@ -77,7 +77,9 @@ class Acceptance:
             try:
                 waivers += waivers_of([f"*: {line}"])
             except ConfigurationError:
-                notes.append(f"its label {LABEL} has what is no waiver: {printable(line, 80)}")
+                notes.append(
+                    f"its label {LABEL} has a line that is not a waiver: {printable(line, 80)}"
+                )
         return waivers, tuple(notes)
 
 

@@ -87,8 +87,8 @@ def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
 def unattributed(container: Container, listeners: Iterable[Listener]) -> ObservationError:
     """Return the error of an answer that hangs on listeners which nothing can attribute."""
     return ObservationError(
-        f"which container {printable(', '.join(map(str, listeners)), 160)} belongs to can't be "
-        f"told: {container} shares its network namespace, and {container.source} doesn't show "
+        f"which container {printable(', '.join(map(str, listeners)), 160)} belongs to is "
+        f"unknown: {container} shares its network namespace, and {container.source} doesn't show "
         "which processes hold its sockets: run as root on the engine's host, with the source auto"
     )
 

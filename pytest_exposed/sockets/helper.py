@@ -211,8 +211,8 @@ def _first_first(
     first = alike.get(pid, pid)
     if first not in [x.pid for x in processes] and not target.addresses:
         raise ObservationError(
-            f"it has processes in {len(processes)} network namespaces, and which is its own can't "
-            "be told: its first process is hidden"
+            f"it has processes in {len(processes)} network namespaces, and which is its own is "
+            "unknown: its first process is hidden"
         )
     return sorted(processes, key=lambda x: x.pid != first)
 

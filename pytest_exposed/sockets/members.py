@@ -88,7 +88,7 @@ class Members:
     def find(self, target: Target, stack: ExitStack) -> Member:
         """Return a process in the container's own network, held open by the stack; no other is.
 
-        Raises ObservationError where there is none, or which it is can't be told.
+        Raises ObservationError where there is none, or several may be it.
         """
         candidates = self._namespaces(target, stack)
         chosen = None

@@ -170,7 +170,7 @@ def ambiguous(namespaces: int) -> ObservationError:
     """Return the error of a container with several namespaces that all look like its own."""
     return ObservationError(
         f"it has processes in {namespaces} network namespaces with its address, and which is its "
-        "own can't be told"
+        "own is unknown"
     )
 
 
@@ -178,7 +178,7 @@ def apart() -> ObservationError:
     """Return the error of a container in a user namespace, and perhaps a network, of its making."""
     return ObservationError(
         "it runs in a user namespace of its own and the engine lists no address for it: whether it "
-        "is still in the network that the engine made can't be told; root on the engine's host can"
+        "is still in the network that the engine made is unknown; root on the engine's host sees it"
     )
 
 

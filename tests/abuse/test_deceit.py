@@ -340,4 +340,4 @@ def test_an_image_with_endless_ports_that_are_none(
     image = images.load({f"x{i}": {} for i in range(5000)})
     notes = look.container(stage.run(image=image).name).notes
     assert len(notes) == 9
-    assert notes[-1] == "and 4992 more which are none"
+    assert notes[-1] == "and 4992 more that are not ports"

@@ -163,7 +163,7 @@ def test_a_written_suite_passes_and_is_never_overwritten(
         exposes=["80"],
         ports={"80/tcp": None},
     )
-    db = stage.run("tcp:127.0.0.1:5432", "tcp:[::1]:5432", name="db", exposes=["5432"])
+    db = stage.run("tcp:127.0.0.1:5432", "tcp:127.0.0.2:5432", name="db", exposes=["5432"])
     idle = stage.run(name="idle")
     audit(pytester, engine_url, stage, "--exposed-write-tests=test_written.py")
     text = Path(pytester.path, "test_written.py").read_text()
@@ -172,14 +172,12 @@ def test_a_written_suite_passes_and_is_never_overwritten(
     written = pytester.runpytest("--docker-host", engine_url, "test_written.py")
     written.assert_outcomes(passed=3)
     # What is on loopback is said, and not that nothing is.
-    addresses = '"127.0.0.1:5432/tcp", "[::1]:5432/tcp"'
+    addresses = '"127.0.0.1:5432/tcp", "127.0.0.2:5432/tcp"'
     assert f'container_listens_on("{db.name}", {addresses}, only=True)\n' in text
     assert f'    assert not exposed.container("{idle.name}").listening\n' in text
     again = audit(pytester, engine_url, stage, "--exposed-write-tests=test_written.py")
     assert again.ret == pytest.ExitCode.USAGE_ERROR
-    again.stderr.fnmatch_lines(
-        ["*'test_written.py' can't be written: there is such a file already*"]
-    )
+    again.stderr.fnmatch_lines(["*'test_written.py' can't be written: the file exists already*"])
 
 
 def test_a_suite_is_written_of_one_engine(
@@ -248,7 +246,7 @@ def test_a_label_of_the_image_waives_only_where_allowed(
         ),
         ("--exposed-write-baseline=no/folder.txt", "*there is no folder no*"),
         ("--exposed-report=no/folder.md", "*there is no folder no*"),
-        ("--exposed-report=report.pdf", "*'report.pdf' has no ending of a report*"),
+        ("--exposed-report=report.pdf", "*'report.pdf' is not a report*"),
     ],
 )
 def test_files_that_cannot_be(

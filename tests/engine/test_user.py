@@ -131,7 +131,7 @@ def test_host_network_by_procfs_is_unattributed(
     seen = look_as_commoner(container.name, source="procfs")[container.name]
     assert seen["listeners"][f"0.0.0.0:{port}/tcp"] == "unattributed"
     assert seen["listeners"][f"127.0.0.1:{foreign_port}/tcp"] == "unattributed"
-    assert "can't be told" in seen["findings"]
+    assert "is unknown" in seen["findings"]
 
 
 class TestSharedNamespace:
@@ -146,7 +146,7 @@ class TestSharedNamespace:
                 "0.0.0.0:80/tcp": "unattributed",
                 "0.0.0.0:81/tcp": "unattributed",
             }
-            assert "can't be told" in seen["findings"]
+            assert "is unknown" in seen["findings"]
             assert "run as root on the engine's host" in seen["findings"]
 
     def test_what_does_not_hang_on_them_is_judged(
@@ -176,7 +176,7 @@ def test_an_audit(engine_url: str, group: int, stage: Stage) -> None:
     assert status == pytest.ExitCode.TESTS_FAILED
     assert f"exposed::{good.name} PASSED" in out
     assert f"exposed::{owner.name} FAILED" in out
-    assert "which container 0.0.0.0:80/tcp belongs to can't be told" in out
+    assert "which container 0.0.0.0:80/tcp belongs to is unknown" in out
     assert "exposed: 3 containers on 1 host, 1 match, 2 could not be observed" in out
 
 

@@ -78,7 +78,7 @@ def test_whether_udp_is_served_over_ipv6_is_unknown(
 ) -> None:
     image = listener_with_cat(stage.images, exposes=("80", "81", "83/udp", "82/udp"))
     web = stage.run(*WORDS, image=image, runtime="runsc")
-    with pytest.raises(ObservationError, match=r"on 82/udp can't be told: .* UDP over IPv6"):
+    with pytest.raises(ObservationError, match=r"on 82/udp is unknown: .* UDP over IPv6"):
         _ = look(docker_gvisor.url, web.name).findings
 
 

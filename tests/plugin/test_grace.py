@@ -141,7 +141,7 @@ def test_what_no_waiting_changes_is_not_waited_for(run: Run, stage: Stage, rules
     result = run("--exposed-grace=600", f"--exposed-select={rules}")
     result.assert_outcomes(failed=rules == "published-everywhere", passed="," in rules)
     assert result.duration < 20
-    assert "what opens later" not in result.stdout.str()
+    assert "ports that open later" not in result.stdout.str()
 
 
 def test_a_paused_container_is_not_waited_for(run: Run, stage: Stage) -> None:

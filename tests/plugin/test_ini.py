@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from refusal import refusal
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from pytest_exposed.plugin import options
 
+if TYPE_CHECKING:
     from stage import Stage
 
-    Run = Callable[..., pytest.RunResult]
+Run = Callable[..., pytest.RunResult]
 
 PYTEST_INI = """
 [pytest]
@@ -85,6 +87,62 @@ def test_every_setting(
     )
 
 
+ALL = {
+    "exposed": True,
+    "exposed_docker_host": ["unix:///one.sock", "ssh://two"],
+    "exposed_run": ["-e A=b postgres:16"],
+    "exposed_watch": 5,
+    "exposed_filter": ["name=web"],
+    "exposed_select": ["default", "cis"],
+    "exposed_ignore": ["silent"],
+    "exposed_warn": ["ssh"],
+    "exposed_documented": "run",
+    "exposed_grace": 1.5,
+    "exposed_source": "procfs",
+    "exposed_helper_image": "busybox",
+    "exposed_allow": ["web: 80  # why"],
+    "exposed_allow_labels": True,
+    "exposed_baseline": "ports.txt",
+}
+
+
+def ini(value: Any) -> str:
+    return "".join(f"\n    {x}" for x in value) if isinstance(value, list) else str(value)
+
+
+def as_text(value: Any) -> str:
+    """Return a value for [tool.pytest.ini_options], which knows texts and lists of them."""
+    return json.dumps(value if isinstance(value, list) else str(value))
+
+
+FORMS: dict[str, tuple[str, str, Callable[[Any], str]]] = {
+    "pytest.ini": ("pytest.ini", "[pytest]", ini),
+    "tox.ini": ("tox.ini", "[pytest]", ini),
+    "ini_options": ("pyproject.toml", "[tool.pytest.ini_options]", as_text),
+    "ini_options with types": ("pyproject.toml", "[tool.pytest.ini_options]", json.dumps),
+}
+if IS_9:
+    FORMS["native"] = ("pyproject.toml", "[tool.pytest]", json.dumps)
+    FORMS["pytest.toml"] = ("pytest.toml", "[pytest]", json.dumps)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_means_the_same(form: str, pytester: pytest.Pytester) -> None:
+    assert set(ALL) == {"exposed", *(f"exposed_{x.name}" for x in options.OPTIONS if x.setting)}
+    name, heading, write = FORMS[form]
+    lines = [f"{x} = {write(value)}" for x, value in ALL.items()]
+    (pytester.path / name).write_text("\n".join([heading, *lines]), encoding="utf-8")
+    config = pytester.parseconfig()
+    assert options.audits_running(config)
+    given = options.given(config)
+    assert {f"exposed_{x}": value for x, value in given.items()} == {
+        x: value for x, value in ALL.items() if x != "exposed"
+    }
+    # The help of each says the form of TOML where it is no text.
+    for row in options.OPTIONS:
+        assert not row.setting or bool(row.toml) == (row.type != "string")
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -122,6 +180,11 @@ WRONG_TYPES = [
     ("exposed_source", '["procfs"]'),
     ("exposed_helper_image", "1"),
     ("exposed_allow", '"web: 80"'),
+    ("exposed_warn", '"ssh"'),
+    ("exposed_watch", '"1"'),
+    ("exposed_documented", '["run"]'),
+    ("exposed_allow_labels", '"true"'),
+    ("exposed_baseline", "true"),
 ]
 
 
@@ -137,9 +200,21 @@ if IS_9:
         said = refusal(run_pytest("--exposed"))
         assert said.startswith(f"the setting {name} is wrong: ")
 
-    def test_the_right_form_is_told(run_pytest: Run, pytester: pytest.Pytester) -> None:
-        pytester.makepyprojecttoml('[tool.pytest]\nexposed_filter = "name=web"\n')
-        assert 'in TOML write exposed_filter = ["name=web"]' in refusal(run_pytest("--exposed"))
+    @pytest.mark.parametrize(
+        ("wrong", "right"),
+        [
+            ('exposed_filter = "name=web"', 'exposed_filter = ["name=web"]'),
+            ('exposed_grace = "10"', "exposed_grace = 10.0"),
+            ('exposed = "true"', "exposed = true"),
+            ("exposed_allow_labels = 1", "exposed_allow_labels = true"),
+        ],
+    )
+    def test_the_right_form_is_told(
+        wrong: str, right: str, run_pytest: Run, pytester: pytest.Pytester
+    ) -> None:
+        pytester.makepyprojecttoml(f"[tool.pytest]\n{wrong}\n")
+        typed = () if wrong.startswith("exposed =") else ("--exposed",)
+        assert refusal(run_pytest(*typed)).endswith(f"; in TOML write {right}")
 
     def test_an_option_of_the_same_name_in_another_plugin(
         run_pytest: Run, pytester: pytest.Pytester

@@ -195,7 +195,7 @@ def test_what_was_to_run_and_did_not_was_not_observed(
     records = report(stage, "-x", *workers)["hosts"][0]["containers"]
     assert {x["name"] for x in records} == names
     left = [x for x in records if x["error"] is not None]
-    assert {x["error"] for x in left} == {"its test did not run to its end"}
+    assert {x["error"] for x in left} == {"its test did not finish"}
     assert {x["findings"] for x in left} == {None}
 
 
@@ -205,7 +205,7 @@ def test_nor_what_an_error_of_the_suite_kept_from_running(
     stage.run()
     wrong = pytester.makepyfile("import nosuch")
     (record,) = report(stage, str(wrong))["hosts"][0]["containers"]
-    assert record["error"] == "its test did not run to its end"
+    assert record["error"] == "its test did not finish"
 
 
 @pytest.mark.parametrize("option", ["--collect-only", "--setup-plan"])

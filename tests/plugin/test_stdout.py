@@ -96,5 +96,5 @@ def test_a_reader_that_has_gone(words: list[str], pytester: pytest.Pytester) -> 
 @pytest.mark.parametrize("name", ["json:", "json:x", "md:-", "-"])
 def test_another_form(name: str, run_pytest: Run, words: list[str]) -> None:
     said = refusal(run_pytest(*words[:-1], f"--exposed-report={name}"))
-    assert said.startswith(f"{name!r} has no ending of a report")
+    assert said.startswith(f"{name!r} is not a report")
     assert said.endswith(" or json:- for standard output")

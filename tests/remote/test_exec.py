@@ -87,7 +87,7 @@ class TestWhatItFinds:
                 ("0.0.0.0:80/tcp", "unattributed"),
                 ("0.0.0.0:81/tcp", "unattributed"),
             }
-            with pytest.raises(ObservationError, match="can't be told"):
+            with pytest.raises(ObservationError, match="is unknown"):
                 _ = container.findings
 
 

@@ -213,7 +213,7 @@ def test_it_says_which_host_and_when(render: Render) -> None:
         (record("web", finding(warning=True), finding(waived="")), ["accepted", "warning"], "~"),
         (unseen(), ["unseen"], "?"),
         # Seen, and yet not judged: whose a socket is could not be told.
-        (record(findings=None, error="whose :::80 is can't be told"), ["unseen"], "?"),
+        (record(findings=None, error="whose :::80 is is unknown"), ["unseen"], "?"),
     ],
 )
 def test_a_container_is_found_by_its_verdict(

@@ -44,7 +44,7 @@ def test_messages_and_sarif(run: Run, images: Images, pytester: pytest.Pytester)
         (("--exposed-run=a", "--exposed-dockerfile=none"), "the Dockerfile none can't be read: No"),
         (
             ("--exposed-run=a", "--exposed-run=b", "--exposed-dockerfile=Dockerfile"),
-            "--exposed-dockerfile is of one image, and several are run: a, b",
+            "--exposed-dockerfile is of one image, and these are run: a, b",
         ),
     ],
 )

@@ -220,7 +220,7 @@ def test_the_first_failure_ends_the_run(run: Run, images: Images, tmp_path: Path
     result = run(*lines, "-x", f"--exposed-report={report}")
     result.assert_outcomes(failed=1)
     errors = [x["error"] for x in json.loads(report.read_text())["hosts"][0]["containers"]]
-    assert sorted(errors, key=str) == [None, "its test did not run to its end"]
+    assert sorted(errors, key=str) == [None, "its test did not finish"]
 
 
 def test_reports(run: Run, images: Images, tmp_path: Path, stage: Stage) -> None:
@@ -271,11 +271,11 @@ def test_accepted_by_the_name_of_the_image(
         (("--exposed-run=-e A=b",), "--exposed-run, exposed_run: no image is named"),
         (
             ("--exposed-run=x", "--docker-host=ansible://web"),
-            "--exposed-run, exposed_run: ansible://web is a list of engines, and an image is run",
+            "--exposed-run, exposed_run: ansible://web is a list of engines, and an image runs",
         ),
         (
             ("--exposed-run=x", "--docker-host=swarm://manager"),
-            "--exposed-run, exposed_run: swarm://manager is a list of engines, and an image is run",
+            "--exposed-run, exposed_run: swarm://manager is a list of engines, and an image runs",
         ),
     ],
 )

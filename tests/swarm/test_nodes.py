@@ -151,9 +151,9 @@ class TestTwoNodes:
         with Engine(pair[1].url) as engine:
             (task,) = engine.containers()
             assert task.published == ()
-            with pytest.raises(ObservationError, match="only a manager of the swarm tells it"):
+            with pytest.raises(ObservationError, match="only a manager of the swarm knows it"):
                 _ = task.findings
-            with pytest.raises(ObservationError, match="only a manager of the swarm tells it"):
+            with pytest.raises(ObservationError, match="only a manager of the swarm knows it"):
                 container_publishes(engine, "wrong", 81)
 
     def test_a_worker_alone_does_not_pass(

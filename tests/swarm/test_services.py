@@ -293,7 +293,7 @@ class TestServicesThatNobodyTells:
         result.assert_outcomes(failed=len(tasks(engine, service)))
         why = (
             f"what its service {service} publishes by ingress is unknown, as only a manager of the "
-            f"swarm tells it: {engine.host}: GET /services failed: The swarm does not have a leader"
+            f"swarm knows it: {engine.host}: GET /services failed: The swarm does not have a leader"
         )
         todo = (
             "so that published-silent, published-undocumented can't be judged: audit the swarm "
@@ -336,7 +336,7 @@ class TestServicesThatNobodyTells:
         assert len([x for x in untold.requests if x.endswith("/services")]) <= 2
 
     def test_are_no_match(self, engine: Engine) -> None:
-        with pytest.raises(ObservationError, match="only a manager of the swarm tells it"):
+        with pytest.raises(ObservationError, match="only a manager of the swarm knows it"):
             container_matches_image(engine, "inner")
         assert container_matches_image(engine, "inner", ignore=HANGING)
         with pytest.raises(ObservationError, match="so that published-silent can't be judged: "):
@@ -372,5 +372,5 @@ class TestServicesThatNobodyTells:
             assert asked.count("info") == asked.count("services")
             # One that does not tell may be in a swarm.
             refusing(relay, "/services", "/info")
-            with pytest.raises(ObservationError, match="only a manager of the swarm tells it"):
+            with pytest.raises(ObservationError, match="only a manager of the swarm knows it"):
                 container_matches_image(engine, web.name)

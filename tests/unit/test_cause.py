@@ -35,7 +35,7 @@ FILES = "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
         ),
         (
             ValueError("no JSON"),
-            "no engine answers so: is this its address? (ValueError: no JSON)",
+            "no engine sends such an answer: is this its address? (ValueError: no JSON)",
         ),
         (AnswerError("it answers\nin two lines"), "it answers in two lines"),
     ],

@@ -177,7 +177,7 @@ def test_without_cgroups_dns_is_known_by_its_looks() -> None:
         # Docker's are a pair.
         [dns(41001, "tcp")],
         [dns(40101, "udp")],
-        # More than one of a protocol: which is Docker's can't be told, and all are shown.
+        # More than one of a protocol: which is Docker's is unknown, and all are shown.
         [*pair(), dns(42000, "tcp")],
         [*pair(), dns(42000, "udp")],
     ],

@@ -578,7 +578,7 @@ def test_the_error_names_the_listener_the_container_and_what_would_tell() -> Non
     one = container(doubtful(80, address="::"), name="web\n")
     with pytest.raises(ObservationError) as caught:
         found(one)
-    told = "which container [::]:80/tcp belongs to can't be told: web\\n shares its network"
+    told = "which container [::]:80/tcp belongs to is unknown: web\\n shares its network"
     assert str(caught.value).startswith(told)
     assert "run as root" in str(caught.value)
 

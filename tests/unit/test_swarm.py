@@ -78,8 +78,8 @@ def test_what_services_publish(labels: Any, services: list[Any], published: list
 def test_what_nobody_tells_is_unknown_for_tasks_alone() -> None:
     task, other = map(Listed.from_record, joined([container(TASK), container()], "no \x1bleader"))
     assert task.publications_unknown == (
-        "what its service web publishes by ingress is unknown, as only a manager of the swarm "
-        "tells it: no \\x1bleader"
+        "what its service web publishes by ingress is unknown, and only a manager of the swarm "
+        "knows it: no \\x1bleader"
     )
     assert other.publications_unknown is None
 

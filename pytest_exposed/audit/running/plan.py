@@ -36,8 +36,7 @@ def split(lines: Sequence[str]) -> tuple[Words, ...]:
             ) from None
         if not words:
             raise ConfigurationError(
-                "an empty text names no image: write [OPTIONS] IMAGE [COMMAND], as behind "
-                "`docker run`"
+                "no image is named: write [OPTIONS] IMAGE [COMMAND], as behind `docker run`"
             )
         found.append(words)
     return tuple(found)

@@ -42,7 +42,7 @@ def cause(error: BaseException, host: Host) -> str:
         return at_end + (_of_system(error) or f"{type(error).__name__}: {text}")
     shown = f"{type(error).__name__}: {text}"
     if isinstance(error, (ValueError, RecursionError)):
-        return f"no engine answers so: is this its address? ({shown})"
+        return f"no engine sends such an answer: is this its address? ({shown})"
     return shown
 
 

@@ -115,7 +115,9 @@ class Client:
             raise AnswerError(error.reason) from None
         version = found.get("ApiVersion") if isinstance(found, dict) else None
         if not isinstance(version, str):
-            raise AnswerError("no engine answers so: is this its address? (it tells no version)")
+            raise AnswerError(
+                "no engine sends such an answer: is this its address? (it names no version)"
+            )
         if not _is_understood(version):
             raise AnswerError(
                 f"it speaks version {printable(version, 40)} of the API; 1.{_OLDEST} is the "

@@ -112,7 +112,7 @@ def _headers(wire: Wire) -> Mapping[str, str]:
 
 
 def _strange(why: str) -> AnswerError:
-    return AnswerError(f"no engine answers so: is this its address? ({why})")
+    return AnswerError(f"no engine sends such an answer: is this its address? ({why})")
 
 
 def head(method: str, url: str, headers: Mapping[str, str], text: bytes | None) -> bytes:

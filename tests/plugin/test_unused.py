@@ -1,0 +1,71 @@
+"""Options that nothing in a run uses: an error, as who types them expects an audit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from refusal import refusal
+
+from pytest_exposed.plugin.options import OPTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[..., pytest.RunResult]
+
+FOR_ALL = [x for x in OPTIONS if x.help and x.name not in ("docker_host", "run", "dockerfile")]
+
+
+def value(flag: str) -> str:
+    """Return an option with a value that is right."""
+    known = {
+        "--exposed-report": "r.json",
+        "--exposed-write-tests": "test_new.py",
+        "--exposed-watch": "1",
+        "--exposed-filter": "name=web",
+        "--exposed-select": "silent",
+        "--exposed-ignore": "silent",
+        "--exposed-warn": "silent",
+        "--exposed-documented": "run",
+        "--exposed-grace": "0",
+        "--exposed-source": "exec",
+        "--exposed-helper-image": "busybox",
+        "--exposed-allow": "web: 80",
+        "--exposed-write-baseline": "baseline.txt",
+    }
+    return f"{flag}={known[flag]}"
+
+
+@pytest.mark.parametrize(
+    "flag", [x.flag for x in FOR_ALL if x.name != "baseline"], ids=lambda x: x[10:]
+)
+def test_each_is_an_error_without_an_audit(
+    flag: str, run_pytest: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile("def test_x(): pass")
+    said = refusal(run_pytest(value(flag)))
+    assert flag in said
+    assert said.endswith(": add --exposed, or --exposed-run")
+
+
+def test_what_a_fixture_uses_is_none(run_on_engine: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_engine="def test_x(exposed): pass",
+        test_each="def test_y(running_container): pass",
+        test_none="def test_z(): pass",
+    )
+    run_on_engine("test_engine.py", value("--exposed-source")).assert_outcomes(passed=1)
+    nobody = "--exposed-filter=name=nosuch"
+    run_on_engine("test_each.py", nobody).assert_outcomes(skipped=1)
+    assert "--exposed-filter" in refusal(run_on_engine("test_engine.py", nobody))
+    # An engine may be named for any run.
+    run_on_engine("test_none.py").assert_outcomes(passed=1)
+
+
+def test_one_in_addopts_waits_for_the_runs_that_use_it(
+    run_pytest: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile("def test_x(): pass")
+    pytester.makeini("[pytest]\naddopts = --exposed-filter name=web\n")
+    run_pytest().assert_outcomes(passed=1)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from demo.engine import EngineMissing, connect
 from demo.engine import engine as a_docker_engine
 from demo.packages import NotInstalled
+from demo.throwaway import EngineMissing, connect
 from engines import started
 from hypothesis import HealthCheck, settings
 from schema import problems_below

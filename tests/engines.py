@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TypeVar
 
 import pytest
-from demo.engine import EngineMissing
 from demo.packages import NotInstalled
+from demo.throwaway import EngineMissing
 
 T = TypeVar("T")
 

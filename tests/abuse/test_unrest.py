@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from abuse.mortal import MortalEngine, mortal_engine
 from abuse.oracle import ENDING, GONE, STARTING, UP, History, Verdicts, engines
-from demo.engine import connect
+from demo.throwaway import connect
 from engines import started
 from remote.common import in_background, listener_with_cat
 from stage import STAGE, Images, Stage

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo import engine as base
-from demo.engine import EngineMissing, connect
 from demo.packages import tail
+from demo.throwaway import EngineMissing, connect, empty, silence
 from newer.machine import DEADLINE, Machine, machine
 from stage import Images
 
@@ -100,7 +99,7 @@ def served(host: Machine, *words: str) -> Iterator[NewerEngine]:
     with host.daemon(*words) as (process, log), ExitStack() as undo:
         _wait_until_it_answers(url, process, log)
         # Containers hold cgroups, which outlive their machine.
-        undo.callback(base._empty, url)
+        undo.callback(empty, url)
         client = connect(url)
         undo.callback(client.close)
         yield NewerEngine(url, client, Images(client, f"t{secrets.token_hex(3)}"), host)
@@ -108,7 +107,7 @@ def served(host: Machine, *words: str) -> Iterator[NewerEngine]:
 
 def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + DEADLINE
-    while error := base._silence(url):
+    while error := silence(url):
         if process.poll() is not None:
             what = f"ended with status {process.returncode}"
         elif time.monotonic() > deadline:

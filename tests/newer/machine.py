@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo.engine import EngineMissing
 from demo.packages import PATH, tail
+from demo.throwaway import EngineMissing
 from newer.root import engines_root
 
 if TYPE_CHECKING:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import trustme
-from demo import engine as base
+from demo.throwaway import throwaway
 
 
 @dataclass(frozen=True)
@@ -39,32 +40,20 @@ class PrivateEngine:
 
 @contextmanager
 def private_engine() -> Iterator[PrivateEngine]:
-    """Start one like the demo's throwaway engine, and remove it in the end.
+    """Start one, and remove it in the end.
 
-    Raises demo.engine.EngineMissing or demo.packages.NotInstalled where that can't be.
+    Raises demo.throwaway.EngineMissing or demo.packages.NotInstalled where that can't be.
     """
-    base._install_engine()
-    with base._home() as folder, ExitStack() as undo:
-        authority = trustme.CA()
-        server = folder / "server"
+    with tempfile.TemporaryDirectory(prefix="certificates-") as name:
+        authority, server, client = trustme.CA(), Path(name, "server"), Path(name, "client")
         write_certificates(server, authority, authority.issue_cert("127.0.0.1"))
-        write_certificates(folder / "client", authority, authority.issue_cert("ops@example.org"))
+        write_certificates(client, authority, authority.issue_cert("ops@example.org"))
         with socket.create_server(("127.0.0.1", 0)) as free:
             tls_url = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-        url, log = f"unix://{folder}/docker.sock", folder / "dockerd.log"
         tls = [f"--tls{x}={server / x}.pem" for x in ("cert", "key")]
         tls += ["--tlsverify", f"--tlscacert={server / 'ca.pem'}"]
-        engine = PrivateEngine(
-            url=url,
-            tls_url=tls_url,
-            authority=authority,
-            certificates=folder / "client",
-            process=base._start(folder, url, log, f"--host={tls_url}", *tls),
-        )
-        undo.callback(base._stop, engine.process, folder)
-        base._wait_until_it_answers(engine.process, engine.url, log)
-        undo.callback(base._empty, engine.url)
-        yield engine
+        with throwaway(f"--host={tls_url}", *tls) as engine:
+            yield PrivateEngine(engine.url, tls_url, authority, client, engine.process)
 
 
 def write_certificates(

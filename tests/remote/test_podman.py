@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from demo.engine import connect
 from demo.packages import NotInstalled, install, which
+from demo.throwaway import connect
 from docker.errors import DockerException
 from docker.types import Ulimit
 from stage import wait_until

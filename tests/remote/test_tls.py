@@ -174,9 +174,10 @@ class TestBadCertificates:
         assert "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)" in line
 
     def test_of_the_client_that_nobody_asks_for(
-        self, use: Use, engine_url: str, tmp_path: Path
+        self, use: Use, engine_url: str, tmp_path: Path, stage: Stage
     ) -> None:
         """As the docker command, which leaves out those that are not there."""
+        app = stage.run()
         authority = trustme.CA()
         client = authority.issue_cert("a@b.org")
         use(write_certificates(tmp_path / "c", authority, client, without="key.pem"))
@@ -184,7 +185,7 @@ class TestBadCertificates:
             tls_server(authority.issue_cert("127.0.0.1"), passing_on_to=engine_url) as url,
             Engine(url) as engine,
         ):
-            assert engine.observer.running() == engine.observer.running()
+            assert engine.container(app.name).listeners == ()
 
     @pytest.mark.parametrize(
         "key",

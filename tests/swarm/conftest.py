@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from demo.engine import connect
+from demo.throwaway import connect
 from engines import started
 from remote.conftest import _no_engine_but_the_tests, run_pytest
 from stage import Images

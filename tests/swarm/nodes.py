@@ -10,10 +10,15 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from demo import engine as base
 from demo.packages import PATH, install, which
+from demo.throwaway import (
+    Dockerd,
+    empty,
+    install_engine,
+    make_directory,
+    remove_directory,
+)
 
 CABLE = "cable"
 """Name of the interface of each of two machines that are joined."""
@@ -23,14 +28,13 @@ CABLE = "cable"
 class Machine:
     """A machine of its own to the network, with an engine."""
 
-    folder: Path
+    engine: Dockerd
     address: str
-    process: subprocess.Popen[bytes]
 
     @property
     def url(self) -> str:
         """The engine's address, from everywhere on the real machine."""
-        return f"unix://{self.folder}/docker.sock"
+        return self.engine.url
 
     @property
     def tcp_url(self) -> str:
@@ -39,22 +43,22 @@ class Machine:
 
     def enter(self, *command: str) -> list[str]:
         """Return a command that runs another inside of its network."""
-        return _inside(self.folder.name, *command)
+        return _inside(self.engine.directory.name, *command)
 
 
 @contextmanager
 def machines(count: int) -> Iterator[list[Machine]]:
     """Start one machine, or two with a cable between them, and remove them in the end.
 
-    Raises demo.engine.EngineMissing or demo.packages.NotInstalled where that can't be.
+    Raises demo.throwaway.EngineMissing or demo.packages.NotInstalled where that can't be.
     """
-    base._install_engine()
+    install_engine()
     if which("ip") is None:
         install("iproute2")
     with ExitStack() as undo:
-        folders = [base._make_directory() for _ in range(count)]
+        folders = [make_directory() for _ in range(count)]
         for folder in folders:
-            undo.callback(base._remove_directory, folder)
+            undo.callback(remove_directory, folder)
             _do("ip", "netns", "add", folder.name)
             undo.callback(_do, "ip", "netns", "del", folder.name)
             _do(*_inside(folder.name, "ip", "link", "set", "lo", "up"))
@@ -69,13 +73,14 @@ def machines(count: int) -> Iterator[list[Machine]]:
             _do(*_inside(folder.name, "ip", "link", "set", device, "up"))
         found = []
         for folder, address in zip(folders, addresses, strict=True):
-            machine = Machine(folder, address, _start(folder, address))
-            undo.callback(base._stop, machine.process, folder)
-            found.append(machine)
+            options = (f"--host=tcp://{address}:2375", "--tls=false")  # or it warns, and waits
+            engine = Dockerd(folder, *options, inside=tuple(_inside(folder.name)))
+            engine.start()
+            undo.callback(engine.stop)
+            found.append(Machine(engine, address))
         for machine in found:
-            log = machine.folder / "dockerd.log"
-            base._wait_until_it_answers(machine.process, machine.url, log)
-            undo.callback(base._empty, machine.url)
+            machine.engine.wait_until_it_answers()
+            undo.callback(empty, machine.url)
         yield found
 
 
@@ -86,28 +91,3 @@ def _inside(namespace: str, *command: str) -> list[str]:
 
 def _do(*command: str) -> None:
     subprocess.run(command, stdin=subprocess.DEVNULL, check=True, env={**os.environ, "PATH": PATH})
-
-
-def _start(folder: Path, address: str) -> subprocess.Popen[bytes]:
-    (folder / "daemon.json").write_text("{}", encoding="ascii")
-    command = [
-        *("setpriv", "--pdeathsig", "TERM"),
-        "dockerd",
-        f"--config-file={folder / 'daemon.json'}",
-        f"--data-root={folder / 'data'}",
-        f"--exec-root={folder / 'exec'}",
-        f"--pidfile={folder / 'docker.pid'}",
-        f"--host=unix://{folder}/docker.sock",
-        f"--host=tcp://{address}:2375",
-        "--tls=false",  # said, or it waits for people to read a warning
-        *("--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"),
-    ]
-    with (folder / "dockerd.log").open("wb") as log:
-        return subprocess.Popen(
-            _inside(folder.name, *command),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PATH": PATH},
-            start_new_session=True,
-        )

@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from demo.engine import connect
+from demo.throwaway import connect
 from engines import started
 from stage import Images, wait_until
 from swarm.nodes import CABLE, Machine, machines

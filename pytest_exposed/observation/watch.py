@@ -122,7 +122,8 @@ class Watch:
         """Return the last answer for a container, judged by all that was seen of it.
 
         What it documents or publishes has to be listened on at the end; on all other ports a
-        listener that is gone counts like one that is there.
+        listener that is gone counts like one that is there. A dynamic one that a single look saw is
+        shown and not judged: tools open one for a moment, as rabbitmqctl does.
         """
         seen = self._seen.get(answer.id, {}) if isinstance(answer, Container) else {}
         if not isinstance(answer, Container) or not seen:
@@ -139,6 +140,9 @@ class Watch:
             replace(x, seen=times[_key(x)]) if times.get(_key(x)) else x for x in answer.listeners
         )
         both = replace(answer, listeners=tuple(sorted((*now, *gone), key=_order)))
+        brief = {k for k, x in seen.items() if x.listener.dynamic and x.first == x.last} - there
+        judged = replace(both, listeners=tuple(x for x in both.listeners if _key(x) not in brief))
+        gone_ports = {x.port for x in gone if _key(x) not in brief}
         moments: dict[Port, str] = {}
         for key, x in seen.items():
             if times[key]:
@@ -146,7 +150,7 @@ class Watch:
         verdict = answer.verdict
         if not isinstance(verdict, ObservationError):
             try:
-                verdict = self._judged(verdict, both, {x.port for x in gone})
+                verdict = self._judged(verdict, judged, gone_ports)
             except ObservationError as error:
                 return replace(both, verdict=error)
             verdict = tuple(_told(x, moments) for x in verdict)

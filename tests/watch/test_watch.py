@@ -13,12 +13,13 @@ from refusal import refusal
 from stage import wait_until
 
 from pytest_exposed import ConfigurationError, container_listens_on
+from pytest_exposed.observation.watch import Watch
 
 if TYPE_CHECKING:
     import docker
     from stage import Images, Stage, Staged
 
-    from pytest_exposed import Engine
+    from pytest_exposed import Container, Engine
 
 Run = Callable[..., pytest.RunResult]
 
@@ -203,3 +204,28 @@ def test_during_a_port_that_goes(engine: Engine, stage: Stage) -> None:
 def test_during_without_only(engine: Engine, stage: Stage) -> None:
     with pytest.raises(ConfigurationError, match="beside only=True"):
         container_listens_on(engine, stage.run().name, 80, during=4)
+
+
+@pytest.mark.parametrize(("looks", "found"), [(1, set()), (2, {"dynamic"})])
+def test_a_port_that_a_tool_opens_for_a_moment(
+    engine: Engine, stage: Stage, looks: int, found: set[str]
+) -> None:
+    tool = "listener tcp:0.0.0.0:40000 & P=$!; trap 'kill $P; echo gone' USR1; "
+    container = begin(stage, f"{tool} while true; do sleep 0.05; done")
+    wait_until(lambda: 40000 in engine.container(container.name).listening, "it is there")
+    watch = Watch(engine.observer)
+    for moment in range(looks):
+        watch.note(look(engine, container), watch.began + moment)
+    container.sdk.kill("USR1")
+    container.wait_for("gone")
+    wait_until(lambda: 40000 not in engine.container(container.name).listening, "it is gone")
+    answer = watch.merged(look(engine, container)[container.id])
+    assert "40000/tcp" in answer.listening
+    assert {x.rule for x in answer.findings} == found
+
+
+def look(engine: Engine, container: Staged) -> dict[str, Container]:
+    """Return what one look sees of a container."""
+    everyone = engine.observer.running()
+    listed = [x for x in everyone if x.id == container.id]
+    return engine.observer.observe(listed, everyone, owners=True)

@@ -175,7 +175,7 @@ class Results:
         were = "was" if young == 1 else "were"
         return (
             f"{plural(young, 'container')} {were} judged within the grace after the start "
-            "(--exposed-grace): ports that open later were not seen"
+            "(--exposed-grace): ports that open later were not seen; --exposed-watch looks longer"
         )
 
     def summary(self) -> str:

@@ -121,8 +121,8 @@ class Watch:
     def merged(self, answer: Observed) -> Observed:
         """Return the last answer for a container, judged by all that was seen of it.
 
-        What it documents or publishes has to be listened on at the end; on all other ports a
-        listener that is gone counts like one that is there. A dynamic one that a single look saw is
+        A listener that is gone counts like one that is there, but for what the container documents
+        or publishes: that has to be listened on at the end. A dynamic one that a single look saw is
         shown and not judged: tools open one for a moment, as rabbitmqctl does.
         """
         seen = self._seen.get(answer.id, {}) if isinstance(answer, Container) else {}
@@ -132,9 +132,7 @@ class Watch:
         times = {x: _when(seen[x], there=x in there) for x in seen}
         expected = {*answer.documented, *(x.port for x in answer.published)}
         gone = tuple(
-            replace(x.listener, seen=times[key])
-            for key, x in seen.items()
-            if key not in there and x.listener.port not in expected
+            replace(x.listener, seen=times[key]) for key, x in seen.items() if key not in there
         )
         now = tuple(
             replace(x, seen=times[_key(x)]) if times.get(_key(x)) else x for x in answer.listeners
@@ -150,7 +148,7 @@ class Watch:
         verdict = answer.verdict
         if not isinstance(verdict, ObservationError):
             try:
-                verdict = self._judged(verdict, judged, gone_ports)
+                verdict = self._judged(verdict, judged, gone_ports, expected)
             except ObservationError as error:
                 return replace(both, verdict=error)
             verdict = tuple(_told(x, moments) for x in verdict)
@@ -164,13 +162,25 @@ class Watch:
         return [f"{RARELY}: {count} looks in {seconds:.0f} s, and shorter listeners may be missed"]
 
     def _judged(
-        self, before: tuple[Finding, ...], container: Container, gone: set[Port]
+        self,
+        before: tuple[Finding, ...],
+        container: Container,
+        gone: set[Port],
+        expected: set[Port],
     ) -> tuple[Finding, ...]:
-        """Return the findings of the last look, and those about ports that are gone again."""
+        """Return the findings of the last look, and those about ports that are gone again.
+
+        Whether an expected port is served is what the last look says.
+        """
         rules = self.observer.rules
         if not gone:
             return before
-        late = [x for x in findings(container, rules) if gone & set(x.ports)]
+        ends = {x.name for x in rules if "default" in x.groups}
+        late = [
+            x
+            for x in findings(container, rules)
+            if gone & set(x.ports) and not (x.rule in ends and expected & set(x.ports))
+        ]
         known = {(x.rule, y) for x in late for y in x.ports}
         kept = [x for x in before if not known & {(x.rule, y) for y in x.ports}]
         accepted = self.observer.acceptance.applied(container, tuple(late), today())

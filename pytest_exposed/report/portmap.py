@@ -174,7 +174,7 @@ def cells_of(container: ContainerRecord) -> dict[Port, Cell]:
             if container["listeners"] is not None
             else None,
             tuple((x["rule"], kind_of(x)) for x in findings.get(name, ())),
-            port in asked_for,
+            port in asked_for and name not in published,
         )
         for port, name in sorted(ports.items())
     }

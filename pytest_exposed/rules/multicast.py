@@ -16,9 +16,16 @@ def is_discovery(case: Case) -> bool:
     """Return whether a port looks like one of discovery: mDNS and SSDP have no TCP beside it."""
     other = Port(case.port.number, "tcp" if case.port.protocol == "udp" else "udp")
     if case.port.number == _LLMNR:
-        return case.port.protocol == "udp" or other in case.alike
+        return case.port.protocol == "udp" or _is_of_one_program(case, other)
     is_one = case.port.number in (_MDNS, _SSDP) and case.port.protocol == "udp"
     return is_one and other not in case.alike
+
+
+def _is_of_one_program(case: Case, other: Port) -> bool:
+    """Return whether a process listens on both ports; True where processes are unknown."""
+    beside = [x for x in case.container.listeners if x.port == other]
+    mine, theirs = ({y for x in z for y in x.owners} for z in (case.own, beside))
+    return bool(beside) and (not mine or not theirs or not mine.isdisjoint(theirs))
 
 
 @rule("multicast")

@@ -14,16 +14,21 @@ from pytest_exposed.rules.rule import Breach, Case, rule
 
 _LEAST = 4
 """Adjoining ports that are a range: fewer are written one by one, each for what it serves."""
+_LEAST_BESIDE = 10
+"""The same where an end of the range listens: a few may be servers of which the first started."""
 
 
 def on_demand(container: Container) -> Ports:
     """Return the documented ports of a container that look as if they were used on demand.
 
     Those are four or more adjoining ones none of which listens, while another documented port does.
-    The one that leads to a range may adjoin it, as Erlang's 4369 does. Listeners within a range, or
-    several beside it, are a range that is served all the time, and partly silent.
+    The one that leads to a range may adjoin it, as Erlang's 4369 does, if ten or more are left.
+    Listeners within a range, or several beside it, are a range that is served all the time, and
+    partly silent. A published port has to be served all the time.
     """
-    return silent_ranges(container.documented, [(x.port, x.kind) for x in container.listeners])
+    heard = [(x.port, x.kind) for x in container.listeners]
+    published = [x.port for x in container.published]
+    return silent_ranges(container.documented, heard) - published
 
 
 def silent_ranges(documented: Ports, listeners: Sequence[tuple[Port, str]]) -> Ports:
@@ -37,7 +42,7 @@ def silent_ranges(documented: Ports, listeners: Sequence[tuple[Port, str]]) -> P
         listening = [x for x in run if x in heard]
         silent = [x for x in run if x not in heard]
         leads = not listening or listening in (run[:1], run[-1:])
-        if leads and len(silent) >= _LEAST:
+        if leads and len(silent) >= (_LEAST_BESIDE if listening else _LEAST):
             found += silent
     return Ports(found)
 

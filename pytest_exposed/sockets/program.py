@@ -36,6 +36,10 @@ class _Options:
     """The next word is a value."""
     names: str = r"(?!)"
     """The next word is what it runs."""
+    attached: str = ""
+    """The option to which the name may be attached."""
+    marks: str = ""
+    """An option behind which other options may come before what it runs."""
     program: str = r"\S+"
     """What else may be what it runs: the form of that word."""
 
@@ -52,11 +56,13 @@ _OPTIONS = {
         valued=r"-cp|-classpath|--class-path|-p|--module-path|--upgrade-module-path|--source"
         r"|--(add-(modules|exports|opens|reads)|limit-modules|patch-module|enable-native-access)",
         names=r"-jar|-m|--module",
+        marks="-jar",
     ),
     "python": _Options(
-        flags=r"-[bBdEiIOPqRsStuvx3]+|-[WX]\S+",
+        flags=r"-[bBdEiIOPqRsStuvx3]+|-[WX]\S+|--",
         valued=r"-[WX]|--check-hash-based-pycs",
         names=r"-[bBdEiIOPqRsStuvx3]*m",
+        attached="-m",
     ),
     # It has many options with a value: behind one, only what is called a script is one.
     "node": _Options(
@@ -84,7 +90,9 @@ _COMMON = ("__main__", "index", "main", "server", "app", "start", "run")
 def full_name(comm: str, words: Sequence[str]) -> str:
     """Return the name of a process, with what the kernel has cut off where the words have it."""
     name = PurePosixPath(words[0]).name if words else ""
-    is_cut = len(comm.encode()) >= _COMM and name.startswith(comm) and _NAME.fullmatch(name)
+    is_cut = (
+        len(comm.encode()) >= _COMM and name.startswith(comm) and re.fullmatch(r"[\w.+-]+", name)
+    )
     return name if is_cut else comm
 
 
@@ -104,12 +112,17 @@ def _of_interpreter(kind: str, words: Sequence[str]) -> str:
     unsure = False
     rest = iter(words)
     for word in rest:
+        if options.attached and word.startswith(options.attached) and word != options.attached:
+            return word.removeprefix(options.attached)
+        if word == options.marks:
+            continue
         if re.fullmatch(options.names, word):
             return _shown(next(rest, ""))
         if re.fullmatch(options.valued, word):
             next(rest, "")
         elif re.fullmatch(options.flags, word) or (word.startswith("--") and "=" in word):
-            unsure = unsure or (kind == "node" and "=" not in word and word.startswith("-"))
+            alone = "=" in word or word.startswith("--no-")
+            unsure = unsure or (kind == "node" and not alone and word.startswith("-"))
         elif not word.startswith("-") and re.fullmatch(options.program, word):
             return _shown(word) if not unsure or _SCRIPT.search(word) else ""
         elif not unsure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,6 +47,13 @@ def test_discovery_is_not_undocumented(
     one = container(*map(listener, ports))
     assert found(one) == default
     assert found(one, "all") == (default if every is None else every)
+
+
+def test_tcp_beside_the_discovery_of_another_program() -> None:
+    udp = replace(listener("5355/udp"), owners=(STATD,))
+    assert found(container(udp, replace(listener(5355), owners=(STATD,)))) == []
+    other = container(udp, replace(listener(5355), owners=(GANESHA,)))
+    assert found(other) == ["undocumented 5355/tcp"]
 
 
 def test_discovery_that_is_named_is_judged_as_any_port() -> None:

@@ -48,9 +48,8 @@ def run(pytester: pytest.Pytester, engine_url: str, stage: Stage) -> Run:
 
 def begin(stage: Stage, script: str, name: str = "app", **options: object) -> Staged:
     """Start a container that runs a script beside its documented server."""
-    container = stage.script(
-        f"listener tcp:0.0.0.0:80 ready & {script}", exposes=("80",), name=name, **options
-    )
+    options = {"exposes": ("80",), "name": name, **options}
+    container = stage.script(f"listener tcp:0.0.0.0:80 ready & {script}", **options)
     container.wait_for("ready")
     return container
 
@@ -87,7 +86,22 @@ def test_a_documented_port_listens_at_the_end(run: Run, stage: Stage) -> None:
     container.wait_for("ready")
     result = run("--exposed-watch=4")
     result.assert_outcomes(failed=1)
-    result.stdout.re_match_lines([r"  silent  80/tcp  .* \(seen from 0\.\d s to \d\.\d s\)"])
+    moments = r"from 0\.\d s to \d\.\d s"
+    result.stdout.re_match_lines(
+        [
+            rf"  silent  80/tcp  .* \(seen {moments}\)",
+            rf"80/tcp  yes  +-  +0\.0\.0\.0:80 \({moments}\)",
+        ]
+    )
+
+
+def test_other_rules_judge_a_documented_port_that_is_gone(run: Run, stage: Stage) -> None:
+    begin(
+        stage, "listener tcp:0.0.0.0:22 & P=$!; sleep 2; kill $P; sleep 1000", exposes=("22", "80")
+    )
+    result = run("--exposed-watch=4", "--exposed-select=cis")
+    result.assert_outcomes(failed=1)
+    result.stdout.re_match_lines([r"  ssh  22/tcp  .* \(seen from \d\.\d s to \d\.\d s\)"])
 
 
 def test_what_is_there_all_the_time_says_nothing_of_it(run: Run, stage: Stage) -> None:

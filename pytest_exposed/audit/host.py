@@ -123,7 +123,7 @@ class HostAudit:
             if self.settings.audits_running:
                 self.wanted = [x for x in self.everyone if x.is_users]
             if self.settings.filters:
-                chosen = {x.id for x in observer.running(self.settings.filters)}
+                chosen = observer.ids(self.settings.filters)
                 self.wanted = [x for x in self.wanted if x.id in chosen]
             if self.settings.audits_running:
                 self.not_running = observer.not_running(self.settings.filters)

@@ -46,8 +46,9 @@ def endpoints_of(networks: object) -> tuple[Endpoint, ...]:
 
 def _address(value: object) -> str:
     """Return an address as it is written shortest; empty where it is none."""
+    text = as_text(value)
     try:
-        return str(ip_address(as_text(value)))
+        return str(ip_address(text)) if text else ""
     except ValueError:
         return ""
 

@@ -123,19 +123,20 @@ class EngineQueries:
             str(key): as_text(as_dict(x).get("IPv4Address")).partition("/")[0] for key, x in found
         }
 
-    def running(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Listed]:
-        """Return the running containers, those of Docker's filters only, sorted by name.
+    def running(self) -> list[Listed]:
+        """Return the running containers, paused and restarting ones among them, sorted by name."""
+        return self.parse(self.records())
 
-        Paused and restarting ones are among them. Raises ConfigurationError for a bad filter.
-        """
-        return self.parse(self.records(filters))
+    def ids(self, filters: Mapping[str, Sequence[str]]) -> set[str]:
+        """Return the ids of those of Docker's filters; raises ConfigurationError for a bad one."""
+        return {as_text(x.get("Id")) for x in self._api.containers(filters)}
 
-    def records(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[JsonObject]:
+    def records(self) -> list[JsonObject]:
         """Return the engine's own records of what running() returns.
 
         Those of tasks of Swarm services have what these publish.
         """
-        records = self._api.containers(filters)
+        records = self._api.containers()
         if not any(map(service_of, records)):
             return records
         return joined(records, services_of(self._api, self._timeout))

@@ -144,7 +144,7 @@ class Engine:
         """
         wanted = {k: filter_values(k, v) for k, v in filters.items()}
         everyone = self.observer.running()
-        chosen = {x.id for x in (self.observer.running(wanted) if wanted else everyone)}
+        chosen = self.observer.ids(wanted) if wanted else {x.id for x in everyone}
         chosen -= {x.id for x in everyone if not x.is_users}
         return self.observer.snapshots([x for x in everyone if x.id in chosen], everyone)
 

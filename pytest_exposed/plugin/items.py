@@ -53,6 +53,11 @@ class HostCollector(pytest.Collector):
         self.audit = audit
         self._chosen = chosen
 
+    @cached_property
+    def as_function(self) -> Any:
+        """A test function of pytest's at this place: it knows which fixtures there are."""
+        return pytest.Function.from_parent(self, name=self.name, callobj=audits_a_container)
+
     def collect(self) -> Iterable[pytest.Item]:
         """Return a test for each container, or the one that says why there is none."""
         if self.audit.error is not None:
@@ -143,18 +148,15 @@ class AuditItem(pytest.Item):
         self.__dict__.pop("_request", None)
 
     @cached_property
-    def _as_function(self) -> Any:
-        """A test function of pytest's at this place: it knows which fixtures there are."""
-        return pytest.Function.from_parent(self.parent, name=self.name, callobj=self.function)
-
-    @cached_property
     def _fixtureinfo(self) -> Any:
-        return self._as_function._fixtureinfo  # noqa: SLF001  # plugins read it of every test
+        assert isinstance(self.parent, HostCollector)
+        return self.parent.as_function._fixtureinfo  # noqa: SLF001  # plugins read it of every test
 
     @cached_property
     def _request(self) -> Any:
         """The request of a doctest, made where one is asked for: hooks get fixtures by it."""
-        kind = type(self._as_function._request)  # noqa: SLF001  # likewise
+        assert isinstance(self.parent, HostCollector)
+        kind = type(self.parent.as_function._request)  # noqa: SLF001  # likewise
         return kind(self, _ispytest=True)
 
     def reportinfo(self) -> tuple[Any, int, str]:

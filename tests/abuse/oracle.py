@@ -58,7 +58,7 @@ class Verdicts:
         began = time.monotonic()
         try:
             everyone = engine.observer.running()
-            chosen = {x.id for x in engine.observer.running(filters)}
+            chosen = engine.observer.ids(filters)
             wanted = [x for x in everyone if x.id in chosen]
             answers = engine.observer.observe(wanted, everyone)
         except EngineError as error:

@@ -22,7 +22,8 @@ def asked(relay: Relay, stage: Stage) -> Counter[str]:
     """Return the calls of one look at the containers of a stage, by how often they were made."""
     with Engine(relay.url, source="netlink") as engine:
         everyone = engine.observer.running()
-        chosen = engine.observer.running({"label": [stage.label]})
+        ids = engine.observer.ids({"label": [stage.label]})
+        chosen = [x for x in everyone if x.id in ids]
         relay.requests.clear()
         answers = engine.observer.observe(chosen, everyone)
     assert [x for x in answers.values() if isinstance(x, Exception)] == []

@@ -136,9 +136,8 @@ class Watch:
             for key, x in seen.items()
             if key not in there and x.listener.port not in expected
         )
-        now = tuple(
-            replace(x, seen=times[_key(x)]) if times.get(_key(x)) else x for x in answer.listeners
-        )
+        owned = [_with_owners(x, seen.get(_key(x))) for x in answer.listeners]
+        now = tuple(replace(x, seen=times[_key(x)]) if times.get(_key(x)) else x for x in owned)
         both = replace(answer, listeners=tuple(sorted((*now, *gone), key=_order)))
         brief = {k for k, x in seen.items() if x.listener.dynamic and x.first == x.last} - there
         judged = replace(both, listeners=tuple(x for x in both.listeners if _key(x) not in brief))
@@ -193,6 +192,16 @@ def _key(listener: Listener) -> object:
 
 def _order(listener: Listener) -> tuple[int, str, str]:
     return listener.port.number, listener.port.protocol, listener.address
+
+
+def _with_owners(listener: Listener, sighting: Sighting | None) -> Listener:
+    """Return a listener with the processes that held it when it was first seen.
+
+    They are looked up again only where something is wrong.
+    """
+    if sighting is None or listener.owners or listener.inodes != sighting.listener.inodes:
+        return listener
+    return replace(listener, owners=sighting.listener.owners)
 
 
 def _when(sighting: Sighting, *, there: bool) -> str:

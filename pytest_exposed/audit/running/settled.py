@@ -18,6 +18,9 @@ from pytest_exposed.rules.settling import Stillness
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic, pause
 
+UNWELL = "its health check has not succeeded"
+"""What a note says of a container that was judged all the same, when the grace was over."""
+
 _PAUSE = 0.25
 _HAS_ENDED = ("exited", "dead", "removing")
 
@@ -95,7 +98,7 @@ def _with_health(listed: Listed, answer: Observed) -> Observed:
     health = _health(listed)
     if not isinstance(answer, Container) or health in ("", "healthy"):
         return answer
-    note = f"its health check has not succeeded: it is {health}"
+    note = f"{UNWELL}: it is {health}"
     return replace(answer, notes=(*answer.notes, note))
 
 

@@ -13,10 +13,11 @@ from demo.packages import install, which
 from engines import started
 from newer.daemons import NewerEngine, docker_engine
 from remote.common import listener_with_cat
-from stage import Stage
+from stage import Stage, wait_until
 
 from pytest_exposed import Container, Engine
 from pytest_exposed.errors import ObservationError
+from pytest_exposed.observation.watch import Watch
 
 
 def with_gvisor(folder: Path) -> Sequence[str]:
@@ -89,3 +90,18 @@ def test_the_hosts_kernel_is_not_believed(
     web = stage.run(*WORDS, image=listener_with_cat(stage.images), runtime="runsc")
     with pytest.raises(ObservationError, match="a kernel of its own: only exec can see them"):
         look(docker_gvisor.url, web.name, source)
+
+
+def test_it_is_watched_by_what_sees_it(docker_gvisor: NewerEngine, stage: Stage) -> None:
+    """Netlink's answer for its namespace is the same all the time: nothing."""
+    image = listener_with_cat(stage.images, exposes=("80",))
+    words = ("tcp:0.0.0.0:80", "delay:20", "tcp:0.0.0.0:9000")
+    web = stage.create(*words, image=image, runtime="runsc")
+    web.sdk.start()
+    with closing(Engine(docker_gvisor.url)) as engine:
+        wait_until(lambda: engine.container(web.name).listening, "it listens")
+        looks = Watch(engine.observer).looks([engine.container(web.name)], 60)
+        seen = (x[web.id] for x in looks)
+        listening = (x.listening for x in seen if isinstance(x, Container))
+        assert next(listening) == {80}
+        assert any(x == {80, 9000} for x in listening)

@@ -11,15 +11,13 @@ from pytest_exposed.errors import GoneError, NotFoundError, NotRunningError, Obs
 from pytest_exposed.model import Container, Observed
 from pytest_exposed.model.ports import Ports
 from pytest_exposed.observation.diagnosis import not_running
+from pytest_exposed.observation.judge import UNWELL
 from pytest_exposed.observation.observe import Observer
 from pytest_exposed.observation.watch import Watch
 from pytest_exposed.rules.on_demand import on_demand
 from pytest_exposed.rules.settling import Stillness
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic, pause
-
-UNWELL = "its health check has not succeeded"
-"""What a note says of a container that was judged all the same, when the grace was over."""
 
 _PAUSE = 0.25
 _HAS_ENDED = ("exited", "dead", "removing")

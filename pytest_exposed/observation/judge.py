@@ -34,6 +34,9 @@ BY_PORTS = "is judged by port numbers alone"
 HIDDEN = "only root sees which process holds a socket: run as root to see names for - in PROCESS"
 """What a note says where this user sees no process of a listener."""
 
+UNWELL = "its health check has not succeeded"
+"""What a note says of a container that was judged all the same, when its grace was over."""
+
 RARELY = "it was watched less than twice a second"
 """What a note says of a watch for which the machine, or the source, was too slow."""
 

@@ -71,7 +71,7 @@ class Watch:
                 looked = monotonic()
                 same: set[str] = set()
                 if looked - whole < _WHOLE:
-                    same = kept.unchanged(ids)
+                    same = kept.unchanged(x for x, y in found.items() if _is_netlinks(y))
                 else:
                     whole = looked
                 if same != ids:
@@ -134,9 +134,8 @@ class Watch:
         gone = tuple(
             replace(x.listener, seen=times[key]) for key, x in seen.items() if key not in there
         )
-        now = tuple(
-            replace(x, seen=times[_key(x)]) if times.get(_key(x)) else x for x in answer.listeners
-        )
+        owned = [_with_owners(x, seen.get(_key(x))) for x in answer.listeners]
+        now = tuple(replace(x, seen=times[_key(x)]) if times.get(_key(x)) else x for x in owned)
         both = replace(answer, listeners=tuple(sorted((*now, *gone), key=_order)))
         brief = {k for k, x in seen.items() if x.listener.dynamic and x.first == x.last} - there
         judged = replace(both, listeners=tuple(x for x in both.listeners if _key(x) not in brief))
@@ -197,12 +196,27 @@ def watch(
         show(f"watching {plural(len(wanted), 'container')} for {left:.0f} s more …")
 
 
+def _is_netlinks(answer: Observed) -> bool:
+    """Return whether netlink saw a container: of one in another kernel it sees nothing, ever."""
+    return isinstance(answer, Container) and answer.source == "netlink"
+
+
 def _key(listener: Listener) -> object:
     return listener.port, listener.address, listener.kind, listener.v6only
 
 
 def _order(listener: Listener) -> tuple[int, str, str]:
     return listener.port.number, listener.port.protocol, listener.address
+
+
+def _with_owners(listener: Listener, sighting: Sighting | None) -> Listener:
+    """Return a listener with the processes that held it when it was first seen.
+
+    They are looked up again only where something is wrong.
+    """
+    if sighting is None or listener.owners or listener.inodes != sighting.listener.inodes:
+        return listener
+    return replace(listener, owners=sighting.listener.owners)
 
 
 def _when(sighting: Sighting, *, there: bool) -> str:

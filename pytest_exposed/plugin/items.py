@@ -22,7 +22,7 @@ from pytest_exposed.errors import (
     ObservationError,
 )
 from pytest_exposed.model import Container
-from pytest_exposed.observation.judge import BY_PORTS, HIDDEN, RARELY
+from pytest_exposed.observation.judge import BY_PORTS, HIDDEN, RARELY, UNWELL
 from pytest_exposed.plugin.progress import live
 from pytest_exposed.report import record
 from pytest_exposed.rules.baseline import key
@@ -92,7 +92,8 @@ def told_of(host: HostAudit, listed: Listed, **found: Unpack[FoundRecord]) -> It
 
 def unsure(container: Container) -> list[str]:
     """Return the notes on what could not be judged by all that it is judged by."""
-    return [x for x in container.notes if BY_PORTS in x or RARELY in x or x == HIDDEN]
+    signs = (BY_PORTS, RARELY, HIDDEN, UNWELL)
+    return [x for x in container.notes if any(sign in x for sign in signs)]
 
 
 class MismatchError(AssertionError):

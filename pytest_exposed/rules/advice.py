@@ -11,7 +11,7 @@ import re
 from pytest_exposed.model import Container, Image
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.rules import layers
-from pytest_exposed.rules.definition import definition_of, in_publications
+from pytest_exposed.rules.definition import definition_of, in_definition, in_publications
 from pytest_exposed.rules.rule import Case
 
 _CONTROL_PORTS = Ports.parse(
@@ -76,7 +76,7 @@ def to_document(case: Case, rule: str, line: str) -> str:
 def to_remove(case: Case, rule: str) -> str:
     """Return the fix of a port that its image documents, and that nothing serves."""
     if case.only_declared:
-        return "start its service, or don't declare it"
+        return f"start its service, or don't declare it{in_definition(case.container)}"
     if is_inherited(case):
         return f"an inherited EXPOSE can't be taken back: start its service, or {waive(case, rule)}"
     remove = f"remove EXPOSE {case.port} from its Dockerfile"

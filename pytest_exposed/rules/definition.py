@@ -59,6 +59,12 @@ def definition_of(container: Container) -> Definition | None:
     return Definition(f"service {printable(service, 60)} in {shown}", "expose", "ports")
 
 
+def in_definition(container: Container) -> str:
+    """Return what defines a container, to be put behind a fix."""
+    found = definition_of(container)
+    return f" ({found.place})" if found else ""
+
+
 def in_publications(container: Container) -> str:
     """Return where a container's publications are written, to be put behind a fix."""
     found = definition_of(container)

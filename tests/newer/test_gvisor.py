@@ -17,6 +17,7 @@ from stage import Stage
 
 from pytest_exposed import Container, Engine
 from pytest_exposed.errors import ObservationError
+from pytest_exposed.observation.watch import Watch
 
 
 def with_gvisor(folder: Path) -> Sequence[str]:
@@ -89,3 +90,17 @@ def test_the_hosts_kernel_is_not_believed(
     web = stage.run(*WORDS, image=listener_with_cat(stage.images), runtime="runsc")
     with pytest.raises(ObservationError, match="a kernel of its own: only exec can see them"):
         look(docker_gvisor.url, web.name, source)
+
+
+def test_it_is_watched_by_what_sees_it(
+    docker_gvisor: NewerEngine, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Netlink's answer for its namespace is the same all the time, nothing: each look is whole."""
+    image = listener_with_cat(stage.images, exposes=("80",))
+    web = stage.run("tcp:0.0.0.0:80", image=image, runtime="runsc")
+    with closing(Engine(docker_gvisor.url)) as engine:
+        seen, asked, running = engine.container(web.name), [], engine.observer.running
+        monkeypatch.setattr(engine.observer, "running", lambda: asked.append(1) or running())
+        looks = [*Watch(engine.observer).looks([seen], 3)]
+    assert len(looks) > 1
+    assert len(asked) == len(looks)

@@ -73,9 +73,6 @@ def test_a_container_with_other_words_of_the_users(
 def test_a_container_that_removes_itself(run: Run, images: Images) -> None:
     image = images.build(exposes=("81",))
     run(f"--exposed-run=--rm {image} tcp:0.0.0.0:81").assert_outcomes(passed=1)
-    result = run(f"--exposed-run=--rm {image} exit:3")
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*has ended and was removed, as --rm asks: leave that out*"])
 
 
 def test_a_port_of_the_host_that_is_taken(run: Run, images: Images) -> None:

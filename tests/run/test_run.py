@@ -72,6 +72,16 @@ def test_it_waits_for_its_health_check(run: Run, images: Images) -> None:
     assert result.duration > 4
 
 
+def test_a_health_check_that_never_succeeds(run: Run, images: Images) -> None:
+    """It is judged when the grace is over, and the run says what it was."""
+    check = 'HEALTHCHECK --interval=1s --retries=1 CMD ["/bin/sh", "-c", "exit 1"]'
+    image = images.with_shell(("80",), [check])
+    result = run(f"--exposed-run={image} 'listener tcp:0.0.0.0:80'", "--exposed-grace=5")
+    result.assert_outcomes(passed=1)
+    line = "exposed: its health check has not succeeded: it is unhealthy (1 container)"
+    result.stdout.fnmatch_lines([line])
+
+
 def test_a_grace_that_ends(run: Run, images: Images) -> None:
     image = images.build(exposes=("80",))
     result = run(f"--exposed-run={image}", "--exposed-grace=1")

@@ -8,6 +8,7 @@ import pytest
 from make import container, image, listener, publication
 
 from pytest_exposed.model import Container
+from pytest_exposed.model.ports import Ports
 from pytest_exposed.rules.judge import findings
 from pytest_exposed.rules.selection import select
 
@@ -60,6 +61,14 @@ def undocumented(labels: dict[str, str], **rest: Any) -> Container:
 )  # fmt: skip
 def test_what_is_not_documented(one: Container, expected: str) -> None:
     assert fix(one) == expected
+
+
+def test_where_the_run_documents() -> None:
+    """The setting comes first, and needs no option."""
+    one = undocumented(COMPOSE, documented_at_run=Ports())
+    assert fix(one) == f'`expose: ["8081/tcp"]` of service web in compose.yaml, or {LINE}'
+    silent = container(declared=[8081], labels=COMPOSE, documented_at_run=Ports.parse(8081))
+    assert fix(silent) == "start its service, or don't declare it (service web in compose.yaml)"
 
 
 @pytest.mark.parametrize(

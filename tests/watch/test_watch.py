@@ -130,6 +130,7 @@ def test_it_is_in_the_reports(run: Run, stage: Stage, tmp_path: Path) -> None:
     (listener,) = (x for x in container["listeners"] if x["port"] == "9000/tcp")
     assert listener["seen"].startswith("from ")
     assert listener["process"] == "listener"
+    assert {x["process"] for x in container["listeners"]} == {"listener"}
 
 
 def test_a_waiver_accepts_it(run: Run, stage: Stage, pytester: pytest.Pytester) -> None:

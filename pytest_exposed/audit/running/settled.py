@@ -11,6 +11,7 @@ from pytest_exposed.errors import GoneError, NotFoundError, NotRunningError, Obs
 from pytest_exposed.model import Container, Observed
 from pytest_exposed.model.ports import Ports
 from pytest_exposed.observation.diagnosis import not_running
+from pytest_exposed.observation.judge import UNWELL
 from pytest_exposed.observation.observe import Observer
 from pytest_exposed.observation.watch import Watch
 from pytest_exposed.rules.on_demand import on_demand
@@ -95,7 +96,7 @@ def _with_health(listed: Listed, answer: Observed) -> Observed:
     health = _health(listed)
     if not isinstance(answer, Container) or health in ("", "healthy"):
         return answer
-    note = f"its health check has not succeeded: it is {health}"
+    note = f"{UNWELL}: it is {health}"
     return replace(answer, notes=(*answer.notes, note))
 
 

@@ -20,7 +20,7 @@ def table() -> str:
         "|---|---|---|",
         "| `--exposed` | `exposed` | audit every running container: one test for each |",
         *map(_row, OPTIONS),
-        "| `--exposed-rules` | | print the rules, why they matter and what to do, and end |",
+        "| `--exposed-rules` | | print the rules, why they matter and what to do, and exit |",
     ]
     return "".join(f"{x}\n" for x in rows)
 

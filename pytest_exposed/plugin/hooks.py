@@ -274,8 +274,8 @@ def _stopped(host: HostAudit) -> list[record.StoppedRecord]:
 
 def _shows_failures(config: pytest.Config) -> bool:
     """Return whether pytest prints the text of a failure, and with it the table of ports."""
-    is_short = config.getoption("tbstyle", "auto") in ("no", "line")
-    return not is_short and not config.getoption("no_summary", False)
+    is_hidden = config.getoption("tbstyle", "auto") == "no"
+    return not is_hidden and not config.getoption("no_summary", False)
 
 
 def _end_line(config: pytest.Config) -> None:

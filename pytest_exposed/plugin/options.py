@@ -55,8 +55,8 @@ OPTIONS = (
         "docker_host",
         "hosts",
         "docker engine: unix://, tcp://, ssh://, npipe://, http(s)://, or the name of a docker "
-        "context. ansible://GROUP is each host of an inventory's group, swarm://MANAGER each "
-        "node of a swarm. Repeatable (default: the engine that the docker command uses)",
+        "context; repeatable (default: the engine that the docker command uses). ansible://GROUP "
+        "is each host of an inventory's group, swarm://MANAGER each node of a swarm",
         metavar="HOST",
         repeatable=True,
         setting="docker engines, one per line",
@@ -168,8 +168,8 @@ OPTIONS = (
     Option(
         "allow",
         "allow",
-        "waiver, CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason; added to those of "
-        "exposed_allow; repeatable",
+        "waiver, CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason; repeatable. It is "
+        "added to those of exposed_allow",
         metavar="LINE",
         repeatable=True,
         setting="waivers, one per line: GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason",
@@ -187,8 +187,8 @@ OPTIONS = (
     Option(
         "report",
         "reports",
-        "write a report to FILE; its ending is the format: .json, .html, .md or .sarif. json:- "
-        "writes JSON to standard output, and pytest prints to standard error. Repeatable",
+        "write a report to FILE; repeatable. Its ending is the format: .json, .html, .md, .sarif. "
+        "json:- writes JSON to standard output, and pytest prints to standard error",
         metavar="FILE",
         repeatable=True,
         of_audit=True,

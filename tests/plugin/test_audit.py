@@ -121,6 +121,16 @@ def test_verbose_shows_the_ports_of_every_container(audit: Audit, scene: Scene) 
     )
 
 
+@pytest.mark.parametrize("options", [(), ("--tb=no",), ("--tb=line",), ("-n2",)], ids=" ".join)
+def test_verbose_shows_each_table_once(
+    options: tuple[str, ...], audit: Audit, scene: Scene
+) -> None:
+    result = audit(scene.stage, "-v", *options)
+    result.assert_outcomes(passed=1, failed=2)
+    assert len([x for x in result.outlines if x.startswith("PORT ")]) == 3
+    assert len([x for x in result.outlines if ", seen by " in x]) == 3
+
+
 def test_says_what_is_looked_at(audit: Audit, scene: Scene, engine_url: str) -> None:
     result = audit(scene.stage)
     result.stdout.fnmatch_lines(

@@ -260,7 +260,7 @@ class TestACheckThatIsNotAsserted:
 def test_an_image_has_no_table(suite: Suite, web: Staged) -> None:
     result = suite("def test_x(image_exposes):\n    assert image_exposes(IMAGE, 53)")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([f"E * {web.image} does not EXPOSE 53/tcp: it exposes 80-81/tcp"])
+    result.stdout.fnmatch_lines([f"E * {web.image} does not EXPOSE 53/tcp (it exposes 80-81/tcp)"])
     result.stdout.no_fnmatch_line("*- Ports of *")
 
 

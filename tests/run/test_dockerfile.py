@@ -39,8 +39,8 @@ def test_messages_and_sarif(run: Run, images: Images, pytester: pytest.Pytester)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--exposed", "--exposed-dockerfile=Dockerfile"), "--exposed-dockerfile names the "),
-        (("--exposed-dockerfile=Dockerfile",), "--exposed-dockerfile names the Dockerfile of an "),
+        (("--exposed", "--exposed-dockerfile=Dockerfile"), "--exposed-dockerfile needs "),
+        (("--exposed-dockerfile=Dockerfile",), "--exposed-dockerfile needs --exposed-run"),
         (("--exposed-run=a", "--exposed-dockerfile=none"), "the Dockerfile none can't be read: No"),
         (
             ("--exposed-run=a", "--exposed-run=b", "--exposed-dockerfile=Dockerfile"),

@@ -273,7 +273,7 @@ def test_accepted_by_the_name_of_the_image(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--exposed-run=",), "--exposed-run, exposed_run: an empty text names no image"),
+        (("--exposed-run=",), "--exposed-run, exposed_run: no image is named"),
         (
             ("--exposed-run='x",),
             "--exposed-run, exposed_run: a line can't be split as a shell does",

@@ -200,7 +200,7 @@ class TestChecks:
         assert not check
         assert repr(check) == (
             f"1 of 2 tasks of service half do not. {deaf}: nothing listens on 80/tcp ("
-            "it listens on nothing"
+            "it listens on nothing)"
         )
 
     def test_only(self, engine: Engine) -> None:
@@ -211,7 +211,7 @@ class TestChecks:
         assert container_publishes(engine, "fine", "18080:80", "80")
         check = container_publishes(engine, "fine", "18080:81")
         assert not check
-        assert "does not publish 18080->81/tcp: it publishes 0.0.0.0:18080->80/tcp" in repr(check)
+        assert "does not publish 18080->81/tcp (it publishes 0.0.0.0:18080->80/tcp)" in repr(check)
 
     def test_a_snapshot_is_of_one(self, engine: Engine) -> None:
         with pytest.raises(NotFoundError, match=r"'fine' could be 2 containers: fine\.1\."):

@@ -272,7 +272,7 @@ def test_a_list_of_engines_is_not_one(several: str) -> None:
 
 
 def test_what_is_no_text_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="given as a text, and not as bytes"):
+    with pytest.raises(ConfigurationError, match="is a string, and not bytes"):
         resolve(f"tcp://me:{SECRET}@engine:1".encode(), {})  # type: ignore[arg-type]
 
 

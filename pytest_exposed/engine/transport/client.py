@@ -120,8 +120,8 @@ class Client:
             )
         if not _is_understood(version):
             raise AnswerError(
-                f"it speaks version {printable(version, 40)} of the API; 1.{_OLDEST} is the "
-                "oldest that is understood"
+                f"it speaks version {printable(version, 40)} of the API, and 1.{_OLDEST} is "
+                "the oldest that this plugin speaks"
             )
         self._version = f"/v{version}"
 

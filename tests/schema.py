@@ -25,7 +25,7 @@ def problems_below(folder: Path) -> list[str]:
     for path in sorted(folder.rglob("*.json")):
         try:
             document = json.loads(path.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
         if isinstance(document, dict) and {"version", "hosts"} <= document.keys():
             found += [f"{path.name}: {x}" for x in problems(document)]

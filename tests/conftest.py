@@ -51,6 +51,11 @@ def _start(stack: ExitStack) -> dict[str, str]:
         return {"error": str(error)}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the units last: they are short, and fill what others leave of a worker's time."""
+    items.sort(key=lambda item: UNIT in item.path.parents)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Start the engine in the process that hands tests out: it outlives each of the workers."""

@@ -16,6 +16,7 @@ from demo.packages import NotInstalled
 from demo.throwaway import EngineMissing, connect
 from engines import started
 from hypothesis import HealthCheck, settings
+from remains import alive, remove_remains
 from schema import problems_below
 from stage import Images, Stage, leftovers
 
@@ -48,6 +49,11 @@ def _start(stack: ExitStack) -> dict[str, str]:
         return {"url": stack.enter_context(a_docker_engine())}
     except (EngineMissing, NotInstalled) as error:
         return {"error": str(error)}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the units last: they are short, and fill what others leave of a worker's time."""
+    items.sort(key=lambda item: UNIT in item.path.parents)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -86,14 +92,16 @@ def client(engine_url: str) -> Iterator[docker.DockerClient]:
 @pytest.fixture(scope="session")
 def images(client: docker.DockerClient) -> Iterator[Images]:
     """Images of the run, removed at its end, when nothing of the run may be left."""
+    remove_remains(client)
     images = Images(client, f"t{secrets.token_hex(3)}")
-    yield images
-    # The helper container of another process's audit may be about to go.
-    deadline = time.monotonic() + 10
-    while (left := leftovers(images)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    images.remove()
-    left += [f"image {x['Id']} {x['RepoTags']}" for x in images.left()]
+    with alive(client, images.run):
+        yield images
+        # The helper container of another process's audit may be about to go.
+        deadline = time.monotonic() + 10
+        while (left := leftovers(images)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        images.remove()
+        left += [f"image {x['Id']} {x['RepoTags']}" for x in images.left()]
     assert not left, "the tests left on the engine: " + ", ".join(left)
 
 

@@ -113,6 +113,9 @@ INVENTORY: dict[str, Any] = {
 }
 
 
+EDITS = 500
+
+
 def _odd(text: str) -> list[Any]:
     """Return what a field can be but should not; a text of the input's own among it."""
     return [
@@ -128,9 +131,10 @@ def altered(record: dict[str, Any], data: bytes) -> dict[str, Any]:
     """Return a record with some of its values, names of fields or whole parts replaced.
 
     Of the input each pair of bytes is a place and what comes there, up to a NUL; what is behind
-    that is a text.
+    that is a text. There are at most EDITS: more of them write over one another.
     """
     edits, _, rest = data.partition(b"\0")
+    edits = edits[: 2 * EDITS]
     odd = _odd(rest.decode("utf-8", "surrogateescape"))
     whole = {"": deepcopy(record)}
     for where, what in zip(edits[::2], edits[1::2], strict=False):

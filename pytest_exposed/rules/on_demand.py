@@ -27,7 +27,7 @@ def on_demand(container: Container) -> Ports:
     partly silent. A published port has to be served all the time.
     """
     heard = [(x.port, x.kind) for x in container.listeners]
-    published = [x.port for x in container.published]
+    published = {x.port for x in container.published}
     return silent_ranges(container.documented, heard) - published
 
 

@@ -82,7 +82,8 @@ def pids_in_cgroups(ids: Collection[str], proc: str = "/proc") -> dict[str, list
 
 def _pids_in(folder: str) -> list[int]:
     try:
-        found = Path(folder, "cgroup.procs").read_bytes().split()
+        with open(f"{folder}/cgroup.procs", "rb") as file:
+            found = file.read().split()
     except OSError:  # it was removed, or is of threads: their processes are in one above it
         return []
     return [int(x) for x in found if x != b"0"]  # which is one that is not seen from here

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -117,6 +119,15 @@ def shared_stage(images: Images) -> Iterator[Stage]:
     """Containers and networks that the tests of a module only look at."""
     with Stage(images) as stage:
         yield stage
+
+
+@pytest.fixture(scope="module")
+def demo_alone() -> Iterator[None]:
+    """Wait until no other test has the demo's containers, which have names for all to read."""
+    path = Path(tempfile.gettempdir()) / f"pytest-exposed-demo-{os.getuid()}.lock"
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

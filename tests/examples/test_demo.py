@@ -9,6 +9,7 @@ import sys
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+import pytest
 from demo.story import ACTORS
 from examples.common import EXAMPLES, Command
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import docker
 
 
+@pytest.mark.usefixtures("demo_alone")
 def test_it_stays_until_it_is_ended(
     environment: dict[str, str], command: Command, client: docker.DockerClient, tmp_path: Path
 ) -> None:

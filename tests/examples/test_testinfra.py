@@ -17,7 +17,7 @@ SUITE = EXAMPLES / "testinfra"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _demo(client: docker.DockerClient) -> Iterator[None]:
+def _demo(client: docker.DockerClient, demo_alone: None) -> Iterator[None]:  # noqa: ARG001  # it waits
     with story(client):
         yield
 

@@ -17,7 +17,7 @@ SUITE = Path(__file__).parents[2] / "examples" / "suite"
 
 
 @pytest.fixture(scope="module")
-def label(client: docker.DockerClient) -> Iterator[str]:
+def label(client: docker.DockerClient, demo_alone: None) -> Iterator[str]:  # noqa: ARG001  # it waits
     with story(client) as run_id:
         yield f"label={LABEL}={run_id}"
 

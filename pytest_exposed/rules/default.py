@@ -117,9 +117,12 @@ def _unknown(case: Case, published: Sequence[Publication], only: str) -> Observa
     leads = " or ".join(ends) if ends else "an address that is unknown"
     why = case.container.forwarding.why or "a listener is bound to a device"
     device = ", on no device," if any(x.on_device for x in case.answering) else ""
+    cure = f"bind {case.bind}{device} and it answers at each"
+    if case.container.forwarding.ipv4 == () and case.container.forwarding.any_is_both is None:
+        cure = "publish it for an address family that the container has"
     return ObservationError(
         f"{where(published)} leads to {leads} of {case.container}, and whether {only} answers "
-        f"there is unknown: {why}; bind {case.bind}{device} and it answers at each"
+        f"there is unknown: {why}; {cure}"
     )
 
 

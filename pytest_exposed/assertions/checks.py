@@ -182,9 +182,9 @@ def _heard(container: Container, closed: Sequence[Listener]) -> str:
 
 
 def _who(listener: Listener) -> str:
-    told = [str(x) for x in listener.owners[:1]]
-    told += [x for x in listener.traits if x != "reachable"]
-    return f"{listener} ({', '.join(told)})" if told else str(listener)
+    details = [str(x) for x in listener.owners[:1]]
+    details += [x for x in listener.traits if x != "reachable"]
+    return f"{listener} ({', '.join(details)})" if details else str(listener)
 
 
 def _list(things: Iterable[object]) -> str:

@@ -154,9 +154,9 @@ class Audit:
 
         A host that is late delays only the tests of its own containers.
         """
-        hosts = [x for x in self.hosts if x.label in chosen and x.round is None]
+        hosts = [x for x in self.hosts if x.label in chosen and x.observation is None]
         if len(hosts) == 1:  # in this thread, so that an interrupt reaches it
-            hosts[0].round = Done(lambda: hosts[0].observe(chosen[hosts[0].label]))
+            hosts[0].observation = Done(lambda: hosts[0].observe(chosen[hosts[0].label]))
             return
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # for many hosts
 

@@ -105,7 +105,7 @@ class HostAudit:
     show: Callable[[str], object] = field(default=lambda _: None)
     """Shows a person what is waited for."""
     _watch: Watch | None = None
-    round: Future[dict[str, Observed]] | Done[dict[str, Observed]] | None = None
+    observation: Future[dict[str, Observed]] | Done[dict[str, Observed]] | None = None
     """The one look at all containers whose tests run."""
 
     def begin(self) -> None:
@@ -148,7 +148,7 @@ class HostAudit:
     def begin_to_look(self, threads: ThreadPoolExecutor, chosen: Sequence[Listed]) -> None:
         """Look at the chosen containers in another thread, unless the run is over."""
         if not self._closed:
-            self.round = threads.submit(self.observe, chosen)
+            self.observation = threads.submit(self.observe, chosen)
 
     def _list(self, records: list[JsonObject]) -> None:
         self._records, self._listed_at = records, monotonic()
@@ -283,7 +283,7 @@ class HostAudit:
             self._started.remove(container)
 
     def observe(self, chosen: Sequence[Listed]) -> dict[str, Observed]:
-        """Look at all chosen containers in one round; raises EngineError."""
+        """Look at all chosen containers at once; raises EngineError."""
         observer = self.engine().observer
         if monotonic() - self._listed_at > _FRESH:
             self._list(observer.records())
@@ -306,7 +306,7 @@ class HostAudit:
         One that is too young to be judged is looked at again, until it has settled or its grace is
         over; so is one whose test runs again.
         """
-        assert self.round is not None
+        assert self.observation is not None
         observer, settings = self.engine().observer, self.settings
         waited = 0.0
         if again:
@@ -314,7 +314,7 @@ class HostAudit:
             now = next((x for x in everyone if x.id == listed.id), listed)
             answer = observer.observe([now], everyone, owners=settings.shows_all)[listed.id]
         else:
-            answer = self.round.result()[listed.id]
+            answer = self.observation.result()[listed.id]
             now = self._now.get(listed.id, listed)
             waited = monotonic() - self._looked_at
         owners = settings.shows_all

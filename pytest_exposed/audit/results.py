@@ -60,22 +60,22 @@ class HostResults:
     host: str
     error: str | None = None
     not_running: list[StoppedRecord] = field(default_factory=list)
-    told: dict[str, ItemRecord] = field(default_factory=dict)
-    """What the test of each container told, by its id: of one that ran again, the last."""
+    records: dict[str, ItemRecord] = field(default_factory=dict)
+    """The record of each container's test, by its id: of one that ran again, the last."""
 
     @property
     def containers(self) -> list[ContainerRecord]:
         """The records of the containers that are there."""
-        return [x["record"] for x in self.told.values() if x.get("record")]
+        return [x["record"] for x in self.records.values() if x.get("record")]
 
     def tables(self, shown: Collection[str] = ()) -> list[str]:
         """Return their tables of ports, where these are asked for; not those shown, by id."""
-        return [y for key, x in self.told.items() if key not in shown and (y := x.get("table"))]
+        return [y for key, x in self.records.items() if key not in shown and (y := x.get("table"))]
 
     @property
     def gone(self) -> int:
         """How many containers went."""
-        return sum(bool(x.get("gone")) for x in self.told.values())
+        return sum(bool(x.get("gone")) for x in self.records.values())
 
     def as_record(self) -> HostRecord:
         """Return the host's part of a report; the containers of a service stand together."""
@@ -97,21 +97,21 @@ class Results:
     """By the host's label."""
     keys: dict[str, str] = field(default_factory=dict)
     """What the containers are called in a baseline, by their ids."""
-    told: int = 0
-    """How many tests have told what they found."""
+    count: int = 0
+    """How many tests have a record."""
 
-    def add(self, told: ItemRecord) -> None:
+    def add(self, record: ItemRecord) -> None:
         """Take in what a test tells: its host; of a container its id, and record and table or gone.
 
         Plugins such as pytest-rerunfailures run a test several times.
         """
-        host = self.hosts[told["host"]]
-        self.told += 1
-        if "id" in told:
-            host.told.pop(told["id"], None)
-            host.told[told["id"]] = told
-        if told.get("record"):
-            self.keys[told["record"]["id"]] = told.get("key", told["record"]["name"])
+        host = self.hosts[record["host"]]
+        self.count += 1
+        if "id" in record:
+            host.records.pop(record["id"], None)
+            host.records[record["id"]] = record
+        if record.get("record"):
+            self.keys[record["record"]["id"]] = record.get("key", record["record"]["name"])
 
     def containers(self) -> Iterator[ContainerRecord]:
         """Yield the records of all containers."""
@@ -133,10 +133,12 @@ class Results:
         It names none: while one is waited for, the grace of others runs out.
         """
         waited = sum(
-            told["waited"]
+            record["waited"]
             for host in self.hosts.values()
-            for told in host.told.values()
-            if told.get("record") and told.get("waited", 0) >= _LONG and _fails(told["record"])
+            for record in host.records.values()
+            if record.get("record")
+            and record.get("waited", 0) >= _LONG
+            and _fails(record["record"])
         )
         if not waited:
             return None
@@ -146,11 +148,11 @@ class Results:
         """Return the texts of warnings, one for all containers that are alike; the first twenty."""
         several = len(self.hosts) > 1
         texts = {
-            (f"{host.host}: " if several and not told["record"].get("service_id") else "")
+            (f"{host.host}: " if several and not record["record"].get("service_id") else "")
             + warnings
             for host in self.hosts.values()
-            for told in host.told.values()
-            if (warnings := told.get("warnings"))
+            for record in host.records.values()
+            if (warnings := record.get("warnings"))
         }
         found, more = sorted(texts)[:_MOST_WARNED], len(texts) - _MOST_WARNED
         return found + ([f"and {plural(more, 'container')} more"] if more > 0 else [])
@@ -160,15 +162,15 @@ class Results:
         found = Counter(
             note
             for host in self.hosts.values()
-            for told in host.told.values()
-            for note in told.get("unsure", ())
+            for record in host.records.values()
+            for note in record.get("unsure", ())
         )
         return [f"{note} ({plural(number, 'container')})" for note, number in found.items()]
 
     def young(self) -> str | None:
         """Return a line on containers that were judged young; None where none was."""
         young = sum(
-            bool(x.get("young")) for host in self.hosts.values() for x in host.told.values()
+            bool(x.get("young")) for host in self.hosts.values() for x in host.records.values()
         )
         if not young:
             return None

@@ -160,13 +160,13 @@ class Settings:
             grace_of_runs=GRACE_OF_RUNS if grace in (None, "") else seconds,
         )
 
-    def expanded(self, told: Sequence[object] | None = None) -> Settings:
+    def expanded(self, found: Sequence[object] | None = None) -> Settings:
         """Return the settings with single engines as hosts; ConfigurationError names a bad list.
 
-        told are these where another process has found them, as engine.hosts.plain gives them.
+        found are these where another process has looked, as engine.hosts.plain gives them.
         """
-        if told is not None:
-            return replace(self, hosts=tuple(map(from_plain, told)))
+        if found is not None:
+            return replace(self, hosts=tuple(map(from_plain, found)))
         hosts, left_out = expand(self.hosts, self.ansible_inventory)
         if self.new_tests is not None and len(hosts) > 1:
             raise ConfigurationError(

@@ -27,7 +27,7 @@ _INDEXES = (
 _BUILT_BY_PODMAN = "io.buildah.version"
 """The label of what podman and buildah build, here or elsewhere."""
 _MOST_NAMES = 3
-"""Names of an image that are told: it can have any number."""
+"""Names of an image that are shown: it can have any number."""
 
 
 def image_from_record(record: JsonObject, name: str) -> Image:

@@ -84,7 +84,7 @@ class Listed:
     platform: str = ""
     """The platform of that manifest, as queries of images take it."""
     host_addresses: frozenset[str] | None = None
-    """The host's addresses that its -p name, empty for any (podman); None where not told."""
+    """The host's addresses that its -p name, empty for any (podman); None where unknown."""
     pod: str | None = None
     """The name of its pod (podman), None where it is in none."""
     infra: str = ""

@@ -118,7 +118,7 @@ class Container:
     """The source that saw the sockets: netlink, procfs, helper or exec."""
     host: str = ""
     at_host: bool = field(default=False, repr=False)
-    """Whether its network namespace is that of the engine's host, as far as it is told or seen."""
+    """Whether its network namespace is that of the engine's host, as far as it is known."""
     pod: str | None = None
     """The name of the pod in whose network it is (podman); None where it is in none."""
     is_infra: bool = field(default=False, repr=False)

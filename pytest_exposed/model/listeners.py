@@ -49,7 +49,7 @@ class Listener:
     owners: tuple[Process, ...] = ()
     inodes: frozenset[int] = field(default=frozenset(), compare=False, repr=False)
     on_device: bool = False
-    """Whether it is bound to one network device (SO_BINDTODEVICE), as far as that is told."""
+    """Whether it is bound to one network device (SO_BINDTODEVICE), as far as that is known."""
     dynamic: bool = False
     """Whether it serves TCP, or RPC over UDP, on an unnamed port of the local range: nobody chose
     that."""
@@ -87,8 +87,8 @@ class Listener:
 
     def __repr__(self) -> str:
         """Return a short text: pytest shows it beside every failed assertion."""
-        told = ", ".join([*self.traits, *map(str, self.owners)])
-        return f"<listener {self}: {told}>"
+        details = ", ".join([*self.traits, *map(str, self.owners)])
+        return f"<listener {self}: {details}>"
 
 
 def endpoint(address: str, number: int | str) -> str:

@@ -40,7 +40,7 @@ def substitute(
 
     command is the container's whole one, its entrypoint included; of one that the engine doesn't
     tell nothing is said. Arguments for an image that has none of its own replace nothing. Of
-    commands the program alone is told: arguments can be secret.
+    commands, only the program is named: arguments can be secret.
     """
     if not any(command):
         return None

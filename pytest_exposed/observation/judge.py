@@ -68,7 +68,7 @@ class Judgement:
             answer, neighbours=tuple(x for x in neighbours if isinstance(x, Container))
         )
         by_owners = any(x.by_owners for x in rules)
-        wrong, told = quick_verdict(container, rules)
+        wrong, needed = quick_verdict(container, rules)
         rpc = may_serve_rpc(container)
         if owners or by_owners or wrong or rpc:
             container = replace(
@@ -80,10 +80,10 @@ class Judgement:
         if rpc:
             container = with_rpc_servers(container)
             wrong = True
-        if "history" in told:
+        if "history" in needed:
             image = self._images.with_history(container.image, self._scene.containers[identity])
             container = replace(container, image=image)
-        if "command" in told:
+        if "command" in needed:
             container = replace(container, substitute=override_of(container, self._scene))
         verdict = self._findings(container, rules) if wrong or by_owners else ()
         verdict = self._certain(container, verdict)

@@ -27,7 +27,7 @@ _LEAST = 0.05
 """Seconds between two looks that take longer than that."""
 
 _WHOLE = 15.0
-"""Seconds after which each container is seen anew, whether its sockets have changed or not."""
+"""Seconds after which each container is seen again, whether its sockets have changed or not."""
 
 _SHORT = 1.0
 """Seconds after the beginning in which a listener is seen that was there before."""
@@ -60,7 +60,7 @@ class Watch:
         """Yield what is seen of containers, all in one look, until seconds have passed.
 
         A container that has been restarted is looked at like any other. One whose sockets have not
-        changed is what it was; now and then each is seen anew. Raises EngineError.
+        changed is what it was; now and then each is seen again. Raises EngineError.
         """
         began = whole = monotonic()
         deadline = began + seconds
@@ -150,7 +150,7 @@ class Watch:
                 verdict = self._judged(verdict, judged, gone_ports, expected)
             except ObservationError as error:
                 return replace(both, verdict=error)
-            verdict = tuple(_told(x, moments) for x in verdict)
+            verdict = tuple(_with_moment(x, moments) for x in verdict)
         return replace(both, verdict=verdict, notes=(*both.notes, *self._notes(answer.id)))
 
     def _notes(self, identity: str) -> list[str]:
@@ -226,7 +226,7 @@ def _when(sighting: Sighting, *, there: bool) -> str:
     return f"from {sighting.first:.1f} s on" if sighting.first > _SHORT else ""
 
 
-def _told(finding: Finding, moments: Mapping[Port, str]) -> Finding:
+def _with_moment(finding: Finding, moments: Mapping[Port, str]) -> Finding:
     """Return a finding that says when its port was listened on, unless it was all the time."""
     times = [moments[x] for x in finding.ports if x in moments]
     return replace(finding, message=f"{finding.message} (seen {times[0]})") if times else finding

@@ -115,9 +115,9 @@ def _expanded(config: pytest.Config) -> Settings:
     Lists of engines are read when first used, once, for all of pytest-xdist's workers.
     """
     if _EXPANDED not in config.stash:
-        told = getattr(config, "workerinput", {}).get(_HOSTS)
+        hosts = getattr(config, "workerinput", {}).get(_HOSTS)
         try:
-            config.stash[_EXPANDED] = _settings(config).expanded(told)
+            config.stash[_EXPANDED] = _settings(config).expanded(hosts)
         except ValueError as error:
             config.stash[_EXPANDED] = error
     found = config.stash[_EXPANDED]
@@ -141,11 +141,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     from pytest_exposed.plugin.progress import meanwhile, tell  # noqa: PLC0415
     from pytest_exposed.text import plural  # noqa: PLC0415
 
-    told = getattr(config, "workerinput", {}).get(_LIST)
+    listed = getattr(config, "workerinput", {}).get(_LIST)
     try:
         settings = _expanded(config)
-        if told is not None:
-            audit = Audit.load(told, settings)
+        if listed is not None:
+            audit = Audit.load(listed, settings)
         else:
             with meanwhile(config, f"exposed: reaching {plural(len(settings.hosts), 'host')} …"):
                 audit = Audit.begin(
@@ -185,7 +185,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Let all workers of pytest-xdist work from one list, and so collect the same tests."""
     config = node.config
-    with suppress(ValueError):  # told by the tests that need them
+    with suppress(ValueError):  # the tests that need them say so
         if options.names_hosts(config):
             from pytest_exposed.engine.hosts import plain  # noqa: PLC0415
 
@@ -271,7 +271,7 @@ def _exposed_checker(request: pytest.FixtureRequest) -> Checker:
     from pytest_exposed.plugin.fixtures import Checker  # noqa: PLC0415
 
     config = request.config
-    # pytest makes a fixture anew for each parameter, and each running container is one.
+    # pytest makes a fixture again for each parameter, and each running container is one.
     checkers = config.stash.setdefault(_CHECKERS, {})
     place = getattr(request, "param", 0)
     if place in checkers:

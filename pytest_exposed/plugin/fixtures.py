@@ -128,7 +128,7 @@ class Checker:
     def look(self, listed: Listed, together: Sequence[Listed]) -> Container:
         """Return a snapshot of one of the containers listed before; skip the test if it is gone.
 
-        All are looked at in one round, the first time: what a helper container or `cat` tells takes
+        All are observed together, the first time: what a helper container or `cat` reads takes
         long, and does for some seconds. Where the kernel is asked, each is looked at again.
         """
         __tracebackhide__ = True

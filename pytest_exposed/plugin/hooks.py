@@ -17,8 +17,8 @@ from pytest_exposed.plugin.items import (
     ContainerItem,
     HostCollector,
     JudgedItem,
-    told_of,
-    told_of_run,
+    record_of,
+    record_of_run,
 )
 from pytest_exposed.plugin.progress import live, meanwhile
 from pytest_exposed.report import record
@@ -43,8 +43,8 @@ class AuditHooks:
         """Whether a test of the suite ran, or a container was judged."""
         self._done: set[str] = set()
         """The ids of the tests that are to run, with the audit's own id of each, and of those that
-        told something or were skipped; workers of pytest-xdist that take the place of lost ones
-        collect all anew."""
+        have a record or were skipped; workers of pytest-xdist that take the place of lost ones
+        collect all again."""
         self._deselected: set[pytest.Item] = set()
         self._added: list[pytest.Item] = []
         self._dropped = 0
@@ -166,14 +166,14 @@ class AuditHooks:
         if not isinstance(item, ContainerItem):
             return
         host = item.audit
-        if host.round is None or not host.round.done():
+        if host.observation is None or not host.observation.done():
             many = plural(len(host.wanted), "container")
             with live(item.config) as host.show:
                 host.show(f"looking at {many} on {host.shown} …")
                 item.look()
                 with suppress(Exception):  # raised again in each of its tests
-                    if host.round is not None:
-                        host.round.result()
+                    if host.observation is not None:
+                        host.observation.result()
             host.show = lambda _: None
 
     @pytest.hookimpl(wrapper=True)
@@ -183,22 +183,22 @@ class AuditHooks:
         """Send what a test found along with its report: it may come from another process."""
         report = yield
         if isinstance(item, AuditItem):
-            told = item.told if call.when == "call" else None
-            report.exposed = told  # type: ignore[attr-defined]  # reports take extra fields
+            record = item.record if call.when == "call" else None
+            report.exposed = record  # type: ignore[attr-defined]  # reports take extra fields
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather what a test found."""
-        told = getattr(report, "exposed", None)
+        record = getattr(report, "exposed", None)
         # What is judged is no skipped test, though pytest reports as such what is marked xfail.
-        if not hasattr(report, "exposed") or (told and told.get("record")):
+        if not hasattr(report, "exposed") or (record and record.get("record")):
             self._ran = True
-        if told is not None:
-            self._outcome.add(told)
-            if report.failed and "id" in told:
-                self._failed.add(told["id"])
-        if told is not None or report.skipped:
+        if record is not None:
+            self._outcome.add(record)
+            if report.failed and "id" in record:
+                self._failed.add(record["id"])
+        if record is not None or report.skipped:
             self._done.add(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
@@ -231,11 +231,11 @@ class AuditHooks:
             for name, listed in zip(host.names(), host.wanted, strict=True):
                 if f"{self._audit.id_of(host)}::{name}" in left:
                     unseen = record.of_unseen(listed, record.NOT_RUN)
-                    self._outcome.add(told_of(host, listed, record=unseen))
+                    self._outcome.add(record_of(host, listed, record=unseen))
             for name, planned in zip(host.names_of_runs(), host.runs, strict=True):
                 if f"{self._audit.id_of(host)}::{name}" in left:
                     unseen = record.of_unstarted(planned.image, record.NOT_RUN)
-                    self._outcome.add(told_of_run(host, name, record=unseen))
+                    self._outcome.add(record_of_run(host, name, record=unseen))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the tables that -v asks for, warnings, and the line that sums the audit up."""
@@ -253,7 +253,7 @@ class AuditHooks:
             terminalreporter.write_sep("-", "warnings, which fail nothing")
             for text in warnings:
                 terminalreporter.write_line(text)
-        if self._outcome.told:
+        if self._outcome.count:
             colour = "green" if self._outcome.matches() else "red"
             terminalreporter.write_line(f"exposed: {self._outcome.summary()}", **{colour: True})
             time = [x for x in (self._outcome.waited(), self._outcome.young()) if x]

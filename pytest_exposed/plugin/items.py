@@ -79,13 +79,13 @@ def is_of(nodeid: str, chosen: str) -> bool:
     return nodeid == chosen or nodeid.startswith(f"{chosen}::")
 
 
-def told_of_run(host: HostAudit, name: str, **found: Unpack[FoundRecord]) -> ItemRecord:
-    """Return what is told of a container that the run starts: another at each start."""
+def record_of_run(host: HostAudit, name: str, **found: Unpack[FoundRecord]) -> ItemRecord:
+    """Return the record of a container that the run starts: another at each start."""
     return {"host": host.label, "id": f"run {name}", **found}
 
 
-def told_of(host: HostAudit, listed: Listed, **found: Unpack[FoundRecord]) -> ItemRecord:
-    """Return what is told of a container, of JSON's types."""
+def record_of(host: HostAudit, listed: Listed, **found: Unpack[FoundRecord]) -> ItemRecord:
+    """Return the record of a container, of JSON's types."""
     name = key(listed.name, listed.labels, listed.image_id)
     return {"host": host.label, "id": listed.id, "key": name, **found}
 
@@ -115,7 +115,7 @@ class AuditItem(pytest.Item):
     doctest has to be run again. It asks for no fixture, and autouse fixtures don't apply to it.
     """
 
-    told: ItemRecord | None = None
+    record: ItemRecord | None = None
     """What the test found, of JSON's types: it goes with its report to where all are counted."""
 
     module = sys.modules[__name__]
@@ -197,7 +197,7 @@ class HostItem(AuditItem):
     def runtest(self) -> None:
         """Fail with why it could not be reached."""
         assert isinstance(self.parent, HostCollector)
-        self.told = {"host": self.parent.audit.label}
+        self.record = {"host": self.parent.audit.label}
         raise EngineError(self.parent.audit.error)
 
 
@@ -261,7 +261,7 @@ class ContainerItem(JudgedItem):
         """Pass where the container matches its image; fail with findings, or why it wasn't seen."""
         try:
             self.look()
-            answer = self.audit.answer(self.listed, again=self.told is not None)
+            answer = self.audit.answer(self.listed, again=self.record is not None)
         except EngineError as error:
             self._tell(record=record.of_unseen(self.listed, str(error)))
             raise
@@ -284,12 +284,12 @@ class ContainerItem(JudgedItem):
         """Say what was found, and in JUnit's properties where."""
         found["waited"] = self.audit.waited.get(self.listed.id, 0)
         found["young"] = self.audit.young.get(self.listed.id, False)
-        self.told = told_of(self.audit, self.listed, **found)
+        self.record = record_of(self.audit, self.listed, **found)
         self.tell_of(self.listed.image)
 
     def look(self) -> None:
-        """Begin the round of all containers whose tests run, where this is the first of them."""
-        if self.audit.round is not None:
+        """Begin the observation of all containers whose tests run, in the first of them."""
+        if self.audit.observation is not None:
             return
         assert isinstance(self.parent, HostCollector)
         whole = self.parent.whole
@@ -338,7 +338,7 @@ class RunItem(JudgedItem):
 
     def _tell(self, **found: Unpack[FoundRecord]) -> None:
         found["record"]["started_by_run"] = True
-        self.told = told_of_run(self.audit, self.name, **found)
+        self.record = record_of_run(self.audit, self.name, **found)
 
 
 def _warnings(container: Container) -> str | None:

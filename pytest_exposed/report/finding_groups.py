@@ -1,4 +1,4 @@
-"""Findings that are one but for their ports: told once, and not a thousand times. Pure."""
+"""Findings that are one but for their ports: shown once, and not a thousand times. Pure."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class FindingGroup:
 
     @property
     def message(self) -> str:
-        """What is wrong, told of all ports where they are neighbours."""
+        """What is wrong, with all ports where they are neighbours."""
         return self._of_all(self.first.message)
 
     @property
     def fix(self) -> str:
-        """What to do, told of all ports where they are neighbours."""
+        """What to do, with all ports where they are neighbours."""
         return self._of_all(self.first.fix)
 
     @property
@@ -98,7 +98,7 @@ def _with(numbers: str, port: Port, text: str) -> str:
     """Return a text with other numbers in the place of a port's own."""
     own = str(port.number)
     ours, layer, quoted = text.partition(LAYER)
-    # The words of a layer are the same whichever of its ports is told of.
+    # The words of a layer are the same for each of its ports.
     if set(re.findall("[0-9]+", quoted)) != {own}:
         text, rest = ours, layer + quoted
     else:

@@ -57,15 +57,15 @@ def write(path: Path, hosts: Sequence[HostRecord]) -> None:
     verdicts = [_verdict(x) for host in hosts for x in host["containers"]]
     verdicts += ["unseen" for host in hosts if host["error"] is not None]
     counts = Counter(word for x in verdicts for word in x.split())
-    told = summary(hosts)
+    line = summary(hosts)
     page = Template(frame).substitute(
         # The page is full of strangers' texts: it may run and load what stands here and no more.
         policy=f"default-src 'none'; style-src '{digest(style)}'; script-src '{digest(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'",
         style=style,
         script=script,
-        title=safe(", ".join(told.split(", ")[:2])),
-        summary=safe(told, LONG),
+        title=safe(", ".join(line.split(", ")[:2])),
+        summary=safe(line, LONG),
         about=_about(hosts),
         hosts="\n".join(line for x in hosts for line in _host(x, alone=len(hosts) == 1)),
         rules="\n".join(_rules(hosts)),
@@ -105,11 +105,11 @@ def _host(host: HostRecord, *, alone: bool) -> Iterator[str]:
     trouble = host["error"] is not None or any(_is_open(x) for x in containers)
     is_open = " open" if alone or trouble else ""
     # The line of the page's top, but for the number of hosts.
-    told = summary([host]).replace(" on 1 host", "", 1) if containers else "no container"
+    line = summary([host]).replace(" on 1 host", "", 1) if containers else "no container"
     yield f'<details class="host" data-find="{safe(host["host"])}"{is_open}>'
     yield f"<summary><h2><bdi>{safe(host['host'])}</bdi></h2>"
     if not alone and host["error"] is None:
-        yield f"<span>{safe(told, LONG)}</span>"
+        yield f"<span>{safe(line, LONG)}</span>"
     yield '<span class="shown"></span></summary>'
     if host["error"] is not None:
         error = safe(host["error"], LONG)
@@ -237,7 +237,7 @@ def _more(lines: int) -> str:
 def _finding(group: FindingGroup) -> str:
     """Return a finding, or several that are one but for their ports.
 
-    Those of neighbouring ports are told of all, others of the first.
+    Those of neighbouring ports are shown once for all.
     """
     finding, kind = group.first, _kind(group)
     message, fix, of = group.message, group.fix, ""

@@ -40,7 +40,7 @@ KINDS = ("differs", "unseen", "warning", "accepted", "some")
 
 
 class Cell(NamedTuple):
-    """A port of a container, told so that neighbouring ports that are alike are equal."""
+    """A port of a container, without its number: neighbouring ports that are alike are equal."""
 
     documented: str
     """"yes", "no", "only declared" or "unknown"."""

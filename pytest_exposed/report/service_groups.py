@@ -51,14 +51,14 @@ def service_groups(hosts: Sequence[HostRecord]) -> list[ServiceGroup]:
 
 def findings(hosts: Sequence[HostRecord]) -> Iterator[FindingRecord]:
     """Yield the findings of all containers, those of a service once, whichever task has them."""
-    told = set()
+    shown = set()
     for host in hosts:
         for container in host["containers"]:
             for finding in container["findings"] or ():
                 key = (container.get("service_id"), *_key(finding))
-                if key[0] is None or key not in told:
+                if key[0] is None or key not in shown:
                     yield finding
-                told.add(key)
+                shown.add(key)
 
 
 def _key(finding: FindingRecord) -> tuple[object, ...]:

@@ -13,7 +13,7 @@ from pytest_exposed.report.record import ContainerRecord, HostRecord, Publicatio
 from pytest_exposed.text import printable
 
 _FIRST_OF_ITS_CHOICE = 32768
-"""Where host ports begin that an engine chooses, anew at each start: ip_local_port_range, ip(7)."""
+"""Where host ports begin that an engine chooses at each start: ip_local_port_range, ip(7)."""
 
 
 def write(path: Path, hosts: Sequence[HostRecord], today: date) -> None:
@@ -31,7 +31,7 @@ def _tests(hosts: Sequence[HostRecord]) -> Iterator[str]:
         for container in sorted(host["containers"], key=lambda x: str(x["name"])):
             called = container["name"]
             if container["service_id"] is not None and container["service"] is not None:
-                # A task is called anew at each deployment; who is asked for its service asks all.
+                # A task has another name after each deployment: its service is asked for.
                 if container["service_id"] in services:
                     continue
                 services.add(container["service_id"])

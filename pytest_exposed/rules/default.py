@@ -15,7 +15,7 @@ from pytest_exposed.rules.rule import LAYER, Breach, Case, processes, rule, wher
 from pytest_exposed.text import printable
 
 
-@rule("unreachable", "default", tells=["history"])
+@rule("unreachable", "default", needs=["history"])
 def _unreachable(case: Case) -> Breach | None:
     """A port is documented or published, and nothing outside can reach its listeners.
 
@@ -126,7 +126,7 @@ def _unknown(case: Case, published: Sequence[Publication], only: str) -> Observa
     )
 
 
-@rule("published-silent", "default", tells=["command"])
+@rule("published-silent", "default", needs=["command"])
 def _published_silent(case: Case) -> Breach | None:
     """A port is published, and nothing listens on it.
 
@@ -143,7 +143,7 @@ def _published_silent(case: Case) -> Breach | None:
     )
 
 
-@rule("silent", "default", tells=["command", "history"], advises=is_advice)
+@rule("silent", "default", needs=["command", "history"], advises=is_advice)
 def _silent(case: Case) -> Breach | None:
     """A port is documented, and nothing listens on it.
 

@@ -24,7 +24,7 @@ def _by_process(container: Container, listeners: Sequence[Listener]) -> Iterator
         if listener.dynamic and listener.kind == "reachable":
             found.setdefault(listener.owners, []).append(listener)
     for mine in found.values():
-        # Those of TCP first: clients of RPC ask for these, and UDP's are told by them.
+        # Those of TCP first: clients of RPC ask for these, and UDP's are known by them.
         ports = sorted({x.port for x in mine}, key=lambda x: (x.protocol != "tcp", x))
         verb = "listen on" if len(mine[0].owners) > 1 else "listens on"
         shown = ", ".join(x.endpoint for x in mine[:_MOST_SHOWN])

@@ -33,24 +33,24 @@ def brief(findings: Iterable[Finding]) -> str:
 
 
 def quick_verdict(container: Container, rules: Sequence[Rule]) -> tuple[bool, frozenset[str]]:
-    """Return whether anything is wrong, and what the rules that are broken tell: see Rule.tells.
+    """Return whether anything is wrong, and what the texts of the broken rules need (Rule.needs).
 
     It stops as soon as both are known.
     """
-    tells = {x.name: x.tells for x in rules}
-    most = frozenset[str]().union(*tells.values())
+    needs = {x.name: x.needs for x in rules}
+    most = frozenset[str]().union(*needs.values())
     expected = container.documented | {x.port for x in container.published}
     if expected <= Ports(x.port for x in container.listeners if x.kind not in _CLOSED):
         most = frozenset()  # they tell of ports that nothing answers on
-    wrong, told = False, frozenset[str]()
+    wrong, needed = False, frozenset[str]()
     try:
         for finding in search(container, rules):
-            wrong, told = True, told | tells[finding.rule]
-            if told >= most:
+            wrong, needed = True, needed | needs[finding.rule]
+            if needed >= most:
                 break
     except ObservationError:
         wrong = True
-    return wrong, told
+    return wrong, needed
 
 
 def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""ONC RPC: servers on UDP ports that look like clients', told by what else they hold. Pure.
+"""ONC RPC: servers on UDP ports that look like clients', known by what else they hold. Pure.
 
 Where rpcbind listens (RFC 1833), programs such as mountd, lockd and statd take any port and have it
 announced there, for TCP and UDP alike. A UDP socket on a port of the local range is a server's then

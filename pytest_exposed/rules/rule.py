@@ -172,8 +172,8 @@ class Rule:
     gather: Gather | None = None
     """Returns the findings of all listeners on the ports that break it, where these are not a
     finding each. Such findings have no number in baselines."""
-    tells: frozenset[str] = frozenset()
-    """What its message tells that is looked up only for it: "history" of the image, "command" of
+    needs: frozenset[str] = frozenset()
+    """What its message needs that is looked up only for it: "history" of the image, "command" of
     the container."""
     advises: Advises | None = None
     """Returns whether what it finds on a port is a warning; None where that never is."""
@@ -192,7 +192,7 @@ def rule(
     by_listeners: bool = True,
     by_owners: bool = False,
     gather: Gather | None = None,
-    tells: Iterable[str] = (),
+    needs: Iterable[str] = (),
     advises: Advises | None = None,
 ) -> Callable[[Judge], Rule]:
     """Make a rule of a function; its docstring is what users read of the rule."""
@@ -204,7 +204,7 @@ def rule(
         by_listeners=by_listeners,
         by_owners=by_owners,
         gather=gather,
-        tells=frozenset(tells),
+        needs=frozenset(needs),
         advises=advises,
     )
 

@@ -58,9 +58,9 @@ class Waiver:
                 else:
                     ports |= Ports.parse(word.strip())
             except PortError as error:
-                told = word.strip()
-                why = f"{told!r} is neither a port nor a rule ({', '.join(RULES)})"
-                if told[:1].isdecimal():
+                name = word.strip()
+                why = f"{name!r} is neither a port nor a rule ({', '.join(RULES)})"
+                if name[:1].isdecimal():
                     why = str(error)
                 raise ConfigurationError(f"{line!r} is not a waiver: {why}") from None
         until = None

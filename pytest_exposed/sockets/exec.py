@@ -42,7 +42,7 @@ _MAPS = ("/proc/self/uid_map", "/proc/1/uid_map")
 
 COMMAND = ("cat", *(f"/proc/self/net/{x}" for x in _FILES), *_MAPS)
 
-# `cat` of several files goes on after one that is missing: tables are told apart by their headings.
+# `cat` of several files goes on after one that is missing: the headings say which table is which.
 _HEADINGS = (
     ("tcp", re.compile(rb" +sl +local_address rem_address .* inode *")),
     ("tcp6", re.compile(rb" +sl +local_address +remote_address .* inode *")),

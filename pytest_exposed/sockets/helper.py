@@ -1,8 +1,8 @@
 """Sockets of all containers of an engine, read by one helper container in the host's pid namespace.
 
 It runs a shell script as nobody, without network, capabilities or a writable file: /proc/<pid>/net
-is world-readable. Which process is whose is told by the cgroup that is printed before and after its
-tables. Who made or holds a socket it can't see.
+is world-readable. A process is of the container that its cgroup names, before and after its tables.
+Who made or holds a socket it can't see.
 """
 
 from __future__ import annotations

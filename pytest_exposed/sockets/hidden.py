@@ -1,4 +1,4 @@
-"""Why no process of a container can be found here: the true reason where it can be told."""
+"""Why no process of a container can be found here: the true reason where it is known."""
 
 from __future__ import annotations
 

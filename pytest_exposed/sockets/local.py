@@ -62,7 +62,7 @@ class Local:
     ) -> dict[str, SocketSnapshot | ObservationError]:
         """Return what read sees of each target, or why it can't.
 
-        ahead is told of the processes that read is called with next, many at a time; seen_by, of
+        ahead gets the processes that read is called with next, many at a time; seen_by, of
         the process by which each container was seen.
         """
         answers: dict[str, SocketSnapshot | ObservationError] = {}

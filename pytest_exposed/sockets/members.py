@@ -1,4 +1,4 @@
-"""In which network namespace each container is: told by a process that is proven to be in it.
+"""The network namespace of each container: that of a process that is proven to be in it.
 
 A container can have processes in other ones, of its own making or of containers that it runs.
 """

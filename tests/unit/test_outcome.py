@@ -97,7 +97,7 @@ def test_hosts_that_are_not_reached_are_counted() -> None:
 def test_containers_that_are_gone_are_counted_apart() -> None:
     found = outcome({"record": record("x")}, {"gone": True}, {"gone": True})
     assert found.summary() == "1 container on 1 host, 1 match, 2 gone since the run began"
-    assert found.told == 3
+    assert found.count == 3
 
 
 def test_of_a_test_that_ran_again_the_last_counts() -> None:

@@ -127,8 +127,8 @@ def end(process: subprocess.Popen[bytes]) -> None:
 def _complaint(err: bytes) -> str:
     """Return the command's own words for a failure in one line: no progress, no hints."""
     lines = [x.strip() for x in err[-8192:].decode("utf-8", "backslashreplace").splitlines()]
-    told = [x for x in lines if re.match(r"(docker|podman|Error|error|invalid|unknown)\b", x)]
-    kept = [x for x in (told or lines) if x and not x.startswith(("See '", "Run '"))]
+    messages = [x for x in lines if re.match(r"(docker|podman|Error|error|invalid|unknown)\b", x)]
+    kept = [x for x in (messages or lines) if x and not x.startswith(("See '", "Run '"))]
     text = " ".join(kept).removeprefix("docker: ").removesuffix(".")
     return printable(re.sub(r"\.?\s*See '[^']*--help'.*", "", text), 1000)
 

@@ -34,7 +34,7 @@ class Proxy:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What it is told about who asks."""
+        """The headers that say who asks."""
         if not self.user:
             return {}
         return {"Proxy-Authorization": f"Basic {base64.b64encode(self.user.encode()).decode()}"}

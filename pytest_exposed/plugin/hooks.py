@@ -274,7 +274,9 @@ def _stopped(host: HostAudit) -> list[record.StoppedRecord]:
 
 def _shows_failures(config: pytest.Config) -> bool:
     """Return whether pytest prints the text of a failure, and with it the table of ports."""
-    is_hidden = config.getoption("tbstyle", "auto") == "no"
+    style = config.getoption("tbstyle", "auto")
+    # From pytest 9 on, --tb=line prints the text before its line.
+    is_hidden = style == "no" or (style == "line" and pytest.version_tuple < (9,))
     return not is_hidden and not config.getoption("no_summary", False)
 
 

@@ -479,7 +479,7 @@ def test_a_client_s_socket_on_the_port_that_is_asked_for_is_told(
     name = stage.run("udp:0.0.0.0:40000").name
     check = container_listens_on(engine, name, "40000/udp")
     assert not check
-    assert "it listens on 0.0.0.0:40000/udp (" in str(check)
+    assert "only on 0.0.0.0:40000/udp (" in str(check)
     assert "ephemeral)" in str(check)
     assert str(container_listens_on(engine, name, 80)).endswith("it listens on nothing")
 

@@ -43,5 +43,5 @@ def test_it_stays_until_it_is_ended(
     assert passes.returncode == 0, passes.stdout  # one test is for each container that runs
     assert "= 6 failed in " in fails.stdout
     assert demo.returncode == 128 + signal.SIGTERM
-    names = {x.name for x in client.containers.list(all=True)}
+    names = {x.name for x in client.containers.list(all=True, ignore_removed=True)}
     assert names.isdisjoint(x.name for x in ACTORS)

@@ -222,7 +222,7 @@ class TestChoosing:
     ) -> None:
         result = audit(stage, f"exposed::{scene.good.name}")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines([f"*: {scene.good.name} is none of the containers that *"])
+        result.stderr.fnmatch_lines([f"*: {scene.good.name} is left out by the filter"])
 
     def test_the_beginning_of_an_id(self, audit: Audit, scene: Scene) -> None:
         result = audit(scene.stage, f"exposed::{scene.good.id[:12]}")

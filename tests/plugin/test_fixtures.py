@@ -384,7 +384,7 @@ def test_a_failed_match_shows_its_findings_with_what_to_do(suite: Suite) -> None
     result = suite("def test_it(container_matches_image): assert container_matches_image(WEB)")
     result.stdout.fnmatch_lines(
         [
-            "E *assert * does not match *: silent 81/tcp, undocumented 8080/tcp*",
+            "E *AssertionError: * does not match *: silent 81/tcp, undocumented 8080/tcp*",
             "* Ports of * *",
             "  silent        81/tcp    * documents it, and nothing in *",
             "                          start its service, or remove EXPOSE 81/tcp *",

@@ -61,7 +61,7 @@ def test_an_audit(audit: Run, place: Stage, pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=3, failed=1)
     result.stdout.fnmatch_lines(
         [
-            f"{place.name}-drift (*) does not match its image",
+            f"{place.name}-drift (*), seen by netlink, does not match its image",
             "exposed: 4 containers on 1 host, 3 match, 1 do not (undocumented 1)",
             f"FAILED exposed::{place.name}-drift - undocumented 80/tcp",
         ]

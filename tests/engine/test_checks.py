@@ -481,7 +481,7 @@ def test_a_client_s_socket_on_the_port_that_is_asked_for_is_told(
     assert not check
     assert "only on 0.0.0.0:40000/udp (" in str(check)
     assert "ephemeral)" in str(check)
-    assert str(container_listens_on(engine, name, 80)).endswith("it listens on nothing")
+    assert str(container_listens_on(engine, name, 80)).endswith("(it listens on nothing)")
 
 
 def test_an_answer_compares_as_true_and_false_do(engine: Engine, scene: Scene) -> None:

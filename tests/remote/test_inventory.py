@@ -433,8 +433,8 @@ class TestWhatAnsibleSays:
         ("script", "why"),
         [
             ("echo first >&2; echo '[ERROR]: vault' >&2; exit 4", "status 4: [ERROR]: vault"),
-            ("echo '[]'", "is no inventory"),
-            ("echo '{'", "is no inventory"),
+            ("echo '[]'", "wrote no inventory"),
+            ("echo '{'", "wrote no inventory"),
             ("head -c 200000000 /dev/zero", "more than 64 MB"),
             ("exec sleep 60", "did not end within 1 s"),
             ("sleep 60 & sleep 60", "did not end within 1 s"),

@@ -40,7 +40,7 @@ def crowd(
         )
 
 
-def test_an_audit_asks_for_two_lists_and_each_image(
+def test_an_audit_asks_for_three_lists_and_each_image(
     crowd: tuple[Stage, list[Staged]],
     relay: Relay,
     images: Images,
@@ -50,13 +50,14 @@ def test_an_audit_asks_for_two_lists_and_each_image(
     result = run_pytest("--docker-host", relay.url, "--exposed-filter", stage.filter)
     result.assert_outcomes(passed=len(containers) // 2, failed=len(containers) // 2)
     fine, silent = (images.client.images.get(x.image).id for x in containers[:2])
-    everyone, chosen = "/containers/json", "/containers/json"
+    everyone, chosen, stopped = ["/containers/json"] * 3
     # Not what each one runs: that it is its image's command, which is silent, is in the list.
     # Where other tests' helpers are left just now, the engine's clock is asked for their age.
     assert [x for x in asked(relay) if x != "/info"] == [
         "/_ping",
         everyone,
         chosen,
+        stopped,
         f"/images/{fine}/json",
         f"/images/{silent}/json",
         f"/images/{silent}/history",  # for the line of the Dockerfile that a finding names

@@ -22,7 +22,7 @@ from pytest_exposed import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stage import Images, Stage
+    from stage import Stage
     from swarm.nodes import Machine
     from swarm.services import Services
 
@@ -240,17 +240,13 @@ class TestTheList:
         assert len(calls) == 1
 
     def test_is_not_asked_for_where_no_container_is_a_task(
-        self, manager: Machine, manager_images: Images
+        self, engine_url: str, stage: Stage
     ) -> None:
-        tag = manager_images.build()
-        container = manager_images.client.containers.run(tag, ["ready"], detach=True)
-        try:
-            with Relay(manager.url) as relay, Engine(relay.url) as engine:
-                (listed,) = [x for x in engine.observer.running() if x.id == container.id]
-                assert listed.publications_unknown is None
-                assert not [x for x in relay.requests if "/services" in x]
-        finally:
-            container.remove(force=True)
+        container = stage.run("ready")
+        with Relay(engine_url) as relay, Engine(relay.url) as engine:
+            (listed,) = [x for x in engine.observer.running() if x.id == container.id]
+            assert listed.publications_unknown is None
+            assert not [x for x in relay.requests if "/services" in x]
 
 
 def refusing(relay: Relay, *paths: str) -> Relay:
@@ -292,8 +288,9 @@ class TestServicesThatNobodyTells:
         result = audit(service)
         result.assert_outcomes(failed=len(tasks(engine, service)))
         why = (
-            f"what its service {service} publishes by ingress is unknown, as only a manager of the "
-            f"swarm knows it: {engine.host}: GET /services failed: The swarm does not have a leader"
+            f"what its service {service} publishes by ingress is unknown, and only a manager of "
+            f"the swarm knows it: {engine.host}: GET /services failed: "
+            "The swarm does not have a leader"
         )
         todo = (
             "so that published-silent, published-undocumented can't be judged: audit the swarm "

@@ -325,7 +325,7 @@ class TestPodman:
         names = [podman.network(f"n{x}", f"10.{x}.0.0/24") for x in (221, 223)]
         networks = dict(zip(names, ("10.221.0.9", "10.223.0.9"), strict=True))
         seen = podman.run(f"tcp:{bound}:80", None, **networks)
-        with pytest.raises(ObservationError, match=r"to which first; bind 0\.0\.0\.0:80"):
+        with pytest.raises(ObservationError, match=r"comes first is unknown; bind 0\.0\.0\.0:80"):
             _ = seen.findings
 
     def test_of_two_networks_a_server_on_all_addresses_answers(self, podman: Podman) -> None:

@@ -45,6 +45,8 @@ class SshWire(Wire):
                 raise SshError(f"{program} can't be run: {error.strerror}") from None
         # Where the process ends while a thread still waits for an answer, nobody closes it.
         finalize(self, _terminate, self.process, os.getpid())
+        finalize(self, ours.close)
+        finalize(self, self._errors.close)
         super().__init__(ours)
 
     def sendall(self, data: bytes) -> None:

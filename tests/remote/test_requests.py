@@ -52,8 +52,11 @@ def test_an_audit_asks_for_three_lists_and_each_image(
     fine, silent = (images.client.images.get(x.image).id for x in containers[:2])
     everyone, chosen, stopped = ["/containers/json"] * 3
     # Not what each one runs: that it is its image's command, which is silent, is in the list.
-    # Where other tests' helpers are left just now, the engine's clock is asked for their age.
-    assert [x for x in asked(relay) if x != "/info"] == [
+    # Where other tests' helpers are there just now, they are listed, and the engine's clock asked.
+    requests = [x for x in asked(relay) if x != "/info"]
+    if requests[-2:] == ["/containers/json"] * 2:
+        requests.pop()
+    assert requests == [
         "/_ping",
         everyone,
         chosen,

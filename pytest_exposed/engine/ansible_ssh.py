@@ -1,8 +1,8 @@
-"""What Ansible gives the ssh program for a host: its variables, the environment, ansible.cfg.
+"""Ansible's ssh settings of a host, from its variables, the environment and ansible.cfg.
 
-Source of names and order: the options and _build_command of Ansible's ssh connection plugin. Of
-several names the last that is set counts (_loop_entries of ansible/config/manager.py); variables
-come before the environment, and that before the file.
+Source of names and order: the options and _build_command of Ansible's ssh connection plugin. If
+several names of an option are set, the last one counts (_loop_entries of
+ansible/config/manager.py). Variables override the environment, which overrides the file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pytest_exposed.text import printable
 
 
 class _Option(NamedTuple):
-    """Where an option of the plugin can be set."""
+    """The places where an option of the plugin can be set."""
 
     variables: tuple[str, ...]
     environment: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ _OPTIONS = {
 }
 
 _TRUE = ("y", "yes", "on", "1", "1.0", "true", "t")
-"""As Ansible's booleans are written; all else is false (parsing/convert_bool.py)."""
+"""Ansible's spellings of true; all others are false (parsing/convert_bool.py)."""
 
 _IGNORED = {
     "ansible_password": "a password",
@@ -83,11 +83,11 @@ _IGNORED = {
     "ansible_private_key": "a key",
     "ansible_ssh_private_key": "a key",
 }
-"""Variables that nobody can give to the ssh program: Ansible needs sshpass or an agent for them."""
+"""Variables without an option of the ssh program: Ansible passes them by sshpass or an agent."""
 
 
 class Settings:
-    """How Ansible reaches one host of an inventory by ssh."""
+    """The settings by which Ansible reaches one host of an inventory by ssh."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Settings:
         self._environment = environment
 
     def variable(self, name: str) -> str:
-        """Return a variable as text, empty where it is not set; raises for a template."""
+        """Return a variable as text, empty if not set; raises ConfigurationError for a template."""
         value = self._variables.get(name)
         text = "" if value is None else str(value)
         if not isinstance(value, (str, int, float, type(None))) or "{{" in text or _is_odd(text):
@@ -112,7 +112,7 @@ class Settings:
         return text
 
     def by_ssh(self, docker_host: str) -> Member:
-        """Return the engine behind ssh, at docker_host over there; with the options of Ansible."""
+        """Return the engine at the managed host's docker_host, by ssh with Ansible's options."""
         options = self._split("args")
         checking = self._option("host_key_checking")
         if checking and not _is_true(checking):
@@ -138,7 +138,7 @@ class Settings:
         )
 
     def _hint(self) -> str:
-        """Return what to say where ssh does not get there: what of the variables is not used."""
+        """Return the hint for a failed connection: the variables that are not used."""
         hints = [
             f"its {x} is not used: ssh has to log in without {what}, by a key file or an agent"
             for x, what in _IGNORED.items()
@@ -152,7 +152,7 @@ class Settings:
         return "; ".join(hints)
 
     def _option(self, option: str) -> str:
-        """Return an option's value, empty where it is not set anywhere."""
+        """Return an option's value, empty if it is not set anywhere."""
         names = _OPTIONS[option]
         set_here = [x for x in names.variables if self._variables.get(x) not in (None, "")]
         if set_here:
@@ -173,11 +173,11 @@ class Settings:
 
     @cached_property
     def _file(self) -> ConfigParser:
-        """Ansible's configuration file, the first there is; empty where none can be read."""
+        """Ansible's configuration: the first file found; empty if none can be read."""
         found = ConfigParser(inline_comment_prefixes=(";",), interpolation=None, strict=False)
         path = next((x for x in _configuration_files(self._environment) if os.path.isfile(x)), None)
         if path is not None:
-            # What is wrong with it, ansible-inventory has said.
+            # ansible-inventory has already reported what is wrong with it.
             with suppress(OSError, UnicodeDecodeError, ConfigParserError):
                 found.read(path, encoding="utf-8")
         return found
@@ -192,13 +192,13 @@ def _is_odd(text: str) -> bool:
 
 
 def _configuration_files(environment: Mapping[str, str]) -> list[str]:
-    """Return where Ansible looks for its file (find_ini_config_file of its config/manager.py)."""
+    """Return the paths of Ansible's configuration (find_ini_config_file of config/manager.py)."""
     found = []
     if given := environment.get("ANSIBLE_CONFIG"):
         given = os.path.expanduser(given)
         found.append(os.path.join(given, "ansible.cfg") if os.path.isdir(given) else given)
     with suppress(OSError):
         here = os.getcwd()
-        if not os.stat(here).st_mode & stat.S_IWOTH:  # anyone could have put it there
+        if not os.stat(here).st_mode & stat.S_IWOTH:  # anyone could have made it
             found.append(os.path.join(here, "ansible.cfg"))
     return [*found, os.path.expanduser("~/.ansible.cfg"), "/etc/ansible/ansible.cfg"]

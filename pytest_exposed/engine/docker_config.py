@@ -1,7 +1,7 @@
-"""What the docker command reads: its configuration, contexts and TLS files, in its own order.
+"""The docker command's configuration, contexts and TLS files, in its own order.
 
-Source: cli/command/cli.go, cli/config, cli/flags and cli/context/store of docker/cli. Where that
-warns of a configuration that can't be read, and goes on without, so does this.
+Source: cli/command/cli.go, cli/config, cli/flags and cli/context/store of docker/cli. The docker
+command goes on without a configuration that it can't read, and so do we.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 
 class Tls(NamedTuple):
-    """How an engine is spoken to by TLS: paths of files, each empty where there is none."""
+    """The TLS of a connection: paths of files, each empty if there is none."""
 
     ca: str
     cert: str
     key: str
     verify: bool
     missing: str = ""
-    """A line that says which file of the user's is not there; empty for none."""
+    """A line that names the user's missing file; empty if all are there."""
 
     def context(self) -> ssl.SSLContext:
-        """Return what connections are made with; raises AnswerError and ssl.SSLError."""
+        """Return the context for connections; raises AnswerError and ssl.SSLError."""
         import ssl  # noqa: PLC0415  # slow to import
 
         found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -44,7 +44,7 @@ class Tls(NamedTuple):
             elif self.verify:
                 found.load_default_certs()
             if self.cert and self.key:
-                # Without a password the user would be asked for one at the terminal.
+                # Without this password, openssl would ask for one at the terminal.
                 found.load_cert_chain(self.cert, self.key, password="")
         except ssl.SSLError:
             raise
@@ -60,11 +60,11 @@ def folder() -> str:
 
 
 def configuration() -> Mapping[str, Any]:
-    """Return config.json; nothing where it can't be read, as for the docker command."""
+    """Return config.json; empty if it can't be read, as for the docker command."""
     try:
         with open(os.path.join(folder(), "config.json"), "rb") as file:
             text = file.read().decode("utf-8", "replace")
-        # What follows the first value is not read.
+        # The docker command ignores what follows the first value.
         found, _ = json.JSONDecoder().raw_decode(text.lstrip())
     except (OSError, ValueError, RecursionError):
         return {}
@@ -72,7 +72,7 @@ def configuration() -> Mapping[str, Any]:
 
 
 def field(record: Mapping[str, Any], name: str, kind: type) -> Any:
-    """Return a field of a type, as Go finds it: by a name of any case, the last that fits; or None.
+    """Return a field of a type, or None. As in Go, case is ignored and the last match counts.
 
     Source: the documentation of Unmarshal, encoding/json.
     """
@@ -81,7 +81,7 @@ def field(record: Mapping[str, Any], name: str, kind: type) -> Any:
 
 
 def current_context() -> str:
-    """Return the name of the current context; "default" where none was chosen."""
+    """Return the name of the current context; "default" if none was chosen."""
     return field(configuration(), "currentContext", str) or "default"
 
 
@@ -90,7 +90,7 @@ def headers() -> dict[str, str]:
     own = field(configuration(), "HttpHeaders", dict) or {}
     found = {str(k): v for k, v in own.items() if isinstance(v, str)}
     if given := os.environ.get("DOCKER_CUSTOM_HEADERS"):
-        import csv  # noqa: PLC0415  # for those who have it
+        import csv  # noqa: PLC0415  # rarely used
 
         pairs = (x.partition("=") for x in next(csv.reader([given]), []))
         found |= {name.strip(): value for name, sign, value in pairs if sign and name.strip()}
@@ -98,7 +98,7 @@ def headers() -> dict[str, str]:
 
 
 def tls_of_environment(environment: Mapping[str, str]) -> Tls | None:
-    """Return the TLS that variables ask for; None for a plain connection."""
+    """Return the TLS of DOCKER_TLS and the like; None for a plain connection."""
     verify = bool(environment.get("DOCKER_TLS_VERIFY"))
     if not verify and not environment.get("DOCKER_TLS"):
         return None
@@ -106,7 +106,7 @@ def tls_of_environment(environment: Mapping[str, str]) -> Tls | None:
 
 
 def tls_in(where: str, *, verify: bool) -> Tls:
-    """Return the TLS of a folder with ca.pem, cert.pem and key.pem, or some of them."""
+    """Return the TLS of a folder, which has ca.pem, cert.pem, key.pem or some of them."""
     paths = {x: os.path.join(where, f"{x}.pem") for x in ("ca", "cert", "key")}
     missing = [f"{x}.pem" for x, path in paths.items() if not os.path.exists(path)]
     line = f"there is no {' and no '.join(missing)} in {printable(where)}" if missing else ""
@@ -117,7 +117,8 @@ def tls_in(where: str, *, verify: bool) -> Tls:
 def context(name: str, *, is_given: bool) -> tuple[str, Tls | None]:
     """Return the address of a docker context, empty for the platform's own socket, and its TLS.
 
-    is_given is whether somebody names it, and it is not the current one. Raises ConfigurationError.
+    is_given says that the user named it, rather than `docker context use`. Raises
+    ConfigurationError.
     """
     identity = sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
     contexts = os.path.join(folder(), "contexts")
@@ -147,7 +148,7 @@ def context(name: str, *, is_given: bool) -> tuple[str, Tls | None]:
 
 
 def _read(path: str, what: str) -> Mapping[str, Any] | None:
-    """Return the object in a JSON file, None where there is no file."""
+    """Return the object in a JSON file, or None if there is no file."""
     try:
         with open(path, encoding="utf-8") as file:
             record = json.load(file)

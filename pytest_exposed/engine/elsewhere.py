@@ -1,4 +1,4 @@
-"""Which other socket of this machine an engine answers at, where none does at the default one."""
+"""Finds an engine at another socket of this machine, if none answers at the default one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECONDS = 2.0
 
 
 def advice(url: str, environment: Mapping[str, str] = os.environ) -> str:
-    """Return behind a semicolon where an engine answers, and the option to write; or nothing."""
+    """Return "; " and the socket that an engine answers at, with the option to use; or nothing."""
     for other in _candidates(environment):
         path = other.removeprefix("unix://")
         if other != url and path.startswith("/") and _answers(path):
@@ -24,7 +24,7 @@ def advice(url: str, environment: Mapping[str, str] = os.environ) -> str:
 
 
 def _candidates(environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield the sockets of podman, rootless docker and Docker Desktop, by their documentation."""
+    """Yield the documented sockets of podman, rootless docker and Docker Desktop."""
     yield environment.get("CONTAINER_HOST", "")
     if runtime := environment.get("XDG_RUNTIME_DIR"):
         yield f"unix://{runtime}/docker.sock"
@@ -35,7 +35,7 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _answers(path: str) -> bool:
-    """Return whether something answers a ping at a socket as an engine does."""
+    """Return whether an engine answers a ping at a socket."""
     with suppress(OSError, AttributeError), socket_class()(socket.AF_UNIX) as connection:
         connection.settimeout(_SECONDS)
         connection.connect(path)

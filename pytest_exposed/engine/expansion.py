@@ -1,4 +1,4 @@
-"""From what people write to single engines: a list of hosts can be another tool's list."""
+"""Expands lists of hosts, such as an Ansible group, to single engines."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pytest_exposed.errors import ConfigurationError
 def expand(
     hosts: Sequence[Given], ansible_inventory: str | None
 ) -> tuple[tuple[Given, ...], tuple[str, ...]]:
-    """Return the hosts, each list of them replaced by its members, and lines on what is left out.
+    """Return the hosts, with each list replaced by its members, and a line per member left out.
 
-    An invalid host is kept, with its error: others can be looked at. Raises ConfigurationError for
-    a list that can't be read or has no members.
+    An invalid host stays, with its error, so that the others are audited. Raises
+    ConfigurationError for a list that can't be read or has no members.
     """
     found: list[Given] = []
     lines: list[str] = []
@@ -38,7 +38,7 @@ def expand(
 
 
 def _looked_up(host: Given) -> Given:
-    """Return a host; for an invalid one, one that says so."""
+    """Return a host as it is; for an invalid one, a member with its error."""
     try:
         resolve(host)
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""To which of a container's addresses each make of engine forwards what it publishes. Pure."""
+"""The container's addresses that each make of engine forwards its published ports to. Pure."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pytest_exposed.model import Forwarding, Publication
 from pytest_exposed.values import dataclass
 
 INGRESS_NETWORK = "ingress"
-"""The name of a swarm's network for what services publish on all nodes, unless it was replaced."""
+"""The default name of a swarm's network for ports that services publish on all nodes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A container's addresses in one of its networks; empty where it has none of a family."""
+    """A container's addresses in one of its networks; empty for a family that it doesn't have."""
 
     network: str
     ipv4: str = ""
     ipv6: str = ""
     gateway4: bool = False
-    """Whether the network has a gateway for IPv4: an internal network and an overlay have none."""
+    """Whether the network has a gateway for IPv4; internal networks and overlays have none."""
     gateway6: bool = False
     priority: int | None = None
-    """The network's priority for the gateway; None before docker 28."""
+    """The network's gateway priority; None before docker 28."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -33,7 +33,7 @@ class Endpoint:
 
 
 def endpoints_of(networks: object) -> tuple[Endpoint, ...]:
-    """Return the addresses in a record's `NetworkSettings.Networks`."""
+    """Return the endpoints in a record's `NetworkSettings.Networks`."""
     found = []
     for name, network in as_dict(networks).items():
         record = as_dict(network)
@@ -45,7 +45,7 @@ def endpoints_of(networks: object) -> tuple[Endpoint, ...]:
 
 
 def _address(value: object) -> str:
-    """Return an address as it is written shortest; empty where it is none."""
+    """Return an address in its shortest form; empty if it is none."""
     text = as_text(value)
     try:
         return str(ip_address(text)) if text else ""
@@ -54,11 +54,11 @@ def _address(value: object) -> str:
 
 
 def gateways(endpoints: Iterable[Endpoint]) -> tuple[Endpoint | None, Endpoint | None]:
-    """Return the endpoints by which docker connects a container to IPv4 and IPv6 outside.
+    """Return the endpoints of a container's IPv4 and IPv6 gateways in docker.
 
-    The order is that of Endpoint.Less in libnetwork/sandbox.go of moby, alike from 20.10 to 28:
-    higher priority, more gateways (IPv6 counts for more before 28, which no container shows that
-    has only IPv4 and dual-stack networks), name. Before 28 there is one for both families, and it
+    The order is that of Endpoint.Less in libnetwork/sandbox.go of moby, the same from 20.10 to 28:
+    higher priority, more gateways, name. (Before 28 IPv6 counts for more; this makes no difference
+    with only IPv4 and dual-stack networks.) Before 28 one endpoint serves both families, and it
     needs an IPv4 gateway (getGatewayEndpoint in default_gateway.go).
     """
     order = sorted(
@@ -73,15 +73,15 @@ def gateways(endpoints: Iterable[Endpoint]) -> tuple[Endpoint | None, Endpoint |
 def by_docker(
     endpoints: Sequence[Endpoint], gateway_bridge: str | None, route: IPv4Network | None = None
 ) -> Forwarding:
-    """Return where docker forwards to.
+    """Return the addresses that docker forwards to.
 
-    gateway_bridge is the address in docker_gwbridge, and route the network of the default route
-    where the engine made that. IPv4 goes to the IPv4 gateway's endpoint, IPv6 to the IPv6
-    gateway's; where there is none for IPv6, the userland proxy leads it to the IPv4 address
-    (addPortMappings in libnetwork/drivers/bridge/port_mapping_linux.go of moby). A container
-    without a gateway in its networks, which are overlays then, has one in docker_gwbridge
-    (needDefaultGW in default_gateway.go). What is routed is opened for the gateway's endpoint in
-    28, for every routed network's in 29.
+    gateway_bridge is the container's address in docker_gwbridge. route is the network of the
+    default route, if the engine made this route. Docker forwards IPv4 to the endpoint of the IPv4
+    gateway, and IPv6 to that of the IPv6 gateway; without one, the userland proxy forwards IPv6 to
+    the IPv4 address (addPortMappings in libnetwork/drivers/bridge/port_mapping_linux.go of moby).
+    A container with overlays only has its gateway in docker_gwbridge (needDefaultGW in
+    default_gateway.go). Docker 28 opens routed ports for the gateway's endpoint, 29 for that of
+    every routed network.
     """
     four, six = gateways(endpoints)
     ipv4: tuple[str, ...] | None = (four.ipv4,) if four else ()
@@ -92,8 +92,8 @@ def by_docker(
     ranked = len({x.priority or 0 for x in endpoints}) > 1
     split = four is not None and six is not None and four.gateway6 and four != six
     if ranked or split or (route is not None and by_route != ipv4):
-        # Priorities are not always kept, which hangs on what joins first: 28.5 was seen to choose
-        # a network of priority -1 before one of 0. The route is as it was chosen.
+        # The route shows docker's choice, which also depends on the order of joining: 28.5 was seen
+        # to choose a network of priority -1 before one of 0.
         ipv4, ipv6 = by_route or every4, every6 or by_route or every4
     why = "it is in several networks"
     if four is None and six is None:
@@ -111,11 +111,11 @@ def by_docker(
 def by_podman(
     endpoints: Sequence[Endpoint], forwarding: Collection[str] | None, *, any_is_both: bool | None
 ) -> Forwarding:
-    """Return where podman forwards to, forwarding being the networks for which it does.
+    """Return the addresses that podman forwards to; forwarding are the networks it does this in.
 
-    netavark makes rules for every bridge that is not internal, and for each family that the
-    container has in it, in no order that anything tells; the first rule wins
-    (setup_port_forward in src/firewall/nft.rs of netavark).
+    netavark makes a rule for every bridge that is not internal, and for each of the container's
+    families in it. The first rule wins, and their order is not visible (setup_port_forward in
+    src/firewall/nft.rs of netavark).
     """
     used = [x for x in endpoints if forwarding is None or x.network in forwarding]
     return Forwarding(
@@ -127,10 +127,10 @@ def by_podman(
 
 
 def by_rootlessport(addresses: Iterable[str]) -> Forwarding:
-    """Return where rootless podman forwards to for a container with these addresses.
+    """Return the addresses that rootless podman forwards to by rootlessport.
 
-    rootlessport leads both families to one address, an IPv4 one where there is any, of any of the
-    container's networks: internal ones count too (GetRootlessPortChildIP in
+    rootlessport forwards both families to one address: an IPv4 address if there is one, in any
+    network of the container, even an internal one (GetRootlessPortChildIP in
     libnetwork/slirp4netns of containers/common).
     """
     every = sorted(addresses)
@@ -140,11 +140,11 @@ def by_rootlessport(addresses: Iterable[str]) -> Forwarding:
 
 
 def by_pasta(addresses: Collection[str] | None, *, any_is_both: bool | None) -> Forwarding:
-    """Return where pasta forwards to for a container in a namespace with these addresses.
+    """Return the addresses that pasta forwards to, for a container in a namespace with addresses.
 
-    Each family is led to the container's address of that family, a link-local one where it has no
-    other. A pasta before 2024_10_30, and one with --host-lo-to-ns-lo, leads what the host sends to
-    its own loopback to the container's (pasta(1)); podman shows neither.
+    pasta forwards each family to the container's address of that family, a link-local one if there
+    is no other. Before 2024_10_30, and with --host-lo-to-ns-lo, it forwards the host's loopback to
+    the container's loopback (pasta(1)); podman's answers show neither.
     """
     why = "pasta shows no address of the container, and its namespace's are unknown"
     if addresses is None:
@@ -159,9 +159,9 @@ def by_pasta(addresses: Collection[str] | None, *, any_is_both: bool | None) -> 
 
 
 def anywhere(addresses: Collection[str] | None, why: str) -> Forwarding:
-    """Return that it may be any of a namespace's addresses of the family, for a reason.
+    """Return a forwarding to an unknown one of a namespace's addresses, with the reason.
 
-    An address of IPv6 that is only the link's is none to which an engine forwards.
+    No engine forwards to a link-local IPv6 address.
     """
     if addresses is None:
         return Forwarding(any_is_both=None, why=why)
@@ -174,7 +174,7 @@ def anywhere(addresses: Collection[str] | None, why: str) -> Forwarding:
 def lines_of(
     published: Sequence[Publication], bindings: Sequence[tuple[str, int]]
 ) -> tuple[tuple[Publication, ...], ...]:
-    """Return the publications of one port by the -p that asked for each; one -P asks for all.
+    """Return the publications of one port, grouped by the -p that each comes from; -P is one group.
 
     bindings are the addresses and ports that each -p names; empty and 0 for any.
     """
@@ -185,7 +185,7 @@ def lines_of(
         named = any(
             x and _address(x) == address and port in (0, one.host_port) for x, port in bindings
         )
-        # Without an address, both families get the same port of the host.
+        # Without an address, both families have the same port on the host.
         key: object = (address, one.host_port) if named else one.host_port if several else ""
         found.setdefault(key, []).append(one)
     return tuple(map(tuple, found.values()))

@@ -1,8 +1,8 @@
-"""The helper container of an engine: the only thing that is ever created there.
+"""The helper container of an engine: the only thing that an audit creates there.
 
-It stays a while for whoever asks again, and is removed in every case: by us; where nobody is left
-to do it by the engine, as its shell ends with its input, or when nothing is asked any more; and by
-a later run where it was not started, or its image does something else.
+It stays for further observations, and is removed in every case. We remove it. If our process is
+killed, its shell ends with its input, or after a while without a question, and the engine removes
+it. If it was never started, or its image runs something else, a later run removes it.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ if TYPE_CHECKING:
     from pytest_exposed.engine.api import Api
 
 OWNER = "pytest-exposed.helper.owner"
-"""A label with the process that made one: boot, pid namespace, pid and start time."""
+"""The label that holds the process that created it: boot, pid namespace, pid and start time."""
 
 _LIMITS = ("Memory", "PidsLimit")
 _OF_LIMITS = re.compile("cgroup|controller|memory|pids", re.IGNORECASE)
-"""What engines say of limits that their machine's cgroups don't have."""
+"""Engines' errors for limits that the machine's cgroups don't support."""
 
-# Runtimes that run a helper in the host's kernel, where the sockets are; the first is Docker's own.
+# Runtimes that use the host's kernel, where the sockets are; the first is Docker's own.
 _RUNTIMES = ("runc", "crun", "youki", "io.containerd.runc.v2")
 
 SECONDS = 60.0
-"""How long a helper may take to answer, and for how long after its creation it is asked."""
+"""Seconds for a helper's answer, and seconds since its creation in which it is asked."""
 
 _END = 10.0
-"""How long the removal of one that has ended may take."""
+"""Seconds for the removal of a helper that has ended."""
 
 NO_COMMAND = (126, 127)
-"""Exit codes of shells and runtimes for a command that can't be run."""
+"""Exit codes of shells and runtimes for a command that can't run."""
 
 
 class Helper:
-    """One helper container, which runs a shell script."""
+    """A helper container, which runs a shell script."""
 
     def __init__(self, api: Api, image: str) -> None:
-        """Take the calls of an engine; nothing is created yet."""
+        """Prepare a helper from an image; nothing is created yet."""
         self._api = api
         self._image = image
         self._name = _new_name()
@@ -62,19 +62,19 @@ class Helper:
 
     @property
     def is_ours(self) -> bool:
-        """Whether this process made it, and not the one that it was forked from."""
+        """Whether this process created it, rather than a process that this one was forked from."""
         return self._process == os.getpid()
 
     @property
     def _is_young(self) -> bool:
-        """Whether it is too young for another run to remove as a leftover, while it answers."""
+        """Whether no other run removes it as a leftover before it can answer."""
         return monotonic() - self._made < SECONDS
 
     def begin(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
-        """Create and start it; return what it writes first, up to its end mark or its own end.
+        """Create and start it; return its first output, up to the end mark or its exit.
 
-        Raises LateError where that takes too long, ObservationError where it can't be read or the
-        container ended with an error, EngineError and NotFoundError as the engine's calls do.
+        Raises LateError if this takes too long, ObservationError if the output can't be read or
+        the container failed, EngineError and NotFoundError as the engine's calls do.
         """
         deadline = self._made + SECONDS
         wanted = _configuration(self._image, self._name, [script, "sh", *arguments])
@@ -84,7 +84,7 @@ class Helper:
         try:
             self._start(wanted)
         except EngineError as error:
-            # Podman without a cgroup controller: crun can't set its limit.
+            # Podman without a cgroup controller: crun can't set the limit.
             if isinstance(error, LostError) or not _OF_LIMITS.search(str(error)):
                 raise
             self.remove()
@@ -111,18 +111,18 @@ class Helper:
         for warning in made.get("Warnings") or ():
             if "platform" in str(warning):
                 raise ObservationError(f"{printable(self._image)}: {printable(str(warning))}")
-        # Attached before it starts: all that it writes is read as it comes, and kept nowhere.
+        # Attached before the start: all output is read as it comes, and none is logged.
         both = {"stdin": 1, "stdout": 1, "stream": 1}
         stream = self._api.stream("/containers/{}/attach", name, params=both)
         self._stream = self._open.enter_context(stream)
         self._api.ask("POST", "/containers/{}/start", name)
 
     def ask(self, arguments: Sequence[str], end: bytes) -> bytes:
-        """Return what it writes when asked again; nothing where another has to be made.
+        """Return its output for another question; empty if a new helper is needed.
 
-        Raises LateError where that takes too long.
+        Raises LateError if this takes too long.
         """
-        if not self._is_young or self._ahead:  # which no look would have left
+        if not self._is_young or self._ahead:  # output left from before: it can't be trusted
             return b""
         deadline = monotonic() + SECONDS
         try:
@@ -139,12 +139,12 @@ class Helper:
         return frames.gather(chunks, deadline, "the helper", end)
 
     def _raise_for_code(self, deadline: float) -> None:
-        """Raise ObservationError where it ended with an error, if the engine still knows."""
+        """Raise ObservationError if it failed and the engine still knows its exit code."""
         left = max(1.0, deadline - monotonic())
         wait = ("POST", "/containers/{}/wait", self._name)
         try:
             ended = self._api.json_object(*wait, named=True, seconds=left)
-        except NotFoundError:  # it has removed it
+        except NotFoundError:  # the engine has removed it
             return
         code = ended.get("StatusCode")
         if code in NO_COMMAND:
@@ -153,23 +153,23 @@ class Helper:
             raise ObservationError(f"it ended with code {code}")
 
     def remove(self) -> None:
-        """Remove it, running or not, if there is one: its creation may have got no answer.
+        """Remove it, running or not. It may exist even if its creation got no answer.
 
-        Raises LostError or ObservationError where it may be left.
+        Raises LostError or ObservationError if it may be left.
         """
-        self._open.close()  # first: an engine waits for what nobody reads
+        self._open.close()  # first: the engine would wait for a reader
         if self._may_exist:
             remove(self._api, self._name)
 
 
 def remove(api: Api, container: str) -> None:
-    """Remove a helper by its id or name, if there is one; raises as Helper.remove does."""
+    """Remove a helper by its id or name, if it exists; raises as Helper.remove does."""
     try:
         api.ask("DELETE", "/containers/{}", container, named=True, params={"v": 1, "force": 1})
     except NotFoundError:
         pass
     except EngineError as error:
-        if "already in progress" in str(error):  # the engine itself removes it, or somebody else
+        if "already in progress" in str(error):  # the engine or another run removes it
             wait = ("POST", "/containers/{}/wait", container)
             with suppress(EngineError, NotFoundError):
                 api.ask(*wait, named=True, params={"condition": "removed"}, seconds=_END)
@@ -185,7 +185,7 @@ def _new_name() -> str:
 
 
 def _runtime(api: Api) -> str:
-    """Return the runtime to ask for; empty where the engine's default one is right, or unknown."""
+    """Return the runtime to request; empty if the engine's default will do, or is unknown."""
     try:
         info = api.info()
     except EngineError:
@@ -197,10 +197,10 @@ def _runtime(api: Api) -> str:
 
 
 def remove_leftovers(api: Api, *, running: bool) -> None:
-    """Remove helpers of runs that were killed, by engines that could not.
+    """Remove helpers of killed runs that the engine did not remove.
 
-    They are older than any gets, or were never started by a process that has ended. running is
-    whether to look at those that run as well: most of them end when their run does.
+    They are too old, or their process ended before it started them. running says whether to
+    include helpers that still run: most end with their run.
     """
     left = api.all_containers({"label": [LABEL]} if running else LEFT_OVER)
     if not left:
@@ -217,7 +217,7 @@ def remove_leftovers(api: Api, *, running: bool) -> None:
 
 
 def _configuration(image: str, name: str, arguments: Sequence[str]) -> dict[str, Any]:
-    """Return what a helper is made of: it can read what everyone can read, and no more."""
+    """Return a helper's configuration: it can read world-readable files and do nothing else."""
     return {
         "Image": image,
         "Entrypoint": ["sh", "-c"],
@@ -229,11 +229,11 @@ def _configuration(image: str, name: str, arguments: Sequence[str]) -> dict[str,
         "AttachStdin": True,
         "AttachStdout": True,
         "OpenStdin": True,
-        "StdinOnce": True,  # its input ends when our connection does
+        "StdinOnce": True,  # its input ends with our connection
         "HostConfig": {
             "AutoRemove": True,
             "PidMode": "host",
-            "UsernsMode": "host",  # the host's pids can't be had from another user namespace
+            "UsernsMode": "host",  # the host's pid namespace requires the host's user namespace
             "NetworkMode": "none",
             "ReadonlyRootfs": True,
             "CapDrop": ["ALL"],

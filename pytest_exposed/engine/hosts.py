@@ -1,4 +1,4 @@
-"""Where an engine is: from what people write, the environment and docker contexts to an address."""
+"""Resolves hosts, the environment and docker contexts to the addresses of engines."""
 
 from __future__ import annotations
 
@@ -22,77 +22,77 @@ DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """An engine's address. Only what its repr has is safe to show."""
+    """An engine's address. Only the fields in its repr are safe to show."""
 
     url: str = field(repr=False)
-    """The address as it is used, with the user of ssh."""
+    """The address to connect to, with ssh's user."""
     shown: str
     """The address without its user info."""
     label: str
-    """Short, for test ids: a host's name, a context's name, or the address of a socket."""
+    """A short name for test ids: a host's name, a context's name, or a socket's address."""
     tls: Tls | None = field(default=None, repr=False, compare=False)
     """Its TLS; None for a plain connection."""
     ssh: tuple[str, ...] = field(default=(), repr=False)
-    """Options and destination of the ssh program, where that is to reach it."""
+    """Options and destination for the ssh program; empty for other connections."""
     docker_host: str = ""
-    """The engine's address as the host at the other end of ssh sees it; empty for its own."""
+    """The engine's address on the host at the other end of ssh; empty for its default."""
     program: str = "ssh"
     """The ssh program."""
     hint: str = field(default="", compare=False)
-    """What to add where ssh does not get there."""
+    """A hint for when ssh fails."""
     manager: Host | None = field(default=None, repr=False)
-    """The manager of its swarm, who tells its services; None where it is to be asked itself."""
+    """The manager to ask for the swarm's services; None to ask the engine itself."""
     trouble: str | None = None
-    """Why it can't be reached, where that is known already."""
+    """Why it can't be reached, if that is already known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An engine of another tool's list: what it is called there, and how it is reached."""
+    """An engine of another tool's list, with its name there and the way to reach it."""
 
     name: str
     address: str | None = field(repr=False)
-    """As resolve takes it."""
+    """A host, as for resolve."""
     ssh: tuple[str, ...] = field(default=(), repr=False)
-    """As of Host."""
+    """As in Host."""
     docker_host: str = ""
-    """As of Host, and those that follow."""
+    """As in Host, like the next ones."""
     program: str = "ssh"
     hint: str = field(default="", compare=False)
     manager: str | None = field(default=None, repr=False)
-    """The manager of its swarm, whose TLS files it is reached with."""
+    """The manager of its swarm; its TLS files are used for this engine, too."""
     trouble: str | None = None
-    """As of Host."""
+    """As in Host."""
 
 
 Given = str | Member | None
-"""An engine as it is given: as people write it, the default one, or one of a list."""
+"""A host as given: as users write it, None for the default, or a member of a list."""
 
 
 def plain(host: Given) -> Any:
-    """Return an engine as it is given in JSON's own types."""
+    """Return a given host in JSON's own types."""
     return asdict(host) if isinstance(host, Member) else host
 
 
 def from_plain(value: Any) -> Given:
-    """Return the engine that plain gave."""
+    """Return the host that plain returned this for."""
     if isinstance(value, dict):
         return Member(**{**value, "ssh": tuple(value["ssh"])})
     return value if isinstance(value, str) else None
 
 
 def resolve(host: Given, environment: Mapping[str, str] = os.environ) -> Host:
-    """Return the engine that host names, or the default one in the docker command's order.
+    """Return the engine of a host, or the default one in the docker command's order.
 
-    That order is DOCKER_HOST, DOCKER_CONTEXT, the current context, the platform's socket. A host
-    without "://" is the name of a context. Raises ConfigurationError for one that can't be one.
+    This order is DOCKER_HOST, DOCKER_CONTEXT, the current context, the platform's socket. A host
+    without "://" is the name of a context. Raises ConfigurationError for an invalid host.
     """
     if isinstance(host, Member):
         return _of_member(host, environment)
     if host is None:
         return _default(environment)
     if not isinstance(host, str):
-        kind = type(host).__name__  # which shows no password
+        kind = type(host).__name__  # the value may hold a password
         raise ConfigurationError(f"a docker host is a string, and not {kind}")
     host = host.strip()
     if not host:
@@ -134,7 +134,7 @@ def _default(environment: Mapping[str, str]) -> Host:
 
 
 def _docker_host(written: str, environment: Mapping[str, str]) -> Host:
-    """Return the engine of DOCKER_HOST, which is no name of a context."""
+    """Return the engine of DOCKER_HOST, which is never the name of a context."""
     if written.startswith("/"):
         raise ConfigurationError(
             f"DOCKER_HOST={written!r} is not a docker host: write unix://{written}"
@@ -143,7 +143,7 @@ def _docker_host(written: str, environment: Mapping[str, str]) -> Host:
 
 
 def _context(name: str, environment: Mapping[str, str], *, is_given: bool) -> Host:
-    if name == "default":  # whose engine is that of DOCKER_HOST, by `docker context ls`
+    if name == "default":  # the engine of DOCKER_HOST, as `docker context ls` shows
         written = environment.get("DOCKER_HOST", "").strip()
         if written:
             return _docker_host(written, environment)
@@ -167,7 +167,7 @@ def _own_socket() -> str:
 
 
 def _address(url: str, environment: Mapping[str, str], port: int = 2375) -> Host:
-    """Return the engine of an address as the docker command reads it; port is for one without."""
+    """Return the engine of an address as the docker command reads it; port is the default port."""
     if "://" not in url:
         url = f"tcp://{url}"
     scheme, _, rest = url.partition("://")
@@ -198,7 +198,7 @@ def _socket(scheme: str, path: str) -> Host:
     if scheme != "npipe" and not path.startswith("/"):
         path = os.path.join(os.getcwd(), path)
     url = f"{scheme}://{path}"
-    # As pytest shows it where it stands for a file, whose names have no double slash.
+    # Without a double slash, as pytest shows paths.
     return Host(url, url, url.replace("://", ":", 1))
 
 
@@ -206,13 +206,13 @@ def _network(scheme: str, url: str, environment: Mapping[str, str], port: int) -
     try:
         parts = urlsplit(url)
         name, given = parts.hostname, parts.port
-        if (name and ":" in name) or "[" in parts.netloc:  # urlsplit checks it since Python 3.11
+        if (name and ":" in name) or "[" in parts.netloc:  # urlsplit checks this since Python 3.11
             IPv6Address((name or "").partition("%")[0])
         # A "/", "?" or "#" in a password ends the host early.
         early = "@" in parts.path + parts.query + parts.fragment
-    except ValueError:  # its text quotes parts of the address, which may be a password's
+    except ValueError:  # its text quotes the address, maybe a password in it
         parts, name, given, early = SplitResult("", "", "", "", ""), None, None, True
-    if scheme == "tcp" and not early:  # whose user and query the docker command leaves out
+    if scheme == "tcp" and not early:  # the docker command ignores user and query
         name = name or "localhost"
         there = f"[{name}]" if ":" in name else name
         url = f"tcp://{there}:{given or port}{parts.path.rstrip('/')}"
@@ -250,7 +250,7 @@ def _of_ssh(url: str, shown: str, parts: SplitResult) -> Host:
 
 
 def _unusable(scheme: str, parts: SplitResult) -> str | None:
-    """Return why an address of a host can't be used, and what to do."""
+    """Return why the address of a host can't be used and what to do, or None."""
     if scheme == "ssh":
         if parts.password is not None:
             return "ssh takes no password from an address: leave it out, and use a key or an agent"
@@ -267,6 +267,6 @@ def _unusable(scheme: str, parts: SplitResult) -> str | None:
 
 
 def without_user(url: str) -> str:
-    """Return an address to show: without user info, of whatever form, query or fragment."""
+    """Return an address that is safe to show: without user info, query or fragment."""
     scheme, separator, rest = url.rpartition("://") if "://" in url else ("", "", url)
     return printable(re.split(r"[?#]", scheme + separator + rest.rpartition("@")[2])[0])

@@ -1,4 +1,4 @@
-"""The engine's JSON of images, checked. Formats: the Engine API's."""
+"""Images from the engine's JSON, with checks. Formats: the Engine API's."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _INDEXES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
-"""Media types of what names an image for each of several platforms."""
+"""Media types of an index, which names an image for each of several platforms."""
 
 _BUILT_BY_PODMAN = "io.buildah.version"
-"""The label of what podman and buildah build, here or elsewhere."""
+"""The label of images that podman or buildah built, here or elsewhere."""
 _MOST_NAMES = 3
-"""Names of an image that are shown: it can have any number."""
+"""Names of an image that are shown; it can have any number."""
 
 
 def image_from_record(record: JsonObject, name: str) -> Image:
-    """Return the image of an inspection, called name."""
+    """Return the image of an inspection, with the given name."""
     config = as_dict(record.get("Config"))
     documented, invalid = Ports.from_exposed(map(str, as_dict(config.get("ExposedPorts"))))
     return Image(
@@ -47,12 +47,12 @@ def image_from_record(record: JsonObject, name: str) -> Image:
 
 
 def _digests(record: JsonObject) -> tuple[str, ...]:
-    """Return what registries call an image; nothing where it may have been built here.
+    """Return an image's digests in registries; none if it may have been built here.
 
-    In containerd's image store each image has its own id for a digest behind all its names, and in
-    podman's a digest from its build on, which says nothing. Podman labels what it builds. Where an
-    image of containerd's store came from is in its Identity, since API 1.53: Pull has the
-    repositories that it was pulled from or pushed to, Build that it was built here.
+    Digests alone prove no registry: in containerd's image store each image has its own id as the
+    digest of all its names, and in podman's each has a digest since its build. Podman labels its
+    builds. containerd's store has the origin in Identity, since API 1.53: Pull lists the
+    repositories that the image was pulled from or pushed to, Build says that it was built here.
     """
     digests = tuple(as_texts(record.get("RepoDigests")))
     own = as_text(record.get("Id"))
@@ -65,35 +65,35 @@ def _digests(record: JsonObject) -> tuple[str, ...]:
 
 
 def tags(record: JsonObject) -> list[str]:
-    """Return the names that an image has: "httpd:2.4"."""
+    """Return an image's names, such as "httpd:2.4"."""
     return sorted(as_texts(record.get("RepoTags")))
 
 
 def layers(image: Image, history: Sequence[JsonObject]) -> Image:
-    """Return the image with its layers' commands, and the images that these are the tops of."""
+    """Return the image with its layers' commands, and the images that end with each layer."""
     parents = {}
-    # Podman gives the names of an image to all its layers.
+    # Podman's history has the image's names at all its layers.
     own = {tag for layer in history[:1] for tag in as_texts(layer.get("Tags"))}
     for place, layer in enumerate(history):
         tags = [x for x in as_texts(layer.get("Tags")) if x not in own]
         if tags:
-            # Nothing tells which of an image's names its Dockerfile had.
+            # Which of these names the Dockerfile's FROM had is unknown.
             parents[place] = " or ".join(sorted(tags)[:_MOST_NAMES])
     commands = tuple(as_text(x.get("CreatedBy")) for x in history)
     return replace(image, history=commands, parents=parents)
 
 
 def platform_of(listed: Listed) -> str:
-    """Return the platform that an image has to be asked for by; empty where it has only one."""
+    """Return the platform to ask for an image by; empty if the image has only one."""
     return listed.platform if listed.manifest != listed.image_id else ""
 
 
 def trouble(record: JsonObject, listed: Listed) -> str | None:
-    """Return why the inspection of an image doesn't say what a container's image documents.
+    """Return why an inspection doesn't say what a container's image documents, or None if it does.
 
-    Engines with containerd's image store answer with the platform that suits their host best
-    where they don't know the parameter platform (before version 1.49 of the API), and without
-    Config where they have none of the image's platforms (daemon/containerd/image_inspect.go).
+    Engines with containerd's image store answer for the platform that suits their host best if
+    they don't know the parameter platform (before API 1.49), and without Config if they have none
+    of the image's platforms (daemon/containerd/image_inspect.go).
     """
     if not isinstance(record.get("Config"), dict):
         return "the engine's record of it has no configuration"
@@ -101,7 +101,7 @@ def trouble(record: JsonObject, listed: Listed) -> str | None:
     descriptor = as_dict(record.get("Descriptor"))
     if not platform:
         unknown = as_text(descriptor.get("mediaType")) in _INDEXES and not listed.manifest
-        # A container declares all that its image documents.
+        # A container's ports include all that its image documents.
         if unknown and not image_from_record(record, "").documented <= listed.declared:
             return "it is an image of several platforms, and the engine doesn't say which one it is"
         return None

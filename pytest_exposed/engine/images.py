@@ -1,4 +1,4 @@
-"""The images of an engine: found by what people call them, and asked for once by their ids."""
+"""The images of an engine: found by name, and inspected once per id."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from pytest_exposed.text import printable
 
 
 class Images:
-    """The images of an engine; those of its containers are kept, as what an id means is fixed."""
+    """The images of an engine. Those of its containers are cached, because an id never changes."""
 
     def __init__(self, api: Api) -> None:
-        """Take the engine's calls."""
+        """Use an engine's API."""
         self._api = api
         self._known: dict[tuple[str, str], Image] = {}
 
     def find(self, image: object) -> Image:
-        """Return an image: by name, by id, or by an object of the docker SDK or of ours.
+        """Return an image by name or id, or of an object: the docker SDK's or ours.
 
-        Raises NotFoundError where the engine has none of that name.
+        Raises NotFoundError if the engine has none of that name.
         """
         if isinstance(image, Image) and image in self._known.values():
-            return image  # its id can be that of an index, which names several
+            return image  # its id can be an index, which names several images
         name = getattr(image, "id", image)
         if not isinstance(name, str) or not name:
             raise ConfigurationError(
@@ -51,7 +51,7 @@ class Images:
             raise ConfigurationError(
                 f"{printable(repr(image))} is a container, not an image: give its .image"
             )
-        if not {".", ".."}.isdisjoint(name.split("/")):  # engines answer with a redirect
+        if not {".", ".."}.isdisjoint(name.split("/")):  # engines would answer with a redirect
             raise ConfigurationError(f"{printable(name)!r} is not an image: no name has such parts")
         try:
             found = self._api.image(name)
@@ -66,7 +66,7 @@ class Images:
         return image_from_record(found, shown)
 
     def learn(self, containers: Iterable[Listed]) -> None:
-        """Ask for the images of containers together, which takes less time than for each."""
+        """Inspect the images of containers together, which is faster than one by one."""
         wanted: dict[str, dict[str, Listed]] = {}
         for x in containers:
             if x.has_image and x.image_id and _key(x) not in self._known:
@@ -78,10 +78,10 @@ class Images:
                     self._known[_key(listed)] = _image(record, listed)
 
     def of(self, listed: Listed) -> Image:
-        """Return the image of a container, asking once for each; NO_IMAGE where it has none.
+        """Return the image of a container, inspected once; NO_IMAGE if it has none.
 
-        Raises ObservationError where the engine doesn't have it any more, or doesn't say what it
-        documents: that is one container's trouble, not the engine's.
+        Raises ObservationError if the engine doesn't have it any more, or doesn't say what it
+        documents. This is an error of the container, not of the engine.
         """
         if not listed.has_image:
             return NO_IMAGE
@@ -108,7 +108,7 @@ class Images:
         return known if known.name == listed.image else replace(known, name=listed.image)
 
     def with_history(self, image: Image, listed: Listed) -> Image:
-        """Return the image with the commands of its layers; without, where they can't be had."""
+        """Return the image with the commands of its layers, or without if they are unavailable."""
         if not listed.has_image:
             return image
         key = _key(listed)
@@ -124,11 +124,11 @@ class Images:
 
 
 def _image(record: JsonObject, listed: Listed) -> Image:
-    """Return a container's image: that of one platform has the id of its index, as in lists."""
+    """Return a container's image; one of several platforms has the id of its index, as in lists."""
     image = image_from_record(record, listed.image)
     return replace(image, id=listed.image_id) if platform_of(listed) else image
 
 
 def _key(listed: Listed) -> tuple[str, str]:
-    """Return what an image is kept by: an index has several, one for each platform."""
+    """Return an image's key in the cache: an index has one image per platform."""
     return listed.image_id, platform_of(listed)

@@ -1,7 +1,7 @@
 """Ansible inventories as lists of engines, each reached as Ansible reaches its host.
 
-`ansible-inventory --list` reads them, whatever their form. What its variables mean: "Connecting to
-hosts: behavioral inventory parameters" and the ssh connection plugin, in Ansible's documentation.
+`ansible-inventory --list` reads them in any form. The variables are documented in Ansible's
+"Connecting to hosts: behavioral inventory parameters" and its ssh connection plugin.
 """
 
 from __future__ import annotations
@@ -30,23 +30,24 @@ SCHEME = "ansible://"
 
 _SECONDS = 60.0
 _MOST = 64 << 20
-"""Bytes of an inventory; one of 10,000 hosts has a few million."""
+"""Bytes of an inventory; 10,000 hosts take a few million."""
 
 _SSH = ("ssh", "smart", "paramiko", "paramiko_ssh")
 
 
 def members(written: str, inventory: str | None) -> list[Member]:
-    """Return the engines of ansible://GROUP; inventory is what Ansible's -i takes.
+    """Return the engines of ansible://GROUP; inventory is a value of Ansible's -i.
 
-    A host that is reached by other means than ssh or local has its error. Raises ConfigurationError
-    where the inventory can't be read, has no such group or host, or none in it.
+    A host with another connection than ssh or local becomes a member with an error. Raises
+    ConfigurationError if the inventory can't be read, has no such group or host, or the group is
+    empty.
     """
     group = written.removeprefix(SCHEME)
     if not group or not group.isprintable():
         raise ConfigurationError(f"{printable(written)!r} names no group: write ansible://GROUP")
     tree, said = _inventory(inventory)
     groups = {x: y for x, y in tree.items() if x != "_meta" and isinstance(y, dict)}
-    named = {x for y in groups.values() for x in as_texts(y.get("children"))}  # those without hosts
+    named = {x for y in groups.values() for x in as_texts(y.get("children"))}  # or without hosts
     hosts = _hosts(group, groups)
     if not hosts and group in _hosts("all", groups):
         hosts = [group]
@@ -71,7 +72,7 @@ def members(written: str, inventory: str | None) -> list[Member]:
 
 
 def _hosts(group: str, groups: Mapping[str, Any]) -> list[str]:
-    """Return the hosts of a group and of those below it, each once, in the inventory's order."""
+    """Return the hosts of a group and its children, each once, in the inventory's order."""
     found: dict[str, None] = {}
     seen: set[str] = set()
     ahead = [group]
@@ -86,10 +87,10 @@ def _hosts(group: str, groups: Mapping[str, Any]) -> list[str]:
 
 
 def _member(name: str, variables: Mapping[str, Any]) -> Member:
-    """Return the engine of a host: that of its docker_host as the host sees it, or its own.
+    """Return the engine of a host: at its docker_host as seen from the host, or its default one.
 
     docker_host is an option of community.docker's modules, which run on the managed host: a socket
-    or a loopback address is that host's. exposed_docker_host is an address as this machine sees it.
+    or a loopback address is on that host. exposed_docker_host is an address as seen from here.
     """
     settings = Settings(name, variables)
     if address := settings.variable("exposed_docker_host"):
@@ -104,7 +105,7 @@ def _member(name: str, variables: Mapping[str, Any]) -> Member:
             f"{printable(connection)}: give it a variable exposed_docker_host, an address as this "
             "machine sees it"
         )
-    is_relative = re.match("unix://[^/]", docker_host or "")  # to nobody knows which folder
+    is_relative = re.match("unix://[^/]", docker_host or "")  # relative to an unknown folder
     if docker_host and ("://" not in docker_host or is_relative):
         raise ConfigurationError(
             f"{printable(name)}: its docker_host {printable(docker_host)!r} is no address on that "
@@ -117,7 +118,7 @@ def _member(name: str, variables: Mapping[str, Any]) -> Member:
 
 
 def _inventory(inventory: str | None) -> tuple[Mapping[str, Any], str]:
-    """Return what `ansible-inventory --list` prints, and the last line of what it complains of."""
+    """Return the output of `ansible-inventory --list`, and the last line of its errors."""
     beside = os.path.dirname(sys.executable)
     program = shutil.which("ansible-inventory") or shutil.which("ansible-inventory", path=beside)
     if program is None:
@@ -130,7 +131,7 @@ def _inventory(inventory: str | None) -> tuple[Mapping[str, Any], str]:
         TemporaryFile() as errors,
         subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,  # a vault's password is asked for at no one
+            stdin=subprocess.DEVNULL,  # it can't ask for a vault's password
             stdout=subprocess.PIPE,
             stderr=errors,
             start_new_session=True,
@@ -152,7 +153,7 @@ def _inventory(inventory: str | None) -> tuple[Mapping[str, Any], str]:
             code = process.wait()
         finally:
             late.cancel()
-            _kill(process)  # this one is interrupted; or it left something running
+            _kill(process)  # on an interruption, or if it left processes running
         errors.seek(0)
         lines = errors.read(65536).decode(errors="backslashreplace").split("\n")
     said = next((printable(x.strip()) for x in reversed(lines) if x.strip()), "")
@@ -172,7 +173,7 @@ def _inventory(inventory: str | None) -> tuple[Mapping[str, Any], str]:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a program and what it started: an inventory can be a script."""
-    # Its id is another's only where nothing of its group is left, and then almost never (pid_max).
+    """Kill a program and its children: an inventory can be a script."""
+    # The id could be another group's only if this group is gone, and then hardly ever (pid_max).
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

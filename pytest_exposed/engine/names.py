@@ -1,4 +1,4 @@
-"""Which container is meant: by name, id or its beginning, service, or an object of one."""
+"""Finds the container that a user means: by name, id, prefix of an id, service, or object."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from pytest_exposed.text import printable
 _NUMBER = "com.docker.compose.container-number"
 
 SHORTEST_ID = 4
-"""Characters that the beginning of an id has at least: fewer are more likely another name."""
+"""Characters of an id's prefix: a shorter text is more likely a name."""
 
 _CONTAINER_CONNECTIONS = ("docker", "podman")
 
 
 def name_of(container: object) -> str:
-    """Return the name or id by which an engine knows what container stands for.
+    """Return the name or id of a container, given in any form.
 
-    That is a text, a snapshot, an object of the docker SDK or of testcontainers, any other with an
-    `id`, or a testinfra host whose backend is docker, podman, or ansible with the connection of a
-    container. Raises ConfigurationError (a ValueError) for anything else.
+    Accepted are a name, a snapshot, an object of the docker SDK or of testcontainers, any other
+    object with an `id`, and a testinfra host with the backend docker, podman, or ansible with a
+    container's connection. Raises ConfigurationError (a ValueError) for anything else.
     """
     if isinstance(container, str) and container:
         return container
@@ -54,15 +54,15 @@ def name_of(container: object) -> str:
 
 
 def _unwrapped(container: object) -> object:
-    """Return the docker SDK's object in one of testcontainers; any other as it is."""
+    """Return the docker SDK's object in an object of testcontainers; any other as it is."""
     unwrap = getattr(container, "get_wrapped_container", None)
     if not callable(unwrap):
         return container
     try:
         inner: object = unwrap()
-    except Exception:  # noqa: BLE001  # ContainerStartException, of a package that may be missing
+    except Exception:  # noqa: BLE001  # ContainerStartException; the package may be missing
         inner = None
-    if inner is None:  # what older versions return
+    if inner is None:  # as in older versions
         raise ConfigurationError(
             f"{printable(repr(container))} has no container yet: start it first"
         )
@@ -70,7 +70,7 @@ def _unwrapped(container: object) -> object:
 
 
 def _name_of_host(backend: Any) -> str:
-    """Return the container's name of a testinfra backend, known by its shape."""
+    """Return the container's name in a testinfra backend, recognised by its attributes."""
     kind = backend.get_connection_type()
     if kind in _CONTAINER_CONNECTIONS:
         return str(backend.name)
@@ -78,7 +78,7 @@ def _name_of_host(backend: Any) -> str:
     if kind == "ansible":
         try:
             variables = backend.get_variables()
-        except Exception as error:  # noqa: BLE001  # whatever ansible-inventory comes to
+        except Exception as error:  # noqa: BLE001  # whatever ansible-inventory raises
             raise ConfigurationError(
                 f"testinfra can't read the variables of its host: {printable(str(error))}; is "
                 "ansible-inventory on the path, and the inventory right?"
@@ -99,23 +99,23 @@ def _name_of_host(backend: Any) -> str:
 
 
 def exact(name: str, containers: Iterable[Listed]) -> list[Listed]:
-    """Return the container of that very name or whole id, if there is one."""
+    """Return the container with this exact name or full id, if there is one."""
     own = name.removeprefix("/")
     return [x for x in containers if own in (x.name, x.own_name) or name == x.id][:1]
 
 
 def find(name: str, containers: Sequence[Listed]) -> list[Listed]:
-    """Return the container of a service's name or of the beginning of an id.
+    """Return the containers of a service, or the container of an id's prefix.
 
-    A service is Compose's ("web", "web-2", "project/web") or Swarm's; of Swarm's all tasks that run
-    are returned. Raises NotFoundError where the name could mean several others.
+    A service is Compose's ("web", "web-2", "project/web") or Swarm's; Swarm's may have several
+    running tasks. Raises NotFoundError if the name is ambiguous.
     """
     prefix = re.fullmatch("[0-9a-f]+", name) is not None and len(name) >= SHORTEST_ID
     found = [
         x for x in containers if name in _service_names(x) or (prefix and x.id.startswith(name))
     ]
     if len(found) > 1:
-        # What a service leaves behind when it is replaced has stopped.
+        # Replaced tasks of a service have stopped.
         found = [x for x in found if x.state == "running"] or found
     services = {(x.service.name, x.service.id) if x.service else None for x in found}
     tasks = len(services) == 1 and all(x and x[1] and x[0] == name for x in services)
@@ -125,7 +125,7 @@ def find(name: str, containers: Sequence[Listed]) -> list[Listed]:
 
 
 def ambiguous(name: str, found: Sequence[Listed]) -> NotFoundError:
-    """Return the error of a name that several containers have."""
+    """Return the error for a name that several containers have."""
     shown = ", ".join(f"{printable(x.name)} ({x.id[:12]})" for x in found[:8])
     more = f" and {len(found) - 8} more" if len(found) > 8 else ""
     return NotFoundError(
@@ -135,7 +135,7 @@ def ambiguous(name: str, found: Sequence[Listed]) -> NotFoundError:
 
 
 def _service_names(listed: Listed) -> set[str]:
-    """Return the names by which a container's service is known."""
+    """Return the names of a container's service."""
     names = set()
     if listed.labels.get(SWARM_SERVICE) and not borrows_labels(
         listed.name, listed.labels, listed.image_id
@@ -153,18 +153,18 @@ def _service_names(listed: Listed) -> set[str]:
 
 
 def unknown(name: str, what: str, known: Iterable[str], host: str) -> NotFoundError:
-    """Return the error of a name that nothing has, with the nearest that something has."""
+    """Return the error for an unknown name, with the nearest known one."""
     near = did_you_mean(name, known)
     return NotFoundError(f"no {what} {printable(name)!r}{near} (on {host})")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return, behind a colon, the nearest of the known names; empty where none is near."""
+    """Return ": " and the nearest known name; empty if none is near."""
     near = [printable(x) for x in get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)]
     *first, last = near or [""]
     return f": did you mean {', '.join(first)}{' or ' if first else ''}{last}?" if near else ""
 
 
 def names_to_suggest(containers: Iterable[Listed]) -> set[str]:
-    """Return all names and services of containers."""
+    """Return the names of all containers and their services."""
     return {name for x in containers for name in (x.name, *_service_names(x))}

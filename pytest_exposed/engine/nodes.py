@@ -18,8 +18,8 @@ SCHEME = "swarm://"
 def members(written: str) -> tuple[list[Member], list[str]]:
     """Return the ready nodes of swarm://MANAGER, and a line for each that is down or drained.
 
-    A manager that can't be reached, or is none, is the only member, with why. Raises
-    ConfigurationError where MANAGER is no docker host.
+    If the manager can't be reached, or isn't one, it is the only member, with this error. Raises
+    ConfigurationError if MANAGER is not a docker host.
     """
     manager = written.removeprefix(SCHEME) or None
     host = resolve(manager)
@@ -46,11 +46,11 @@ class _Node:
     name: str
     address: str
     absent: str
-    """Why no task runs there: what it is instead of ready; empty where tasks do."""
+    """The state in which it runs no tasks, such as "drained"; empty if it is ready."""
 
 
 def _nodes(host: Host) -> tuple[list[_Node], str]:
-    """Return all nodes of a manager's swarm, and the id of its own; raises EngineError."""
+    """Return all nodes of a manager's swarm, and the manager's own id; raises EngineError."""
     api = Api(host, timeout_of())
     try:
         found = [_node(x) for x in api.nodes()]
@@ -63,7 +63,7 @@ def _nodes(host: Host) -> tuple[list[_Node], str]:
 def _node(record: JsonObject) -> _Node:
     status, manager = as_dict(record.get("Status")), as_dict(record.get("ManagerStatus"))
     address = str(status.get("Addr") or "")
-    if address in ("", "0.0.0.0", "::"):  # noqa: S104  # a manager that listens on all
+    if address in ("", "0.0.0.0", "::"):  # noqa: S104  # a manager that listens on all addresses
         address = str(manager.get("Addr") or "").rpartition(":")[0].strip("[]")
     state = str(status.get("State") or "unknown")
     drained = as_dict(record.get("Spec")).get("Availability") == "drain"
@@ -76,7 +76,7 @@ def _node(record: JsonObject) -> _Node:
 
 
 def _member(name: str, address: str, manager: str | None, host: Host) -> Member:
-    """Return the engine of another node: at its address, with the manager's scheme, user, port."""
+    """Return the engine of another node: its address with the manager's scheme, user and port."""
     parts = urlsplit(host.url)
     user, at, _ = parts.netloc.rpartition("@")
     port = f":{parts.port}" if parts.port else ""

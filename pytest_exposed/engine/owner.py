@@ -1,6 +1,6 @@
-"""What the helper containers of all runs are known by, and which process made a thing.
+"""Marks of helper containers, and identities of the processes that created them.
 
-A later run knows by it that nobody will remove that.
+By these a later run recognises helpers that nobody else will remove.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from pathlib import Path
 from pytest_exposed.engine.records import Listed
 
 LABEL = "pytest-exposed.helper"
-"""What marks helper containers; its value is the container's name."""
+"""The label of helper containers; its value is the container's name."""
 
 LEFT_OVER = {"label": [LABEL], "status": ["created", "exited", "dead"]}
-"""The filters of those that do not run, and may be left by runs that were killed."""
+"""Filters for helpers that don't run, which killed runs may have left."""
 
 
 def is_helper(listed: Listed) -> bool:
     """Return whether a container is a helper, of this run or another.
 
-    Everybody can use the label, images too: the name is of our making, and what has no network
-    can't be reached by anybody. Podman's list doesn't tell the network.
+    Anyone can set the label, even an image. So the name must match too, and the container must
+    have no network, in which nothing can be reached. Podman's list doesn't show the network.
     """
     is_ours = re.fullmatch("pytest-exposed-[0-9a-f]{32}", listed.name) is not None
     named = listed.labels.get(LABEL) == listed.name and is_ours
@@ -30,14 +30,14 @@ def is_helper(listed: Listed) -> bool:
 
 
 def this_process() -> str:
-    """Return what tells this process from all others of its machine; empty where nothing does."""
+    """Return the unique identity of this process on its machine; empty if unknown."""
     return _identity(os.getpid())
 
 
 def has_ended(identity: str) -> bool:
-    """Return whether a process is one of this machine that has ended; False where not known.
+    """Return whether a process was on this machine and has ended; False if unknown.
 
-    Pids are those of a pid namespace: another container's can't be looked up.
+    A pid belongs to a pid namespace: in another container's it can't be looked up.
     """
     boot, namespace, pid, _ = (identity.split() + [""] * 4)[:4]
     here = this_process().split()
@@ -54,7 +54,7 @@ def has_ended(identity: str) -> bool:
 
 
 def _identity(pid: int) -> str:
-    """Return boot, pid namespace, pid and start time of a process; proc(5), proc_pid_stat(5)."""
+    """Return boot id, pid namespace, pid and start time: proc(5), proc_pid_stat(5)."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         namespace = os.readlink("/proc/self/ns/pid")

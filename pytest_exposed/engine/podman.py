@@ -1,9 +1,9 @@
-"""Podman: what only its own API says of containers, their pods and their health. Pure.
+"""Podman: pods, health checks and paused containers, from libpod's own list. Pure.
 
-The docker-compatible list leaves out paused containers, names no pod and shows no health check
-(ListContainers in pkg/api/handlers/compat/containers.go). libpod's list has all three
-(ListContainer in pkg/domain/entities/types/container_ps.go). Where -p names no address, docker's
-list has 0.0.0.0 since podman 5, as where -p names that; libpod's has none.
+The docker-compatible list has none of the three (ListContainers in
+pkg/api/handlers/compat/containers.go); libpod's list has them (ListContainer in
+pkg/domain/entities/types/container_ps.go). Since podman 5 the compatible list shows 0.0.0.0 for a
+-p without an address, the same as for one with 0.0.0.0; libpod's shows no address.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from pytest_exposed.engine.records import HOST_ADDRESSES, INFRA, POD
 from pytest_exposed.engine.untyped import JsonObject, as_dict, as_list, as_text
 
 _STATES = ["running", "paused"]
-"""What docker's list has by default, in podman's words: it has no state "restarting"."""
+"""The states in docker's default list, in podman's words, which lack "restarting"."""
 
 
 def with_paused(filters: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
-    """Return filters with which podman lists what docker lists: paused containers too."""
+    """Return filters that make podman list paused containers too, as docker does."""
     return {"status": _STATES, **filters}
 
 
 def joined(containers: Sequence[JsonObject], own: Sequence[JsonObject] | None) -> list[JsonObject]:
-    """Return podman's docker-compatible records of containers with their pods and their health.
+    """Return podman's docker-compatible records of containers with their pods and health.
 
-    own are the records of libpod's list; None where a proxy refuses it. Then a status says nothing:
-    whether a health check is starting has to be asked of each container.
+    own are the records of libpod's list; None if a proxy refuses it. Then the status is not
+    trusted: whether a health check is starting must be asked for each container.
     """
     if own is None:
         return [{**x, "Status": ""} for x in containers]
@@ -49,5 +49,5 @@ def _with(container: JsonObject, own: JsonObject, infra: Mapping[str, str]) -> J
 
 
 def is_infra_name(name: str) -> bool:
-    """Return whether podman calls the infra container of a pod so: HASH-infra."""
+    """Return whether this is podman's name for an infra container of a pod: HASH-infra."""
     return re.fullmatch(r"[0-9a-f]{12}-infra", name) is not None

@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from pytest_exposed.engine.api import Api
 
 PULL_SECONDS = 600.0
-"""How long a pull may take, which tells of its progress in the meantime."""
+"""Seconds for a pull; the engine reports progress meanwhile."""
 
 
 def pull(api: Api, image: str) -> None:
-    """Let the engine pull an image; raises EngineError, and nothing for a pull that fails later."""
+    """Let the engine pull an image; raises EngineError, but not for a pull that fails halfway."""
     repository, at, reference = image.partition("@")
     if not at:
         head, colon, reference = image.rpartition(":")
-        # A colon before a "/" is that of a registry's port.
+        # A colon before a "/" begins a registry's port.
         repository = head if colon and "/" not in reference else image
         reference = reference if repository != image else "latest"
     api.ask(
@@ -32,9 +32,9 @@ def pull(api: Api, image: str) -> None:
 
 
 def _credentials(repository: str) -> dict[str, str]:
-    """Return the header that tells who asks; none where there are no credentials to be read.
+    """Return the header with a registry's credentials; empty if none can be read.
 
-    The docker SDK knows the programs that keep them (docker-credential-helpers).
+    The docker SDK runs the programs that store them (docker-credential-helpers).
     """
     config = docker_config.configuration()
     if not docker_config.field(config, "auths", dict) and "cred" not in str(config.keys()).lower():
@@ -49,13 +49,13 @@ def _credentials(repository: str) -> dict[str, str]:
                 "auths": _entries(docker_config.field(config, "auths", dict) or {}),
             }
         ).resolve_authconfig(registry)
-    except Exception:  # noqa: BLE001  # a program that is missing or fails: as without credentials
+    except Exception:  # noqa: BLE001  # a program is missing or fails: pull without credentials
         return {}
     return {"X-Registry-Auth": auth.encode_header(found).decode()} if found else {}
 
 
 def _entries(auths: dict[str, Any]) -> dict[str, Any]:
-    """Return the credentials of each registry whose entry can be read."""
+    """Return the credentials of each registry with a readable entry."""
     from docker import auth  # noqa: PLC0415
 
     found = {}
@@ -67,6 +67,6 @@ def _entries(auths: dict[str, Any]) -> dict[str, Any]:
             continue
         try:
             found |= auth.parse_auth({registry: entry})
-        except Exception:  # noqa: BLE001, S112  # what is wrong with one entry is not with others
+        except Exception:  # noqa: BLE001, S112  # a bad entry spoils no other
             continue
     return found

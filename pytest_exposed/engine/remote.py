@@ -1,4 +1,4 @@
-"""What runs on an engine so that sockets are seen: the one helper container, and exec."""
+"""Runs processes on an engine for the sources of sockets: the one helper container, and exec."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from pytest_exposed.engine.helper import Helper
 
 EXEC_SECONDS = 10.0
-"""How long `cat` in a container may take."""
+"""Seconds for `cat` in a container."""
 
-# Official images that have sh and cat, the first one first, and what these can be called: anybody's
-# own "name/busybox" is not taken for one.
+# Official images with sh and cat, in order of preference, and the forms of their names. Somebody's
+# own "name/busybox" is not used.
 _OFFICIAL = ("busybox", "alpine")
 _PLACES = ("", "library/", "docker.io/library/", "localhost/")
 
-# Machines that write the words of /proc's addresses the other way round (GOARCH, uname -m).
+# Big-endian machines, which reverse the words of /proc's addresses (GOARCH, uname -m).
 _BIG_ENDIAN = ("s390x", "ppc64", "mips", "mips64", "sparc64")
 
 
 class EngineRemote:
-    """The engine's side of the sources helper and exec."""
+    """The engine's part of the sources helper and exec."""
 
     def __init__(self, api: Api, image: str | None) -> None:
-        """Take the calls of an engine; image is the helper's, None for one that is there."""
+        """Use an engine's API; image is the helper's, None for any suitable one on the engine."""
         self._api = api
         self._image = image
         self._helper: Helper | None = None
@@ -50,23 +50,23 @@ class EngineRemote:
 
     @property
     def byteorder(self) -> str:
-        """That of the engine's machine."""
+        """The byte order of the engine's machine."""
         return "big" if self.about("Architecture") in _BIG_ENDIAN else "little"
 
     def about(self, name: str) -> str:
-        """Return a field of what the engine tells of itself; empty where it doesn't tell."""
+        """Return a field of `GET /info`; empty if the engine leaves it out."""
         if self._info is None:
             self._info = {}
             try:
                 self._info = self._api.info()
-            except EngineError as error:  # one that tells its containers, and nothing of itself
+            except EngineError as error:  # a proxy may allow the list and refuse this
                 self._tell_lost(error)
         return as_text(self._info.get(name))
 
     def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
-        """Return what a shell script writes that runs in the one helper container.
+        """Return the output of a shell script in the one helper container.
 
-        One that still runs is asked again: see Remote.
+        A helper that still runs is asked again: see Remote.
         """
         from pytest_exposed.engine.helper import Helper  # noqa: PLC0415  # few audits need one
 
@@ -82,7 +82,7 @@ class EngineRemote:
         return text
 
     def _asked(self, helper: Helper, end: bytes, ask: Callable[[Helper], bytes]) -> bytes:
-        """Return what a helper answers, and keep it for the next time; else remove it."""
+        """Return a helper's answer and keep the helper; remove it if it fails."""
         self._helper = None
         failure = ""
         try:
@@ -114,19 +114,19 @@ class EngineRemote:
         return image
 
     def sweep(self, *, running: bool = False) -> None:
-        """Remove what killed runs left, once; running is whether it may run."""
+        """Remove helpers of killed runs, once; running says whether to include running ones."""
         if not self._swept:
             from pytest_exposed.engine.helper import remove_leftovers  # noqa: PLC0415  # as above
 
             self._swept = True
-            # An engine may refuse the question, or the filter.
+            # An engine may refuse the request or its filter.
             with suppress(EngineError, ObservationError, ConfigurationError):
                 remove_leftovers(self._api, running=running)
 
     def close(self) -> str | None:
-        """Remove the helper; return a line where it may be left.
+        """Remove the helper; return a line if it may be left.
 
-        Where a thread is at work with it, that removes it.
+        If another thread is using it, that thread removes it.
         """
         self._closed = True
         if not self._helping.acquire(False):
@@ -142,7 +142,7 @@ class EngineRemote:
         return None
 
     def _tell_lost(self, error: ExposedError) -> None:
-        """Raise the error where the engine is lost: whatever else is asked will fail alike."""
+        """Raise the error if the engine is lost, because every further request would fail, too."""
         if isinstance(error, LostError):
             try:
                 self._api.ping()
@@ -150,7 +150,7 @@ class EngineRemote:
                 raise error from None
 
     def _helper_image(self) -> str:
-        """Return the helper's image: that which is named, pulled if missing, or one of Docker's."""
+        """Return the helper's image: the given one, pulled if missing, or an official one."""
         if self._image is not None:
             try:
                 self._api.image(self._image)
@@ -177,19 +177,19 @@ class EngineRemote:
 
         try:
             pull(self._api, image)
-            self._api.image(image)  # a pull that fails in the middle is answered with "200 OK"
+            self._api.image(image)  # a pull that fails halfway has the status "200 OK"
         except (EngineError, NotFoundError) as error:
             raise ObservationError(f"its image can't be pulled: {error}") from None
 
     def execute(self, container: str, command: Sequence[str]) -> bytes:
-        """Return what a command writes that runs in a container.
+        """Return the output of a command in a container.
 
-        Raises ObservationError where it can't run, is ended by a signal, or takes too long.
+        Raises ObservationError if it can't run, is killed by a signal, or takes too long.
         """
         deadline = monotonic() + EXEC_SECONDS
         try:
             text, code = self._execute(container, list(command), deadline)
-        except frames.LateError:  # there is no call that ends it
+        except frames.LateError:  # no request of the API can end it
             raise ObservationError(
                 f"{command[0]} in it took too long, and may still run there"
             ) from None
@@ -200,7 +200,7 @@ class EngineRemote:
 
         if code in NO_COMMAND:
             raise ObservationError(f"there is no {command[0]} in the image")
-        # 1: one of the files is missing, which the text itself tells.
+        # 1: a file is missing, which the text shows.
         if code not in (0, 1):
             raise ObservationError(f"{command[0]} in it ended with code {code}")
         return text
@@ -212,7 +212,7 @@ class EngineRemote:
         started = {"Tty": False, "Detach": False}
         with self._api.stream("/exec/{}/start", identity, body=started) as stream:
             text = frames.gather(frames.output(stream, deadline), deadline, f"{command[0]} in it")
-        while True:  # its stream ends a moment before it does
+        while True:  # its stream ends a moment before the process
             state = self._api.json_object("GET", "/exec/{}/json", identity)
             code = state.get("ExitCode")
             if state.get("Running") is False and isinstance(code, int):

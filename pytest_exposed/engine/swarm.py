@@ -1,7 +1,8 @@
-"""Swarm: what a service publishes, which the containers of its tasks don't say.
+"""Swarm: the ports that services publish by ingress, which no record of a container shows.
 
-In host mode a task's container is bound to the node as by -p, and lists it itself. Of ingress, the
-routing mesh on all nodes, only the service knows, and only a manager tells services.
+In host mode a task's container is published on its node as by -p, and its own record has the port.
+Ingress, the routing mesh on all nodes, is only in the service's record, and only a manager lists
+services.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from pytest_exposed.model import SWARM_TASK, Service
 from pytest_exposed.text import printable
 
 REMEDY = "audit the swarm through a manager that answers, with --docker-host swarm://MANAGER"
-"""What to do where what services publish is unknown."""
+"""What to do if the services' ports are unknown."""
 
 
 def service_of(container: JsonObject) -> Service | None:
-    """Return the Swarm service whose task a container of the engine's list is, or None."""
+    """Return the Swarm service of a listed container, or None if it is no task."""
     labels = as_labels(container.get("Labels"))
     names = [x.removeprefix("/") for x in as_texts(container.get("Names"))]
     task = labels.get(SWARM_TASK, "")
@@ -32,9 +33,9 @@ def service_of(container: JsonObject) -> Service | None:
 def joined(
     containers: Sequence[JsonObject], services: Sequence[JsonObject] | str
 ) -> list[JsonObject]:
-    """Return an engine's records of containers, of tasks with what their services publish.
+    """Return an engine's records of containers; tasks also have their services' published ports.
 
-    services are those that `GET /services` answers, or why it doesn't.
+    services are the records of `GET /services`, or the reason why there are none.
     """
     if isinstance(services, str):
         return [
@@ -61,7 +62,7 @@ def _why_unknown(service: Service, why: str) -> str:
 
 
 def _ports(service: JsonObject) -> list[JsonObject]:
-    """Return what a service publishes by ingress, in the form of the list's Ports."""
+    """Return the ports that a service publishes by ingress, in the form of the list's Ports."""
     entries = as_dict(service.get("Endpoint")).get("Ports")
     return [
         {
@@ -77,10 +78,10 @@ def _ports(service: JsonObject) -> list[JsonObject]:
 
 
 def services_of(api: Api, timeout: float) -> Sequence[JsonObject] | str:
-    """Return the services of an engine's swarm, or why nobody tells them.
+    """Return the services of an engine's swarm, or why they are unknown.
 
-    timeout is a manager's, in seconds an answer. On an engine that is in no swarm there are none,
-    whatever the labels of its containers say.
+    timeout is for each answer of a manager, in seconds. An engine outside any swarm has no
+    services, whatever the labels of its containers say.
     """
     manager = api.host.manager
     try:
@@ -99,6 +100,6 @@ def _is_in_no_swarm(api: Api) -> bool:
         swarm = api.info().get("Swarm")
     except LostError:
         raise
-    except EngineError:  # a proxy that refuses to tell
+    except EngineError:  # a proxy that refuses this request
         return False
     return isinstance(swarm, dict) and swarm.get("LocalNodeState") == "inactive"

@@ -1,1 +1,1 @@
-"""How sockets are seen: a file for each source, the kernel's tables, the process that is proven."""
+"""How sockets are seen: one module per source, the kernel's tables, and proven processes."""

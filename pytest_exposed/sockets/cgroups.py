@@ -1,4 +1,4 @@
-"""Which container a process is of, by its cgroups. Formats: proc(5), cgroups(7)."""
+"""Finds a process's container by its cgroups. Formats: proc(5), cgroups(7)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
-# Not that of libpod-conmon-<id>.scope: podman's monitor of a container is a process of the host.
+# libpod-conmon-<id>.scope is left out: podman's monitor of a container is a process of the host.
 _ID = re.compile(rb"(?<![0-9a-f])(?<!conmon-)[0-9a-f]{64}(?![0-9a-f])")
 
 # A line for each hierarchy (twelve in cgroup v1) with a path of at most PATH_MAX, 4,096 bytes.
@@ -18,8 +18,8 @@ CGROUP_LIMIT = 65536
 def owner_of(cgroup: bytes, ids: Collection[bytes]) -> bytes | None:
     """Return the one container id of ids that a cgroup file names, or None.
 
-    None too where it names several: a container may give its own cgroups any name, another
-    container's id among them, and then nothing is proven.
+    A file that names several proves nothing: a container can name its own cgroups after another
+    container's id.
     """
     named = {x for x in _ID.findall(cgroup) if x in ids}
     return named.pop() if len(named) == 1 else None
@@ -58,8 +58,8 @@ def pids_of(ids: Collection[str], proc: str = "/proc") -> dict[str, list[int]]:
 def pids_in_cgroups(ids: Collection[str], proc: str = "/proc") -> dict[str, list[int]]:
     """Return the pids of those containers that have cgroups of cgroup2 here, lowest first.
 
-    That takes a tenth of pids_of: the kernel fills a folder of /proc when it is first looked at.
-    Others may have processes still, which pids_of finds.
+    This takes a tenth of the time of pids_of, because the kernel fills each folder of /proc on the
+    first access. Containers without such cgroups are missing here, and found by pids_of.
     """
     wanted = {x.encode() for x in ids}
     pids: dict[str, list[int]] = {}
@@ -75,7 +75,7 @@ def pids_in_cgroups(ids: Collection[str], proc: str = "/proc") -> dict[str, list
             continue
         if owner is not None:
             pids.setdefault(owner.decode(), []).extend(_pids_in(folder))
-        # What another container's id is in the name of is left out.
+        # A cgroup named after another container proves nothing.
         folders += [x.path for x in below if _is_open(os.fsencode(x.name), wanted)]
     return {key: sorted(found) for key, found in pids.items() if found}
 
@@ -84,9 +84,9 @@ def _pids_in(folder: str) -> list[int]:
     try:
         with open(f"{folder}/cgroup.procs", "rb") as file:
             found = file.read().split()
-    except OSError:  # it was removed, or is of threads: their processes are in one above it
+    except OSError:  # it was removed, or is threaded: its processes are listed in a cgroup above
         return []
-    return [int(x) for x in found if x != b"0"]  # which is one that is not seen from here
+    return [int(x) for x in found if x != b"0"]  # 0: invisible here
 
 
 def _is_open(name: bytes, wanted: Collection[bytes]) -> bool:

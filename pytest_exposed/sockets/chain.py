@@ -1,4 +1,4 @@
-"""The sources in their order, each asked for the containers that those before it did not see."""
+"""The sources in order. Each is asked for the containers that the sources before it did not see."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from pytest_exposed.sockets.reading import (
 from pytest_exposed.sockets.source import Shared, SocketSnapshots, Source
 
 LOCAL = ("netlink", "procfs")
-"""Sources that see the processes of this kernel, as far as their user may: each is a module."""
+"""Sources that read this kernel, as far as this user's rights reach. Each is a module."""
 
 REMOTE = ("helper", "exec")
-"""Those that run something on the engine."""
+"""Sources that run a process on the engine."""
 
 ORDER = (*LOCAL, *REMOTE)
-"""Best first: what the kernel says, what it shows to all, to a helper, what an image claims."""
+"""Best first: the kernel's answer, its world-readable files, a helper's view, an image's claim."""
 
 SOURCES = ("auto", *ORDER)
-"""What users choose from."""
+"""The values of --exposed-source."""
 
 
 def source_of(name: str) -> Source:
-    """Return a source by its name: only those that are asked are imported."""
+    """Return the source of a name. Only sources that are used are imported."""
     return cast("Source", import_module(f"pytest_exposed.sockets.{name}"))
 
 
@@ -42,7 +42,7 @@ class SourceChain:
     def __init__(
         self, source: str, ids: Collection[str], remote: Remote, kept: Kept | None = None
     ) -> None:
-        """Take the source to ask, "auto" for all; ids are all running containers' ids."""
+        """Ask one source, or all for "auto"; ids are the ids of all running containers."""
         self._sources = [x for x in ORDER if source in ("auto", x)]
         self._shared = Shared(ids, remote, kept)
 
@@ -53,10 +53,10 @@ class SourceChain:
         runs: Callable[[Target], bool],
         elsewhere: Collection[str] = (),
     ) -> SocketSnapshots:
-        """Return a reading of each target by the first source that sees it, or why none does.
+        """Return each target's sockets by the first source that sees them, or why none does.
 
-        runs asks the engine whether a container still runs. elsewhere are the ids of those whose
-        sockets are in a kernel of their own: only exec can tell them.
+        runs asks the engine whether a container still runs. elsewhere are the ids of containers
+        with a kernel of their own: only exec can see into these.
         """
         answers: SocketSnapshots = {}
         missing = list(targets)
@@ -64,8 +64,8 @@ class SourceChain:
         reasons: dict[str, list[str]] = {x.id: [] for x in missing}
         for source in self._sources:
             if source == "helper" and answers:
-                # Others are of this kernel: what could not be seen here has most likely just ended,
-                # and is no reason to start anything.
+                # The others were seen on this kernel. What was not has most likely just ended,
+                # which is no reason to start a helper.
                 missing = [x for x in missing if runs(x)]
             asked = []
             for target in missing:
@@ -80,7 +80,7 @@ class SourceChain:
                 else:
                     reasons[key].append(f"{source}: {answer}")
                     if isinstance(answer, OutsideItsNetnsError):
-                        # What exec sees in the namespace that it is in now, nothing outside can.
+                        # Only exec sees the namespace that such a process is in now.
                         settled.add(key)
             missing = [x for x in missing if x.id not in answers and x.id not in settled]
         for identity, lines in reasons.items():
@@ -89,12 +89,12 @@ class SourceChain:
         return answers
 
     def _ask(self, source: str, targets: Sequence[Target]) -> SocketSnapshots:
-        """Return what a source sees; what it raises is why it sees none of the targets."""
+        """Return what a source sees. An error that it raises is the reason for all targets."""
         try:
             return self._asked(source, targets)
         except Exception as error:
             if source in REMOTE and isinstance(error, ExposedError):
-                raise  # an engine that is lost, and with it all that could be asked
+                raise  # the engine is lost: no source can answer
             why = reason_of(error)
             return {x.id: why for x in targets}
 

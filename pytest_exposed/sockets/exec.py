@@ -1,7 +1,7 @@
-"""Sockets as a `cat` inside the container tells them: what the image claims, not the kernel.
+"""Sockets by a `cat` inside the container: the image's claim, not the kernel's answer.
 
-The last resort: for engines whose kernel nothing else reaches, and for runtimes that keep sockets
-in a kernel of their own (gVisor, Kata).
+The last resort, where nothing else reaches the kernel: engines elsewhere that run no helper, and
+runtimes with a kernel of their own (gVisor, Kata).
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from pytest_exposed.unpatched import side_by_side
 
 _FILES = ("tcp", "tcp6", *["udp"] * READINGS, *["udp6"] * READINGS, "sctp/eps", *OF_ADDRESSES)
 
-# Those of the process that reads, and of the container's first one, which may have made its own.
+# The maps of `cat` itself, and of the container's first process, which may have made its own.
 _MAPS = ("/proc/self/uid_map", "/proc/1/uid_map")
 
 COMMAND = ("cat", *(f"/proc/self/net/{x}" for x in _FILES), *_MAPS)
 
-# `cat` of several files goes on after one that is missing: the headings say which table is which.
+# `cat` goes on after a missing file: the headings say which table follows.
 _HEADINGS = (
     ("tcp", re.compile(rb" +sl +local_address rem_address .* inode *")),
     ("tcp6", re.compile(rb" +sl +local_address +remote_address .* inode *")),
@@ -53,17 +53,16 @@ _HEADINGS = (
     ("route", re.compile(rb"Iface\tDestination\tGateway.*")),
 )
 _OFTEN = ("udp", "udp6", "fib_trie", UDP6_STUB)
-"""Tables that are read several times, or that consist of several."""
+"""Tables that are read several times, or that span several files."""
 _HEADS = re.compile(rb" +sl | ENDPT|[MLI]")
-"""How headings begin."""
+"""The first words of the tables' headings."""
 _USERS = re.compile(rb"( +[0-9]{1,10}){3}")
 """A line of a map of user ids (uid_m_show in kernel/user_namespace.c)."""
 _IPV6_ADDRESS = re.compile(rb"[0-9a-f]{32}( [0-9a-f]{2,8}){4} +[^ ]+")
 
 
 _AT_ONCE = 4
-"""Containers in which `cat` runs at a time: half of the time of one after the other, and with more
-it gets no shorter."""
+"""Containers in which `cat` runs at a time: this halves the time, and more do not shorten it."""
 
 
 name = "exec"
@@ -75,7 +74,7 @@ def observe(targets: Sequence[Target], shared: Shared) -> SocketSnapshots:
     remote = shared.engine
     answers: SocketSnapshots = {}
     if targets:
-        _ = remote.byteorder  # asked for once, and kept
+        _ = remote.byteorder  # asked once, before the threads need it
 
     def look(target: Target) -> None:
         try:
@@ -85,15 +84,16 @@ def observe(targets: Sequence[Target], shared: Shared) -> SocketSnapshots:
                 raise  # an engine that is lost
             answers[target.id] = reason_of(error)
 
-    # After an error what runs already ends with its connection, or after its own time.
+    # After an error, what still runs ends with its connection or by its timeout.
     side_by_side([partial(look, x) for x in targets], _AT_ONCE)
     return _with_guests(targets, {x.id: answers[x.id] for x in targets})
 
 
 def _with_guests(targets: Sequence[Target], answers: SocketSnapshots) -> SocketSnapshots:
-    """Return answers in which those are together who share a network with one that may be anyone's.
+    """Return the answers, with containers grouped that share the network of a guest.
 
-    A socket has one inode on a kernel: where two containers show the same one, it is one network.
+    A guest's network may be any container's. A socket has one inode in a kernel, so two containers
+    that show the same inode share one network.
     """
     readings = {k: x for k, x in answers.items() if isinstance(x, SocketSnapshot)}
     for guest in (x.id for x in targets if x.may_be_anyones and x.id in readings):
@@ -110,7 +110,7 @@ def _observe(target: Target, remote: Remote) -> SocketSnapshot:
     tables = parse(remote.execute(target.id, COMMAND))
 
     def look(target: Target) -> SocketSnapshot:
-        # It runs in the namespaces that the container's first process is in now.
+        # `cat` runs in the namespaces that the container's first process is in now.
         if is_outside_its_netns(target, addresses_of(target, tables), at_host=None):
             raise outside_its_netns(target)
         if target.has_no_address and _has_users_apart(tables.get("uid_map", [])):
@@ -121,17 +121,18 @@ def _observe(target: Target, remote: Remote) -> SocketSnapshot:
 
 
 def _has_users_apart(maps: Sequence[bytes]) -> bool:
-    """Return whether the lines of two maps of user ids are of two maps, or of one for one user.
+    """Return whether the first process is in a user namespace of its own making.
 
-    The runtime starts `cat` in the user namespace that it made one for, as the first process left
-    it; where it made none, in that of the engine.
+    maps has the lines of both processes' maps of user ids. The runtime starts `cat` in the user
+    namespace that it made for the container, or in the engine's. A first process that left this
+    namespace has another map, or one of a single user.
     """
     half = len(maps) // 2
     return maps[:half] != maps[half:] or (half > 0 and has_one_user(b"\n".join(maps[:half])))
 
 
 def parse(text: bytes) -> dict[str, list[bytes]]:
-    """Return the lines of the tables by their names; TableError for another text."""
+    """Return the lines of each table by its name; TableError for any other text."""
     tables: dict[str, list[bytes]] = {}
     current: list[bytes] | None = None
     for line in split_lines(text):
@@ -157,7 +158,7 @@ def parse(text: bytes) -> dict[str, list[bytes]]:
 
 
 def _heading(line: bytes) -> str | None:
-    """Return the name of the table that a line is the heading of, None where it is none."""
-    if not _HEADS.match(line):  # as few do: a text can have a million lines
+    """Return the table's name if a line is a heading, or None."""
+    if not _HEADS.match(line):  # a quick check, for a million lines
         return None
     return next((name for name, heading in _HEADINGS if heading.fullmatch(line)), None)

@@ -1,8 +1,8 @@
 """Sockets of all containers of an engine, read by one helper container in the host's pid namespace.
 
-It runs a shell script as nobody, without network, capabilities or a writable file: /proc/<pid>/net
-is world-readable. A process is of the container that its cgroup names, before and after its tables.
-Who made or holds a socket it can't see.
+The helper runs a shell script as nobody, without network, capabilities or a writable file:
+/proc/<pid>/net is world-readable. A process belongs to the container that its cgroup names before
+and after its tables are read. The helper can't see who made or holds a socket.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ from pytest_exposed.values import dataclass
 
 _TABLES = ("tcp", "tcp6", "udp", "udp6", "sctp/eps", *OF_ADDRESSES)
 
-# Needs sh and cat. It looks once, and again for each line that it reads; half a minute without one
-# is its end, and so is a shell whose read knows no -t. The first word of the arguments, or of the
-# line, stands at the end of the answer, the others are containers. Only processes of these are
-# printed, and of each container one for every network namespace that it has processes in: test's
-# -ef compares device and inode of net/tcp, which are a namespace's own. A namespace is called by
-# its first process. The engine's host network is that of the shell's parent, its monitor (see
-# monitor.py): the first process need not be in it. A user namespace with at most one user is not of
-# the engine's making: nobody needs a privilege for it. Tables of UDP are written READINGS times:
-# see tcp_udp.steady.
+# The script needs sh and cat. It answers once for its arguments, and again for each line of input;
+# it ends after half a minute without a line, or if the shell's read knows no -t. The first word of
+# the arguments or of the line is the end mark of the answer; the others are ids of containers. For
+# each container it prints one process per network namespace: test's -ef compares device and inode
+# of net/tcp, which identify a namespace. The pid of its first process names a namespace. The
+# network of the shell's parent, its monitor (see monitor.py), is the engine's host network: the
+# engine's first process can be elsewhere. A user namespace with at most one user is not the
+# engine's: making it takes no privilege. Tables of UDP are written READINGS times: see
+# tcp_udp.steady.
 SCRIPT = r"""
 cat /dev/null || { echo "@no cat"; exit 127; }
 engine=/proc/$PPID
@@ -136,7 +136,7 @@ needs = "an image with sh and cat on the engine"
 
 @dataclass(slots=True)
 class _Seen:
-    """What the helper printed of one process."""
+    """The helper's output for one process."""
 
     pid: int
     namespaces: list[bytes] = field(default_factory=list)
@@ -144,10 +144,10 @@ class _Seen:
     tables: dict[str, list[bytes]] = field(default_factory=dict)
     ended: bool = False
     apart: bool = False
-    """Whether it is in a user namespace that anybody can make, and the engine is not."""
+    """Whether the process, and not the engine, is in a user namespace that anybody can make."""
 
     def take(self, word: bytes, value: bytes, lines: list[bytes]) -> bool:
-        """Take in a part of the text; return whether it is one of a process."""
+        """Add a part of the output; return whether it is a part of a process."""
         if word == b"@namespace":
             self.namespaces.append((value.split() or [b""])[0])
         elif word in (b"@before", b"@after"):
@@ -165,7 +165,7 @@ class _Seen:
         return True
 
     def owner(self, ids: Collection[bytes]) -> str | None:
-        """Return the container whose it was before and after its tables were read, or None."""
+        """Return the container that it belonged to both before and after the reading, or None."""
         owners = {owner_of(x, ids) for x in self.cgroups}
         whole = self.ended and len(self.cgroups) == len(self.namespaces) == 2
         if not whole or len(owners) > 1 or len(set(self.namespaces)) > 1:
@@ -175,10 +175,10 @@ class _Seen:
 
 
 def observe(targets: Sequence[Target], shared: Shared) -> SocketSnapshots:
-    """Return what the helper sees of each target, or why it can't; one container for all."""
+    """Return what the one helper container sees of each target, or why it can't."""
     remote = shared.engine
     try:
-        asked = uuid4().hex  # so that no answer is taken for that to another question
+        asked = uuid4().hex  # no answer can be mistaken for another question's
         end = f"@done {asked}\n".encode()
         text = remote.run_helper(SCRIPT, [asked, *(x.id for x in targets)], b"\n" + end)
         seen, alike, host = parse(text, end)
@@ -203,10 +203,10 @@ def observe(targets: Sequence[Target], shared: Shared) -> SocketSnapshots:
 def _first_first(
     target: Target, processes: list[_Seen], alike: Mapping[int, int]
 ) -> Sequence[_Seen]:
-    """Return a container's processes, that in the namespace of its first process at the front."""
+    """Return a container's processes; the one in the namespace of its first process comes first."""
     if len(processes) < 2:
         return processes
-    # A container that runs containers has processes in the namespaces of those, too.
+    # A container that runs containers has processes in their namespaces, too.
     pid = target.main_pid()
     first = alike.get(pid, pid)
     if first not in [x.pid for x in processes] and not target.addresses:
@@ -244,10 +244,10 @@ def _reading(
 
 
 def parse(text: bytes, end: bytes) -> tuple[list[_Seen], dict[int, int], bytes]:
-    """Return the processes that the helper printed, those it left out, and the host's namespace.
+    """Return the printed processes, the pids it left out, and the id of the host's namespace.
 
-    Of those in one container and network namespace it prints one: its pid, by those of the others.
-    Raises TableError for a text that is not all of what the script writes, up to its end mark.
+    The script prints one process per container and network namespace: the second value maps the
+    pids of the others to it. Raises TableError unless the text is complete up to its end mark.
     """
     if len(text) > LIMIT:
         raise TableError(f"the helper wrote over {LIMIT} bytes")
@@ -283,7 +283,7 @@ _MARK = re.compile(
 
 
 def _parts(lines: list[bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
-    """Yield each line that the script marks, with the lines below it that it does not."""
+    """Yield each line that the script marks, with the unmarked lines below it."""
     mark: bytes | None = None
     rest: list[bytes] = []
     for line in lines:

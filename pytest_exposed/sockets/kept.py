@@ -1,8 +1,8 @@
-"""What netlink has read, kept open: which containers have other sockets since.
+"""Finds the containers with changed sockets, by netlink sockets that are kept open.
 
-A whole look asks the engine, finds processes and proves them. Where nothing changes that is needed
-once: a sock_diag socket that was opened in a network namespace answers for it as long as it is
-open, and keeps the namespace, so that what identifies that can't come to mean another.
+A whole observation asks the engine, finds processes and proves them. A watch needs this once: an
+open sock_diag socket goes on to answer for its network namespace. It also keeps the namespace
+alive, so that no other namespace gets its inode.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ class Kept:
     """The network namespaces of containers that netlink has read; to be closed."""
 
     def __init__(self, dump: Dump) -> None:
-        """Keep nothing yet; dump reads a namespace again."""
+        """Begin with nothing; dump reads a namespace again."""
         self._dump = dump
         self._namespaces: dict[tuple[int, int], _Namespace] = {}
         self._places: dict[str, _Place] = {}
         self._most = _most_files() // 2
 
     def take(self, process: ContainerProcess, link: socket.socket, found: Iterable[Socket]) -> None:
-        """Take a sock_diag socket of a process's namespace, and what it answered."""
+        """Keep a sock_diag socket of a process's namespace, and the sockets that it answered."""
         self._forget(process.namespace)
         if len(self._namespaces) >= self._most:
             link.close()
@@ -61,15 +61,15 @@ class Kept:
         self._places[container] = _Place(f"{process.proc}/{process.pid}", process.namespace)
 
     def unchanged(self, containers: Iterable[str]) -> set[str]:
-        """Return those of the containers that have the sockets that they had when last read.
+        """Return the containers with the same sockets as when they were last read.
 
-        Each has its process still, in the same network namespace. All else is to be read again.
+        Their processes still live, in the same network namespaces. The others must be read again.
         """
         places = {x: self._places[x] for x in containers if x in self._places}
         folders = {x.namespace: x.process for x in places.values()}
         has_sctp = os.path.exists(f"/proc/self/{_SCTP}")  # each namespace has it, or none
         same = {x for x, y in folders.items() if self._is_same(x, y if has_sctp else "")}
-        # Afterwards: the table of a namespace whose last process has ended is an empty one.
+        # Checked after the dump: a namespace without processes has an empty table.
         found = {
             x
             for x, place in places.items()
@@ -85,7 +85,7 @@ class Kept:
             return False
         try:
             return frozenset(self._dump(kept.link)) == kept.sockets
-        except (ObservationError, OSError):  # it is read again, which says what is wrong
+        except (ObservationError, OSError):  # the next reading says what is wrong
             return False
 
     def _forget(self, namespace: tuple[int, int]) -> None:
@@ -94,7 +94,7 @@ class Kept:
             kept.link.close()
 
     def close(self) -> None:
-        """Close all that is kept."""
+        """Close all sockets."""
         for namespace in [*self._namespaces]:
             self._forget(namespace)
         self._places.clear()

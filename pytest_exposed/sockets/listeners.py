@@ -1,4 +1,4 @@
-"""From sockets to listeners: whose a socket is, and whether anything outside can reach it. Pure."""
+"""From sockets to listeners: who owns a socket, and what outside can reach it. Pure."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def listeners(
     named: Collection[Port],
     local_ports: Collection[int],
 ) -> tuple[Listener, ...]:
-    """Return the listeners of the container that reading is of, sorted by port and address.
+    """Return the listeners of one container, sorted by port and address.
 
-    held are the inodes of the sockets that containers in its network namespace hold; named are the
-    ports documented, declared or published by any of them; local_ports are the namespace's
-    ports for clients.
+    held are the inodes of the sockets that containers in its network namespace hold. named are the
+    ports that any of these documents, declares or publishes. local_ports are the namespace's ports
+    for clients.
     """
     dns = _dns_pair(reading.sockets, local_ports)
     ipv4 = reading.addresses is None or any(":" not in x for x in reading.addresses)
@@ -63,9 +63,9 @@ def belongs(
     held: Collection[int] = (),
     dns: Collection[Socket] = (),
 ) -> bool | None:
-    """Return whether a socket of the namespace is the container's; None where nothing tells.
+    """Return whether a socket of the namespace is the container's; None if that is unknown.
 
-    Who holds it counts for more than who made it: a socket can be handed over.
+    Its holder counts for more than its maker: a socket can be handed over.
     """
     if reading.held is not None and socket.inode in reading.held:
         return True
@@ -81,11 +81,11 @@ def belongs(
 
 
 def _dns_pair(sockets: Iterable[Socket], local_ports: Collection[int]) -> tuple[Socket, ...]:
-    """Return Docker's own DNS sockets, by their looks: for where nothing tells who made them.
+    """Return Docker's own DNS sockets by their looks, where their maker is unknown.
 
-    They are one TCP and one UDP socket of root's on a port of the local range, that of a new
-    namespace where it has been changed since; a container that
-    binds that address on such a port as well makes them indistinguishable, and then all are shown.
+    They are one TCP and one UDP socket of root on a port of the local range, or of a new
+    namespace's range if that has changed since. If the container binds the same address on such a
+    port, they can't be told apart, and all are shown.
     """
     found = [
         x

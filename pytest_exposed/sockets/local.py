@@ -1,6 +1,6 @@
-"""Sockets of containers whose processes are this kernel's, in this pid namespace: netlink, procfs.
+"""Sockets of containers whose processes are visible here: the base of netlink and procfs.
 
-Both ask one proven process of each container, and prove it again after they have asked.
+Both read through one proven process of each container, and prove it again after the reading.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ Read = Callable[[ContainerProcess], Sockets]
 
 _HELD_PROCESSES = 4096
 _AT_ONCE = 64
-"""Containers of which processes are held open together, not to come near a limit of 256 files."""
+"""Containers with processes held open at a time: well below a limit of 256 open files."""
 
 
 @dataclass(slots=True)
 class Local:
-    """One look at the containers of an engine on this kernel, by the pids they have now."""
+    """One observation of an engine's containers on this kernel, by their present pids."""
 
     ids: Collection[str]
     """All running containers of the engine: a process that names two of them is nobody's."""
@@ -60,10 +60,10 @@ class Local:
         ahead: Callable[[Iterable[ContainerProcess]], None] = lambda _: None,
         seen_by: Callable[[str, ContainerProcess], None] | None = None,
     ) -> dict[str, SocketSnapshot | ObservationError]:
-        """Return what read sees of each target, or why it can't.
+        """Return the sockets of each target, or why they can't be read.
 
-        ahead gets the processes that read is called with next, many at a time; seen_by, of
-        the process by which each container was seen.
+        read returns the sockets of one process. ahead gets the next processes, many at a time;
+        seen_by, the process by which each container was seen.
         """
         answers: dict[str, SocketSnapshot | ObservationError] = {}
         seen: dict[object, Sockets] = {}
@@ -116,10 +116,11 @@ class Local:
     def _tell_apart(
         self, targets: Iterable[Target], answers: dict[str, SocketSnapshot | ObservationError]
     ) -> None:
-        """Let containers be in one namespace only where they are said to be, or are in this moment.
+        """Separate containers that only seem to share a namespace.
 
-        The kernel uses what identifies a namespace again: a container that ended since it was read,
-        and one that was started, could look like neighbours.
+        The kernel reuses the inodes of namespaces: a container that ended since it was read and a
+        new one could seem to share theirs. So the engine must say that they do, or both must be in
+        it at this moment.
         """
         by_namespace: dict[object, dict[Target, SocketSnapshot]] = {}
         for target in targets:
@@ -136,7 +137,7 @@ class Local:
     def _with_holders(
         self, answers: dict[str, SocketSnapshot | ObservationError]
     ) -> dict[str, SocketSnapshot | ObservationError]:
-        """Return answers with the sockets that processes hold, where that tells whose they are."""
+        """Return the answers with the sockets that processes hold, if the owner depends on it."""
         for key, x in answers.items():
             if isinstance(x, SocketSnapshot) and (
                 x.shared or any(_of_another(y, x.cgroups) for y in x.sockets)
@@ -176,10 +177,10 @@ class Local:
         return {inode: tuple(sorted(found)) for inode, found in owners.items()}
 
     def _depth(self, container: str) -> int | None:
-        """Return in how many pid namespaces the container's own processes are; None if hidden.
+        """Return how many pid namespaces the container's own processes are in; None if hidden.
 
-        It can run containers, whose processes are in more. The first process of its own pid
-        namespace lives as long as that (pid_namespaces(7)), so none is in fewer.
+        Processes of containers inside it are in more. None is in fewer: the first process of a pid
+        namespace lives as long as the namespace (pid_namespaces(7)).
         """
         depths = []
         for pid in self.pids.get(container, ())[:_HELD_PROCESSES]:
@@ -192,22 +193,22 @@ class Local:
 
 
 def _key(found: Member) -> tuple[str, tuple[int, int]]:
-    """Return what a namespace that was read is known by, for containers that are said to share it.
+    """Return the key of a namespace, for containers that the engine says share it.
 
-    What the kernel tells it apart by may be another's in the meantime.
+    It includes the owner, because the kernel may have given its inode to another one meanwhile.
     """
     return found.target.place, found.process.namespace
 
 
 def _of_another(socket: Socket, cgroups: frozenset[int] | None) -> bool:
-    """Return whether something else than the container may have made a socket of its namespace."""
+    """Return whether something other than the container may have made a socket of its namespace."""
     if socket.cgroup is None or cgroups is None:
         return socket.address == DNS
     return socket.cgroup not in cgroups
 
 
 def _sctp_endpoints(process: ContainerProcess) -> list[Socket]:
-    """Return the SCTP endpoints; none where the kernel has no SCTP, which is certain knowledge."""
+    """Return the SCTP endpoints; none if the kernel has no SCTP, so that nothing can listen."""
     lines = lines_of(process.chunks("net/sctp/eps"), "sctp/eps")
     try:
         heading = next(lines, b"")
@@ -238,7 +239,7 @@ def _cgroups(process: ContainerProcess, sockets: Iterable[Socket]) -> frozenset[
     directory = process.cgroup_directory()
     if directory is None:
         return None
-    # The process may be in a cgroup below the container's own, of whatever name.
+    # The process may be in a cgroup of any name below the container's own.
     above, own, rest = directory.partition(process.id.decode())
     top = above + own + rest.partition("/")[0]
     try:

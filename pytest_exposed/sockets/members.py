@@ -1,6 +1,6 @@
-"""The network namespace of each container: that of a process that is proven to be in it.
+"""Finds the network namespace of each container, by a process that is proven to be in it.
 
-A container can have processes in other ones, of its own making or of containers that it runs.
+A container's processes can also be in other namespaces: its own makings, or its inner containers'.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Member:
     target: Target
     process: ContainerProcess
     addresses: frozenset[str] | None
-    """Those of that network that tell it, IPv4's at least; None where not looked up."""
+    """The addresses in that network, at least IPv4's; None if not looked up."""
     at_host: bool
-    """Whether it is the engine's host's; false too where that can't be seen."""
+    """Whether it is the engine's host network; also false where that can't be seen."""
 
 
 @dataclass(slots=True)
@@ -64,11 +64,11 @@ class Members:
     proc: str = "/proc"
     pids: dict[str, list[int]] = field(init=False)
     _has_looked_at_all: bool = field(default=False, init=False)
-    """Whether /proc was looked through for those of containers without cgroups of cgroup2."""
+    """Whether /proc was searched for containers without a cgroup of cgroup2."""
     host: tuple[int, int] | None = field(init=False)
     """The network namespace of the first process here; None where hidden."""
     _monitors: dict[str, int] = field(default_factory=dict, init=False)
-    """Those of containers that no cgroup names."""
+    """The monitors of containers that no cgroup names."""
     _ids: frozenset[bytes] = field(init=False)
     _users: tuple[int, int] | None = field(init=False)
     """The user namespace of this process, which as root is the host's."""
@@ -86,9 +86,9 @@ class Members:
         self.pids = {**pids_of(self.ids, self.proc), **self.pids}
 
     def find(self, target: Target, stack: ExitStack) -> Member:
-        """Return a process in the container's own network, held open by the stack; no other is.
+        """Return a process in the container's own network; the stack holds it open.
 
-        Raises ObservationError where there is none, or several may be it.
+        Raises ObservationError if there is none, or if it is one of several and unclear which.
         """
         candidates = self._namespaces(target, stack)
         chosen = None
@@ -101,14 +101,14 @@ class Members:
                     other.close()
 
     def together(self, namespace: object, targets: Iterable[Target]) -> set[Target]:
-        """Return those of the targets that are in a network namespace in one moment."""
+        """Return the targets that are in a network namespace at one moment."""
         with ExitStack() as stack:
             found = []
             for target in targets:
                 with suppress(ObservationError):
                     found.append(self.find(target, stack))
             together = set()
-            for one in found:  # all of which were there when the last was opened
+            for one in found:  # all were open when the last one was opened
                 with suppress(ObservationError):
                     one.process.prove()
                     if one.process.namespace == namespace:
@@ -122,7 +122,7 @@ class Members:
             addresses = None if at_host else _addresses(target, process)
             member = Member(target, process, addresses, at_host=bool(at_host))
             if is_outside_its_netns(target, addresses, at_host=at_host):
-                # One that changed its own addresses is where it was.
+                # A container that changed its own addresses is still in its network.
                 if not at_host and self._is_the_engines(target, process):
                     return replace(member, at_host=target.place == "host")
                 continue
@@ -138,10 +138,10 @@ class Members:
         return found[0]
 
     def _is_at_host(self, target: Target, process: ContainerProcess) -> bool | None:
-        """Return whether a process is in its engine's host network; None where nothing tells.
+        """Return whether a process is in its engine's host network; None if that is unknown.
 
-        The engine may be in a network namespace of its own, as rootless docker and one in a
-        container are: its monitors are in that, and the first process here is not.
+        An engine can have a network namespace of its own (rootless docker, docker in docker). Its
+        monitors are in this namespace, the first process here is not.
         """
         if target.place != "host":
             return None if self.host is None else process.namespace == self.host
@@ -152,17 +152,17 @@ class Members:
         return None if host is None else process.namespace == host
 
     def _monitor(self, target: Target, process: ContainerProcess) -> int | None:
-        """Return the pid of a container's monitor: the first ancestor that is not in it."""
+        """Return the pid of a container's monitor: the nearest ancestor outside the container."""
         members = set(self.pids.get(target.id, ()))
         return ancestor_of(process.pid, lambda x: x not in members, self.proc)
 
     def _is_its_own(self, target: Target, process: ContainerProcess, *, alone: bool) -> bool | None:
-        """Return whether a namespace is the one that the engine made; None where nothing tells.
+        """Return whether a namespace is the one that the engine made; None if that is unknown.
 
-        A user namespace of one's own, which needs no privilege, is enough to make a network in
-        which any address can be had. So where all its processes are in one network, and that which
-        is asked is in our own user namespace, the engine is not asked: unless no address says that
-        the network is the container's.
+        In a user namespace of its own, which takes no privilege, a process can make a network with
+        any address. So the engine need not be asked if all processes of the container are in one
+        network and the given one is in our user namespace, unless no address identifies the
+        network.
         """
         users = process.identity("ns/user")
         if alone and users == self._users and not target.has_no_address:
@@ -173,9 +173,9 @@ class Members:
         return own
 
     def _has_users_apart(self, target: Target, process: ContainerProcess) -> bool:
-        """Return whether a process is in a user namespace that anybody can make, its monitor not.
+        """Return whether a process, and not its monitor, is in a user namespace of its own making.
 
-        Maps of user ids can be seen by everybody (user_namespaces(7)).
+        Maps of user ids are world-readable (user_namespaces(7)).
         """
         monitor = self._monitor(target, process)
         if monitor is None:
@@ -187,16 +187,16 @@ class Members:
         return bool(maps[0]) and maps[0] != maps[1] and has_one_user(maps[1])
 
     def _is_the_engines(self, target: Target, process: ContainerProcess) -> bool | None:
-        """Return whether a process is in the namespace that the engine has a file of."""
+        """Return whether a process is in the namespace at the engine's own file."""
         own = process.identity("ns/net")
         path = target.sandbox() if own is not None else ""
-        # Podman's file of a network that it made none for is that of the first process itself.
+        # Where podman made no network, its file is that of the first process itself.
         if own is None or not path or path.startswith("/proc/"):
             return None
-        # The engine's own files have names of their own, but for that of the host's network.
+        # Each namespace of the engine has a file of its own name, except the host's network.
         unique = target.place != "host" and not target.may_be_anyones
         made = identity_of(path) if unique else None
-        # Where the engine's files are not this mount namespace's, that is another kind of file.
+        # In another mount namespace than the engine's, this path is some other file.
         if made is None or own[0] != made[0]:
             monitor = self._monitor(target, process)
             made = mounted_namespace(monitor, path, self.proc) if monitor is not None else None
@@ -222,23 +222,23 @@ class Members:
             raise NoProcessError("no process here is the container's")
         if len(found) == 1:
             return tuple(found.values())
-        # A container that runs containers has processes in the namespaces of those, too.
+        # A container that runs containers has processes in their namespaces, too.
         with self.process(target.id, target.main_pid()) as main:
             first = main.namespace
         return sorted(found.values(), key=lambda x: x.namespace != first)
 
     def process(self, container: str, pid: int) -> ContainerProcess:
-        """Return a process that is to be proven the container's."""
+        """Return a process; entering it proves that it is the container's."""
         monitor = self._monitors.get(container)
         return ContainerProcess(pid, self._ids, container.encode(), self.proc, monitor)
 
     def _look_for_its_monitor(self, target: Target) -> None:
-        """Take a container's processes by their monitor, where no cgroup names the container.
+        """Find a container's processes by their monitor, if no cgroup names the container.
 
-        Engines without the right to make cgroups put containers in none of their own: rootless
-        docker without systemd, podman --cgroups=disabled. The engine's word for the first process
-        is believed where that is a child of a process which is the container's monitor. A cgroup
-        that names several containers was given its name to deceive: it is nobody's.
+        Engines without the right to make cgroups give containers none of their own: rootless
+        docker without systemd, podman --cgroups=disabled. The engine's pid of the first process
+        is believed if its parent is the container's monitor. A cgroup that names several
+        containers has a deceptive name and proves nothing.
         """
         pid = target.main_pid()
         if names_any(read_file(pid, "cgroup", self.proc), self._ids):
@@ -252,7 +252,7 @@ class Members:
 def _addresses(target: Target, process: ContainerProcess) -> frozenset[str] | None:
     try:
         found = parse_ipv4_addresses(process.read("net/fib_trie", _ADDRESSES_LIMIT))
-    except ObservationError:  # a host with a routing table of megabytes: not worth the look
+    except ObservationError:  # a routing table of megabytes is not worth reading
         return None
     if found is not None and target.has_only_ipv6:
         return found.union(ipv6_addresses(process))

@@ -1,8 +1,8 @@
-"""The process that an engine keeps beside each container: containerd-shim, or podman's conmon.
+"""The monitor that an engine runs beside each container: containerd-shim, or podman's conmon.
 
-It is the parent of the container's first process and of those that exec starts, and the subreaper
-of the others (prctl(2)). It runs in the engine's own network and mounts, whatever these are, and
-its command line names the container. Formats: proc_pid_stat(5), proc_pid_mountinfo(5).
+It is the parent of the container's first process and of exec's processes, and the subreaper of the
+others (prctl(2)). It runs in the engine's network and mount namespaces, and its command line names
+the container. Formats: proc_pid_stat(5), proc_pid_mountinfo(5).
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from pathlib import Path
 
 _MOST_ANCESTORS = 4096
 
-# What containerd-shim and conmon write before the container's id (containerd's
-# pkg/shim/util.go, containers/podman's libpod/oci_conmon_common.go).
+# The options before the container's id (containerd's pkg/shim/util.go, podman's
+# libpod/oci_conmon_common.go).
 _NAMING = (b"-id", b"-c")
 
 _NETWORK = re.compile(rb"net:\[([0-9]+)\]")
 
 
 def parent_in(stat: bytes) -> int | None:
-    """Return the parent's pid of a file stat; None where it has none that is visible here."""
+    """Return the parent's pid in the text of a file stat; None if no parent is visible here."""
     fields = stat.rpartition(b")")[2].split()  # the name before it can have any character
     return int(fields[1]) if len(fields) > 1 and fields[1].isdigit() and fields[1] != b"0" else None
 
 
 def parent_of(pid: int, proc: str) -> int | None:
-    """Return the pid of a process's parent; None where it has ended, or has no visible parent."""
+    """Return the pid of a process's parent; None if it has ended or no parent is visible."""
     return parent_in(read_file(pid, "stat", proc))
 
 
@@ -44,7 +44,7 @@ def ancestor_of(pid: int, chosen: Callable[[int], bool], proc: str) -> int | Non
 
 
 def descendants_of(ancestor: int, proc: str) -> list[int]:
-    """Return the pids of all that descend from a process, lowest first."""
+    """Return the pids of all descendants of a process, lowest first."""
     children: dict[int | None, list[int]] = {}
     for name in os.listdir(proc):
         if name.isdecimal():
@@ -67,9 +67,9 @@ def is_monitor_of(pid: int, container: bytes, proc: str) -> bool:
 def mounted_namespace(monitor: int, path: str, proc: str) -> tuple[int, int] | None:
     """Return device and inode of the network namespace that is mounted at a path.
 
-    The path is one of the monitor's mounts, which need not be ours. Following it through
-    /proc/<pid>/root would follow its absolute links, such as /var/run, in our own files. Folders
-    on its way may be links: rootlesskit makes /run/user/1000 one.
+    The path is in the monitor's mount namespace, which can be another one than ours. A way through
+    /proc/<pid>/root would resolve absolute links, such as /var/run, among our own files. Folders
+    on the way can be links: rootlesskit makes /run/user/1000 one.
     """
     exact: set[tuple[int, int]] = set()
     alike: set[tuple[int, int]] = set()
@@ -89,7 +89,7 @@ def mounted_namespace(monitor: int, path: str, proc: str) -> tuple[int, int] | N
 
 
 def read_file(pid: int, name: str, proc: str) -> bytes:
-    """Return a file of a process, by its pid; empty where that has ended or is hidden."""
+    """Return a file of the process of a pid; empty if it has ended or is hidden."""
     try:
         return Path(proc, str(pid), name).read_bytes()
     except OSError:

@@ -1,9 +1,9 @@
-"""Processes of containers as /proc shows them, and the proof that they are the container's.
+"""Processes of containers in /proc, with the proof that they are the container's.
 
-A pid is only a number: another kernel's, another pid namespace's, or reused since. Here a process
-counts as a container's only where its cgroup names the container's full id, it is held by a
-directory descriptor that can't come to mean another process, and the cgroup is read again at the
-end. Formats: proc(5), cgroups(7).
+A pid is only a number: it can be another kernel's, another pid namespace's, or reused. So a process
+counts as a container's only if its cgroup names the container's full id, before and after the
+reading, and a directory descriptor holds it, which can't change to another process. Formats:
+proc(5), cgroups(7).
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ _SOCKET = re.compile(r"socket:\[([0-9]+)\]")
 
 _CHUNK = 65536
 _SETTING = 1 << 19
-"""Bytes of a setting of the kernel: a list of all ports has fewer."""
+"""Bytes of a kernel setting: a list of all ports is shorter."""
 
 
 class GoneProcessError(ObservationError):
-    """A process that ended, or stopped being the container's, while it was looked at."""
+    """The process ended or left the container while it was read."""
 
 
 def namespace_of(process: str, dir_fd: int | None = None) -> tuple[int, int] | None:
-    """Return what tells the network namespace of a process's directory apart, or None if hidden.
+    """Return the identity of the network namespace of a process's directory, or None if hidden.
 
-    These are device and inode of its net/tcp, equal for all processes of a namespace. Unlike
-    ns/net that can be had without privilege.
+    It is device and inode of net/tcp, equal for all processes of a namespace. Unlike those of
+    ns/net, they need no privilege.
     """
     return identity_of(f"{process}/net/tcp", dir_fd)
 
 
 def identity_of(path: str, dir_fd: int | None = None) -> tuple[int, int] | None:
-    """Return what tells a file apart, such as ns/net of a process; None where it is hidden.
+    """Return device and inode of a file, such as ns/net of a process; None if it is hidden.
 
-    Files of /proc/<pid>/ns and mounts of them are the namespace itself (namespaces(7)).
+    A file of /proc/<pid>/ns and its mounts have those of the namespace itself (namespaces(7)).
     """
     try:
         found = os.stat(path, dir_fd=dir_fd)
@@ -87,7 +87,7 @@ class ContainerProcess:
     id: bytes
     proc: str = "/proc"
     monitor: int | None = None
-    """The container's monitor, where the engine puts containers in no cgroups: see monitor.py."""
+    """The container's monitor, if the engine makes no cgroups: see monitor.py."""
     _fd: int = field(default=-1, init=False)
     _namespace: tuple[int, int] = field(default=(0, 0), init=False)
     _cgroup: bytes = field(default=b"", init=False)
@@ -121,25 +121,24 @@ class ContainerProcess:
         self.close()
 
     def close(self) -> None:
-        """Let go of the process; may be called again."""
+        """Release the process; further calls do nothing."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
     @property
     def namespace(self) -> tuple[int, int]:
-        """Its network namespace, as namespace_of tells it."""
+        """The identity of its network namespace: see namespace_of."""
         return self._namespace
 
     def identity(self, name: str) -> tuple[int, int] | None:
-        """Return what tells a file of the process apart; None where it is hidden."""
+        """Return device and inode of a file of the process; None if it is hidden."""
         return identity_of(name, self._fd)
 
     def prove(self) -> None:
-        """Raise GoneProcessError unless it lives, is the container's, and is where it was.
+        """Raise GoneProcessError unless it lives, is the container's, and is in the same namespace.
 
-        To be called again after every read: the table of a namespace whose last process has ended
-        reads as an empty table.
+        Call this again after every reading: the table of a namespace without processes is empty.
         """
         self._prove_owner()
         if self._look_up_namespace() != self._namespace:
@@ -155,14 +154,14 @@ class ContainerProcess:
             raise GoneProcessError(f"process {self.pid} is not, or no longer, the container's")
 
     def _descends_from(self, monitor: int) -> bool:
-        """Return whether it descends from a process that is the container's monitor still."""
+        """Return whether it descends from a process that still is the container's monitor."""
         parent = parent_in(self.read("stat", CGROUP_LIMIT))
         if parent is not None and parent != monitor:
             parent = ancestor_of(parent, lambda x: x == monitor, self.proc)
         return parent == monitor and is_monitor_of(monitor, self.id, self.proc)
 
     def _take_a_living_thread(self) -> None:
-        """Look through another thread where the first has ended: it has no network any more."""
+        """Read through another thread if the first one has ended and has no network any more."""
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         try:
             tasks = os.open("task", flags, dir_fd=self._fd)
@@ -175,14 +174,14 @@ class ContainerProcess:
                     os.close(self._fd)
                     self._fd = thread
                     return
-        except OSError:  # they have ended as well
+        except OSError:  # it has ended as well
             return
         finally:
             os.close(tasks)
 
     def _look_up_namespace(self) -> tuple[int, int]:
         namespace = namespace_of(".", self._fd)
-        if namespace is None:  # a zombie has a cgroup still, but no network
+        if namespace is None:  # a zombie still has a cgroup, but no network
             raise GoneProcessError(f"process {self.pid} has ended, or its network can't be read")
         return namespace
 
@@ -201,7 +200,7 @@ class ContainerProcess:
             os.close(fd)
 
     def read(self, name: str, limit: int) -> bytes:
-        """Return a whole file of the process, of at most limit bytes."""
+        """Return a whole file of the process; raises ObservationError beyond limit bytes."""
         text = b""
         try:
             for chunk in self.chunks(name):
@@ -231,12 +230,12 @@ class ContainerProcess:
         return inodes
 
     def owner(self, depth: int | None = None) -> Owner:
-        """Return its name and its pid as its container numbers it.
+        """Return its name, and its pid in the container's own pid namespace.
 
-        depth is that of the container's own pid namespace, as pids_inside tells it: None where it
-        runs no containers, so that it has no others.
+        depth counts the pid namespaces from the reader's to that one; None for the innermost one,
+        if the container runs no containers.
         """
-        from pytest_exposed.sockets import program  # noqa: PLC0415  # for what is found wrong
+        from pytest_exposed.sockets import program  # noqa: PLC0415  # only needed for findings
 
         name = self.read("comm", 64).rstrip(b"\n").decode("utf-8", "backslashreplace")
         pids, words = self.pids_inside(), self._words(program.LIMIT)
@@ -244,12 +243,12 @@ class ContainerProcess:
         return Owner(pid, program.full_name(name, words), program.program_of(words))
 
     def pids_inside(self) -> list[int]:
-        """Return its pid in every pid namespace it is in, from the reader's to its own."""
+        """Return its pid in each of its pid namespaces, from the reader's to its own."""
         match = re.search(rb"^NStgid:([\t 0-9]+)$", self.read("status", 65536), re.MULTILINE)
         return [int(x) for x in match[1].split()] if match else [self.pid]
 
     def _words(self, limit: int) -> list[str]:
-        """Return the first words of its command line; none where it has none, or hides it."""
+        """Return the first words of its command line; none if it is empty or hidden."""
         text = b""
         try:
             for chunk in self.chunks("cmdline"):
@@ -258,17 +257,17 @@ class ContainerProcess:
                     break
         except OSError:
             return []
-        # The last may be cut off: it is left out.
+        # The last word may be cut off.
         words = text[:limit].split(b"\0")[:-1]
         return [x.decode("utf-8", "backslashreplace") for x in words]
 
     def cgroup_directory(self) -> str | None:
-        """Return its cgroup2 directory, or None where that is not one that names the container."""
+        """Return its cgroup2 directory if this names the container, or None."""
         for line in self._cgroup.splitlines():
             if line.startswith(b"0::") and names_any(line, (self.id,)):
                 path = os.fsdecode(line[3:])
                 mount = cgroup2_mount(self.proc)
-                # Seen from inside another cgroup namespace the path begins with /..: out of reach.
+                # The path begins with /.. if it is outside this process's cgroup namespace.
                 if mount is not None and not path.startswith("/.."):
                     return f"{mount}/{path.lstrip('/')}"
         return None

@@ -1,6 +1,6 @@
 """Sockets as /proc/<pid>/net/* shows them: world-readable, for any user of the engine's kernel.
 
-It can't tell an IPv6-only socket from a dual-stack one, nor who made a socket.
+These files don't say whether an IPv6 socket is dual-stack, nor who made a socket.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def observe(targets: Sequence[Target], shared: Shared) -> SocketSnapshots:
 def sockets(process: ContainerProcess) -> Sockets:
     """Return the listening sockets of the process's network namespace, and its local port range.
 
-    The range is None but in the caller's own namespace.
+    The range is None in all namespaces but the caller's.
 
-    Raises ObservationError where a table can't be read or is none.
+    Raises ObservationError if a table can't be read or is malformed.
     """
     found = []
     for table in ("tcp", "tcp6", "udp", "udp6"):

@@ -1,7 +1,7 @@
 """What an interpreter runs, by its command line: a main class, a module, a script. Pure.
 
-A name such as java or python3 tells nobody whose port it is. All other arguments are left out: they
-hold passwords and tokens. What may be the value of an unknown option is left out, too.
+Names such as java or python3 don't identify a service. No other argument is shown, and no value of
+an unknown option: they can be passwords and tokens.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import PurePosixPath
 from pytest_exposed.values import dataclass
 
 LIMIT = 4096
-"""Bytes of a command line that are read: what an interpreter runs comes early."""
+"""Bytes of a command line that are read: the program of an interpreter comes early."""
 
 _COMM = 15
-"""Characters of a name that the kernel keeps: TASK_COMM_LEN of linux/sched.h, less the zero."""
+"""Characters of a name that the kernel keeps: TASK_COMM_LEN of linux/sched.h minus the zero."""
 
 _INTERPRETER = re.compile(
     r"(java|python|pypy|node|nodejs|ruby|perl|php|dotnet|beam\.smp|sh|bash|dash|ash)[\d.]*"
@@ -25,23 +25,23 @@ _INTERPRETER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Options:
-    """Options of an interpreter that come before what it runs: its manual, java(1) or the like.
+    """Options of an interpreter before its program, from its manual, such as java(1).
 
-    At any other option the search ends: its value, or an argument, may be a secret.
+    The search ends at any other option: its value or an argument can be a secret.
     """
 
     flags: str
-    """They stand alone, with what is attached to them."""
+    """Options without a value, or with an attached one."""
     valued: str = r"(?!)"
-    """The next word is a value."""
+    """Options with a value in the next word."""
     names: str = r"(?!)"
-    """The next word is what it runs."""
+    """Options with the program in the next word."""
     attached: str = ""
-    """The option to which the name may be attached."""
+    """The option to which the program's name can be attached."""
     marks: str = ""
-    """An option behind which other options may come before what it runs."""
+    """An option that can be followed by others before the program."""
     program: str = r"\S+"
-    """What else may be what it runs: the form of that word."""
+    """The form of any other word that is the program."""
 
 
 _SHELL = _Options(
@@ -64,7 +64,7 @@ _OPTIONS = {
         names=r"-[bBdEiIOPqRsStuvx3]*m",
         attached="-m",
     ),
-    # It has many options with a value: behind one, only what is called a script is one.
+    # Many of its options have a value: behind one, only a script's file name is the program.
     "node": _Options(
         flags=r"inspect|--\S+",
         valued=r"-r|--require|--import|--loader|--experimental-loader|-C|--conditions|--env-file",
@@ -84,11 +84,11 @@ _OPTIONS = {
 _SCRIPT = re.compile(r"\.(js|mjs|cjs|ts)$")
 _NAME = re.compile(r"[\w.$@+/-]+")
 _COMMON = ("__main__", "index", "main", "server", "app", "start", "run")
-"""Names of scripts that tell as little as the interpreter's does."""
+"""Names of scripts that say as little as the interpreter's."""
 
 
 def full_name(comm: str, words: Sequence[str]) -> str:
-    """Return the name of a process, with what the kernel has cut off where the words have it."""
+    """Return the name of a process; its words complete a name that the kernel has cut off."""
     name = PurePosixPath(words[0]).name if words else ""
     is_cut = (
         len(comm.encode()) >= _COMM and name.startswith(comm) and re.fullmatch(r"[\w.+-]+", name)
@@ -97,7 +97,7 @@ def full_name(comm: str, words: Sequence[str]) -> str:
 
 
 def program_of(words: Sequence[str]) -> str:
-    """Return what the words of a command line run; empty where that is no interpreter's."""
+    """Return the program that an interpreter's command line runs; empty for other command lines."""
     match = _INTERPRETER.fullmatch(PurePosixPath(words[0]).name) if words else None
     if match is None:
         return ""
@@ -131,7 +131,7 @@ def _of_interpreter(kind: str, words: Sequence[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    """Return a class, a module or a script's name, with its folder where that tells more."""
+    """Return the name of a class, module or script, with its folder if the name says little."""
     if name.startswith("-"):
         return ""
     found = PurePosixPath(name)
@@ -140,7 +140,7 @@ def _shown(name: str) -> str:
 
 
 def _of_beam(words: Sequence[str]) -> str:
-    """Return the module that Erlang starts with: erl(1)."""
+    """Return the module that Erlang starts first: erl(1)."""
     words = words[: words.index("-extra")] if "-extra" in words else words
     for option in ("-s", "-run"):
         if option in words[:-1]:

@@ -1,4 +1,4 @@
-"""What the sources are asked for, and what they answer."""
+"""The targets of an observation, and the snapshots that sources return."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ from pytest_exposed.values import dataclass
 T = TypeVar("T")
 
 Sockets = tuple[list[Socket], "Collection[int] | None"]
-"""A namespace's listening sockets, and its ports for clients where they can be seen."""
+"""A namespace's listening sockets, and its ports for clients if they can be seen."""
 
 DNS = "127.0.0.11"
-"""Where Docker answers DNS inside the containers of user-defined networks."""
+"""The address of Docker's DNS server inside the containers of user-defined networks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A running container whose sockets are asked for."""
+    """A running container, to be observed."""
 
     id: str
     addresses: frozenset[str]
-    """Its IPv4 addresses in its networks, or its IPv6 addresses where it has none of these."""
+    """Its IPv4 addresses in its networks; its IPv6 addresses if it has no IPv4."""
     place: str
-    """Whose network namespace it is said to be in: its own id, another's, or "host"."""
+    """The owner of its network namespace, by the engine: its own id, another's, or "host"."""
     shares: bool
-    """Whether that is said to be the host's namespace, or another container's too."""
+    """Whether this is the host's namespace or also another container's, by the engine."""
     main_pid: Callable[[], int]
-    """Asks the engine for the pid of its first process; only called where nothing else tells."""
+    """Asks the engine for the pid of its first process; only called if nothing else helps."""
     sandbox: Callable[[], str] = lambda: ""
-    """Asks the engine for the file that is its network namespace; empty where it has none. Only
-    called where a process may be in another one that it made."""
+    """Asks the engine for the file of its network namespace; empty if it has none. Only called if
+    a process may be in a namespace of its own making."""
     addresses_now: Callable[[], frozenset[str]] | None = None
-    """Asks the engine for its addresses again; only called where no process has those: see
+    """Asks the engine for its present addresses; only called if no process has the listed ones: see
     retry_with_current_addresses."""
     may_be_anyones: bool = False
-    """Whether nothing says whose network it is in: it may be any container's."""
+    """Whether the owner of its network is unknown: it may be any container's."""
 
     @property
     def has_only_ipv6(self) -> bool:
-        """Whether its addresses are those of IPv6."""
+        """Whether all its addresses are IPv6."""
         return any(":" in x for x in self.addresses)
 
     @property
     def has_no_address(self) -> bool:
-        """Whether the network is its own, and no address tells which it is."""
+        """Whether the network is its own, and no address identifies it."""
         return self.place == self.id and not self.addresses
 
     def now(self) -> Target:
-        """Return the target with the addresses that it has now."""
+        """Return the target with its present addresses."""
         if not self.addresses or self.addresses_now is None:
             return self
         return replace(self, addresses=self.addresses_now())
@@ -66,9 +66,10 @@ LOCAL_PORTS = range(32768, 61000)
 
 
 def client_ports(local: str, reserved: str = "") -> Collection[int] | None:
-    """Return the ports that the kernel chooses from: ip_local_port_range without the reserved ones.
+    """Return the ports that the kernel chooses from: ip_local_port_range minus the reserved ones.
 
-    reserved is ip_local_reserved_ports, such as "8080,9148-9150". None where local is no range.
+    reserved is ip_local_reserved_ports, such as "8080,9148-9150". None is returned if local is no
+    range.
     """
     words = local.split()
     if len(words) != 2 or not all(x.isdecimal() for x in words):
@@ -87,7 +88,7 @@ def client_ports(local: str, reserved: str = "") -> Collection[int] | None:
 
 @dataclass(frozen=True, slots=True)
 class SocketSnapshot:
-    """The sockets in a container's network namespace, and what helps to tell whose they are."""
+    """The sockets in a container's network namespace, and the evidence of their owners."""
 
     source: str
     namespace: Hashable
@@ -96,52 +97,51 @@ class SocketSnapshot:
     ipv6: bool
     """Whether the namespace has an IPv6 address other than loopback."""
     addresses: frozenset[str] | None
-    """The namespace's addresses, but for loopback's; None where not looked up."""
+    """The namespace's addresses without loopback's; None if not looked up."""
     local_ports: Collection[int] | None
-    """Its ports for clients; None where they can't be seen."""
+    """Its ports for clients; None if they can't be seen."""
     cgroups: frozenset[int] | None
-    """Inodes of the container's cgroup2 directories; None where they can't be seen."""
+    """Inodes of the container's cgroup2 directories; None if they can't be seen."""
     held: frozenset[int] | None
-    """Inodes of the sockets that its processes hold; None where not looked up or not visible."""
+    """Inodes of the sockets that its processes hold; None if not looked up or not visible."""
     shared: bool
-    """Whether the namespace is the engine's host's, or another container's too."""
+    """Whether the namespace is the host's or also another container's."""
     at_host: bool = False
-    """Whether it is the host's; false too where that can't be seen."""
+    """Whether it is the host's; also false if that can't be seen."""
     default_network: IPv4Network | None = None
-    """The network of its default route; None where it has none, or it was not looked up."""
+    """The network of its default route; None if it has none or it was not looked up."""
     shows_udp6: bool = True
     """Whether UDP sockets of IPv6 would be seen: gVisor shows none."""
 
 
 class Remote(Protocol):
-    """What an engine does for the sources that can't see its kernel."""
+    """An engine's services for the sources that can't see its kernel."""
 
     @property
     def byteorder(self) -> str:
-        """That of the engine's machine: /proc writes addresses as words of that machine."""
+        """The byte order of the engine's machine, in which its /proc writes addresses."""
 
     def about(self, name: str) -> str:
-        """Return a field of what the engine tells of itself; empty where it doesn't tell."""
+        """Return a field of `GET /info`; empty if the engine leaves it out."""
 
     def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
-        """Return what a shell script writes that runs in the one helper container.
+        """Return the output of a shell script in the one helper container, up to the end mark.
 
-        It is given the arguments, or, where it runs already, reads a line of them from its input;
-        its answer ends with the end mark.
+        A new script gets the arguments, a running one reads them from a line of its input.
         """
 
     def execute(self, container: str, command: Sequence[str]) -> bytes:
-        """Return what a command writes that runs in a container."""
+        """Return the output of a command in a container."""
 
 
 class NoProcessError(ObservationError):
-    """A container without a process that is found here."""
+    """No process of the container is visible here."""
 
 
 def reason_of(error: Exception) -> ObservationError:
-    """Return what a source raised, of whatever class, as the reason why it could not see.
+    """Return an exception of a source, of any class, as the reason why it saw nothing.
 
-    Raises what is to end the run.
+    Raises exceptions that must end the run.
     """
     if isinstance(error, ObservationError):
         return error
@@ -158,8 +158,8 @@ def is_outside_its_netns(
 ) -> bool:
     """Return whether a process is in another network namespace than its container's.
 
-    addresses are those of the process's namespace, at_host whether that is the host's; None where
-    not known.
+    addresses are those of the process's namespace, at_host says whether it is the host's; None if
+    unknown.
     """
     if target.place == "host":
         return at_host is False
@@ -167,7 +167,7 @@ def is_outside_its_netns(
 
 
 def ambiguous(namespaces: int) -> ObservationError:
-    """Return the error of a container with several namespaces that all look like its own."""
+    """Return the error for a container with several namespaces that could each be its own."""
     return ObservationError(
         f"it has processes in {namespaces} network namespaces with its address, and which is its "
         "own is unknown"
@@ -175,7 +175,7 @@ def ambiguous(namespaces: int) -> ObservationError:
 
 
 def apart() -> ObservationError:
-    """Return the error of a container in a user namespace, and perhaps a network, of its making."""
+    """Return the error for a container in a user namespace, perhaps also a network, of its own."""
     return ObservationError(
         "it runs in a user namespace of its own and the engine lists no address for it: whether it "
         "is still in the network that the engine made is unknown; root on the engine's host sees it"
@@ -183,11 +183,11 @@ def apart() -> ObservationError:
 
 
 class OutsideItsNetnsError(ObservationError):
-    """A container without a process in its own network: seen, so that no other source is asked."""
+    """No process is in the container's own network. This is certain: no other source is asked."""
 
 
 def outside_its_netns(target: Target) -> OutsideItsNetnsError:
-    """Return the error of a container whose processes have all left its network namespace."""
+    """Return the error for a container with all its processes outside its network namespace."""
     host = ", that of the host" if target.place == "host" else ""
     where = f", that of {', '.join(sorted(target.addresses))}" if target.addresses else host
     changed = ", or changed its address" if target.addresses else ""
@@ -197,9 +197,9 @@ def outside_its_netns(target: Target) -> OutsideItsNetnsError:
 
 
 def retry_with_current_addresses(target: Target, look: Callable[[Target], T]) -> T:
-    """Return what look returns; where the target has left, look with the addresses it has now.
+    """Return look's result; if the target has left its namespace, look with its present addresses.
 
-    It may have been started again, or connected to another network, since it was listed.
+    It may have been restarted, or connected to another network, since it was listed.
     """
     try:
         return look(target)
@@ -212,7 +212,7 @@ def retry_with_current_addresses(target: Target, look: Callable[[Target], T]) ->
 def with_shared(
     answers: Mapping[str, SocketSnapshot | ObservationError],
 ) -> dict[str, SocketSnapshot | ObservationError]:
-    """Return answers in which the readings of namespaces that occur twice are shared ones."""
+    """Return the answers, marked as shared where two containers have the same namespace."""
     seen = Counter(x.namespace for x in answers.values() if isinstance(x, SocketSnapshot))
     return {
         key: replace(x, shared=True)

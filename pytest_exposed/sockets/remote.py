@@ -1,4 +1,4 @@
-"""What the sources on engines of another kernel have in common: text that came from far away."""
+"""Tables read as text on another kernel: the common part of helper and exec."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from pytest_exposed.sockets.tables.sctp_eps import parse_endpoints
 from pytest_exposed.sockets.tables.tcp_udp import parse_table, steady
 
 LIMIT = 64 << 20
-"""Bytes of text that are taken: some 400,000 rows of tables."""
+"""Bytes of text that are accepted: some 400,000 rows of tables."""
 
 MOST_LINES = 1_000_000
-"""Lines of it: as Python objects empty ones take many times what they are as text."""
+"""Lines that are accepted: as Python objects, empty ones take many times their bytes."""
 
 
 OF_ADDRESSES = ("if_inet6", "fib_trie", "route")
-"""Tables that tell of a namespace's addresses, and not of its sockets."""
+"""Tables of a namespace's addresses instead of its sockets."""
 
 UDP6_STUB = "udp6 stub"
-"""What gVisor has instead of a table udp6: the heading of tcp6, and never a row, whatever sockets
-there are (newTaskNetDir in pkg/sentry/fsimpl/proc/task_net.go)."""
+"""gVisor's table udp6: the heading of tcp6 without any row, whatever sockets there are
+(newTaskNetDir in pkg/sentry/fsimpl/proc/task_net.go)."""
 
 NO_SOCKETS = (*OF_ADDRESSES, "uid_map", UDP6_STUB)
 """Tables without sockets."""
 
 
 def addresses_of(target: Target, tables: Mapping[str, list[bytes]]) -> frozenset[str] | None:
-    """Return the addresses by which tables tell the network of a target; None where they don't."""
+    """Return the addresses in the tables that identify a target's network; None without any."""
     found = ipv4_addresses(tables)
     if found is not None and target.has_only_ipv6:
         return found.union(parse_ipv6_addresses(tables.get("if_inet6", [])))
@@ -39,7 +39,7 @@ def addresses_of(target: Target, tables: Mapping[str, list[bytes]]) -> frozenset
 
 
 def ipv4_addresses(tables: Mapping[str, list[bytes]]) -> frozenset[str] | None:
-    """Return the IPv4 addresses of the namespace that tables are of; None where they don't tell."""
+    """Return the IPv4 addresses in a namespace's tables; None if they have no such table."""
     lines = tables.get("fib_trie")
     return parse_ipv4_addresses(b"\n".join([*lines, b""])) if lines is not None else None
 
@@ -53,10 +53,10 @@ def reading(
     *,
     at_host: bool = False,
 ) -> SocketSnapshot:
-    """Return the reading of a target from the lines of its tables; TableError if one is none.
+    """Return the snapshot of a target from the lines of its tables; TableError for a malformed one.
 
-    tcp and udp must be among them; tcp6 and udp6 are missing where the kernel has no IPv6, sctp/eps
-    where it has no SCTP. Tables of UDP are there several times over: see tcp_udp.steady.
+    tcp and udp are required. tcp6 and udp6 are missing on a kernel without IPv6, sctp/eps on one
+    without SCTP. Tables of UDP are there several times: see tcp_udp.steady.
     """
     found: list[Socket] = []
     for name in ("tcp", "udp"):
@@ -69,11 +69,11 @@ def reading(
             found += parse_endpoints(lines)
         elif name.startswith("udp"):
             readings = list(_readings(lines))
-            for one in readings:  # that is no table makes the text none
+            for one in readings:  # one malformed reading makes the whole text invalid
                 parse_table(one, name, byteorder)
             found += parse_table(steady(readings, name), name, byteorder)
         else:
-            # gVisor orders rows by the sockets' numbers, not by their states.
+            # gVisor orders rows by socket ids, not by states.
             found += parse_table(lines, name, byteorder, ordered=source != "exec")
     ipv4, ipv6 = ipv4_addresses(tables), parse_ipv6_addresses(tables.get("if_inet6", []))
     default_network = parse_default_network(tables.get("route", []), byteorder)
@@ -94,16 +94,16 @@ def reading(
 
 
 def _readings(lines: list[bytes]) -> Iterator[list[bytes]]:
-    """Yield the readings of a table that was read several times: each begins with its heading."""
+    """Yield each reading of a table that was read several times; a heading begins each."""
     starts = [number for number, line in enumerate(lines) if line == lines[0]] or [0]
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
         yield lines[start:end]
 
 
 def split_lines(text: bytes) -> list[bytes]:
-    """Return the lines of a text that ends with a whole one.
+    """Return the lines of a text.
 
-    Raises TableError where it is cut off, or has more lines than any text of ours.
+    Raises TableError if the last line is cut off, or if there are more lines than accepted.
     """
     if not text:
         return []

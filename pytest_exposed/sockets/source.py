@@ -1,4 +1,4 @@
-"""The shape of a source, and what the sources of one observation share."""
+"""The interface of a source, and the state that the sources of one observation share."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from pytest_exposed.sockets.reading import NoProcessError, Remote, SocketSnapsho
 from pytest_exposed.values import dataclass
 
 SocketSnapshots = dict[str, SocketSnapshot | ObservationError]
-"""The sockets of each container by its id, or why they could not be seen."""
+"""The sockets of each container by its id, or the error why they can't be seen."""
 
 
 class Source(Protocol):
-    """A way to see sockets. Each is a module: its place among the others is in chain.py."""
+    """A way to see sockets. Each is a module; chain.py has their order."""
 
     @property
     def name(self) -> str:
-        """What users call it, and what a snapshot says saw it."""
+        """Its name for users, and in the snapshots that it returns."""
 
     @property
     def needs(self) -> str:
-        """What has to be there for it to see anything, in words."""
+        """What it requires, in words."""
 
     def observe(self, targets: Sequence[Target], shared: Shared) -> SocketSnapshots:
-        """Return the sockets of each target, or why it doesn't see them."""
+        """Return the sockets of each target, or the error why it can't see them."""
 
 
 @dataclass(slots=True)
 class Shared:
-    """What the sources of one observation share."""
+    """The state that the sources of one observation share."""
 
     ids: Collection[str]
     """All running containers' ids: a process whose cgroup names two of them is nobody's."""
     engine: Remote
     kept: Kept | None = None
-    """What keeps the namespaces open that netlink reads."""
+    """Keeps the namespaces open that netlink reads, for a watch."""
     _local: Local | None = field(default=None, init=False)
 
     def observe_here(
@@ -50,7 +50,7 @@ class Shared:
         read: Read,
         ahead: Callable[[Iterable[ContainerProcess]], None] = lambda _: None,
     ) -> SocketSnapshots:
-        """Return what read sees of the targets' processes, which have to be of this kernel."""
+        """Return the targets' sockets, read through their processes on this kernel."""
         try:
             self._local = self._local or Local(self.ids)
         except OSError as error:
@@ -63,11 +63,11 @@ class Shared:
         hidden = [k for k, x in answers.items() if isinstance(x, NoProcessError)]
         if not hidden:
             return answers
-        from pytest_exposed.sockets.hidden import why_no_process  # noqa: PLC0415  # rarely asked
+        from pytest_exposed.sockets.hidden import why_no_process  # noqa: PLC0415  # rarely used
 
         return answers | dict.fromkeys(hidden, why_no_process(self.engine))
 
     @property
     def local(self) -> Local | None:
-        """The processes of this kernel; None where no source has looked at them."""
+        """The processes on this kernel; None until a source has looked for them."""
         return self._local

@@ -1,7 +1,6 @@
-"""The kernel's tables as text: what those of sockets have in common, each of which is in tables/.
+"""The common part of the kernel's socket tables as text; each table has a module in tables/.
 
-Parsing is strict: a table that holds one line of another shape is no table, and raises TableError
-instead of giving half of itself.
+Parsing is strict: one malformed line raises TableError, so that no table is read by half.
 """
 
 from __future__ import annotations
@@ -14,23 +13,23 @@ from typing import Literal, NamedTuple
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import written
 
-# include/net/tcp_states.h: a request socket (NEW_SYN_RECV) is shown as SYN_RECV among the
+# include/net/tcp_states.h: a request socket (NEW_SYN_RECV) appears as SYN_RECV among the
 # listeners; an unconnected UDP socket is in state CLOSE.
 SYN_RECV, CLOSE, LISTEN = 3, 7, 10
 
-# The kernel has 65,535 ports an address; a namespace with SO_REUSEPORT and several addresses can
-# hold more sockets than that, but no service does. At 150 bytes a line this is some 150 MB.
+# An address has 65,535 ports. With SO_REUSEPORT and several addresses a namespace can have more
+# sockets, but no service does. At 150 bytes a line this is some 150 MB.
 MOST_ROWS = 1_000_000
 
 
 class TableError(ObservationError):
-    """A text that is not the kernel's table of sockets."""
+    """The text is not a socket table of the kernel."""
 
 
 class Socket(NamedTuple):
-    """A listening TCP or SCTP socket, or an unconnected UDP one, as the kernel tells it.
+    """A listening TCP or SCTP socket, or an unconnected UDP socket, from the kernel.
 
-    v6only, device and cgroup are None where the source can't tell them.
+    v6only, device and cgroup are None if the source can't see them.
     """
 
     protocol: Literal["tcp", "udp", "sctp"]
@@ -47,19 +46,19 @@ class Socket(NamedTuple):
 
 @lru_cache(maxsize=256)  # thousands of sockets have a few addresses
 def address_of(raw: bytes) -> str:
-    """Return the text of an address, of 4 or 16 bytes in network order."""
+    """Return the text of an address from its 4 or 16 bytes in network order."""
     return written(IPv4Address(raw) if len(raw) == 4 else IPv6Address(raw))
 
 
 def port_of(number: int, name: str) -> int:
-    """Return the number of a port in a table of a name; TableError for none."""
+    """Return a port number of a named table; TableError if it is out of range."""
     if not 1 <= number <= 65535:
         raise TableError(f"{name} has a socket on port {number}")
     return number
 
 
 def lines_of(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
-    """Yield the lines of a text that comes in pieces; TableError where the last one is cut off."""
+    """Yield the lines of a text that arrives in chunks; TableError if the last one is cut off."""
     rest = b""
     for chunk in chunks:
         lines = (rest + chunk).split(b"\n")

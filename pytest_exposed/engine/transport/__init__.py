@@ -1,1 +1,1 @@
-"""A client of an engine's HTTP API, bounded in time and size; failures in plain words."""
+"""A client of an engine's HTTP API: bounded in time and size, with failures in plain words."""

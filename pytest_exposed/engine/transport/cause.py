@@ -1,4 +1,4 @@
-"""Why a call of an engine failed, and what to try: one line from whatever was raised."""
+"""One line from any exception of a request: why it failed, and what to try."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ADVICE = {
 
 
 def cause(error: BaseException, host: Host) -> str:
-    """Return why a call failed and what to try, in one line without user info."""
+    """Return why a request failed and what to try, in one line without user info."""
     text = _shown(str(error), host)
     if isinstance(error, SshError):
         return _of_ssh(text, host)
@@ -47,7 +47,7 @@ def cause(error: BaseException, host: Host) -> str:
 
 
 def _of_system(error: OSError) -> str | None:
-    """Return what an error of the system means; None for one that is not known."""
+    """Return the meaning of a system error; None for an unknown one."""
     if isinstance(error, ClosedError):
         return "the connection was closed without an answer: is the engine still running?"
     if isinstance(error, TimeoutError):
@@ -70,7 +70,7 @@ def _is_of_tls(error: BaseException) -> bool:
 
 
 def _shown(text: str, host: Host) -> str:
-    """Return a text in one line, without user info."""
+    """Return a text as one line without user info."""
     text = " ".join(text.split())
     user = host.url.partition("://")[2].partition("/")[0].rpartition("@")[0]
     for secret in filter(None, (host.url, user, user.partition(":")[2])):

@@ -1,4 +1,4 @@
-"""A client of one engine's HTTP API: requests, answers and streams, over any kind of connection."""
+"""A client of one engine's HTTP API: requests, answers and streams over any connection."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from pytest_exposed.engine.hosts import Host
 
 MOST_VALUES = 4_000_000
-"""Commas in the JSON of one answer: as Python objects a value takes some 100 bytes, whereas a text
-may have one in each two bytes. A container has about 100 in the list, 8 for each published port."""
+"""Commas in the JSON of one answer. A value takes some 100 bytes as a Python object, but as little
+as two in the text. In the list a container has about 100, and 8 for each published port."""
 
 _OLDEST = 24
-"""The oldest version of the API that is understood: 1.24, as by the docker command."""
+"""The oldest supported version of the API: 1.24, as for the docker command."""
 
 _MOST_AT_REST = 10
 _REPEATABLE = ("GET", "HEAD", "DELETE")
@@ -36,7 +36,7 @@ _UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 
 
 class StatusError(Exception):
-    """An answer that is an error of the engine: its status and its text."""
+    """The engine answered with an error: its status and text."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -45,32 +45,32 @@ class StatusError(Exception):
 
 
 class Answer(NamedTuple):
-    """An answer that came whole and in time."""
+    """A complete answer."""
 
     headers: Mapping[str, str]
-    """By their names in small letters."""
+    """By name, in lower case."""
     body: bytes
 
     def json(self) -> Any:
-        """Return what JSON the body is; raises AnswerError, ValueError, RecursionError."""
+        """Return the body's JSON value; raises AnswerError, ValueError, RecursionError."""
         if self.body.count(b",") > MOST_VALUES:
             raise AnswerError(f"it answered with over {MOST_VALUES} values, which no engine does")
         return json.loads(self.body.decode())
 
 
 class Client:
-    """The connections to one engine, each kept for the next request; for several threads."""
+    """The connections to one engine, reused for further requests; safe for several threads."""
 
     def __init__(self, host: Host, timeout: float, headers: Mapping[str, str]) -> None:
-        """Prepare to connect; timeout, in seconds, is for each answer as a whole.
+        """Prepare to connect; timeout, in seconds, bounds each answer as a whole.
 
-        headers are sent with each request. Raises OSError for TLS files that can't be used.
+        headers are sent with each request. Raises OSError for unusable TLS files.
         """
         self.timeout = timeout
         self.is_podman = False
-        """Whether the engine said that it is podman, as it does with every answer."""
+        """Whether the engine is podman, as the headers of all its answers say."""
         self.server = ""
-        """What the engine calls itself, the header Server of its answer to a ping."""
+        """The engine's name: the header Server of its answer to a ping."""
         self._route = Route(host, timeout)
         self._headers = {
             "Host": self._route.name,
@@ -80,22 +80,23 @@ class Client:
         }
         self._version = ""
         self._closed = False
-        # A deque does what it does at once, and has no lock. What a signal handler raises, as that
-        # of pytest-timeout, could leave a lock held for good.
+        # A deque's methods are atomic without a lock. An exception of a signal handler, such as
+        # pytest-timeout's, could leave a lock held for ever.
         self._at_rest: deque[Connection] = deque()
         weakref.finalize(self, _close_all, self._at_rest)
 
     def close(self) -> None:
-        """Close all connections at rest; others are closed when their answers have come."""
+        """Close all idle connections; the others close after their answers."""
         self._closed = True
         _close_all(self._at_rest)
 
     def agree(self, preferred: str) -> bool:
-        """Speak the newest version of the API that the engine tells with a ping; false for none.
+        """Use the API version in the engine's answer to a ping; return false if it has none.
 
-        preferred is the version of DOCKER_API_VERSION, for an engine that tells none. Docker's own
-        client asks so (client/ping.go of moby). For GET /version an engine starts `runc --version`
-        and `docker-init --version`: that takes longer than all else that an audit asks.
+        preferred is the version of DOCKER_API_VERSION, for an engine without one in its answer.
+        Docker's own client does the same (client/ping.go of moby). GET /version would take longer
+        than all other requests of an audit: the engine runs `runc --version` and
+        `docker-init --version` for it.
         """
         version = preferred.removeprefix("v")
         with suppress(StatusError):
@@ -108,7 +109,7 @@ class Client:
         return True
 
     def agree_by_version(self) -> None:
-        """Speak the newest version of the API that the engine tells where it is asked for it."""
+        """Use the API version in the engine's answer to GET /version."""
         try:
             found = self.request("GET", "/version").json()
         except StatusError as error:
@@ -136,11 +137,11 @@ class Client:
         seconds: float | None = None,
         wait: float | None = None,
     ) -> Answer:
-        """Return a whole answer; path has {} for each name, body is sent as JSON.
+        """Return a complete answer; path has {} for each of names, body is sent as JSON.
 
-        It may take seconds as a whole, and wait without a byte: the timeout, unless given. Raises
-        StatusError for an error of the engine, AnswerError for what is not accepted, OSError
-        (ClosedError and SshError among them) for a connection that failed.
+        seconds bound the whole answer, wait each pause in it; both default to the timeout. Raises
+        StatusError for an error of the engine, AnswerError for an answer that is not accepted,
+        OSError (such as ClosedError and SshError) for a failed connection.
         """
         url, text = self._url(path, names, params), _json(body)
         limits = seconds or self.timeout, wait or seconds or self.timeout
@@ -162,7 +163,7 @@ class Client:
         params: Mapping[str, Any] | None = None,
         body: Any = None,
     ) -> EngineStream:
-        """Return the stream that a POST becomes; raises as request does."""
+        """Return the stream that a POST request is upgraded to; raises as request does."""
         url, text = self._url(path, names, params), _json(body)
         limits = self.timeout, self.timeout
         connection, response = self._ask("POST", url, text, _UPGRADE, limits)
@@ -189,11 +190,11 @@ class Client:
     ) -> tuple[Connection, Response]:
         """Send a request; return its connection and the head of the answer.
 
-        What changes nothing is asked again where a connection at rest has ended: the engine, or a
-        proxy before it, was about to end it. What would is sent on a new one.
+        The engine or a proxy may close an idle connection at any moment. So a GET is repeated on
+        another connection, and a request that changes something is sent on a new one.
         """
         deadline = monotonic() + limits[0]
-        is_direct = headers is _UPGRADE  # as the docker command's: no proxy passes a stream on
+        is_direct = headers is _UPGRADE  # like the docker command's: proxies pass no streams on
         sent = {**self._headers, **({} if is_direct else self._route.headers), **headers}
         if text is not None:
             sent["Content-Type"] = "application/json"
@@ -215,7 +216,7 @@ class Client:
                 return connection, response
 
     def _resting(self) -> Connection | None:
-        """Return a connection at rest that another request can be sent on."""
+        """Return an idle connection that can take another request, or None."""
         while True:
             try:
                 connection = self._at_rest.pop()
@@ -247,11 +248,11 @@ def _is_understood(version: str) -> bool:
 
 
 def _check_head(response: Response) -> None:
-    """Raise AnswerError for an answer whose body is not to be read: of another form or place."""
+    """Raise AnswerError for a redirect, an encoded or a long body, before the body is read."""
     place, coding = response.headers.get("location"), response.headers.get("content-encoding")
     if response.status in _REDIRECTS and place is not None:
         raise AnswerError(f"it answered with a redirect, which is not followed, to {place!r}")
-    # What is small here can be endless there, and nobody asked for it.
+    # A small compressed body can be endless, and we didn't ask for compression.
     if coding not in (None, "identity"):
         raise AnswerError(f"it answered in the encoding {coding!r}, which was not asked for")
     if (response.length or 0) > LIMIT:
@@ -259,7 +260,7 @@ def _check_head(response: Response) -> None:
 
 
 def _reason(text: bytes) -> str:
-    """Return what an engine says of an error: {"message": …}, or any text of a proxy."""
+    """Return an error's text: the engine's {"message": …}, or any text of a proxy."""
     try:
         found = json.loads(text)
         message = found["message"]

@@ -1,4 +1,4 @@
-"""One connection to an engine, kept for the next request, and the stream that it can become."""
+"""A connection to an engine, reused for further requests, or upgraded to a stream."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pytest_exposed.unpatched import monotonic
 
 
 class Connection:
-    """One connection, made when a request is sent."""
+    """A connection, made with its first request."""
 
     def __init__(self, dial: Dial) -> None:
-        """Take what connects."""
+        """Use dial to connect."""
         self._dial = dial
         self._wire: Wire | None = None
 
     @property
     def wire(self) -> Wire:
-        """What a request was sent by."""
+        """The wire of the last request."""
         assert self._wire is not None
         return self._wire
 
@@ -32,10 +32,9 @@ class Connection:
         text: bytes | None,
         limits: tuple[float, float],
     ) -> Response:
-        """Send a request, and return its answer when its head has come; raises as Response does.
+        """Send a request; return its answer after reading the head; raises as Response does.
 
-        limits are until when, by monotonic, the answer may take as a whole, and the seconds without
-        a byte.
+        limits are the deadline of the whole answer, by monotonic, and the seconds of a pause in it.
         """
         deadline, wait = limits
         begin = head(method, url, headers, text)
@@ -46,37 +45,37 @@ class Connection:
         return Response(self._wire, method)
 
     def is_at_rest(self) -> bool:
-        """Return whether another request can be sent."""
+        """Return whether it is idle and can take another request."""
         return self._wire is not None and self._wire.is_at_rest()
 
     def close(self) -> None:
-        """Close it, if it was made."""
+        """Close it, if it is open."""
         if self._wire is not None:
             self._wire.close()
 
 
 class EngineStream:
-    """The connection to an engine that has become a stream (HTTP 101)."""
+    """A connection to an engine that was upgraded to a stream (HTTP 101)."""
 
     def __init__(self, connection: Connection, response: Response) -> None:
-        """Take over the answer that it begins with."""
+        """Begin behind the head of the answer."""
         self._connection = connection
         self._wire = connection.wire
-        # A proxy may cut into chunks what an engine writes as it is.
+        # A proxy may send an engine's plain stream in chunks.
         self._chunks = response.chunks() if response.is_chunked else None
 
     def receive(self, seconds: float) -> bytes:
-        """Return the next bytes, none at the end; raises TimeoutError after seconds, OSError."""
+        """Return the next bytes, empty at the end; raises TimeoutError after seconds, OSError."""
         self._wire.allow(monotonic() + seconds, seconds)
         return self._wire.take(LIMIT) if self._chunks is None else next(self._chunks, b"")
 
     def send(self, data: bytes, seconds: float) -> None:
-        """Send to the other end; raises OSError."""
+        """Send data; raises OSError."""
         self._wire.allow(monotonic() + seconds, seconds)
         self._wire.sendall(data)
 
     def end(self) -> None:
-        """Let whoever receives in another thread come to the end."""
+        """Make a receive in another thread return."""
         self._wire.shut_down()
 
     def close(self) -> None:

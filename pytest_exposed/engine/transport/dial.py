@@ -1,4 +1,4 @@
-"""Connections to engines, by the scheme of their addresses: unix, npipe, TCP, TLS and ssh."""
+"""Connects to engines by the scheme of the address: unix, npipe, TCP, TLS and ssh."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from pytest_exposed.engine.transport.proxies import Proxy
 
 Dial = Callable[[float], Wire]
-"""Returns a new connection; the argument is how many seconds that may take."""
+"""Returns a new connection within the given seconds."""
 
 
 class Route:
-    """How an engine is reached: what makes its connections, and what its requests begin with."""
+    """The way to an engine: how to connect, and how its requests begin."""
 
     def __init__(self, host: Host, timeout: float) -> None:
-        """Prepare to connect to host; timeout, in seconds, is what ssh has to connect.
+        """Prepare to connect to host; timeout, in seconds, is for ssh's connection.
 
-        Raises OSError and ssl.SSLError for TLS files that can't be used.
+        Raises OSError and ssl.SSLError for unusable TLS files.
         """
         self.name = "localhost"
-        """What the header Host says."""
+        """The value of the header Host."""
         self.prefix = ""
-        """What stands before the path of each request."""
+        """The prefix of each request's path."""
         self.origin = ""
-        """What stands before that for a proxy."""
+        """The prefix before that for an HTTP proxy."""
         self.headers: Mapping[str, str] = {}
-        """What a proxy asks for."""
+        """Headers for an HTTP proxy."""
         scheme, _, rest = host.url.partition("://")
         if host.ssh:
             from pytest_exposed.engine.transport.ssh import SshWire  # noqa: PLC0415  # for few
@@ -72,16 +72,16 @@ class Route:
 
 
 def _ssh_command(host: Host, timeout: float) -> list[str]:
-    # ssh uses the first value of an option: those given precede ours.
+    # ssh uses the first value of an option: the user's precede ours.
     *given, destination = host.ssh
     options = ["-o", "BatchMode=yes", *given, "-o", f"ConnectTimeout={max(1, int(timeout))}", "-T"]
-    # ssh joins words by blanks, and the shell over there splits them.
+    # ssh joins words with blanks, and the remote shell splits them.
     engine = ["-H", shlex.quote(host.docker_host)] if host.docker_host else []
     return [host.program, *options, "--", destination, "docker", *engine, "system", "dial-stdio"]
 
 
 def _connected(family: int, address: Any, seconds: float) -> socket.socket:
-    # A green one could not be used by two threads of the kernel, and audits have several.
+    # A green socket (gevent) can't be shared by two kernel threads, and audits have several.
     connection = socket_class()(family, socket.SOCK_STREAM)
     try:
         connection.settimeout(seconds)
@@ -126,7 +126,7 @@ def _tcp(
 
 
 def _first_of(name: str, port: int, deadline: float) -> socket.socket:
-    """Return a connection to the first of a name's addresses that accepts one."""
+    """Return a connection to the first of a name's addresses that accepts it."""
     failure: OSError = OSError("the name has no address")
     for family, _, _, _, address in socket.getaddrinfo(name, port, 0, socket.SOCK_STREAM):
         try:
@@ -140,7 +140,7 @@ def _first_of(name: str, port: int, deadline: float) -> socket.socket:
 
 
 def _ask_to_tunnel(connection: socket.socket, proxy: Proxy, target: str, seconds: float) -> None:
-    """Let an HTTP proxy lead the connection to a target; raises AnswerError where it refuses."""
+    """Ask an HTTP proxy for a tunnel to target; raises AnswerError if it refuses."""
     wire = Wire(connection)
     wire.allow(monotonic() + seconds, seconds)
     wire.sendall(head("CONNECT", target, {"Host": target, **proxy.headers}, None))

@@ -1,4 +1,4 @@
-"""The stream of a command in a container: frames of an 8-byte header and a body, read in time.
+"""Reads the stream of a command in a container: frames of an 8-byte header and a body.
 
 Format: "Stream format" of the Engine API, POST /containers/{id}/attach: byte 0 is 0 for standard
 input, 1 for output, 2 for errors; bytes 4 to 7 the body's length, big-endian.
@@ -17,28 +17,26 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 _HEADER = struct.Struct(">BxxxL")
 _LONGEST = 1 << 20
 LIMIT = 64 << 20
-"""Bytes that a command may write: some 400,000 rows of tables."""
+"""Bytes of a command's output: some 400,000 rows of tables."""
 
 
 class LateError(ObservationError):
-    """A stream that did not end before its deadline."""
+    """The stream did not end before its deadline."""
 
 
 class Stream(Protocol):
-    """Where bytes come from."""
+    """A source of bytes."""
 
     def receive(self, seconds: float) -> bytes:
-        """Return the next bytes, none at the end; raises TimeoutError after seconds, OSError."""
+        """Return the next bytes, empty at the end; raises TimeoutError after seconds, OSError."""
 
 
 def output(stream: Stream, deadline: float, ahead: bytearray | None = None) -> Iterator[bytes]:
-    """Yield what a command writes to its standard output until its stream ends.
+    """Yield a command's standard output until its stream ends.
 
-    ahead is for a stream that is read on later: what has come of the next frames is kept in it.
-
-    The SDK's own timeouts don't cover such streams, and one for each read would let a slow drip
-    last for ever: the deadline, of unpatched.monotonic(), is for all of it. Raises LateError where
-    it passes, ObservationError for what are no frames.
+    ahead keeps received bytes of further frames, for a stream that is read again later. deadline,
+    by unpatched.monotonic(), bounds the whole stream: a timeout per read would let a slow drip
+    last for ever. Raises LateError after the deadline, ObservationError for malformed frames.
     """
     buffer = bytearray() if ahead is None else ahead
     while True:
@@ -49,7 +47,7 @@ def output(stream: Stream, deadline: float, ahead: bytearray | None = None) -> I
             if len(buffer) < _HEADER.size + length:
                 break
             body = bytes(buffer[_HEADER.size : _HEADER.size + length])
-            del buffer[: _HEADER.size + length]  # first: nobody may come back for more
+            del buffer[: _HEADER.size + length]  # first: the caller may stop at this frame
             if kind == STDOUT:
                 yield body
         received = _receive(stream, deadline)
@@ -73,7 +71,7 @@ def _receive(stream: Stream, deadline: float) -> bytes:
 
 
 def text_of(log: bytes) -> bytes:
-    """Return what a container wrote of the text of its log: as it is where it has a terminal."""
+    """Return the output in a container's log; with a terminal, the log has no frames."""
     found, place = bytearray(), 0
     while place < len(log):
         if len(log) - place < _HEADER.size or log[place + 1 : place + 4] != b"\0\0\0":
@@ -87,7 +85,7 @@ def text_of(log: bytes) -> bytes:
 
 
 def gather(chunks: Iterator[bytes], deadline: float, who: str, end: bytes = b"") -> bytes:
-    """Return all chunks as one text, or those up to its end mark, if one is given.
+    """Return all chunks as one text, or the chunks up to the end mark, if one is given.
 
     Raises ObservationError for more than LIMIT bytes, LateError after the deadline.
     """

@@ -1,6 +1,6 @@
-"""HTTP/1.1: the head of a request, and the answer to it, read strictly from a connection.
+"""HTTP/1.1: writes the head of a request, and reads the answer strictly.
 
-http.client does the same, and takes a sixth of an audit to import: with it come email and ssl.
+http.client would do the same, but its import takes a sixth of an audit: it imports email and ssl.
 Formats: RFC 9110 and RFC 9112.
 """
 
@@ -17,25 +17,25 @@ _MOST_HEADERS = 100
 
 
 class Response:
-    """An answer: its head is read when it is made, its body when it is asked for."""
+    """An answer. The head is read at creation, the body on demand."""
 
     def __init__(self, wire: Wire, method: str) -> None:
         """Read the head of the answer to a request; raises AnswerError, ClosedError and OSError."""
         self._wire = wire
         self._version, self.status, self.reason = _status(wire)
         self.headers = _headers(wire)
-        """By their names in small letters; of one that occurs twice, the first."""
-        while self.status < 200 and self.status != _SWITCHES:  # an answer is still to come
+        """By name, in lower case; the first value of a repeated header."""
+        while self.status < 200 and self.status != _SWITCHES:  # an interim answer
             self._version, self.status, self.reason = _status(wire)
             self.headers = _headers(wire)
         self._is_empty = method in ("HEAD", "CONNECT") or self.status in _WITHOUT_BODY
         self.is_chunked = self.headers.get("transfer-encoding", "").lower() == "chunked"
         self.length = None if self.is_chunked else self._length()
-        """Bytes of the body; None where its end tells it."""
+        """Bytes of the body; None if it ends with the connection."""
 
     @property
     def keeps_open(self) -> bool:
-        """Whether another request can be sent when the body has been read."""
+        """Whether the connection can take another request after the body."""
         words = self.headers.get("connection", "").lower()
         persists = "close" not in words if self._version == b"1.1" else "keep-alive" in words
         return persists and (self.is_chunked or self.length is not None)
@@ -49,7 +49,7 @@ class Response:
         return int(text) if text is not None else None
 
     def body(self) -> bytes:
-        """Return the whole body; raises AnswerError where it ends too soon."""
+        """Return the whole body; raises AnswerError if it is cut off."""
         if self._is_empty:
             return b""
         if self.is_chunked:
@@ -66,7 +66,7 @@ class Response:
         return b"".join(pieces)
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield a body that is cut into chunks, as it comes."""
+        """Yield the chunks of a chunked body as they arrive."""
         while left := self._chunk_size():
             while left:
                 piece = self._wire.take(left)
@@ -116,9 +116,9 @@ def _strange(why: str) -> AnswerError:
 
 
 def head(method: str, url: str, headers: Mapping[str, str], text: bytes | None) -> bytes:
-    """Return what a request begins with; ValueError for a header or an address that can't be one.
+    """Return the head of a request; raises ValueError for an invalid header or URL.
 
-    text is the body; None for none.
+    text is the body, or None.
     """
     length = {} if text is None and method != "POST" else {"Content-Length": str(len(text or b""))}
     fields = {**headers, **length}

@@ -1,4 +1,4 @@
-"""The proxy that leads to an engine, chosen as the docker command does: by Go's rules.
+"""The proxy to an engine, chosen by Go's rules, as in the docker command.
 
 Source: golang.org/x/net/http/httpproxy. ALL_PROXY is not among its variables.
 """
@@ -20,7 +20,7 @@ _PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy of the environment."""
+    """A proxy from the environment."""
 
     scheme: str
     address: tuple[str, int]
@@ -29,18 +29,18 @@ class Proxy:
 
     @property
     def is_http(self) -> bool:
-        """Whether it speaks HTTP, and not SOCKS."""
+        """Whether it is an HTTP proxy, rather than SOCKS."""
         return not self.scheme.startswith("socks")
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers that say who asks."""
+        """The headers with its credentials."""
         if not self.user:
             return {}
         return {"Proxy-Authorization": f"Basic {base64.b64encode(self.user.encode()).decode()}"}
 
     def ask_socks(self, connection: socket.socket, name: str, port: int) -> None:
-        """Let a SOCKS5 proxy lead the connection to an address (RFC 1928, 1929)."""
+        """Ask a SOCKS5 proxy to connect to an address (RFC 1928, 1929)."""
         user, _, password = (x.encode() for x in self.user.partition(":"))
         connection.sendall(b"\x05\x01\x02" if user else b"\x05\x01\x00")
         if _exactly(connection, 2) == b"\x05\x02":
@@ -69,7 +69,7 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
 
 
 def proxy_for(scheme: str, name: str, port: int, environment: Mapping[str, str]) -> Proxy | None:
-    """Return the proxy for an address of http or https; None where it is reached directly."""
+    """Return the proxy for an address of http or https; None for a direct connection."""
     written = _variable(environment, f"{scheme}_proxy")
     if not written or _is_exempt(name.lower(), port, _variable(environment, "no_proxy")):
         return None
@@ -91,7 +91,7 @@ def _variable(environment: Mapping[str, str], name: str) -> str:
 
 
 def _is_exempt(name: str, port: int, exceptions: str) -> bool:
-    """Return whether a host is reached without a proxy: this machine's, and those of NO_PROXY."""
+    """Return whether a host needs no proxy: this machine, and the hosts in NO_PROXY."""
     try:
         address = ip_address(name)
     except ValueError:

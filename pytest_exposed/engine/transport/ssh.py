@@ -1,7 +1,7 @@
-"""An engine at the other end of the ssh program, with all that OpenSSH can be configured to do.
+"""Connects to an engine by the ssh program, so that all of the user's OpenSSH configuration counts.
 
-Like the docker command this runs `docker system dial-stdio` over there, which passes on to its
-engine.
+Like the docker command, this runs `docker system dial-stdio` on the remote host, which forwards to
+its engine.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from pytest_exposed.engine.transport.wire import SshError, Wire
 from pytest_exposed.text import printable
 
 _END = 5.0
-"""Seconds in which ssh ends once its connection has."""
+"""Seconds for ssh to end after its connection."""
 
 
 class SshWire(Wire):
-    """One ssh process, which has an end of a pair of sockets as its input and output."""
+    """An ssh process; its input and output are one end of a pair of sockets."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        """Start ssh; whether it gets anywhere shows when an answer is waited for."""
+        """Start ssh; a failure shows when an answer is read."""
         ours, theirs = socket.socketpair()
         self._errors = TemporaryFile()  # noqa: SIM115  # closed with the connection
         with theirs:
@@ -36,21 +36,21 @@ class SshWire(Wire):
                     stdin=theirs.fileno(),
                     stdout=theirs.fileno(),
                     stderr=self._errors,
-                    start_new_session=True,  # no terminal to ask at; Ctrl-C is for the caller
+                    start_new_session=True,  # no prompts at the terminal; Ctrl-C is for the caller
                 )
             except OSError as error:
                 ours.close()
                 self._errors.close()
                 program = printable(command[0])
                 raise SshError(f"{program} can't be run: {error.strerror}") from None
-        # Where the process ends while a thread still waits for an answer, nobody closes it.
+        # If the process exits while a thread waits for an answer, nothing else closes it.
         finalize(self, _terminate, self.process, os.getpid())
         finalize(self, ours.close)
         finalize(self, self._errors.close)
         super().__init__(ours)
 
     def sendall(self, data: bytes) -> None:
-        """Send all of data; raises SshError where ssh has ended with an error."""
+        """Send all of data; raises SshError if ssh has failed."""
         try:
             super().sendall(data)
         except ConnectionError:
@@ -58,7 +58,7 @@ class SshWire(Wire):
             raise
 
     def receive(self) -> bytes:
-        """Return what comes next; raises SshError where ssh has ended with an error."""
+        """Return the next bytes; raises SshError if ssh has failed."""
         try:
             data = super().receive()
         except ConnectionError:
@@ -69,14 +69,14 @@ class SshWire(Wire):
         return data
 
     def _expect_none(self) -> None:
-        """Raise SshError with what ssh said where it ended with an error."""
+        """Raise SshError with ssh's message if it has failed."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(_END)
         if not self.process.returncode:
             return
         self._errors.seek(0)
         lines = self._errors.read(65536).decode(errors="backslashreplace").split("\n")
-        # Who logs in is never shown.
+        # The user's name is never shown.
         said = [printable(re.sub(r"[^\s@]+@", "", x.strip())) for x in lines if x.strip()]
         raise SshError(
             f"ssh ended with status {self.process.returncode}: {said[-1] if said else '-'}"
@@ -90,7 +90,7 @@ class SshWire(Wire):
 
 
 def _terminate(process: subprocess.Popen[bytes], owner: int) -> None:
-    """End a process, but not that of the parent in a process that was forked."""
+    """Terminate a process, unless it belongs to the parent of a forked process."""
     if owner != os.getpid():
         return
     process.terminate()

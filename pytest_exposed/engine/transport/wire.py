@@ -1,7 +1,7 @@
-"""A connection to an engine, each answer bounded as a whole: in time and in size.
+"""A connection to an engine that bounds each answer as a whole, in time and size.
 
-The timeout of a socket is for each wait alone: an engine that sends a byte now and then would hold
-a run for ever, and one that never ends would eat its memory.
+A socket's timeout only bounds each wait: an engine that drips bytes would hold a run for ever, and
+an endless answer would fill its memory.
 """
 
 from __future__ import annotations
@@ -14,57 +14,57 @@ from typing import Any
 from pytest_exposed.unpatched import is_green_socket, monotonic, thread_id
 
 LIMIT = 64 << 20
-"""Bytes of one answer, its headers included. `GET /containers/json` has 1.2 KB for a container,
-some 4 KB with the labels of Compose or Kubernetes: 64 MB are a list of over 15,000."""
+"""Bytes of one answer with its headers. A container takes 1.2 KB in `GET /containers/json`, some
+4 KB with labels of Compose or Kubernetes: 64 MB hold over 15,000 of them."""
 
 _LONGEST_LINE = 65536
 _AT_ONCE = 65536
-"""Bytes that are received at once."""
+"""Bytes per receive."""
 
 
 class AnswerError(Exception):
-    """An answer that is not accepted; the text says why."""
+    """An answer is not accepted; the text says why."""
 
 
 class SshError(ConnectionError):
-    """The ssh program, which brought no answer: why."""
+    """The ssh program failed; the text says why."""
 
 
 class ClosedError(ConnectionResetError):
-    """A connection that was closed where an answer was to begin."""
+    """The connection was closed before an answer began."""
 
 
 class Wire:
-    """An engine's connection: bytes sent, and received until the deadline of a call."""
+    """A connection to an engine, with a deadline for each answer."""
 
     def __init__(self, connection: Any) -> None:
-        """Wrap a connected socket, or what has a socket's methods."""
+        """Wrap a connected socket, or an object with a socket's methods."""
         self._connection = connection
         self.owner = (os.getpid(), thread_id())
-        """The process and the thread that made it."""
+        """The process and thread that created it."""
         self._buffer, self._place = b"", 0
         self.allow(0, 0)
 
     def allow(self, deadline: float, wait: float) -> None:
-        """Let the next answer come until deadline, by monotonic, and wait no longer for a byte."""
+        """Allow the next answer until deadline, by monotonic, with pauses of wait seconds."""
         self._deadline = deadline
         self._wait = wait
         self._left = LIMIT
 
     def sendall(self, data: bytes) -> None:
-        """Send all of data; raises OSError, TimeoutError after the deadline."""
+        """Send all of data; raises OSError, or TimeoutError after the deadline."""
         self._connection.settimeout(self._seconds())
         self._connection.sendall(data)
 
     def take(self, most: int) -> bytes:
-        """Return what comes next, at most so many bytes; nothing at the end."""
+        """Return the next bytes, at most `most` of them; empty at the end."""
         if self._place == len(self._buffer):
             self._buffer, self._place = self.receive(), 0
         begin, self._place = self._place, min(self._place + most, len(self._buffer))
         return self._buffer[begin : self._place]
 
     def line(self) -> bytes:
-        """Return the next line with its end, which is missing where everything ends before."""
+        """Return the next line with its line end, which is missing at the end of everything."""
         found = b""
         while not found.endswith(b"\n"):
             if self._place == len(self._buffer):
@@ -79,7 +79,7 @@ class Wire:
         return found
 
     def receive(self) -> bytes:
-        """Return what the connection brings next, nothing at its end."""
+        """Return the next received bytes, empty at the end."""
         self._connection.settimeout(self._seconds())
         data: bytes = self._connection.recv(_AT_ONCE)
         self._left -= len(data)
@@ -98,19 +98,19 @@ class Wire:
         self._connection.close()
 
     def shut_down(self) -> None:
-        """End whatever waits for this connection in another thread."""
+        """Wake any thread that waits for this connection."""
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
 
     def is_at_rest(self) -> bool:
-        """Return whether another request can be sent: it is open, and nothing came unasked.
+        """Return whether it can take another request: it is open, and no bytes came unasked.
 
-        Of TLS and ssh that can't be seen: bytes that come may be their own.
+        With TLS and ssh the latter can't be seen: these send bytes of their own.
         """
         process, thread = self.owner
         if self._place < len(self._buffer):
             return False
-        # After a fork both processes have it, and each would read the other's answers.
+        # After a fork both processes share it, and would read each other's answers.
         if process != os.getpid() or (thread != thread_id() and is_green_socket(self._connection)):
             return False
         if not isinstance(self._connection, socket.socket) or hasattr(self._connection, "pending"):

@@ -1,1 +1,1 @@
-"""A file for each table of /proc that is read, called as the kernel calls it."""
+"""A module for each table of /proc, named as the kernel names it."""

@@ -9,7 +9,7 @@ from pytest_exposed.sockets.table import TableError
 
 
 def parse_ipv6_addresses(lines: Iterable[bytes]) -> list[str]:
-    """Return the IPv6 addresses of a table if_inet6, loopback's left out."""
+    """Return the IPv6 addresses in a table if_inet6, without loopback's."""
     found = []
     for line in lines:
         fields = line.split()

@@ -14,7 +14,7 @@ from itertools import islice
 from pytest_exposed.sockets.table import TableError
 
 _MOST_ROUTES = 4096
-"""Default routes come first, and then the networks, lowest first (fib_trie.c)."""
+"""Lines that are read: default routes come first, then networks, lowest first (fib_trie.c)."""
 _ROUTE = re.compile(
     rb"(?P<device>[^\t ]+) *\t(?P<to>[0-9A-F]{8})\t(?P<via>[0-9A-F]{8})\t[0-9A-F]{4}\t[0-9]+"
     rb"\t[0-9]+\t(?P<metric>[0-9]{1,10})\t(?P<mask>[0-9A-F]{8})\t"
@@ -22,9 +22,9 @@ _ROUTE = re.compile(
 
 
 def parse_default_network(lines: Iterable[bytes], byteorder: str) -> IPv4Network | None:
-    """Return the network that the default route leads through, of a table route; None for none.
+    """Return the network of the default route in a table route; None without a default route.
 
-    Words are written as numbers of the machine. Format: fib_route_seq_show in net/ipv4/fib_trie.c.
+    byteorder is that of the machine that wrote the table: addresses are words in its order.
     """
     defaults: list[tuple[int, bytes, IPv4Address]] = []
     networks: list[tuple[bytes, IPv4Network]] = []

@@ -19,7 +19,7 @@ _ENDPOINT = re.compile(
 
 
 def parse_endpoints(lines: Iterable[bytes]) -> list[Socket]:
-    """Return the listening SCTP endpoints of a table sctp/eps, one for each address.
+    """Return the listening SCTP endpoints in a table sctp/eps, one for each address.
 
     Columns: ENDPT SOCK STY SST HBKT LPORT UID INODE LADDRS; LPORT is decimal, and SST 10 is LISTEN.
     """

@@ -31,12 +31,11 @@ _ROW = re.compile(
 def parse_table(
     lines: Iterable[bytes], name: str, byteorder: str = sys.byteorder, *, ordered: bool = True
 ) -> list[Socket]:
-    """Return the listening or unconnected sockets of a table called tcp, tcp6, udp or udp6.
+    """Return the listening or unconnected sockets in a table tcp, tcp6, udp or udp6.
 
-    In tcp tables the kernel writes the listeners first, so reading stops at the first row that is
-    neither one nor a request to one: where lines are read as they come, the walk over the
-    established connections never happens, unless the table is not ordered so. byteorder is that of
-    the machine which wrote the table, since addresses are written as words of that machine.
+    The kernel writes listeners first, and requests to them. So reading stops at the first other
+    row, before the established connections, if the table is ordered.
+    byteorder is that of the machine that wrote the table: addresses are words in its order.
     """
     family, protocol = (6, name[:-1]) if name.endswith("6") else (4, name)
     wanted = LISTEN if protocol == "tcp" else CLOSE
@@ -50,7 +49,7 @@ def parse_table(
         if match is None or {len(match[1]), len(match[3])} != {digits} or count >= table.MOST_ROWS:
             raise TableError(f"line {count + 2} of {name} is not a row of a table of sockets")
         state, port = int(match[4], 16), int(match[2], 16)
-        if state == wanted and not (port == 0 and protocol == "udp"):  # that is being bound
+        if state == wanted and not (port == 0 and protocol == "udp"):  # 0 is being bound
             address = _address(match[1].decode(), byteorder)
             sockets.append(
                 Socket(
@@ -68,27 +67,26 @@ def parse_table(
 
 
 READINGS = 4
-"""How often a table of UDP is read to find two readings alike."""
+"""How often a UDP table is read to find two equal readings."""
 
-# Linux's smallest page: what is shorter came in one piece.
+# Linux's smallest page: a shorter table came in one piece.
 _PAGE = 4096
 
 
 def steady(readings: Iterable[Iterable[bytes]], name: str) -> list[bytes]:
-    """Return the lines of a UDP table that has them all; readings are those of it, one by one.
+    """Return the lines of a UDP table without a missing row, from several readings of it.
 
-    The kernel writes a page for each read(2), and for the next one it counts the rows from the
-    first again (udp_get_idx in net/ipv4/udp.c): where one of them was closed meanwhile, another one
-    is left out, be it there all the time. The closed one was written, and isn't in the next
-    reading: so of two readings with the same sockets the first has them all. Raises TableError
-    where no two are.
+    The kernel writes one page per read(2), and counts the rows from the first again for the next
+    page (udp_get_idx in net/ipv4/udp.c). A socket that is closed in between makes it skip another,
+    living one. The closed socket is missing in the next reading: so if two readings in a row have
+    the same sockets, the first is complete. Raises TableError if no two do.
     """
     before: list[tuple[bytes, ...]] | None = None
     for reading in readings:
         lines = list(islice(reading, table.MOST_ROWS + 2))
         if sum(map(len, lines)) + len(lines) < _PAGE:
             return lines
-        sockets = sorted(map(_identity, lines))  # gVisor writes them in any order
+        sockets = sorted(map(_identity, lines))  # gVisor's order varies
         if sockets == before:
             return lines
         before = sockets
@@ -98,13 +96,13 @@ def steady(readings: Iterable[Iterable[bytes]], name: str) -> list[bytes]:
 
 
 def _identity(line: bytes) -> tuple[bytes, ...]:
-    """Return what tells a row's socket: address, port and inode, and no lengths of queues."""
+    """Return a row's address, port and inode: the socket without the lengths of its queues."""
     fields = line.split(None, 10)
     return (*fields[1:3], *fields[9:10])
 
 
 def _address(digits: str, byteorder: str) -> str:
-    """Return the address in 8 or 32 hexadecimal digits, words of 32 bits in the machine's order."""
+    """Return the address of 8 or 32 hexadecimal digits: 32-bit words in the given byte order."""
     raw = bytes.fromhex(digits)
     if byteorder == "little":
         raw = b"".join(raw[i : i + 4][::-1] for i in range(0, len(raw), 4))

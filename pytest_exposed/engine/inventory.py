@@ -47,7 +47,7 @@ def members(written: str, inventory: str | None) -> list[Member]:
         raise ConfigurationError(f"{printable(written)!r} names no group: write ansible://GROUP")
     tree, said = _inventory(inventory)
     groups = {x: y for x, y in tree.items() if x != "_meta" and isinstance(y, dict)}
-    named = {x for y in groups.values() for x in as_texts(y.get("children"))}  # or without hosts
+    named = {x for y in groups.values() for x in as_texts(y.get("children"))}  # also empty ones
     hosts = _hosts(group, groups)
     if not hosts and group in _hosts("all", groups):
         hosts = [group]

@@ -1,4 +1,4 @@
-"""Values that know nobody: ports, addresses, containers, images, listeners, findings."""
+"""Values without dependencies: ports, addresses, containers, images, listeners, findings."""
 
 from pytest_exposed.model.containers import (
     NO_IMAGE,

@@ -1,4 +1,4 @@
-"""Values: images, findings, and containers as observed."""
+"""Values: images, findings, and observed containers."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class Image:
     name: str
     documented: Ports
     invalid: tuple[str, ...] = ()
-    """Entries of its ExposedPorts that are no ports."""
+    """Invalid entries of its ExposedPorts."""
     labels: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     history: tuple[str, ...] | None = field(default=None, compare=False, repr=False)
-    """The commands of its layers, newest first; None where not looked up."""
+    """The commands of its layers, newest first; None if not looked up."""
     digests: tuple[str, ...] = field(default=(), compare=False, repr=False)
-    """What registries call it, REPOSITORY@sha256:…; none for one that was only built here."""
+    """Its names in registries, REPOSITORY@sha256:…; empty for one that was only built here."""
     parents: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)
-    """Names of the images that its history passes through, by their place in it."""
+    """Names of the images that end within its history, by their index in history."""
     entrypoint: tuple[str, ...] = field(default=(), compare=False, repr=False)
     command: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def is_from_registry(self) -> bool:
-        """Whether a registry has it, so that its Dockerfile may be another's.
+        """Whether a registry has it, so that somebody else may own its Dockerfile.
 
         Podman gives an image that was built here a digest of localhost.
         """
@@ -49,12 +49,12 @@ class Image:
 
 
 NO_IMAGE = Image(id="", name="no image", documented=Ports())
-"""What a container has that was made from a folder (podman's --rootfs), or by podman itself."""
+"""The image of a container without one: made from a folder (podman --rootfs), or by podman."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One rule broken by one port of one container; without a port, by the container."""
+    """A rule broken by a port of a container, or by the container itself."""
 
     rule: str
     port: Port | None
@@ -63,23 +63,23 @@ class Finding:
     waived: str | None = None
     """The reason of the waiver that accepts it, or None."""
     more_ports: tuple[Port, ...] = ()
-    """The other ports of a process, where it is about several; port is the first."""
+    """The further ports, if it is about several of a process; port is the first."""
     warning: bool = False
-    """Whether it is shown and reported, and fails nothing."""
+    """Whether it is only a warning: shown and reported, but no failure."""
 
     @property
     def ports(self) -> tuple[Port, ...]:
-        """All ports that it is about, in order; none for a finding of the container."""
+        """All its ports, in order; empty for a finding about the container."""
         return (self.port, *self.more_ports) if self.port else ()
 
     @property
     def fails(self) -> bool:
-        """Whether its container does not match: it is neither waived nor a warning."""
+        """Whether it makes its container fail: it is neither waived nor a warning."""
         return self.waived is None and not self.warning
 
     @property
     def warns(self) -> bool:
-        """Whether it is a warning, and not waived."""
+        """Whether it is a warning and not waived."""
         return self.waived is None and self.warning
 
     def __str__(self) -> str:
@@ -94,17 +94,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CommandOverride:
-    """What a container runs instead of its image's command."""
+    """The command that a container runs instead of its image's."""
 
     what: str
-    """In words, behind "it runs"."""
+    """The command in words, to follow "it runs"."""
     fix: str | None
-    """What to do about it, where that is known."""
+    """What to do about it, if known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container as observed: what is documented, declared, published, and who listens."""
+    """An observed container: its documented, declared and published ports, and its listeners."""
 
     id: str
     name: str
@@ -118,42 +118,42 @@ class Container:
     """The source that saw the sockets: netlink, procfs, helper or exec."""
     host: str = ""
     at_host: bool = field(default=False, repr=False)
-    """Whether its network namespace is that of the engine's host, as far as it is known."""
+    """Whether its network namespace is the engine's host's, as far as known."""
     pod: str | None = None
-    """The name of the pod in whose network it is (podman); None where it is in none."""
+    """The name of its pod (podman); None without one."""
     is_infra: bool = field(default=False, repr=False)
-    """Whether it stands for its pod: podman made it to hold the pod's network and publications."""
+    """Whether it is its pod's infra container, which holds the pod's network and publications."""
     neighbours: tuple[Container, ...] = field(default=(), repr=False)
-    """The other containers in its network namespace, without neighbours of their own."""
+    """The other containers in its network namespace; their own neighbours are left out."""
     forwarding: Forwarding = field(default=Forwarding(), compare=False, repr=False)
-    """To which of its addresses what it publishes leads."""
+    """The addresses to which its engine forwards its publications."""
     wildcard: str = field(default="0.0.0.0", compare=False, repr=False)  # noqa: S104
-    """What a server has to bind to be reached in each of its networks: :: where it has no IPv4."""
+    """The address to bind to be reachable in all its networks: :: if it has no IPv4."""
     notes: tuple[str, ...] = ()
-    """What is worth a line and breaks no rule, such as a publication without effect."""
+    """Facts worth a line that break no rule, such as a publication without effect."""
     verdict: tuple[Finding, ...] | ObservationError = field(default=(), compare=False, repr=False)
     publications_unknown: PublicationsUnknownError | None = field(
         default=None, compare=False, repr=False
     )
-    """Which rules can't be judged, as what its Swarm service publishes is unknown; the verdict is
-    the same where nothing else is wrong."""
+    """Why some rules can't be judged: its Swarm service's ports are unknown. It is also the verdict
+    if nothing else is wrong."""
     labels: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     just_started: bool = field(default=False, compare=False, repr=False)
     """Whether it has been up for less than a minute."""
     documented_at_run: Ports | None = field(default=None, compare=False, repr=False)
-    """What is documented where the container's own word counts, too: its image's ports and those
-    that it declares. None where the image alone documents ports."""
+    """With documented="run", the ports of its image together with those that it declares; None if
+    only the image documents ports."""
     substitute: CommandOverride | None = field(default=None, compare=False, repr=False)
-    """None where it runs its image's command, and where nothing made it worth asking."""
+    """None if it runs its image's command, or if no finding required a look."""
 
     @property
     def service(self) -> Service | None:
-        """The Swarm or Compose service that it is of, None where it is of none."""
+        """Its Swarm or Compose service, or None."""
         return Service.of(self.labels, self.name, self.image.id)
 
     @property
     def role(self) -> str:
-        """What findings call it: a task of its Swarm service, as all of these are alike."""
+        """Its name in findings; all tasks of a Swarm service have the same."""
         task = self.service is not None and self.service.id is not None
         if self.is_infra:
             return f"pod {self}"
@@ -161,9 +161,9 @@ class Container:
 
     @property
     def documented(self) -> Ports:
-        """The ports that its image documents: what EXPOSE wrote.
+        """The ports that its image documents by EXPOSE.
 
-        With documented="run" those that the container declares are among them.
+        With documented="run", also the ports that the container declares.
         """
         at_run = self.documented_at_run
         return self.image.documented if at_run is None else at_run
@@ -175,13 +175,13 @@ class Container:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What the selected rules find wrong with it.
+        """The findings of the selected rules.
 
-        Raises ObservationError where that hangs on listeners that nothing readable attributes, and
-        where nothing is found but it hangs on what a Swarm service publishes and nobody tells.
+        Raises ObservationError if they depend on listeners of unknown owners, or if there are none
+        and they depend on the unknown ports of a Swarm service.
         """
         if isinstance(self.verdict, ObservationError):
-            raise self.verdict.with_traceback(None)  # it may be raised many times
+            raise self.verdict.with_traceback(None)  # raised many times
         return self.verdict
 
     def __str__(self) -> str:
@@ -193,4 +193,4 @@ class Container:
 
 
 Observed = Container | ObservationError
-"""What observing a container gives: a snapshot of it, or why there is none."""
+"""The result of observing a container: a snapshot, or the error why there is none."""

@@ -1,4 +1,4 @@
-"""Ports with addresses: where a listener is bound, and what -p publishes."""
+"""Ports with addresses, as given for listeners and for publications (-p)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_exposed.values import dataclass
 # 127.0.0.1:9000/tcp, [::1]:9000
 _BOUND = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:\[\]]*)):(?P<ports>[^:]*)")
 
-# docker run --publish: [[IP:][HOST]:]PORTS, where an IPv6 address stands in brackets
+# docker run --publish: [[IP:][HOST]:]PORTS, with an IPv6 address in brackets
 _PUBLISHED = re.compile(
     r"(?:(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:\[\]]+)):(?=[^:]*:))?(?:(?P<host>[^:]*):)?(?P<ports>[^:]*)"
 )
@@ -22,14 +22,14 @@ _PUBLISHED = re.compile(
 
 @dataclass(frozen=True, slots=True, order=True)
 class BoundPort:
-    """A port to listen on, and the address that a listener must be bound to; None for any."""
+    """A port to listen on, with the address that a listener must be bound to; None for any."""
 
     port: Port
     address: str | None = None
 
     @classmethod
     def parse(cls, form: PortsLike) -> list[BoundPort]:
-        """Return what a form means: a port, a range, Ports, or these behind an address and a colon.
+        """Return the ports of a form: a port, a range, Ports, or one of these behind "ADDRESS:".
 
         Raises PortError (a ValueError) that names the form.
         """
@@ -40,7 +40,7 @@ class BoundPort:
         return [cls(x, address) for x in _ports(match["ports"], form)]
 
     def is_met_by(self, listener: Listener) -> bool:
-        """Return whether a listener is this: bound exactly there; reachable, where any will do."""
+        """Return whether a listener matches: bound to this address, or reachable if any will do."""
         if listener.port != self.port:
             return False
         if self.address is None:
@@ -48,7 +48,7 @@ class BoundPort:
         return listener.address == self.address and listener.kind != "unattributed"
 
     def may_be_met_by(self, listener: Listener) -> bool:
-        """Return whether an unattributed listener would be this if it were the container's."""
+        """Return whether an unattributed listener would match if it were the container's."""
         if listener.kind != "unattributed" or listener.port != self.port:
             return False
         if self.address is None:
@@ -63,20 +63,20 @@ class BoundPort:
 
 @dataclass(frozen=True, slots=True, order=True)
 class PublishedPort:
-    """A port to be published, and the host's address and port where they matter."""
+    """A port to publish, with the host's address and port if they matter."""
 
     port: Port
     host_ip: str | None = None
     host_port: int | None = None
     highest: int | None = None
-    """The last port of the host where any of a range will do, the first of which is host_port."""
+    """The last host port of a range, if any of the range will do; host_port is the first."""
 
     @classmethod
     def parse(cls, form: PortsLike) -> list[PublishedPort]:
-        """Return what a form of `docker run -p` means: "80", "8080:80", "127.0.0.1:8080:80/tcp".
+        """Return the ports of a form of `docker run -p`: "80", "8080:80", "127.0.0.1:8080:80/tcp".
 
-        Ranges pair up: "8000-8001:80-81"; of "8000-8010:80" any port of the host will do. Raises
-        PortError (a ValueError) that names the form.
+        Ranges pair up: "8000-8001:80-81". With "8000-8010:80" any of these host ports will do.
+        Raises PortError (a ValueError) that names the form.
         """
         if not isinstance(form, str) or ":" not in form:
             return [cls(x) for x in Ports.parse(form)]
@@ -109,14 +109,14 @@ class PublishedPort:
         return [cls(port, address, host.number) for port, host in zip(ports, hosts, strict=True)]
 
     def is_met_by(self, publication: Publication) -> bool:
-        """Return whether a publication is this."""
+        """Return whether a publication matches."""
         return (
             publication.port == self.port
             and (
                 self.host_port is None
                 or self.host_port <= publication.host_port <= (self.highest or self.host_port)
             )
-            # Podman leaves out the address that means all.
+            # Podman leaves out the address if it is any.
             and self.host_ip in (None, publication.host_ip or "0.0.0.0")  # noqa: S104
         )
 

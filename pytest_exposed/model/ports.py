@@ -1,4 +1,4 @@
-"""Ports and sets of ports, in every form that people and engines write them."""
+"""Ports and sets of ports, parsed from every form that people and engines use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_exposed.values import dataclass
 PROTOCOLS = ("tcp", "udp", "sctp")
 HIGHEST = 65535
 
-# Docker lower-cases the protocol of EXPOSE and -p, and takes a missing one as tcp.
+# Docker lower-cases the protocol of EXPOSE and -p, and a missing one is tcp.
 _FORM = re.compile(
     r"(?P<first>[0-9]{1,5})(?:-(?P<last>[0-9]{1,5}))?(?:/(?P<protocol>[A-Za-z]+))?", re.ASCII
 )
@@ -28,7 +28,7 @@ class Port:
     protocol: str = "tcp"
 
     def __init__(self, number: int, protocol: str = "tcp") -> None:
-        """Check what is given: raises PortError (a ValueError)."""
+        """Raise PortError (a ValueError) for an invalid number or protocol."""
         if type(number) is not int or not 1 <= number <= HIGHEST:
             raise PortError(
                 f"{number!r} is not a port: a number from 1 to {HIGHEST}; Port.parse() reads texts"
@@ -40,9 +40,9 @@ class Port:
 
     @classmethod
     def parse(cls, text: PortLike) -> Port:
-        """Return the port that text means: 80, "80", "80/tcp", or a Port itself.
+        """Return the port of 80, "80", "80/tcp", or a Port itself.
 
-        Raises PortError (a ValueError) for anything else, ranges included.
+        Raises PortError (a ValueError) for anything else, even a range.
         """
         if isinstance(text, Port):
             return text
@@ -62,7 +62,7 @@ class Port:
         return NotImplemented
 
     def __hash__(self) -> int:
-        # Few ports differ by the protocol alone, and to hash both takes twice as long.
+        # Few ports differ only by protocol, and hashing both takes twice as long.
         return self.number
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class Port:
 
 
 order = attrgetter("number", "protocol")
-"""The key to sort many ports by: to compare them one with another takes five times as long."""
+"""The key to sort ports by; comparing ports directly takes five times as long."""
 
 PortLike = int | str | Port
 """One port: 80, "80", "80/tcp", a Port."""
@@ -80,7 +80,7 @@ PortsLike = PortLike | Iterable[PortLike]
 
 
 def _span(form: object) -> list[Port]:
-    """Return the ports of one form, a range included."""
+    """Return the ports of one form, which can be a range."""
     if isinstance(form, Port):
         return [form]
     if type(form) is int:
@@ -111,17 +111,17 @@ def _bounds(form: str) -> tuple[int, int, str]:
     return first, last, protocol
 
 
-# Collections as Python has it, but not of ports: of characters or numbers.
+# Python's collections of characters or numbers, which are no ports.
 _TEXTS = (str, bytes, bytearray, memoryview)
 
 
-# Of Any: in a set of Port, `80 in ports` would not pass users' type checks. Iterating gives Port.
+# Any, because in a set of Port `80 in ports` would fail users' type checks. Iterating gives Port.
 class Ports(AbstractSet[Any]):
     """An immutable set of ports, sorted by number, then protocol.
 
-    It compares and mixes with sets of every form of a port: `ports == {"80/tcp", "53/udp"}`,
-    `80 in ports`, `"8000-8003" in ports` (all of them), `ports - {"80"}`. A form that is not a
-    port raises PortError there too: a comparison with a typing error is not simply unequal.
+    It compares and combines with sets of every form of a port: `ports == {"80/tcp", "53/udp"}`,
+    `80 in ports`, `"8000-8003" in ports` (all of them), `ports - {"80"}`. An invalid port raises
+    PortError there, too: a typing error must not just compare as unequal.
     """
 
     __slots__ = ("_ports",)
@@ -136,9 +136,9 @@ class Ports(AbstractSet[Any]):
 
     @classmethod
     def parse(cls, *forms: PortsLike) -> Ports:
-        """Return the ports that the forms mean: 80, "80/tcp", "8000-8003/udp", or sets of these.
+        """Return the ports of all forms: 80, "80/tcp", "8000-8003/udp", or sets of these.
 
-        Raises PortError (a ValueError) that names the form which isn't a port.
+        Raises PortError (a ValueError) that names the invalid form.
         """
         ports: set[Port] = set()
         for form in forms:
@@ -153,10 +153,10 @@ class Ports(AbstractSet[Any]):
 
     @classmethod
     def from_exposed(cls, keys: Iterable[str]) -> tuple[Ports, tuple[str, ...]]:
-        """Return the ports of an engine's `ExposedPorts` keys, and the keys that are no ports.
+        """Return the ports in the keys of an engine's `ExposedPorts`, and the invalid keys.
 
-        Dockerfiles are checked by the engine, images made by hand are not: such an image can hold
-        any key ("", "8080/TCP", "5000-5002/tcp", "70000/tcp"). What can be read is read.
+        Engines check a Dockerfile's EXPOSE, but an image that was made otherwise can have any key
+        ("", "8080/TCP", "5000-5002/tcp", "70000/tcp").
         """
         spans: set[tuple[int, int, str]] = set()
         invalid = []
@@ -167,7 +167,7 @@ class Ports(AbstractSet[Any]):
                 invalid.append(key)
         ports: set[Port] = set()
         reached: dict[str, int] = {}
-        # In their order, so that each port is made once, however many ranges overlap.
+        # Sorted, so that each port is created once, however many ranges overlap.
         for first, last, protocol in sorted(spans):
             start = max(first, reached.get(protocol, 0) + 1)
             ports.update(Port(x, protocol) for x in range(start, last + 1))
@@ -185,11 +185,11 @@ class Ports(AbstractSet[Any]):
     def __len__(self) -> int:
         return len(self._ports)
 
-    # Set's own operators would look for a Port among the other set's texts and find none, so each
-    # is written out, on the other side's ports.
+    # AbstractSet's operators would look for a Port among the other side's texts. So each operator
+    # is written out here, for the other side's ports.
 
     def __eq__(self, other: object) -> bool:
-        # Whatever means ports: to be unequal to all but sets would let `!=` pass.
+        # Any form of ports is compared: otherwise `!=` would be true for all but sets.
         if isinstance(other, bool):
             return NotImplemented
         if isinstance(other, (str, int, Port, list, tuple, Iterator)):
@@ -238,21 +238,21 @@ class Ports(AbstractSet[Any]):
     __rxor__ = __xor__
 
     def isdisjoint(self, other: Iterable[PortLike]) -> bool:
-        """Return whether the two have no port in common."""
+        """Return whether both have no port in common."""
         return self._ports.isdisjoint(Ports.parse(other))
 
     def __hash__(self) -> int:
         return hash(self._ports)
 
     def __str__(self) -> str:
-        """Return the ports with neighbours as ranges: "80/tcp, 8000-8003/udp"; "none" if empty."""
+        """Return the ports with ranges: "80/tcp, 8000-8003/udp"; "none" if empty."""
         return ", ".join(self.ranges()) or "none"
 
     def __repr__(self) -> str:
         return f"Ports({', '.join(map(repr, self.ranges()))})"
 
     def ranges(self) -> list[str]:
-        """Return the ports as the fewest texts: neighbours of one protocol become a range."""
+        """Return the ports as the fewest texts: adjoining ports of a protocol are a range."""
         spans = sorted((x[0].number, x[-1].number, x[0].protocol) for x in adjoining(self._ports))
         return [
             f"{first}/{protocol}" if first == last else f"{first}-{last}/{protocol}"
@@ -261,7 +261,7 @@ class Ports(AbstractSet[Any]):
 
 
 def _members(other: object) -> frozenset[Port] | None:
-    """Return the ports of the other side of an operator, or None where it is no set."""
+    """Return the ports of an operator's other side, or None if it is not a set."""
     if isinstance(other, Ports):
         return other._ports
     return Ports.parse(other)._ports if isinstance(other, AbstractSet) else None
@@ -270,7 +270,7 @@ def _members(other: object) -> frozenset[Port] | None:
 def adjoining(
     ports: Iterable[Port], alike: Callable[[Port, Port], bool] = lambda _, __: True
 ) -> list[list[Port]]:
-    """Return ports in order, adjoining ones of one protocol together where they are alike."""
+    """Return sorted ports; adjoining ones of a protocol are grouped if they are alike."""
     found: list[list[Port]] = []
     last: Port | None = None
     for port in sorted(ports, key=attrgetter("protocol", "number")):

@@ -1,4 +1,4 @@
-"""Values: the Swarm or Compose service of a container, by its labels."""
+"""The Swarm or Compose service of a container, from its labels."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _PODMAN_COMPOSE = "io.podman.compose.project"
 
 
 def borrows_labels(name: str, labels: Mapping[str, str], image_id: str = "") -> bool:
-    """Return whether a container with the labels of a service is none of its own.
+    """Return whether a container has the labels of a service without being one of its containers.
 
-    `docker compose run` starts one-offs, which run another command; podman-compose has no label for
-    its own, and calls them PROJECT_SERVICE_tmpNUMBER (compose_run of podman_compose.py). An image
-    that `docker commit` made of a service's container hands the labels down to any container: a
-    task is called by the name of its task (daemon/cluster/executor/container of moby), and Compose
-    writes the image that it started (ImageDigestLabel of compose's pkg/api).
+    `docker compose run` starts one-offs with another command. podman-compose has no label for
+    them, but the name PROJECT_SERVICE_tmpNUMBER (compose_run of podman_compose.py). And an image
+    made by `docker commit` from a service's container passes the labels on to any container. A
+    real task has the name of its task (daemon/cluster/executor/container of moby), and a real
+    container of Compose a label with its image (ImageDigestLabel of compose's pkg/api).
     """
     if labels.get(SWARM_SERVICE):
         return labels.get(SWARM_TASK, name) != name
@@ -43,21 +43,21 @@ def borrows_labels(name: str, labels: Mapping[str, str], image_id: str = "") -> 
 
 
 def made_by_molecule(labels: Mapping[str, str]) -> bool:
-    """Return whether the labels are those of an instance of Molecule."""
+    """Return whether the labels mark an instance of Molecule."""
     return labels.get("owner") == "molecule"
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The service that a container is of, by its labels: Swarm's, or Compose's PROJECT/SERVICE."""
+    """A container's service by its labels: Swarm's, or Compose's PROJECT/SERVICE."""
 
     name: str
     id: str | None = None
-    """Of a Swarm service, whose containers are tasks alike; None for Compose's."""
+    """The id of a Swarm service; None for Compose's."""
 
     @classmethod
     def of(cls, labels: Mapping[str, str], name: str, image_id: str = "") -> Service | None:
-        """Return the service of a container with a name and labels, None where it is of none."""
+        """Return the service of a container with a name and labels, or None."""
         if borrows_labels(name, labels, image_id):
             return None
         if labels.get(SWARM_SERVICE):
@@ -71,6 +71,6 @@ class Service:
 
 
 def names_of(name: str, service: str | None, pod: str | None = None) -> tuple[str, ...]:
-    """Return what a container is called in a waiver: its name, its service's, and POD/NAME."""
+    """Return a container's names in waivers: its own, its service's, and POD/NAME."""
     in_pod = [f"{pod}/{name}"] if pod and pod != name else []
     return (name, *([service] if service else []), *in_pod)

@@ -1,4 +1,4 @@
-"""Reports: what was found, for people and for programs. The ending of a file's name chooses."""
+"""Reports, one module per format; the file's suffix chooses."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.report.record import HostRecord
 
 _FORMATS = {".html": "html", ".json": "json", ".md": "markdown", ".sarif": "sarif"}
-"""The module of this package that writes a format, by the ending of a file's name."""
+"""The modules of this package by the suffixes of files."""
 
 ENDINGS = tuple(_FORMATS)
 
 
 def check(name: str) -> Path:
-    """Return the path of a report to be written; ConfigurationError where it can't be."""
+    """Return the path of a report; raises ConfigurationError if it can't be written."""
     path = Path(name)
     if path.suffix.lower() not in ENDINGS:
         raise ConfigurationError(
@@ -30,11 +30,11 @@ def check(name: str) -> Path:
 
 
 STANDARD_OUTPUT = "json:-"
-"""What stands for the JSON report on standard output."""
+"""The name of the JSON report on standard output."""
 
 
 def write(path: Path, hosts: Sequence[HostRecord]) -> None:
-    """Write a report in the form that its ending names; raises OSError."""
+    """Write a report in the format of its suffix; raises OSError."""
     form = import_module(f"{__name__}.{_FORMATS[path.suffix.lower()]}")  # rarely used
     form.write(path, hosts)
 

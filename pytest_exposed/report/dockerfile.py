@@ -1,7 +1,7 @@
-"""The lines of a Dockerfile that a finding is mended at: EXPOSE, or the last FROM.
+"""The lines of a Dockerfile at which findings can be fixed: EXPOSE, or the last FROM.
 
-Format: https://docs.docker.com/reference/dockerfile/; lines are continued by a backslash, or by
-what a directive `# escape=` says, and here-documents are no instructions.
+Format: https://docs.docker.com/reference/dockerfile/. A backslash continues a line, or the
+character of a directive `# escape=`; here-documents are not instructions.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ _HERE = re.compile(r"<<-?\s*[\"']?([A-Za-z_]\w*)[\"']?")
 
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
-    """A Dockerfile's place, and the lines of its last stage that are about ports."""
+    """A Dockerfile's path, and the lines of its last stage that concern ports."""
 
     path: str
-    """As it was given."""
+    """The path as given."""
     last_from: int
-    """The number of the line of its last FROM, from 1."""
+    """The line number of its last FROM, from 1."""
     exposes: tuple[tuple[int, Ports], ...] = ()
-    """The numbers of the lines of EXPOSE behind that, with the ports of each."""
+    """The line numbers of each EXPOSE after that, with its ports."""
 
     @classmethod
     def read(cls, path: str) -> Dockerfile:
-        """Return what a file says; ConfigurationError where it is no Dockerfile."""
+        """Return a parsed file; raises ConfigurationError if it is no Dockerfile."""
         try:
             text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -42,7 +42,7 @@ class Dockerfile:
 
     @classmethod
     def parse(cls, path: str, text: str) -> Dockerfile:
-        """Return what the text of a Dockerfile says; ConfigurationError where it has no FROM."""
+        """Return a parsed text; raises ConfigurationError if it has no FROM."""
         last, exposes = 0, list[tuple[int, Ports]]()
         for number, instruction, words in _instructions(text):
             if instruction == "FROM":
@@ -54,15 +54,15 @@ class Dockerfile:
         return cls(path, last, tuple(exposes))
 
     def line_of(self, port: Port | None) -> int:
-        """Return the line at which a finding of a port is mended.
+        """Return the line at which a port's finding can be fixed.
 
-        That is its own EXPOSE, else the last EXPOSE there is, else the last FROM.
+        This is the port's own EXPOSE, or else the last EXPOSE, or else the last FROM.
         """
         own = [line for line, ports in self.exposes if port in ports]
         return (own or [line for line, _ in self.exposes] or [self.last_from])[-1]
 
     def pointed_at(self, container: Container) -> Container:
-        """Return a container whose findings say at which line each is mended."""
+        """Return the container with the Dockerfile's line in each fix."""
         verdict = container.verdict
         if isinstance(verdict, ObservationError):
             return container
@@ -74,18 +74,18 @@ class Dockerfile:
 
 
 def _ports(words: list[str]) -> Ports:
-    """Return the ports of an EXPOSE, as far as it names them without variables."""
+    """Return the ports of an EXPOSE, except those in variables."""
     found = Ports()
     for word in words:
         try:
             found |= Ports.parse(word.lower())
-        except PortError:  # a variable's value is the build's
+        except PortError:  # a variable, known only to the build
             continue
     return found
 
 
 def _instructions(text: str) -> list[tuple[int, str, list[str]]]:
-    """Return the number, the name and the words of each instruction."""
+    """Return the line number, name and words of each instruction."""
     escape = re.match(r"(?:\s*#[^\n]*=[^\n]*\n)*?\s*#\s*escape\s*=\s*([\\`])", text)
     mark = escape[1] if escape else "\\"
     found: list[tuple[int, str, list[str]]] = []

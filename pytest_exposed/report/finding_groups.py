@@ -1,4 +1,4 @@
-"""Findings that are one but for their ports: shown once, and not a thousand times. Pure."""
+"""Groups of findings that differ only by port, to be shown once. Pure."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from pytest_exposed.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FindingGroup:
-    """A finding, and the ports of all that are it but for the port's number."""
+    """A finding, with the ports of all findings that differ from it only by port number."""
 
     first: Finding
     ports: tuple[Port, ...]
-    """In order; none for a finding of the container."""
+    """Sorted; empty for a finding about the container."""
 
     @property
     def span(self) -> str:
-        """The ports where they are neighbours: "80/tcp", "10001-12000/tcp"; "-" for none."""
+        """The ports in short: "80/tcp", "10001-12000/tcp", "3 ports"; "-" for none."""
         if self.first.more_ports:
             return plural(len(self.first.ports), "port")
         return f"{self._numbers}/{self.ports[0].protocol}" if self.ports else "-"
 
     @property
     def message(self) -> str:
-        """What is wrong, with all ports where they are neighbours."""
+        """What is wrong, for all ports."""
         return self._of_all(self.first.message)
 
     @property
     def fix(self) -> str:
-        """What to do, with all ports where they are neighbours."""
+        """What to do, for all ports."""
         return self._of_all(self.first.fix)
 
     @property
@@ -49,7 +49,7 @@ class FindingGroup:
 
 
 def finding_groups(findings: Iterable[Finding]) -> list[FindingGroup]:
-    """Return the findings in order, those that are one but for their ports together."""
+    """Return the findings in order, grouped if they differ only by port."""
     found: dict[tuple[object, ...], list[Finding]] = {}
     for finding in findings:
         texts: tuple[str, ...] = (finding.message, finding.fix)
@@ -62,7 +62,7 @@ def finding_groups(findings: Iterable[Finding]) -> list[FindingGroup]:
 
 
 def neighbours(findings: Iterable[Finding]) -> list[FindingGroup]:
-    """Return the findings by port, those of neighbouring ports that are alike together."""
+    """Return the findings sorted by port; alike ones of adjoining ports are grouped."""
     by_place = list(findings)
     place = {(x.rule, x.port): number for number, x in enumerate(by_place)}
     found: list[FindingGroup] = []
@@ -95,13 +95,13 @@ def findings_of(container: ContainerRecord) -> list[Finding]:
 
 
 def _with(numbers: str, port: Port, text: str) -> str:
-    """Return a text with other numbers in the place of a port's own."""
+    """Return a text with a port's number replaced by other numbers."""
     own = str(port.number)
     ours, layer, quoted = text.partition(LAYER)
-    # The words of a layer are the same for each of its ports.
+    # A layer's command is the same for each of its ports.
     if set(re.findall("[0-9]+", quoted)) != {own}:
         text, rest = ours, layer + quoted
     else:
         rest = ""
-    # Not the same number in a name, a version or an address: web-80, 10.0.0.80.
+    # The same number in a name, version or address stays: web-80, 10.0.0.80.
     return re.sub(rf"(?<![\w.-]){own}(?![\w-]|\.\w)", numbers, text) + rest

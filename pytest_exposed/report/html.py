@@ -1,7 +1,7 @@
-"""The HTML report: the ports of all containers, in one file that loads nothing.
+"""The HTML report: the ports of all containers in one file that loads nothing.
 
-portmap.html is its frame, portmap.css its looks, portmap.js finds containers by text. Without
-JavaScript all else is there.
+portmap.html is its frame, portmap.css its style. portmap.js searches containers by text; all else
+works without JavaScript.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from pytest_exposed.text import plural
 from pytest_exposed.unpatched import now
 
 _MOST_LINES = 300
-"""Lines of findings, and of ports, in the details of a container."""
+"""Lines of findings, and of ports, in a container's details."""
 _MOST_STOPPED = 50
-"""Containers that don't run whose names are shown."""
+"""Names that are shown of containers that don't run."""
 _MOST_TILES = 24
-"""Tiles of a container: ports, or ranges of ports that are alike."""
+"""Tiles per container: ports, or ranges of alike ports."""
 
 _MARKS = {"differs": "✗", "unseen": "?", "warning": "!", "accepted": "~", "matches": "✓"}
-"""What is shown beside what a container, or a finding, is: its colour is never all."""
+"""Signs beside verdicts and findings, so that none is shown by colour alone."""
 _WORDS = {
     "differs": "does not match",
     "unseen": "not judged",
@@ -59,7 +59,7 @@ def write(path: Path, hosts: Sequence[HostRecord]) -> None:
     counts = Counter(word for x in verdicts for word in x.split())
     line = summary(hosts)
     page = Template(frame).substitute(
-        # The page is full of strangers' texts: it may run and load what stands here and no more.
+        # The page holds untrusted texts: it may run only its own script, and load nothing.
         policy=f"default-src 'none'; style-src '{digest(style)}'; script-src '{digest(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'",
         style=style,
@@ -77,13 +77,13 @@ def write(path: Path, hosts: Sequence[HostRecord]) -> None:
 
 
 def _asset(name: str) -> str:
-    from importlib.resources import files  # noqa: PLC0415  # costs every run some milliseconds
+    from importlib.resources import files  # noqa: PLC0415  # takes some milliseconds
 
     return files("pytest_exposed.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _about(hosts: Sequence[HostRecord]) -> str:
-    """Return which host was audited, where it is one, and when."""
+    """Return the audited host, if it is one, and the time."""
     when = now()
     shown = f"{when[:10]} {when[11:16]} UTC"
     named = f"<bdi>{safe(hosts[0]['host'])}</bdi>, " if len(hosts) == 1 else ""
@@ -91,7 +91,7 @@ def _about(hosts: Sequence[HostRecord]) -> str:
 
 
 def _verdict(container: ContainerRecord) -> str:
-    """Return the classes that a container is found by: its verdict, and whether it has warnings."""
+    """Return a container's CSS classes: its verdict, and whether it has warnings."""
     if container["error"] is not None:
         return "unseen"
     kinds = {kind_of(x) for x in container["findings"] or ()}
@@ -100,11 +100,11 @@ def _verdict(container: ContainerRecord) -> str:
 
 
 def _host(host: HostRecord, *, alone: bool) -> Iterator[str]:
-    """Yield a host's part of the page; of several hosts, those without a trouble are folded."""
+    """Yield a host's part of the page; of several hosts, those without findings are folded."""
     containers = sorted(host["containers"], key=_place)
     trouble = host["error"] is not None or any(_is_open(x) for x in containers)
     is_open = " open" if alone or trouble else ""
-    # The line of the page's top, but for the number of hosts.
+    # The summary at the page's top without the number of hosts.
     line = summary([host]).replace(" on 1 host", "", 1) if containers else "no container"
     yield f'<details class="host" data-find="{safe(host["host"])}"{is_open}>'
     yield f"<summary><h2><bdi>{safe(host['host'])}</bdi></h2>"
@@ -122,7 +122,7 @@ def _host(host: HostRecord, *, alone: bool) -> Iterator[str]:
 
 
 def _stopped(stopped: Sequence[StoppedRecord]) -> str:
-    """Return the names of containers that don't run, and how each ended."""
+    """Return the names of containers that don't run, with how each ended."""
     names = []
     for one in stopped[:_MOST_STOPPED]:
         code = "" if one["exit_code"] is None else f" {one['exit_code']}"
@@ -138,12 +138,12 @@ def _place(container: ContainerRecord) -> int:
 
 
 def _is_open(container: ContainerRecord) -> bool:
-    """Return whether a container's evidence is open from the beginning: something is wrong."""
+    """Return whether a container's details are open at first: something is wrong."""
     return _verdict(container).split()[0] in ("differs", "unseen")
 
 
 def _container(container: ContainerRecord) -> Iterator[str]:
-    """Yield a container: what it is and its ports in short, and all that is known, to open."""
+    """Yield a container: its name and tiles, and its details, which can be opened."""
     cells = cells_of(container)
     verdict = _verdict(container)
     kind = verdict.split()[0]
@@ -165,7 +165,7 @@ def _container(container: ContainerRecord) -> Iterator[str]:
 
 
 def _tiles(container: ContainerRecord, cells: Mapping[Port, Cell]) -> Iterator[str]:
-    """Yield what a container's ports are, in short, the worst first."""
+    """Yield the tiles of a container's ports, the worst first."""
     tiles = tiles_of(cells)
     tiles += [
         Tile("container", "", kind_of(x), (x["rule"],))
@@ -183,7 +183,7 @@ def _tiles(container: ContainerRecord, cells: Mapping[Port, Cell]) -> Iterator[s
 
 
 def _details(container: ContainerRecord, cells: Mapping[Port, Cell]) -> Iterator[str]:
-    """Yield all that is known of a container: what is wrong, its ports, what it is."""
+    """Yield a container's details: findings, ports and facts."""
     yield '<div class="panel">'
     if container["error"] is not None:
         what = "not judged" if container["error"] == NOT_RUN else "could not be observed"
@@ -208,7 +208,7 @@ def _details(container: ContainerRecord, cells: Mapping[Port, Cell]) -> Iterator
 
 
 def _facts(container: ContainerRecord) -> Iterator[str]:
-    """Yield what a container is, beyond its name and image."""
+    """Yield facts about a container beside its name and image."""
     for name, value in (
         ("network", container["network_mode"]),
         ("service", container["service"]),
@@ -224,7 +224,7 @@ def _facts(container: ContainerRecord) -> Iterator[str]:
 
 
 def _line(ports: Sequence[Port], cell: Cell) -> str:
-    """Return the row of a port, or of a range of ports that are alike."""
+    """Return the row of a port, or of a range of alike ports."""
     words = "".join(f"<td>{safe(x, LONG)}</td>" for x in cell.words(ports))
     mark = f"{_MARKS[cell.kind]} " if cell.findings else ""
     return f'<tr class="{cell.kind}"><th scope="row">{mark}{label(ports)}</th>{words}</tr>'
@@ -235,9 +235,9 @@ def _more(lines: int) -> str:
 
 
 def _finding(group: FindingGroup) -> str:
-    """Return a finding, or several that are one but for their ports.
+    """Return a group of findings that differ only by port.
 
-    Those of neighbouring ports are shown once for all.
+    Adjoining ports are shown as one.
     """
     finding, kind = group.first, _kind(group)
     message, fix, of = group.message, group.fix, ""
@@ -259,7 +259,7 @@ def _finding(group: FindingGroup) -> str:
 
 
 def _kind(group: FindingGroup) -> str:
-    """Return what a finding is to its container, as kind_of does for its record."""
+    """Return a finding's effect on its container: see kind_of."""
     if group.first.fails:
         return "differs"
     return "warning" if group.first.waived is None else "accepted"
@@ -271,7 +271,7 @@ def _ports(group: FindingGroup) -> str:
 
 
 def _rules(hosts: Sequence[HostRecord]) -> Iterator[str]:
-    """Yield what each rule that was broken is for, and what to do."""
+    """Yield each broken rule, with its reason and what to do."""
     broken = {y["rule"] for host in hosts for x in host["containers"] for y in x["findings"] or ()}
     names = [x for x in RULES if x in broken]
     if not names:

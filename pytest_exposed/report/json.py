@@ -1,4 +1,4 @@
-"""The JSON report: version 1, described by docs/report.schema.json."""
+"""The JSON report, version 1; docs/report.schema.json is its schema."""
 
 from __future__ import annotations
 

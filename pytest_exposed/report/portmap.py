@@ -1,4 +1,4 @@
-"""The ports of a container in words: in short for its tiles, whole for its table. Pure."""
+"""The ports of a container in words: short in tiles, complete in its table. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pytest_exposed.text import plural
 R = TypeVar("R")
 
 _DOCUMENTED = {"yes": "documented", "only declared": "declared", "no": "not documented"}
-# Of several listeners on a port the first that is here tells.
+# If a port has several listeners, the first of these kinds counts.
 _LISTENING = {
     "reachable": "listening",
     "dynamic": "dynamic",
@@ -32,32 +32,32 @@ _LISTENING = {
     "ephemeral": "ephemeral",
 }
 _CROWDS = {"dynamic": "not documented", "ephemeral": "probably clients"}
-"""What ports are whose number nobody chose, in short."""
+"""Words for ports with a number that the kernel chose."""
 HEADINGS = ("documented", "listening", "process", "published")
-"""What Cell.words tells."""
+"""The columns of Cell.words."""
 KINDS = ("differs", "unseen", "warning", "accepted", "some")
-"""What a tile is, the worst first: its finding's kind, what is unknown, all others."""
+"""Kinds of tiles, the worst first: those of findings, unknown ports, all others."""
 
 
 class Cell(NamedTuple):
-    """A port of a container, without its number: neighbouring ports that are alike are equal."""
+    """All about a port except its number: cells of alike ports are equal."""
 
     documented: str
     """"yes", "no", "only declared" or "unknown"."""
     published: tuple[tuple[str, int | None], ...]
-    """Addresses of the host, and how far the host's port is from the container's; None where it
-    is opened without a port of the host."""
+    """Addresses on the host, each with the host's port minus the container's; None without a port
+    on the host."""
     listeners: tuple[tuple[str, str, str | None, int | None, str | None], ...] | None
-    """Address, kind, process and its pid of each, and when it was seen, where that was not always;
-    None where unknown."""
+    """Each listener's address, kind, process, pid, and when it was seen if not always; None if
+    unknown."""
     findings: tuple[tuple[str, str], ...]
-    """Rules that are broken, and what a finding of each is: see kind_of."""
+    """Broken rules, with the kind of each finding: see kind_of."""
     on_demand: bool = False
-    """Whether it is of a range that looks used on demand."""
+    """Whether it belongs to a range that looks used on demand."""
 
     @property
     def brief(self) -> str:
-        """What the port is, in a few words: "documented, listening, published"."""
+        """The port in a few words: "documented, listening, published"."""
         kinds = {x[1] for x in self.listeners or ()}
         heard = next((y for x, y in _LISTENING.items() if x in kinds), "not listening")
         if self.on_demand:
@@ -70,7 +70,7 @@ class Cell(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What it is, one of KINDS."""
+        """Its kind, one of KINDS."""
         if self.findings:
             return min((kind for _, kind in self.findings), key=KINDS.index)
         unknown = self.listeners is None or any(x[1] == "unattributed" for x in self.listeners)
@@ -78,7 +78,7 @@ class Cell(NamedTuple):
 
     @property
     def crowd(self) -> str | None:
-        """What it is one of many of, whose numbers nobody chose: "ephemeral", "dynamic"."""
+        """The class of ports that share one tile: "ephemeral", "dynamic", or None."""
         kinds = {x[1] for x in self.listeners or ()}
         if kinds == {"dynamic"}:
             return "dynamic"
@@ -86,9 +86,9 @@ class Cell(NamedTuple):
         return "ephemeral" if is_client and not self.published and not self.findings else None
 
     def words(self, ports: Sequence[Port]) -> tuple[str, ...]:
-        """Return in words what HEADINGS names.
+        """Return the words for the columns of HEADINGS.
 
-        ports are those that the cell stands for, one or a range.
+        ports are the cell's ports, one or a range.
         """
         listening, processes = ["unknown"], ["unknown"]
         if self.listeners is not None:
@@ -108,14 +108,14 @@ class Cell(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """A port of a container, a range of ports that are alike, or all whose number nobody chose."""
+    """A port of a container, a range of alike ports, or all ports that the kernel chose."""
 
     label: str
     brief: str
     kind: str
     """One of KINDS."""
     rules: tuple[str, ...] = ()
-    """The rules that it breaks."""
+    """The broken rules."""
 
 
 def tiles_of(cells: Mapping[Port, Cell]) -> list[Tile]:
@@ -149,7 +149,7 @@ def _process(name: str, pid: int | None) -> str:
 
 
 def cells_of(container: ContainerRecord) -> dict[Port, Cell]:
-    """Return the ports of a container, sorted."""
+    """Return the cells of a container's ports, sorted by port."""
     seen = container["documented"] is not None
     documented = dict.fromkeys(container["declared"] or (), "only declared" if seen else "unknown")
     by_image = container.get("documented_by_image", container["documented"])
@@ -181,7 +181,7 @@ def cells_of(container: ContainerRecord) -> dict[Port, Cell]:
 
 
 def kind_of(finding: FindingRecord) -> str:
-    """Return what a finding is to its container: "differs", "warning" or "accepted"."""
+    """Return a finding's effect on its container: "differs", "warning" or "accepted"."""
     if fails(finding):
         return "differs"
     return "warning" if finding["waived"] is None else "accepted"
@@ -198,27 +198,27 @@ def _by_port(
 
 
 def _named(listener: ListenerRecord) -> str | None:
-    """Return the name of a process, and what it runs where it is an interpreter."""
+    """Return the name of a listener's process, with its program if it is an interpreter."""
     program = listener.get("program")
     return f"{listener['process']} {program}" if program else listener["process"]
 
 
 def _kind(listener: ListenerRecord, of_port: Iterable[ListenerRecord]) -> str:
-    """Return what a listener is called beside the others of its port."""
+    """Return the word for a listener beside the others of its port."""
     if listener.get("dynamic") and listener["kind"] == "reachable":
         return "dynamic"
-    # Where IPv4 answers, IPv6 alone that nothing reaches is no fault.
+    # If IPv4 answers, an unreachable IPv6 listener is no fault.
     answers = any(x["kind"] == "reachable" for x in of_port)
     is_fine = answers and listener["kind"] == "unreachable" and listener["address"] == "::"
     return "IPv6 only" if is_fine else str(listener["kind"])
 
 
 def folded(alike: Mapping[Port, object]) -> list[list[Port]]:
-    """Return ports in order; neighbours that are alike in one list."""
+    """Return sorted ports; adjoining alike ones share a list."""
     return sorted(map(list, adjoining(alike, lambda x, y: alike[x] == alike[y])))
 
 
 def label(ports: Sequence[Port]) -> str:
-    """Return the name of a port, or of a range: "80/tcp", "10001-12000/tcp"."""
+    """Return the text of a port or range: "80/tcp", "10001-12000/tcp"."""
     first, last = ports[0], ports[-1]
     return str(first) if first == last else f"{first.number}-{last.number}/{first.protocol}"

@@ -1,4 +1,4 @@
-"""Containers as records of JSON's own types: for reports, and to go between processes.
+"""Containers as records of JSON's own types, for reports and between processes.
 
 Their fields are those of the JSON report.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class PublicationRecord(TypedDict):
-    """A publication: host_port is null for a port that is opened to what is routed to it."""
+    """A publication; host_port is null for a port that is open to routed traffic."""
 
     port: str
     host_ip: str
@@ -27,7 +27,7 @@ class PublicationRecord(TypedDict):
 
 
 class ListenerRecord(TypedDict):
-    """A listener, and the first process that holds it."""
+    """A listener, with the first process that holds it."""
 
     port: str
     address: str
@@ -37,11 +37,11 @@ class ListenerRecord(TypedDict):
     program: NotRequired[str]
     dynamic: NotRequired[bool]
     seen: NotRequired[str]
-    """When it was seen, where it was watched and not always there."""
+    """When a watch saw it, if it was not always there."""
 
 
 class FindingRecord(TypedDict):
-    """A finding: port is null for one of the container, ports are there where it has several."""
+    """A finding; port is null for one about the container, ports is present if it has several."""
 
     rule: str
     port: str | None
@@ -51,13 +51,13 @@ class FindingRecord(TypedDict):
     warning: NotRequired[bool]
     ports: NotRequired[list[str]]
     file: NotRequired[str]
-    """The Dockerfile, where it is known."""
+    """The Dockerfile, if known."""
     line: NotRequired[int]
-    """Its line at which the finding is mended."""
+    """The line of the Dockerfile at which to fix the finding."""
 
 
 class ContainerRecord(TypedDict):
-    """A container: what is unknown is null, with the error that says why."""
+    """A container; unknown fields are null, and error says why."""
 
     id: str
     name: str
@@ -70,7 +70,7 @@ class ContainerRecord(TypedDict):
     source: str | None
     documented: list[str] | None
     documented_by_image: NotRequired[list[str]]
-    """Its image's ports, where those that the container declares are documented as well."""
+    """Its image's ports, if the ports that the container declares count as documented, too."""
     declared: list[str]
     listening: list[str] | None
     published: list[PublicationRecord]
@@ -78,11 +78,11 @@ class ContainerRecord(TypedDict):
     findings: list[FindingRecord] | None
     error: str | None
     started_by_run: NotRequired[bool]
-    """Whether the run has started it; others lack this."""
+    """True if the run started it; missing otherwise."""
 
 
 class StoppedRecord(TypedDict):
-    """A container that doesn't run: exit_code is null for one that never ran."""
+    """A container that doesn't run; exit_code is null if it never ran."""
 
     id: str
     name: str
@@ -92,19 +92,19 @@ class StoppedRecord(TypedDict):
 
 
 class HostRecord(TypedDict):
-    """A host: its containers, or the error that says why it was not reached."""
+    """A host with its containers, or the error why it was not reached."""
 
     host: str
     error: str | None
     containers: list[ContainerRecord]
     not_running: NotRequired[list[StoppedRecord]]
-    """Those that were not audited, as they don't run."""
+    """Containers that were not audited because they don't run."""
 
 
 def of_container(container: Container, dockerfile: Dockerfile | None = None) -> ContainerRecord:
-    """Return the record of a container that was seen; its ports sorted by number and protocol.
+    """Return the record of an observed container, with ports sorted by number and protocol.
 
-    With the Dockerfile of its image, each finding has the line at which it is mended.
+    With its image's Dockerfile, each finding has the line at which to fix it.
     """
     verdict = container.verdict
     unknown = isinstance(verdict, ObservationError)
@@ -131,7 +131,7 @@ def of_container(container: Container, dockerfile: Dockerfile | None = None) -> 
 
 
 def of_unstarted(image: str, error: str) -> ContainerRecord:
-    """Return the record of a container that the run was to start, and that never was there."""
+    """Return the record of a container that the run could not start."""
     return {
         "id": "",
         "name": image,
@@ -153,7 +153,7 @@ def of_unstarted(image: str, error: str) -> ContainerRecord:
 
 
 def of_unseen(listed: Listed, error: str) -> ContainerRecord:
-    """Return the record of a container that could not be seen: what is unknown is null."""
+    """Return the record of a container that could not be observed; unknown fields are null."""
     service = listed.service
     return {
         "id": listed.id,
@@ -193,7 +193,7 @@ class _Rarely(TypedDict, total=False):
 
 
 def _pod(pod: str | None) -> _Rarely:
-    """Return the pod that a container is in; nothing for the engines and containers without."""
+    """Return the field of a container's pod; nothing without one."""
     return {"pod": pod} if pod is not None else {}
 
 
@@ -247,26 +247,26 @@ def _finding(finding: Finding, dockerfile: Dockerfile | None) -> FindingRecord:
 
 
 def ports_of(finding: FindingRecord) -> list[Port]:
-    """Return all ports of a finding's record: the one, or those of "ports" where it has several."""
+    """Return all ports of a finding's record."""
     port = finding["port"]
     return [Port.parse(x) for x in finding.get("ports", [port] if port is not None else [])]
 
 
 def fails(finding: FindingRecord) -> bool:
-    """Return whether its container does not match for it."""
+    """Return whether it makes its container fail."""
     return finding["waived"] is None and not finding.get("warning", False)
 
 
 def warns(finding: FindingRecord) -> bool:
-    """Return whether it is a warning, and not waived."""
+    """Return whether it is a warning and not waived."""
     return finding["waived"] is None and not fails(finding)
 
 
 def is_accepted(container: ContainerRecord) -> bool:
-    """Return whether a container fails by nothing but findings that are accepted."""
+    """Return whether all of a container's failing findings are accepted."""
     found = container["findings"] or ()
     return any(x["waived"] is not None for x in found) and not any(map(fails, found))
 
 
 NOT_RUN = "its test did not finish"
-"""The error of a container whose test did not come to its turn, or was interrupted."""
+"""The error of a container if its test never began or was interrupted."""

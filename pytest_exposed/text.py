@@ -1,13 +1,13 @@
-"""Text from outside, made safe to show: names, labels, processes and messages are hostile."""
+"""Makes hostile text safe to show: names, labels, processes and messages."""
 
 from __future__ import annotations
 
 
 def printable(text: str, limit: int = 256) -> str:
-    """Return text with everything that isn't printable escaped; of a longer one the first limit.
+    """Return text with all unprintable characters escaped, cut off after limit characters.
 
-    Control characters, escape codes, line ends and the invisible marks that turn the direction of
-    writing all become backslash escapes: what is left can neither move the cursor nor add a line.
+    Control characters, escape codes, line ends and invisible marks of writing direction become
+    backslash escapes: the result can neither move the cursor nor add a line.
     """
     if len(text) > limit:
         text = text[: limit - 1] + "…"

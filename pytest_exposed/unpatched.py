@@ -1,8 +1,8 @@
-"""Clock, pause, threads, sockets and files of the system, whatever a suite has put in their place.
+"""The system's clock, sleep, threads, sockets and files, even if a suite has replaced them.
 
-Suites freeze time.monotonic (freezegun), mock time.sleep, and make greenlets of threads (gevent,
-eventlet). All of them replace attributes of modules; a second copy of a module in C has its own.
-pyfakefs puts files of its own in the place of the system's.
+Suites freeze time.monotonic (freezegun), mock time.sleep, and turn threads into greenlets (gevent,
+eventlet). All of them replace attributes of modules; a second copy of a C module has its own.
+pyfakefs replaces the system's files.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from pytest_exposed.errors import ObservationError
 T = TypeVar("T")
 
 system: Any = sys.modules.get("posix", os)
-"""The calls of the system below os, where eventlet has calls of its own."""
+"""The system's calls below os, which eventlet replaces."""
 
 _GREEN = ("gevent", "eventlet")
 _YIELD = 0.01
-"""Seconds after which other greenlets may go on while we wait."""
+"""Seconds between which other greenlets may run while we wait."""
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def _copy_of(name: str) -> Any:
-    """Return a second copy of a module that is built into Python, or the first where it can't be.
+    """Return a second copy of a built-in module, or the first if there can't be a second.
 
-    PEP 489: initialisation in several phases, which time and _thread have since CPython 3.9.
+    It requires multi-phase initialisation (PEP 489), which time and _thread have since CPython 3.9.
     """
     spec = BuiltinImporter.find_spec(name)
     if spec is None:
@@ -57,29 +57,29 @@ monotonic: Callable[[], float] = _time.monotonic
 
 
 def pause(seconds: float) -> None:
-    """Wait for so many seconds; under gevent and eventlet, while other greenlets go on."""
+    """Wait for seconds; under gevent and eventlet, other greenlets run meanwhile."""
     end = monotonic() + seconds
     while (left := end - monotonic()) > 0:
         green = _is_green(time.sleep)
         _time.sleep(min(left, _YIELD) if green else left)
         if green:
-            # Not for longer: eventlet waits by time.monotonic, which may be frozen.
+            # In short steps: eventlet waits by time.monotonic, which may be frozen.
             time.sleep(0)
 
 
 def today() -> date:
-    """Return the day of the machine that the tests run on, by its time zone."""
-    # freezegun leaves ctime as it is, and so does time-machine, which changes functions in C.
-    # The form is C's in any locale (_asctime in timemodule.c).
+    """Return this machine's date in its time zone."""
+    # Neither freezegun nor time-machine, which changes C functions, replaces ctime. Its format
+    # is C's in any locale (_asctime in timemodule.c).
     _, month, day, _, year = _time.ctime().split()
     return date(int(year), _MONTHS.index(month) + 1, int(day))
 
 
 def now() -> str:
-    """Return the moment in UTC: "2026-03-01T12:00:00Z"."""
+    """Return the present time in UTC: "2026-03-01T12:00:00Z"."""
     _, month, day, clock, year = _time.ctime().split()
     local = (int(year), _MONTHS.index(month) + 1, int(day), *map(int, clock.split(":")))
-    # Only what asks for the present is patched: mktime never is, nor gmtime with seconds.
+    # Suites patch only functions that return the present: not mktime, nor gmtime with seconds.
     utc = _time.gmtime(_time.mktime((*local, 0, 0, -1)))
     return "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z".format(*utc)
 
@@ -90,10 +90,9 @@ def _is_green(thing: object) -> bool:
 
 
 def socket_class() -> type[socket.socket]:
-    """Return the class of sockets that wait in the system, not in the loop of gevent or eventlet.
+    """Return the class of sockets that block in the system, not in a loop of gevent or eventlet.
 
-    Those belong to the loop of one thread. Any other class in its place is respected: that of
-    pytest-socket refuses.
+    A loop belongs to one thread. Any other replacement is respected: pytest-socket's refuses.
     """
     if not _is_green(socket.socket):
         return socket.socket
@@ -103,7 +102,7 @@ def socket_class() -> type[socket.socket]:
 
 @cache
 def _socket_module() -> ModuleType:
-    """Return a second copy of socket, whose class is a thin one around that of _socket, in C."""
+    """Return a second copy of socket; its class is a thin one around _socket's, in C."""
     spec = importlib.util.find_spec("socket")
     assert spec is not None
     assert spec.loader is not None
@@ -113,20 +112,20 @@ def _socket_module() -> ModuleType:
 
 
 def is_green_socket(connection: object) -> bool:
-    """Return whether a socket belongs to the loop of gevent or eventlet, and so to one thread."""
+    """Return whether a socket belongs to a loop of gevent or eventlet, and so to one thread."""
     return _is_green(type(connection))
 
 
 thread_id: Callable[[], int] = _thread.get_ident
-"""Return what tells the calling thread of the kernel apart."""
+"""Return the id of the calling kernel thread."""
 
 new_lock: Callable[[], Any] = _thread.allocate_lock
-"""Return a lock of the system, to be taken with holding()."""
+"""Return a system lock, for use with holding()."""
 
 
 @contextmanager
 def holding(lock: Any) -> Iterator[None]:
-    """Hold a lock; while another greenlet of the thread holds it, that goes on."""
+    """Hold a lock; if another greenlet of this thread holds it, that one runs meanwhile."""
     while not lock.acquire(False):
         pause(_YIELD)
     try:
@@ -136,9 +135,9 @@ def holding(lock: Any) -> Iterator[None]:
 
 
 def side_by_side(tasks: Sequence[Callable[[], T]], at_once: int) -> list[T]:
-    """Return what each task returns, from at most so many threads of the kernel's own.
+    """Return the results of tasks, which run in at most at_once kernel threads.
 
-    Raises the first error of a task as soon as it is raised; what runs already ends by itself.
+    Raises the first error at once; tasks that still run end by themselves.
     """
     left = deque(enumerate(tasks))
     results: dict[int, T] = {}
@@ -154,7 +153,7 @@ def side_by_side(tasks: Sequence[Callable[[], T]], at_once: int) -> list[T]:
                 break
             try:
                 results[number] = task()
-            except BaseException as error:  # noqa: BLE001  # raised again by who waits
+            except BaseException as error:  # noqa: BLE001  # raised again by the caller
                 failure.append(error)
         with suppress(RuntimeError):  # another thread has said so
             if failure or len(results) == len(tasks):
@@ -175,10 +174,9 @@ def side_by_side(tasks: Sequence[Callable[[], T]], at_once: int) -> list[T]:
 
 
 def in_kernel_thread(work: Callable[[], T]) -> T:
-    """Return what work returns in a thread of the kernel's own, which then ends.
+    """Return the result of work in a new kernel thread, which then ends.
 
-    Raises what work raises, and ObservationError where no such thread can be had: work has not
-    run then.
+    Raises work's errors, and ObservationError if no thread is available, before work runs.
     """
     here = _thread.get_native_id()
     ended = _thread.allocate_lock()
@@ -192,7 +190,7 @@ def in_kernel_thread(work: Callable[[], T]) -> T:
                 failure.append(ObservationError("something has replaced Python's threads"))
             else:
                 result.append(work())
-        except BaseException as error:  # noqa: BLE001  # raised again by who waits
+        except BaseException as error:  # noqa: BLE001  # raised again by the caller
             failure.append(error)
         finally:
             ended.release()
@@ -206,7 +204,7 @@ def in_kernel_thread(work: Callable[[], T]) -> T:
 
 @contextmanager
 def real_files() -> Iterator[None]:
-    """Have the system's files where a test uses pyfakefs, which has no /proc of this moment."""
+    """Use the system's files in a test with pyfakefs, which has no current /proc."""
     module = sys.modules.get("pyfakefs.fake_filesystem_unittest")
     patcher = getattr(getattr(module, "Patcher", None), "PATCHER", None)
     if not getattr(patcher, "is_patching", False):

@@ -1,7 +1,7 @@
-"""Dataclasses that take little time to define: 0.05 to 0.1 ms each, not 0.3 to 1.1 ms.
+"""Dataclasses that are quick to define: 0.05 to 0.1 ms each, instead of 0.3 to 1.1 ms.
 
-The standard library writes and compiles up to ten methods for each class, and an audit has some 40
-classes. Here they share their methods; fields, defaults and replace() are the standard library's.
+The standard library compiles up to ten methods for each class, and an audit has some 40 classes.
+Here all classes share the methods; fields, defaults and replace() are the standard library's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ else:
     def dataclass(
         *, frozen: bool = False, slots: bool = True, order: bool = False
     ) -> Callable[[type], type]:
-        """Do what dataclasses.dataclass does; a class keeps the methods that it has."""
+        """Make a dataclass, as dataclasses.dataclass does; methods of the class itself are kept."""
 
         def finish(cls: type) -> type:
             own = set(cls.__dict__)
@@ -53,7 +53,7 @@ def _init(cls: Any, fields: Sequence[Any]) -> Callable[..., None]:
 
     def __init__(self: Any, *values: Any, **named: Any) -> None:  # noqa: N807
         if in_order and not named and len(values) == len(in_order):
-            for write, value in zip(in_order, values):  # noqa: B905  # as many, which costs time
+            for write, value in zip(in_order, values):  # noqa: B905  # counted
                 write(self, value)
         else:
             given = dict(zip(names, values), **named)  # noqa: B905  # counted below
@@ -93,5 +93,5 @@ def _refuse(self: Any, name: str, value: object = None) -> None:
 
 
 def _reduce(self: Any) -> tuple[type, tuple[Any, ...]]:
-    """Let copies be made by the values of the fields: nothing can be set in one that exists."""
+    """Let copy and pickle create a new instance, because a frozen one can't be filled."""
     return type(self), tuple([getattr(self, x.name) for x in dataclasses.fields(self)])

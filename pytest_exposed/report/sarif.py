@@ -17,14 +17,14 @@ from pytest_exposed.rules import RULES
 from pytest_exposed.text import printable
 
 _LONG = 4000
-"""Characters of a text that are kept."""
+"""Characters of a text to keep."""
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
 
 
 def write(path: Path, hosts: Sequence[HostRecord]) -> None:
-    """Write the findings as results; what could not be looked at as notifications of the run."""
+    """Write findings as results, and failed observations as notifications of the run."""
     notifications = list(_notifications(hosts))
     run = {
         "tool": {
@@ -62,9 +62,9 @@ def _rule(name: str) -> dict[str, object]:
 
 
 def _results(hosts: Sequence[HostRecord]) -> Iterator[dict[str, object]]:
-    """Yield a result for each finding; neighbouring ports that are alike are one.
+    """Yield a result for each finding, and one for alike findings of adjoining ports.
 
-    Code scanning takes 25,000 of a run, which one range of ports could fill.
+    Code scanning accepts 25,000 results per run, which one range of ports could fill.
     """
     names = list(RULES)
     times: dict[str, int] = {}
@@ -72,7 +72,7 @@ def _results(hosts: Sequence[HostRecord]) -> Iterator[dict[str, object]]:
         for cause in neighbours(findings_of(one.container)):
             rule, waived = cause.first.rule, cause.first.waived
             span = cause.span if cause.ports else ""
-            # The same finding has the same key in the next run: its ports are others then.
+            # Code scanning knows a finding by its key again, although dynamic ports change.
             about = _process(one.container, cause) if RULES[rule].gather else span
             key = "\0".join((one.host["host"], one.name, rule, about))
             times[key] = times.get(key, 0) + 1
@@ -92,7 +92,7 @@ def _results(hosts: Sequence[HostRecord]) -> Iterator[dict[str, object]]:
 
 
 def _process(container: ContainerRecord, cause: FindingGroup) -> str:
-    """Return the name of the process that listens on a finding's port; empty where unknown."""
+    """Return the name of the process that listens on a finding's port; empty if unknown."""
     port = str(cause.first.port)
     found = (x["process"] for x in container["listeners"] or () if x["port"] == port)
     return next(found, None) or ""
@@ -111,9 +111,9 @@ def _text(text: str) -> str:
 
 
 def _location(one: ServiceGroup, cause: FindingGroup) -> dict[str, object]:
-    """Return where a finding is: a line of the Dockerfile where that is known.
+    """Return a finding's location: the line of the Dockerfile, if known.
 
-    Code scanning insists on a file: without one the image stands for it.
+    Code scanning requires a file: without a Dockerfile it is named after the image.
     """
     file, line = _place(one.container, cause) or (one.container["image"], 1)
     return {
@@ -132,7 +132,7 @@ def _location(one: ServiceGroup, cause: FindingGroup) -> dict[str, object]:
 
 
 def _place(container: ContainerRecord, cause: FindingGroup) -> tuple[str, int] | None:
-    """Return the file and line of a finding's record; None where it has none."""
+    """Return the file and line in a finding's record, or None."""
     port = str(cause.first.port) if cause.first.port else None
     for x in container["findings"] or ():
         if (x["rule"], x["port"]) == (cause.first.rule, port) and "file" in x:

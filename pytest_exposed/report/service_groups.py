@@ -1,4 +1,4 @@
-"""Findings for reports, each once: what is wrong with a Swarm service is so in all its tasks."""
+"""Groups the tasks of a Swarm service that have the same findings, so that each is shown once."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from pytest_exposed.values import dataclass
 
 @dataclass(slots=True)
 class ServiceGroup:
-    """A container, or tasks of a Swarm service in which just the same is wrong."""
+    """A container, or the tasks of a Swarm service with exactly the same findings."""
 
     host: HostRecord
-    """The host of the first."""
+    """The host of the first container."""
     container: ContainerRecord
-    """The record of the first."""
+    """The record of the first container."""
     tasks: int = 1
 
     @property
     def name(self) -> str:
-        """The name of the container, or of the service: that of a task is never the same again."""
+        """The name of the container or service; a task's own name changes with each deployment."""
         return str(self.container["service" if self.container.get("service_id") else "name"])
 
     @property
     def who(self) -> str:
-        """What it is to be called: a container, or a service and how many of its tasks."""
+        """The container's name, or the service's with the number of its tasks."""
         if not self.container.get("service_id"):
             return self.name
         return f"service {self.name} ({plural(self.tasks, 'task')})"
 
 
 def service_groups(hosts: Sequence[HostRecord]) -> list[ServiceGroup]:
-    """Return the containers of hosts that were judged, in order; tasks that are alike as one."""
+    """Return the judged containers of hosts, in order; alike tasks are one group."""
     found: list[ServiceGroup] = []
     tasks: dict[tuple[object, ...], ServiceGroup] = {}
     for host in hosts:
         for container in host["containers"]:
-            # A service's id is the same on all nodes of its swarm, and on no other.
+            # All nodes of a swarm have the same id of a service, and no other swarm has it.
             if service := container.get("service_id"):
                 key = (service, *map(_key, container["findings"] or ()))
                 if key in tasks:
@@ -50,7 +50,7 @@ def service_groups(hosts: Sequence[HostRecord]) -> list[ServiceGroup]:
 
 
 def findings(hosts: Sequence[HostRecord]) -> Iterator[FindingRecord]:
-    """Yield the findings of all containers, those of a service once, whichever task has them."""
+    """Yield the findings of all containers; those of a service once, for whichever task."""
     shown = set()
     for host in hosts:
         for container in host["containers"]:

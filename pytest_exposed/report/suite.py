@@ -1,4 +1,4 @@
-"""A first suite: assertions of what containers listen on, publish and document now."""
+"""Writes a first suite: assertions of what containers listen on, publish and document now."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_exposed.report.record import ContainerRecord, HostRecord, Publicatio
 from pytest_exposed.text import printable
 
 _FIRST_OF_ITS_CHOICE = 32768
-"""Where host ports begin that an engine chooses at each start: ip_local_port_range, ip(7)."""
+"""The first host port that an engine chooses itself at each start: ip_local_port_range, ip(7)."""
 
 
 def write(path: Path, hosts: Sequence[HostRecord], today: date) -> None:
@@ -31,7 +31,7 @@ def _tests(hosts: Sequence[HostRecord]) -> Iterator[str]:
         for container in sorted(host["containers"], key=lambda x: str(x["name"])):
             called = container["name"]
             if container["service_id"] is not None and container["service"] is not None:
-                # A task has another name after each deployment: its service is asked for.
+                # A task's name changes with each deployment, so the test asks for its service.
                 if container["service_id"] in services:
                     continue
                 services.add(container["service_id"])
@@ -58,7 +58,7 @@ def _test(name: str, called: str, container: ContainerRecord) -> str:
     if published:
         fixtures.append("container_publishes")
         listening.append(f"    assert container_publishes({_arguments(who, published)[:-2]})")
-    if container.get("image_id") != "":  # there are containers without an image
+    if container.get("image_id") != "":  # some containers have no image
         fixtures.append("image_exposes")
         documents = _arguments(image, _ranges(_by_image(container)))
         listening.append(f"    assert image_exposes({documents}only=True)")
@@ -70,9 +70,9 @@ def _by_image(container: ContainerRecord) -> list[str]:
 
 
 def _listening(who: str, container: ContainerRecord) -> list[str]:
-    """Return the lines on what a container listens on, dynamic ports as a comment alone.
+    """Return the lines about a container's listeners, with dynamic ports only as a comment.
 
-    An assertion that nothing else is listening would fail beside them.
+    Beside dynamic ports an assertion with only=True would fail.
     """
     listeners = container["listeners"] or ()
     dynamic = {x["port"] for x in listeners if x.get("dynamic")}
@@ -105,7 +105,7 @@ def _ranges(ports: Sequence[str]) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    """Return a text as a literal of Python, in the quotes that formatters choose."""
+    """Return a text as a Python literal in the formatters' quotes."""
     literal = repr(text)
     if literal.startswith('"'):
         return literal
@@ -116,7 +116,7 @@ def _publication(published: PublicationRecord) -> str:
     address = published["host_ip"]
     everywhere = address in ("", "0.0.0.0", "::")  # noqa: S104
     prefix = "" if everywhere else f"[{address}]:" if ":" in address else f"{address}:"
-    if published["host_port"] is None:  # opened to what is routed to the container
+    if published["host_port"] is None:  # open to routed traffic
         return str(published["port"])
     if published["host_port"] >= _FIRST_OF_ITS_CHOICE:
         return f"{prefix}:{published['port']}" if prefix else str(published["port"])

@@ -1,4 +1,4 @@
-"""An audit summed up in a line: the same in the terminal and in reports."""
+"""The summary of an audit in one line, the same in the terminal and in reports."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pytest_exposed.text import plural
 
 
 def summary(hosts: Sequence[HostRecord]) -> str:
-    """Return the line that sums up hosts: "12 containers on 1 host, 10 match, 2 do not (…)".
+    """Return the summary of hosts: "12 containers on 1 host, 10 match, 2 do not (…)".
 
-    Containers are counted as they are, findings of a Swarm service once for all its tasks.
+    Each container counts; the findings of a Swarm service count once for all its tasks.
     """
     containers = [x for host in hosts for x in host["containers"]]
     left = sum(x["error"] == NOT_RUN for x in containers)
@@ -28,7 +28,7 @@ def summary(hosts: Sequence[HostRecord]) -> str:
         f"{len(containers) - unseen - left - differ - accepted} match",
     ]
     if differ:
-        # Not in the order in which tests happened to report.
+        # Sorted, because tests report in any order.
         most = sorted(broken.items(), key=lambda x: (-x[1], x[0]))
         parts.append(f"{differ} do not ({', '.join(f'{rule} {n}' for rule, n in most)})")
     parts += [f"{accepted} accepted"] if accepted else []

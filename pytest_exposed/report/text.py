@@ -1,4 +1,4 @@
-"""What a person reads in the terminal: findings, the table of ports, the rules, differences."""
+"""Texts for the terminal: findings, the table of ports, the rules, differences."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _YOUNG = "; it has been up for less than a minute"
 
 
 def failure_text(container: Container, findings: Sequence[Finding], *, source: bool = False) -> str:
-    """Return what is wrong with a container, what to do about each, and its table of ports.
+    """Return a container's findings, with what to do about each, and its table of ports.
 
-    source is whether the first line says how its sockets were seen.
+    source says whether the first line names the source of its sockets.
     """
     seen = f", seen by {container.source}," if source else ""
     lines = [f"{titled(container)}{seen} does not match its image"]
@@ -34,30 +34,30 @@ def failure_text(container: Container, findings: Sequence[Finding], *, source: b
 
 
 def warnings_text(container: Container, findings: Sequence[Finding]) -> str:
-    """Return what is worth a warning in a container; tasks of a service that are alike, the same.
+    """Return a container's warnings; alike tasks of a service have the same text.
 
-    The last line of each warning is what to do.
+    The last line of each warning says what to do.
     """
     heading = f"{container.role} ({container.image})"
     return "\n".join([heading, *findings_lines(findings, starts=may_start(container))])
 
 
 def titled(container: Container) -> str:
-    """Return a container's name with its image: once where it is called by that."""
+    """Return a container's name with its image, unless the name is the image."""
     name, image = str(container), str(container.image)
     return name if name == image else f"{name} ({image})"
 
 
 def may_start(container: Container) -> bool:
-    """Return whether a service may start yet: it can't where something else runs in its place."""
+    """Return whether a service may still start; it can't if another command runs instead."""
     return container.just_started and container.substitute is None
 
 
 def findings_lines(findings: Sequence[Finding], *, starts: bool = False) -> list[str]:
-    """Return two lines for each finding, what and what to do; of one rule the first ten.
+    """Return two lines for each of a rule's first ten findings: what is wrong and what to do.
 
-    Neighbouring ports that are alike are one. starts is whether a service may start yet: then what
-    nothing listens on says so.
+    Alike findings of adjoining ports are one. starts says whether a service may still start: then
+    findings of silent ports mention it.
     """
     causes = neighbours(findings)
     rule_width = max((len(x.first.rule) for x in causes), default=0)
@@ -84,7 +84,7 @@ def findings_lines(findings: Sequence[Finding], *, starts: bool = False) -> list
 
 @dataclass(slots=True)
 class _Row:
-    """A line of the table: a port, or neighbouring ports for which all the rest is alike."""
+    """A line of the table: a port, or adjoining ports with the same cells."""
 
     first: Port
     last: int
@@ -118,7 +118,7 @@ class _Row:
         )
 
     def alike(self) -> tuple[object, ...]:
-        """All that neighbouring ports must have in common to share a line."""
+        """Return the values that adjoining ports must have in common to share a line."""
         return (
             self.first.protocol,
             self.documented,
@@ -141,9 +141,9 @@ def _listener(listener: Listener) -> str:
 
 
 def _kind(listener: Listener, *, answers: bool) -> str:
-    """Return what is special about a listener on a port that answers, or that doesn't.
+    """Return the remark on a listener; answers says whether any listener of its port is reachable.
 
-    IPv6 alone that nothing reaches is no fault where another address answers.
+    An unreachable IPv6 listener is no fault if another address answers.
     """
     what = ["IPv6 only"] if listener.v6only else []
     usual = ("reachable", "unreachable") if listener.v6only and answers else ("reachable",)
@@ -152,7 +152,7 @@ def _kind(listener: Listener, *, answers: bool) -> str:
 
 
 def table(container: Container) -> list[str]:
-    """Return the table of all ports of a container, and below it what is worth a line."""
+    """Return the table of a container's ports, and below it its notes."""
     rows = [_HEADINGS, *(x.cells() for x in _rows(container))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
@@ -160,7 +160,7 @@ def table(container: Container) -> list[str]:
     ]
     if len(rows) == 1:
         lines = ["no port is documented, published or listening"]
-    # That is said once a run.
+    # This is said once per run.
     lines += [f"note: {x}" for x in container.notes if x != HIDDEN]
     if not isinstance(container.verdict, ObservationError):
         warnings = neighbours(x for x in container.verdict if x.warns)
@@ -207,7 +207,7 @@ def _by_port(values: Iterable[Listener] | Iterable[Publication]) -> dict[Port, l
 
 
 def reference() -> str:
-    """Return the rules with their groups, why they matter and what to do."""
+    """Return the rules with their groups, reasons and fixes."""
     blocks = []
     for rule in RULES.values():
         text = fill(rule.help, 88, initial_indent="    ", subsequent_indent="    ")
@@ -218,10 +218,10 @@ def reference() -> str:
 
 
 def explain_difference(op: str, left: object, right: object) -> list[str] | None:
-    """Return why `left op right` does not hold, None where that is no matter of ports."""
+    """Return why `left op right` is false; None if it is no comparison of ports."""
     try:
         if op in ("in", "not in") and isinstance(right, Ports):
-            asked = Ports.parse(left)  # type: ignore[arg-type]  # it has been asked already
+            asked = Ports.parse(left)  # type: ignore[arg-type]  # parsed before
             first = f"{asked} {op} {right!r}"
             missing = asked - right
             return [first, f"not among them: {missing}" if missing else "all of it is among them"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pytest_exposed.engine.queries import EngineQueries
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.model import Container, Observed
+from pytest_exposed.model import Container, Listener, Observed
 from pytest_exposed.model.ports import Port
 from pytest_exposed.model.services import made_by_molecule
 from pytest_exposed.observation.command import override_of
@@ -65,8 +65,12 @@ class Attribution:
         range_ = self._local_ports(listed, reading, named)
         found = listeners(reading, held, named, range_)
         others = self._scene.netns.of(listed.id)
-        # Whoever in the namespace listens there answers, whatever is known of whose a socket is.
-        every = replace(reading, held=None, cgroups=None, shared=False)
+
+        def heard() -> Sequence[Listener]:
+            """Return all listeners of the namespace: each answers, whoever's it is."""
+            every = replace(reading, held=None, cgroups=None, shared=False)
+            return listeners(every, (), named, range_)
+
         container = Container(
             id=listed.id,
             name=listed.name,
@@ -84,9 +88,7 @@ class Attribution:
             just_started=listed.just_started,
             documented_at_run=image.documented | listed.declared if self._at_run else None,
             at_host=reading.at_host or self._scene.netns_owners[listed.id] == "host",
-            forwarding=self._publications.forwarding(
-                listed, reading, lambda: listeners(every, (), named, range_), others
-            ),
+            forwarding=self._publications.forwarding(listed, reading, heard, others),
             wildcard="::" if _has_ipv6_alone(reading) else "0.0.0.0",  # noqa: S104
             notes=tuple(self._notes(listed, image.invalid, reading)),
         )

@@ -63,10 +63,11 @@ class Judgement:
         answer = self._alone[identity]
         if not isinstance(answer, Container):
             return answer
-        neighbours = [self._alone[x] for x in self._scene.netns.of(identity)]
-        container = replace(
-            answer, neighbours=tuple(x for x in neighbours if isinstance(x, Container))
-        )
+        container = answer
+        if neighbours := [self._alone[x] for x in self._scene.netns.of(identity)]:
+            container = replace(
+                answer, neighbours=tuple(x for x in neighbours if isinstance(x, Container))
+            )
         by_owners = any(x.by_owners for x in rules)
         wrong, needed = quick_verdict(container, rules)
         rpc = may_serve_rpc(container)
@@ -92,6 +93,8 @@ class Judgement:
         if unknown is not None and not isinstance(verdict, ObservationError):
             # What is found is shown; where that is nothing, or accepted, the rest is unknown.
             verdict = verdict if any(x.fails for x in verdict) else unknown
+        if not verdict and unknown is None:  # as most are, and replace takes its time
+            return container
         return replace(container, verdict=verdict, publications_unknown=unknown)
 
     def _findings(self, container: Container, rules: Sequence[Rule]) -> Verdict:

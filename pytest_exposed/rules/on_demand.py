@@ -26,6 +26,8 @@ def on_demand(container: Container) -> Ports:
     Listeners within a range, or several beside it, are a range that is served all the time, and
     partly silent. A published port has to be served all the time.
     """
+    if len(container.documented) <= _LEAST:
+        return Ports()
     heard = [(x.port, x.kind) for x in container.listeners]
     published = {x.port for x in container.published}
     return silent_ranges(container.documented, heard) - published

@@ -33,6 +33,9 @@ _CHUNK = 65536
 _SETTING = 1 << 19
 """Bytes of a kernel setting: a list of all ports is shorter."""
 
+_SHORT_SETTING = 1024
+"""Bytes that are enough for most: the kernel clears as many as are asked for, before each read."""
+
 
 class GoneProcessError(ObservationError):
     """The process ended or left the container while it was read."""
@@ -68,14 +71,21 @@ def local_ports() -> Collection[int] | None:
 def _setting(name: str) -> str:
     """Return a setting of the calling thread's network namespace; empty where it is hidden."""
     try:
-        fd = system.open(f"/proc/sys/net/ipv4/{name}", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            text: bytes = system.read(fd, _SETTING)
-            return text.decode("ascii")
-        finally:
-            system.close(fd)
+        text = _read_setting(name, _SHORT_SETTING)
+        if not text.endswith(b"\n"):  # it is cut off, and a second read of the file gives nothing
+            text = _read_setting(name, _SETTING)
+        return text.decode("ascii")
     except (OSError, ValueError):
         return ""
+
+
+def _read_setting(name: str, size: int) -> bytes:
+    fd = system.open(f"/proc/sys/net/ipv4/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        text: bytes = system.read(fd, size)
+        return text
+    finally:
+        system.close(fd)
 
 
 @dataclass(slots=True)
@@ -90,7 +100,8 @@ class ContainerProcess:
     """The container's monitor, if the engine makes no cgroups: see monitor.py."""
     _fd: int = field(default=-1, init=False)
     _namespace: tuple[int, int] = field(default=(0, 0), init=False)
-    _cgroup: bytes = field(default=b"", init=False)
+    _cgroup: bytes | None = field(default=None, init=False)
+    """What its cgroup file said when that was last proof."""
 
     def __enter__(self) -> Self:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -148,8 +159,9 @@ class ContainerProcess:
         if self.monitor is not None:
             proven = self._descends_from(self.monitor)
         else:
-            self._cgroup = self.read("cgroup", CGROUP_LIMIT)
-            proven = owner_of(self._cgroup, self.ids) == self.id
+            cgroup = self.read("cgroup", CGROUP_LIMIT)
+            proven = cgroup == self._cgroup or owner_of(cgroup, self.ids) == self.id
+            self._cgroup = cgroup if proven else None
         if not proven:
             raise GoneProcessError(f"process {self.pid} is not, or no longer, the container's")
 
@@ -263,7 +275,7 @@ class ContainerProcess:
 
     def cgroup_directory(self) -> str | None:
         """Return its cgroup2 directory if this names the container, or None."""
-        for line in self._cgroup.splitlines():
+        for line in (self._cgroup or b"").splitlines():
             if line.startswith(b"0::") and names_any(line, (self.id,)):
                 path = os.fsdecode(line[3:])
                 mount = cgroup2_mount(self.proc)

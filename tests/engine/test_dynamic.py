@@ -69,6 +69,19 @@ def test_reserved_ports_are_nobody_elses_choice(look: Engine, stage: Stage) -> N
     ]
 
 
+def test_a_long_list_of_reserved_ports_is_read_to_its_end(look: Engine, stage: Stage) -> None:
+    """The kernel gives as much of it as is asked for, and nothing to a second read."""
+    reserved = ",".join(map(str, range(45000, 46000, 2)))
+    container = stage.run(
+        *("tcp:0.0.0.0:45998", "tcp:0.0.0.0:45999"),
+        sysctls={"net.ipv4.ip_local_reserved_ports": reserved},
+    )
+    assert [str(x) for x in look.container(container.name).findings] == [
+        "undocumented 45998/tcp",
+        "dynamic 45999/tcp",
+    ]
+
+
 def test_an_ordinary_user_and_remote_engines_see_one_finding(engine_url: str, stage: Stage) -> None:
     """Where nobody sees whose sockets they are."""
     container = stage.script(

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from pytest_exposed.audit.host import Done, HostAudit
 from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.hosts import Host, Member, resolve
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.errors import ConfigurationError, EngineError, ExposedError
+from pytest_exposed.errors import EngineError, ExposedError
 from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
 ROOT = "exposed"
 """What the ids of the audit's tests begin with."""
-
-# Where no further host has answered for so many seconds, tests begin without the rest.
-_PATIENCE = 1.0
 
 
 @dataclass(slots=True)
@@ -34,23 +26,20 @@ class Audit:
     settings: Settings
     by_host: bool = False
     """Whether workers of pytest-xdist have the tests of whole hosts each (loadscope, loadfile)."""
-    _reached: dict[Future[None], HostAudit] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, settings: Settings, *, hurry: bool = False, ahead: bool = False) -> Audit:
+    def begin(cls, settings: Settings) -> Audit:
         """Reach all engines, as reach does, but raise EngineError where the only one can't be."""
-        audit = cls.reach(settings, hurry=hurry, ahead=ahead)
+        audit = cls.reach(settings)
         if len(audit.hosts) == 1 and audit.hosts[0].error is not None:
             raise EngineError(audit.hosts[0].error)
         return audit
 
     @classmethod
-    def reach(cls, settings: Settings, *, hurry: bool = False, ahead: bool = False) -> Audit:
+    def reach(cls, settings: Settings) -> Audit:
         """Reach all engines side by side; those that can't be are kept with their errors.
 
-        With hurry, those that keep others waiting are left for answers() to return. With ahead,
-        all containers of one of several are looked at as soon as it has listed them. Raises
-        ConfigurationError for a bad host or filter.
+        Raises ConfigurationError for a bad host or filter.
         """
         # Two names of one engine are one engine; one address behind two jump hosts is two. Hosts
         # of another tool's list are as many as it names: none of them is left out silently.
@@ -67,56 +56,12 @@ class Audit:
             for x, label in zip(names, labels, strict=True)
         ]
         audit = cls(hosts, settings)
-        audit._begin(hurry=hurry, ahead=ahead)
-        return audit
-
-    def _begin(self, *, hurry: bool, ahead: bool) -> None:
         try:
-            if len(self.hosts) == 1:  # in this thread, so that an interrupt reaches it
-                self.hosts[0].begin()
-            else:
-                self._begin_side_by_side(hurry=hurry, ahead=ahead)
+            _each(hosts, HostAudit.begin)
         except BaseException:  # an interrupt among them
-            self.close()
+            audit.close()
             raise
-
-    def _begin_side_by_side(self, *, hurry: bool, ahead: bool) -> None:
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # for many hosts
-
-        from pytest_exposed.audit import parallel  # noqa: PLC0415
-
-        at_once = _at_once(len(self.hosts))
-        threads = ThreadPoolExecutor(at_once)  # in these a helper's removal is waited for
-
-        def begin(host: HostAudit) -> None:
-            host.begin()
-            if ahead and host.error is None:
-                host.begin_to_look(threads, host.wanted)
-
-        tasks = [partial(begin, x) for x in self.hosts]
-        self._reached = dict(zip(parallel.start(tasks, at_once), self.hosts, strict=True))
-
-        def some_answered() -> bool:
-            return any(y.error is None for x, y in self._reached.items() if x.done())
-
-        parallel.wait_for_most(self._reached, _PATIENCE if hurry else None, some_answered)
-        for future, host in self._reached.items():
-            host.awaited = not future.done()
-            if not host.awaited:
-                future.result()
-
-    def answers(self) -> Iterator[HostAudit]:
-        """Yield the hosts that tests began without, as they answer or turn out not to."""
-        from concurrent.futures import as_completed  # noqa: PLC0415  # for many hosts
-
-        for future in as_completed([x for x, y in self._reached.items() if y.awaited]):
-            host = self._reached[future]
-            try:
-                future.result()
-            except ConfigurationError as error:  # the others took the filter
-                host.error = str(error)
-            host.awaited = False
-            yield host
+        return audit
 
     def id_of(self, host: HostAudit) -> str:
         """Return the id that a host's tests begin with."""
@@ -152,7 +97,7 @@ class Audit:
     def look(self, chosen: Mapping[str, Sequence[Listed]]) -> None:
         """Begin to look at the chosen containers, by the label of their host, at all hosts at once.
 
-        A host that is late delays only the tests of its own containers.
+        A host that takes long delays only the tests of its own containers.
         """
         hosts = [x for x in self.hosts if x.label in chosen and x.observation is None]
         if len(hosts) == 1:  # in this thread, so that an interrupt reaches it
@@ -160,9 +105,9 @@ class Audit:
             return
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # for many hosts
 
-        threads = ThreadPoolExecutor(_at_once(len(hosts)))
-        for host in sorted(hosts, key=lambda x: x.late):
-            host.begin_to_look(threads, chosen[host.label])
+        threads = ThreadPoolExecutor(_at_once(len(hosts)))  # a helper's removal is waited for
+        for host in hosts:
+            host.observation = threads.submit(host.observe, chosen[host.label])
         threads.shutdown(wait=False)
 
     def dump(self) -> str:
@@ -178,15 +123,19 @@ class Audit:
     def close(self) -> list[str]:
         """Close all connections, side by side; return a line for each helper that may be left."""
         left: list[str | None] = []
-        if len(self.hosts) == 1:  # in this thread, so that an interrupt reaches it
-            left.append(self.hosts[0].close())
-        else:
-            from pytest_exposed.audit import parallel  # noqa: PLC0415  # for many hosts
-
-            tasks = [partial(lambda host: left.append(host.close()), x) for x in self.hosts]
-            for future in parallel.start(tasks, _at_once(len(tasks))):
-                future.result()
+        _each(self.hosts, lambda host: left.append(host.close()))
         return [*(x for x in left if x is not None), *(y for x in self.hosts for y in x.left)]
+
+
+def _each(hosts: Sequence[HostAudit], work: Callable[[HostAudit], None]) -> None:
+    """Do work for all hosts side by side, and raise the first error of one, in their order."""
+    if len(hosts) == 1:  # in this thread, so that an interrupt reaches it
+        work(hosts[0])
+        return
+    from pytest_exposed.audit import parallel  # noqa: PLC0415  # for many hosts
+
+    for future in parallel.start([partial(work, x) for x in hosts], _at_once(len(hosts))):
+        future.result()
 
 
 def _at_once(hosts: int) -> int:

@@ -21,7 +21,7 @@ from pytest_exposed.unpatched import monotonic
 from pytest_exposed.values import dataclass
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import Future
 
     from pytest_exposed.audit.running.command import DockerCommand
     from pytest_exposed.audit.running.container import RunContainer
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A host that took longer to reach has its tests run after those of the others.
-_LATE = 1.0
 # A list that is older than this many seconds is taken again before containers are judged by it.
 _FRESH = 1.0
 
@@ -77,10 +75,6 @@ class HostAudit:
     label: str
     shown: str
     error: str | None = None
-    late: bool = False
-    """Whether it took long to be reached: its tests come last, not to delay those of others."""
-    awaited: bool = False
-    """Whether tests began before it answered: its own are added when it does."""
     everyone: list[Listed] = field(default_factory=list)
     wanted: list[Listed] = field(default_factory=list)
     not_running: list[Listed] = field(default_factory=list)
@@ -114,7 +108,6 @@ class HostAudit:
         Raises ConfigurationError for a filter that can't be one, and where there is no docker
         command for what is to be started.
         """
-        began = monotonic()
         try:
             observer = self.engine().observer
             if self.settings.runs:
@@ -129,8 +122,7 @@ class HostAudit:
                 self.not_running = observer.not_running(self.settings.filters)
         except EngineError as error:
             self.error = str(error)
-        self.late = monotonic() - began > _LATE
-        if self._closed:
+        if self._closed:  # by an interrupt
             self.close()
 
     def _plan(self) -> None:
@@ -145,11 +137,6 @@ class HostAudit:
                 f"--exposed-dockerfile is of one image, and these are run: {', '.join(names)}"
             )
 
-    def begin_to_look(self, threads: ThreadPoolExecutor, chosen: Sequence[Listed]) -> None:
-        """Look at the chosen containers in another thread, unless the run is over."""
-        if not self._closed:
-            self.observation = threads.submit(self.observe, chosen)
-
     def _list(self, records: list[JsonObject]) -> None:
         self._records, self._listed_at = records, monotonic()
         self.everyone = self.engine().observer.parse(records)
@@ -157,7 +144,7 @@ class HostAudit:
     def dump(self) -> str:
         """Return what a worker process needs to run the same tests."""
         wanted = [x.id for x in self.wanted]
-        own = [plain(self.host), self.label, self.shown, self.error, self.late, self.awaited]
+        own = [plain(self.host), self.label, self.shown, self.error]
         return json.dumps([own, self._records, wanted, [x.image for x in self.runs]])
 
     @classmethod
@@ -198,8 +185,6 @@ class HostAudit:
         """Return the line that says what is looked at."""
         if self.error is not None:
             return f"{self.shown}, not reached"
-        if self.awaited:
-            return f"{self.shown}, no answer yet: its tests come last"
         filters = [f"{k}={v}" for k, values in self.settings.filters.items() for v in values]
         match = "matches" if len(self.wanted) == 1 else "match"
         matching = f" that {match} {printable(' '.join(filters))}" if filters else ""

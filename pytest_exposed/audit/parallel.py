@@ -1,9 +1,9 @@
-"""Work on many hosts at a time, in which the slow ones keep nobody waiting."""
+"""Work on many hosts at a time, in threads that an interrupt does not wait for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from threading import Thread
 
@@ -34,15 +34,3 @@ def start(tasks: Sequence[Callable[[], None]], at_once: int) -> list[Future[None
     for _ in range(min(at_once, len(tasks))):
         Thread(target=work, daemon=True).start()
     return futures
-
-
-def wait_for_most(
-    futures: Collection[Future[None]], patience: float | None, enough: Callable[[], bool]
-) -> None:
-    """Wait until all are done; or, once there is enough, until none has come for some seconds."""
-    pending = set(futures)
-    while pending:
-        seconds = patience if enough() else None
-        done, pending = wait(pending, seconds, return_when=FIRST_COMPLETED)
-        if not done:
-            return

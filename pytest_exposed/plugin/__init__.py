@@ -148,9 +148,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             audit = Audit.load(listed, settings)
         else:
             with meanwhile(config, f"exposed: reaching {plural(len(settings.hosts), 'host')} …"):
-                audit = Audit.begin(
-                    settings, **arguments.start_policy(config, config.stash[_CHOSEN])
-                )
+                audit = Audit.begin(settings)
     except ExposedError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     config.add_cleanup(lambda: tell(audit.close()))

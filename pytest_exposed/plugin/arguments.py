@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 
 import pytest
 
@@ -50,15 +49,3 @@ def _own_id(config: pytest.Config, argument: str) -> str | None:
     is_own = own.startswith(("exposed::", "exposed["))
     # A folder has no tests of its own, whatever it is called.
     return own if is_own and not os.path.isfile(argument.partition("::")[0]) else None
-
-
-def start_policy(config: pytest.Config, chosen: Sequence[str]) -> dict[str, bool]:
-    """Return whether tests may begin before all are known, and looks before tests are chosen.
-
-    chosen are the ids of the audit's tests on the command line. pytest-xdist's workers look at
-    containers themselves.
-    """
-    known_first = ("collectonly", "lf", "failedfirst", "stepwise")
-    alone = not config.args and not chosen
-    hurry = alone and not any(config.getoption(x, False) for x in known_first)
-    return {"hurry": hurry, "ahead": hurry and not config.pluginmanager.hasplugin("dsession")}

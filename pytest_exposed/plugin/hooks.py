@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
-from itertools import zip_longest
 from typing import TextIO
 
 import pytest
@@ -20,11 +19,9 @@ from pytest_exposed.plugin.items import (
     record_of,
     record_of_run,
 )
-from pytest_exposed.plugin.progress import live, meanwhile
+from pytest_exposed.plugin.progress import live
 from pytest_exposed.report import record
 from pytest_exposed.text import plural
-
-_UNANSWERED = "it had not answered when the run ended"
 
 
 class AuditHooks:
@@ -50,10 +47,7 @@ class AuditHooks:
         self._dropped = 0
         """How many containers a plugin or conftest left out without reporting them as such."""
         self._outcome = Results(
-            {
-                x.label: HostResults(x.shown, _UNANSWERED if x.awaited else x.error, _stopped(x))
-                for x in audit.hosts
-            }
+            {x.label: HostResults(x.shown, x.error, _stopped(x)) for x in audit.hosts}
         )
 
     def pytest_report_header(self) -> list[str]:
@@ -70,15 +64,14 @@ class AuditHooks:
         What chooses tests, such as -k, chooses among containers. That a host was not reached comes
         after it: left out it would be a pass.
         """
-        hosts = sorted((x for x in self._audit.hosts if not x.awaited), key=lambda x: x.late)
-        for host in hosts:
+        for host in self._audit.hosts:
             if host.error is None:
                 items += self._tests(session, host)
         added = [x for x in items if isinstance(x, JudgedItem)]
         self._added += added
         result = yield
         self._put_back(session.config, added, items)
-        for host in hosts:
+        for host in self._audit.hosts:
             if host.error is not None:
                 items += self._tests(session, host)
         return result
@@ -99,11 +92,9 @@ class AuditHooks:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note which tests of the audit are to run, and how many were left out in silence."""
-        self._await(session.items)
+        ours = (x for x in session.items if isinstance(x, JudgedItem))
+        self._due |= {x.nodeid: x.audited_as for x in ours}
         self._dropped = len({*self._added} - {*session.items} - self._deselected)
-
-    def _await(self, items: Sequence[pytest.Item]) -> None:
-        self._due |= {x.nodeid: x.audited_as for x in items if isinstance(x, JudgedItem)}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
@@ -118,47 +109,6 @@ class AuditHooks:
             session, name=name, nodeid=name, whole=self._audit, audit=host, chosen=self._chosen
         )
         return session.genitems(collector)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Run the tests of hosts that had not answered when tests began, as soon as they do.
-
-        The process that hands tests out runs them itself: workers know only those collected.
-        """
-        result = yield
-        if not hasattr(session.config, "workerinput"):
-            answers = self._audit.answers()
-            while missing := [x.shown for x in self._audit.hosts if x.awaited]:
-                many = missing[0] if len(missing) == 1 else plural(len(missing), "host")
-                _end_line(session.config)
-                with meanwhile(session.config, f"exposed: waiting for {many} …"):
-                    host = next(answers)
-                    items = list(self._tests(session, host))
-                results = self._outcome.hosts[host.label]
-                results.error, results.not_running = host.error, _stopped(host)
-                self._run(session, host, items)
-        return result
-
-    def _run(self, session: pytest.Session, host: HostAudit, items: list[pytest.Item]) -> None:
-        """Run a host's tests as the loop of pytest does; what deselects tests is asked."""
-        if host.error is None:
-            others = session.config.pluginmanager.subset_hook_caller(
-                "pytest_collection_modifyitems", [self]
-            )
-            added = list(items)
-            others(session=session, config=session.config, items=items)
-            self._put_back(session.config, added, items)
-        session.testscollected += len(items)
-        self._await(items)
-        chosen = [x.listed for x in items if isinstance(x, ContainerItem)]
-        if chosen:
-            self._audit.look({host.label: chosen})
-        for item, following in zip_longest(items, items[1:]):
-            session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-            if session.shouldfail:
-                raise session.Failed(session.shouldfail)
-            if session.shouldstop:
-                raise session.Interrupted(session.shouldstop)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
@@ -278,10 +228,3 @@ def _shows_failures(config: pytest.Config) -> bool:
     # From pytest 9 on, --tb=line prints the text before its line.
     is_hidden = style == "no" or (style == "line" and pytest.version_tuple < (9,))
     return not is_hidden and not config.getoption("no_summary", False)
-
-
-def _end_line(config: pytest.Config) -> None:
-    """Let what comes begin a line: what pytest took for the last one has its 100 %."""
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if isinstance(reporter, pytest.TerminalReporter):
-        reporter.ensure_newline()

@@ -1,17 +1,15 @@
-"""Several engines: one that is late delays nobody else's tests, and workers share them out."""
+"""Several engines: a silent one is a failing test, and workers share them out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
 from remote.relay import Relay
-from stage import wait_until
 
-from pytest_exposed.audit import audit, host
+from pytest_exposed.audit import audit
 
 if TYPE_CHECKING:
     from stage import Stage
@@ -33,34 +31,6 @@ def run(run_pytest: Run, relays: list[Relay], stage: Stage) -> Run:
     hosts = [f"--docker-host={x.url}" for x in relays]
     filters = f"--exposed-filter={stage.filter}"
     return lambda *arguments: run_pytest(filters, *hosts, *arguments)
-
-
-CONFTEST = """
-def pytest_runtest_logreport(report):
-    if report.when == "call" and report.passed:
-        with open("passed", "a") as file:
-            file.write(f"{report.nodeid}\\n")
-"""
-
-
-def test_a_late_one_delays_no_test_of_the_others(
-    run: Run, relays: list[Relay], pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(host, "_LATE", 0.5)
-    pytester.makeconftest(CONFTEST)
-    passed = pytester.path / "passed"
-    done: list[bool] = []
-
-    def meddle(line: str) -> None:
-        if "/_ping" in line:
-            Event().wait(0.6)  # that is its way
-        elif "/images/" in line:
-            others = lambda: passed.exists() and len(passed.read_text().splitlines()) == 3  # noqa: E731
-            done.append(wait_until(others, "the tests of the other engines pass"))
-
-    relays[0].meddle = meddle  # type: ignore[assignment]  # it only waits
-    run().assert_outcomes(passed=4)
-    assert done == [True]
 
 
 def test_a_silent_one_is_a_failing_item_and_the_others_are_audited(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from threading import Barrier, Event, Lock
 
 import pytest
@@ -48,27 +47,3 @@ class TestStart:
 
     def test_nothing(self) -> None:
         assert parallel.start([], 4) == []
-
-
-class TestWaitForMost:
-    def test_goes_on_without_those_that_keep_it_waiting(self) -> None:
-        done: Future[None] = Future()
-        done.set_result(None)
-        late: Future[None] = Future()
-        parallel.wait_for_most([done, late], 0.01, lambda: True)
-        assert not late.done()
-
-    @pytest.mark.parametrize(("patience", "enough"), [(None, True), (0.01, False)])
-    def test_waits_for_all(self, patience: float | None, enough: bool) -> None:
-        go_on = Event()
-        futures = parallel.start([lambda: None, lambda: go_on.wait(SECONDS) and None], 2)
-        asked: list[bool] = []
-
-        def is_enough() -> bool:
-            asked.append(enough)
-            if len(asked) == 2:  # the first has come, the second is waited for
-                go_on.set()
-            return enough
-
-        parallel.wait_for_most(futures, patience, is_enough)
-        assert [x.done() for x in futures] == [True, True]

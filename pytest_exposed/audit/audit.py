@@ -121,10 +121,10 @@ class Audit:
         return cls([HostAudit.load(x, settings) for x in hosts], settings, by_host)
 
     def close(self) -> list[str]:
-        """Close all connections, side by side; return a line for each helper that may be left."""
-        left: list[str | None] = []
-        _each(self.hosts, lambda host: left.append(host.close()))
-        return [*(x for x in left if x is not None), *(y for x in self.hosts for y in x.left)]
+        """Close all connections side by side; return lines on containers that may be left."""
+        left: list[str] = []
+        _each(self.hosts, lambda host: left.extend(host.close()))
+        return left
 
 
 def _each(hosts: Sequence[HostAudit], work: Callable[[HostAudit], None]) -> None:

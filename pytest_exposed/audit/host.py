@@ -12,8 +12,8 @@ from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.hosts import Given, from_plain, plain
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.untyped import JsonObject
-from pytest_exposed.errors import ConfigurationError, EngineError
-from pytest_exposed.model import Container, Observed
+from pytest_exposed.errors import EngineError
+from pytest_exposed.model import Observed
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.grace import settle
 from pytest_exposed.text import plural, printable
@@ -23,9 +23,8 @@ from pytest_exposed.values import dataclass
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from pytest_exposed.audit.running.command import DockerCommand
-    from pytest_exposed.audit.running.container import RunContainer
     from pytest_exposed.audit.running.plan import Planned
+    from pytest_exposed.audit.running.runner import Runner
     from pytest_exposed.observation.watch import Watch
 
 T = TypeVar("T")
@@ -92,10 +91,7 @@ class HostAudit:
     """Whether containers were judged before their grace was over, by their ids."""
     runs: list[Planned] = field(default_factory=list)
     """What is to be started here."""
-    _command: DockerCommand | None = None
-    _started: list[RunContainer] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
-    """A line for each container that was started and may be left."""
+    _runner: Runner | None = None
     show: Callable[[str], object] = field(default=lambda _: None)
     """Shows a person what is waited for."""
     _watch: Watch | None = None
@@ -111,7 +107,7 @@ class HostAudit:
         try:
             observer = self.engine().observer
             if self.settings.runs:
-                self._plan()
+                self.runs = self._starter().plan()
             self._list(observer.records())
             if self.settings.audits_running:
                 self.wanted = [x for x in self.everyone if x.is_users]
@@ -124,18 +120,6 @@ class HostAudit:
             self.error = str(error)
         if self._closed:  # by an interrupt
             self.close()
-
-    def _plan(self) -> None:
-        from pytest_exposed.audit.running.container import remove_leftovers  # noqa: PLC0415  # rare
-        from pytest_exposed.audit.running.plan import plan  # noqa: PLC0415
-
-        remove_leftovers(self.command())
-        self.runs = plan(self.command(), self.settings.runs)
-        names = list(dict.fromkeys(printable(x.image) for x in self.runs))
-        if self.settings.dockerfile is not None and len(names) > 1:
-            raise ConfigurationError(
-                f"--exposed-dockerfile is of one image, and these are run: {', '.join(names)}"
-            )
 
     def _list(self, records: list[JsonObject]) -> None:
         self._records, self._listed_at = records, monotonic()
@@ -211,20 +195,13 @@ class HostAudit:
             self._engine = self.settings.connect(self.host)
         return self._engine
 
-    def close(self) -> str | None:
-        """Close the connection, if there is one; return a line where its helper may be left."""
+    def close(self) -> list[str]:
+        """Remove what was started, and close the connection; return lines on what may be left."""
         self._closed = True
-        self._remove_started()
+        left = self._runner.close() if self._runner is not None else []
         engine, self._engine = self._engine, None
-        return engine.observer.close(sweep=True) if engine is not None else None
-
-    def command(self) -> DockerCommand:
-        """Return the docker command for the engine; ConfigurationError where there is none."""
-        if self._command is None:
-            from pytest_exposed.audit.running.command import DockerCommand  # noqa: PLC0415  # rare
-
-            self._command = DockerCommand.of(self.host)
-        return self._command
+        helper = engine.observer.close(sweep=True) if engine is not None else None
+        return left if helper is None else [*left, helper]
 
     def run(
         self, planned: Planned, show: Callable[[str], object]
@@ -233,39 +210,16 @@ class HostAudit:
 
         show is called with what is waited for. Raises EngineError where it can't be started.
         """
-        from pytest_exposed.audit.running.command import CommandError  # noqa: PLC0415  # rare
-        from pytest_exposed.audit.running.container import RunContainer  # noqa: PLC0415
-        from pytest_exposed.audit.running.settled import (  # noqa: PLC0415
-            look_once,
-            wait_until_settled,
-        )
-        from pytest_exposed.observation.watch import Watch, watch  # noqa: PLC0415
+        return self._starter().run(planned, self.engine().observer, show)
 
-        container = RunContainer(self.command(), planned.words)
-        image = printable(planned.image)
-        self._started.append(container)
-        try:
-            show(f"starting {image} …")
-            started = container.start(lambda x: show(f"starting {image} for {x:.0f} s …"))
-            observer, grace = self.engine().observer, self.settings.grace_of_runs
-            watched = Watch(observer)
-            listed, answer = wait_until_settled(
-                observer, started, planned.image, grace, show=show, watch=watched
-            )
-            if self.settings.watch and listed is not None and isinstance(answer, Container):
-                watch(watched, [listed], self.settings.watch, show)
-                listed, answer = look_once(observer, started, planned.image, watched)
-            return listed, watched.merged(answer) if self.settings.watch else answer
-        except CommandError as error:
-            raise EngineError(f"{image} could not be started: {error}") from None
-        finally:
-            self._remove_started()
+    def _starter(self) -> Runner:
+        """Return what starts containers; ConfigurationError where there is no docker command."""
+        if self._runner is None:
+            from pytest_exposed.audit.running.command import DockerCommand  # noqa: PLC0415  # rare
+            from pytest_exposed.audit.running.runner import Runner  # noqa: PLC0415
 
-    def _remove_started(self) -> None:
-        for container in tuple(self._started):
-            if line := container.remove():
-                self.left.append(line)
-            self._started.remove(container)
+            self._runner = Runner(DockerCommand.of(self.host), self.settings)
+        return self._runner
 
     def observe(self, chosen: Sequence[Listed]) -> dict[str, Observed]:
         """Look at all chosen containers at once; raises EngineError."""

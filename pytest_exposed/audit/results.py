@@ -7,13 +7,15 @@ from collections.abc import Collection, Iterator
 from dataclasses import field
 from typing import TYPE_CHECKING, TypedDict
 
+from pytest_exposed.engine.records import Listed
 from pytest_exposed.report.record import ContainerRecord, HostRecord, StoppedRecord, fails
 from pytest_exposed.report.summary import summary
+from pytest_exposed.rules.baseline import key
 from pytest_exposed.text import plural
 from pytest_exposed.values import dataclass
 
 if TYPE_CHECKING:
-    from typing_extensions import NotRequired  # typing's came with Python 3.11
+    from typing_extensions import NotRequired, Unpack  # typing's came with Python 3.11
 
 _LONG = 1.0
 """Seconds that a person notices."""
@@ -46,6 +48,17 @@ class ItemRecord(FoundRecord):
     host: str
     """The host's label."""
     id: NotRequired[str]
+
+
+def of_run(host: str, name: str, **found: Unpack[FoundRecord]) -> ItemRecord:
+    """Return the record of a container that the run starts: another at each start."""
+    return {"host": host, "id": f"run {name}", **found}
+
+
+def of_listed(host: str, listed: Listed, **found: Unpack[FoundRecord]) -> ItemRecord:
+    """Return the record of a container on a host of a label."""
+    name = key(listed.name, listed.labels, listed.image_id)
+    return {"host": host, "id": listed.id, "key": name, **found}
 
 
 def _fails(container: ContainerRecord) -> bool:

@@ -17,7 +17,6 @@ from pytest_exposed.plugin import arguments, imports, options
 
 if TYPE_CHECKING:
     from pytest_exposed.audit import Audit
-    from pytest_exposed.audit.settings import Settings
     from pytest_exposed.model import Container
     from pytest_exposed.observation import Engine
     from pytest_exposed.plugin.fixtures import (
@@ -28,20 +27,17 @@ if TYPE_CHECKING:
         ImageExposes,
     )
 
-_SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 _AUDIT: pytest.StashKey[Audit] = pytest.StashKey()
 _CHECKERS: pytest.StashKey[dict[int, Checker]] = pytest.StashKey()
 _FILE: pytest.StashKey[Path] = pytest.StashKey()
-_EXPANDED: pytest.StashKey[Settings | ValueError] = pytest.StashKey()
 _CHOSEN: pytest.StashKey[Sequence[str]] = pytest.StashKey()
 _ALONE: pytest.StashKey[bool] = pytest.StashKey()
 _STDOUT: pytest.StashKey[TextIO] = pytest.StashKey()
 
-# What the process that hands tests out gives to pytest-xdist's workers: the single engines that
-# lists of them have, the audit's list, whether there is nothing but the audit, and the file in
-# which they share the list of running containers when a test asks for it.
-_HOSTS, _LIST, _LIST_FILE = "exposed_hosts", "exposed_list", "exposed_list_file"
-_IS_ALONE = "exposed_is_alone"
+# What the process that hands tests out gives to pytest-xdist's workers: the audit's list, whether
+# there is nothing but the audit, and the file in which they share the list of running containers
+# when a test asks for it.
+_LIST, _IS_ALONE, _LIST_FILE = "exposed_list", "exposed_is_alone", "exposed_list_file"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -78,52 +74,20 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     imports.find_plainly(config)
     config.addinivalue_line("markers", "exposed: the audit's tests, one for each container")
-    if options.runs_no_tests(config):
+    if arguments.runs_no_tests(config):
         return
     try:
-        audits, typed = options.audits(config), options.typed(config)
+        audits, typed = arguments.audits(config), arguments.typed(config)
         if typed and not audits:
-            options.parsed(config, typed)
+            arguments.parsed(config, typed)
     except ValueError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     if audits:
         given = getattr(config, "workerinput", {})
         config.stash[_ALONE] = alone = given.get(_IS_ALONE, arguments.is_alone(config))
         config.stash[_CHOSEN] = arguments.take_own_ids(config, alone=alone)
-    elif vain := options.of_an_audit(typed):
-        names = ", ".join(vain)
-        raise pytest.UsageError(
-            f"pytest-exposed: only an audit uses {names}: add --exposed, or --exposed-run"
-        )
-    elif own := arguments.own_ids(config):
-        raise pytest.UsageError(
-            f"pytest-exposed: {own[0]} is a test of the audit: add --exposed, or --exposed-run"
-        )
-
-
-def _settings(config: pytest.Config) -> Settings:
-    """Return the checked settings; raises ConfigurationError (a ValueError)."""
-    if _SETTINGS in config.stash:
-        return config.stash[_SETTINGS]
-    config.stash[_SETTINGS] = settings = options.parsed(config, options.given(config))
-    return settings
-
-
-def _expanded(config: pytest.Config) -> Settings:
-    """Return the settings with single engines as hosts; raises ConfigurationError.
-
-    Lists of engines are read when first used, once, for all of pytest-xdist's workers.
-    """
-    if _EXPANDED not in config.stash:
-        hosts = getattr(config, "workerinput", {}).get(_HOSTS)
-        try:
-            config.stash[_EXPANDED] = _settings(config).expanded(hosts)
-        except ValueError as error:
-            config.stash[_EXPANDED] = error
-    found = config.stash[_EXPANDED]
-    if isinstance(found, ValueError):
-        raise found
-    return found
+    else:
+        arguments.refuse_without_audit(config, typed)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -143,7 +107,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
     listed = getattr(config, "workerinput", {}).get(_LIST)
     try:
-        settings = _expanded(config)
+        settings = arguments.expanded(config)
         if listed is not None:
             audit = Audit.load(listed, settings)
         else:
@@ -173,7 +137,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     is_shared = hasattr(config, "workerinput") or config.pluginmanager.hasplugin("dsession")
     if _CHOSEN in config.stash or is_shared or session.testsfailed:
         return
-    if vain := options.unused(config, session.items):
+    if vain := arguments.unused(config, session.items):
         raise pytest.UsageError(
             f"pytest-exposed: no test uses {', '.join(vain)}: add --exposed, or --exposed-run"
         )
@@ -184,10 +148,10 @@ def pytest_configure_node(node: Any) -> None:
     """Let all workers of pytest-xdist work from one list, and so collect the same tests."""
     config = node.config
     with suppress(ValueError):  # the tests that need them say so
-        if options.names_hosts(config):
+        if arguments.names_hosts(config):
             from pytest_exposed.engine.hosts import plain  # noqa: PLC0415
 
-            node.workerinput[_HOSTS] = [plain(x) for x in _expanded(config).hosts]
+            node.workerinput[arguments.HOSTS] = [plain(x) for x in arguments.expanded(config).hosts]
     if _AUDIT in config.stash:
         node.workerinput[_IS_ALONE] = config.stash[_ALONE]
         # So all tests of a host go to one worker: none looks at all hosts.
@@ -214,10 +178,10 @@ def pytest_runtest_makereport(
     """Show of an error of ours the test's own frames, and the tables of what the test looked at."""
     full = item.config.getoption("fulltrace", False)  # the terminal's, which may be turned off
     if "pytest_exposed.errors" in sys.modules and call.excinfo and not full:
-        from pytest_exposed.plugin.fixtures import leave_out_own_frames, say_once  # noqa: PLC0415
+        from pytest_exposed.plugin import failures  # noqa: PLC0415
 
-        leave_out_own_frames(call.excinfo)
-        say_once(call.excinfo)
+        failures.leave_out_own_frames(call.excinfo)
+        failures.say_once(call.excinfo)
     report = yield
     if report.failed:
         for checker in item.config.stash.get(_CHECKERS, {}).values():
@@ -227,9 +191,8 @@ def pytest_runtest_makereport(
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     """Explain a comparison of Ports line by line."""
-    ports = sys.modules.get(
-        "pytest_exposed.model.ports"
-    )  # where it isn't loaded, nothing is a Ports
+    ports = sys.modules.get("pytest_exposed.model.ports")
+    # Where it isn't loaded, nothing is a Ports.
     if ports is None or not any(isinstance(x, ports.Ports) for x in (left, right)):
         return None
     from pytest_exposed.report.text import explain_difference  # noqa: PLC0415
@@ -246,12 +209,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     config = metafunc.config
     by_container = "running_container" in metafunc.fixturenames
     try:
-        settings = _expanded(config)
+        settings = arguments.expanded(config)
         if by_container and _AUDIT not in config.stash:
             file = getattr(config, "workerinput", {}).get(_LIST_FILE)
             config.stash[_AUDIT] = fixtures.running(settings, file)
     except ValueError as error:  # the engine's fixture will say it, in a test that fails
-        config.stash[_EXPANDED] = error
+        config.stash[arguments.EXPANDED] = error
         runs = [pytest.param(0, None, id="unreachable")]
     else:
         if by_container:
@@ -275,7 +238,7 @@ def _exposed_checker(request: pytest.FixtureRequest) -> Checker:
     if place in checkers:
         return checkers[place]
     try:
-        settings = _expanded(config)
+        settings = arguments.expanded(config)
         if len(settings.hosts) > 1 and not hasattr(request, "param"):
             raise ConfigurationError(
                 "several docker hosts are given, and getfixturevalue can't run a test once for "

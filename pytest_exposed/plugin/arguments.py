@@ -1,11 +1,151 @@
-"""The arguments of the command line: which tests they choose, and whether the audit is alone."""
+"""What a run was given: options, settings, and the ids of the audit's tests."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from pytest_exposed.plugin.options import OPTIONS
+
+if TYPE_CHECKING:
+    from pytest_exposed.audit.settings import Settings
+
+EXPANDED: pytest.StashKey[Settings | ValueError] = pytest.StashKey()
+"""The settings with single engines as hosts, or why there are none."""
+
+HOSTS = "exposed_hosts"
+"""Where pytest-xdist's workers get the single engines that lists of them have."""
+
+
+def runs_no_tests(config: pytest.Config) -> bool:
+    """Return whether pytest only shows something, such as its help or the fixtures there are."""
+    shows = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
+    return any(config.getoption(x, False) for x in shows)
+
+
+def audits(config: pytest.Config) -> bool:
+    """Return whether the run has an audit; raises ConfigurationError for a wrong setting."""
+    return audits_running(config) or runs_images(config)
+
+
+def audits_running(config: pytest.Config) -> bool:
+    """Return whether running containers are audited; raises ConfigurationError."""
+    return bool(config.getoption("exposed", False)) or bool(_setting(config, "exposed"))
+
+
+def runs_images(config: pytest.Config) -> bool:
+    """Return whether the run starts containers itself; raises ConfigurationError."""
+    return bool(config.getoption("exposed_run", None) or _setting(config, "exposed_run"))
+
+
+def typed(config: pytest.Config) -> dict[str, Any]:
+    """Return the options that were given, on the command line or in addopts, by their rows."""
+    values = {x.name: config.getoption(x.dest, None) for x in OPTIONS if x.help}
+    return {x: value for x, value in values.items() if value is not None}
+
+
+def refuse_without_audit(config: pytest.Config, names: Collection[str]) -> None:
+    """Raise UsageError for an option or an id that means something to an audit alone.
+
+    names are those of the options that were given.
+    """
+    if vain := [x.flag for x in OPTIONS if x.of_audit and x.name in names]:
+        what = f"only an audit uses {', '.join(vain)}"
+    elif own := own_ids(config):
+        what = f"{own[0]} is a test of the audit"
+    else:
+        return
+    raise pytest.UsageError(f"pytest-exposed: {what}: add --exposed, or --exposed-run")
+
+
+def unused(config: pytest.Config, items: Collection[pytest.Item]) -> list[str]:
+    """Return which options were typed on the command line and have no use in a run without audit.
+
+    One in addopts is there for the runs that use it, and an engine may be named for any run.
+    """
+    words = {str(x).partition("=")[0] for x in config.invocation_params.args}
+    rows = [x for x in OPTIONS if x.flag in words and x.name != "docker_host"]
+    if not rows:
+        return []
+    fixtures = {y for x in items for y in getattr(x, "fixturenames", ())}
+    return [x.flag for x in rows if x.fixture not in fixtures]
+
+
+def parsed(config: pytest.Config, values: Mapping[str, Any]) -> Settings:
+    """Return the settings of these values, of any number; raises ConfigurationError."""
+    # Imported when used, like everything else here: a plugin is loaded in runs that don't use it.
+    from pytest_exposed.audit.settings import Settings  # noqa: PLC0415
+
+    inventory = config.getoption("ansible_inventory", None)  # testinfra's, or pytest-ansible's
+    return Settings.parse(
+        ansible_inventory=inventory if isinstance(inventory, str) else "",
+        tables=config.getoption("verbose", 0) > 0,
+        audits_running=audits_running(config) or not runs_images(config),
+        **{x.argument: values[x.name] for x in OPTIONS if x.name in values},
+    )
+
+
+def expanded(config: pytest.Config) -> Settings:
+    """Return the settings with single engines as hosts; raises ConfigurationError (a ValueError).
+
+    Lists of engines are read when first used, once, for all of pytest-xdist's workers.
+    """
+    if EXPANDED not in config.stash:
+        hosts = getattr(config, "workerinput", {}).get(HOSTS)
+        try:
+            config.stash[EXPANDED] = parsed(config, given(config)).expanded(hosts)
+        except ValueError as error:
+            config.stash[EXPANDED] = error
+    found = config.stash[EXPANDED]
+    if isinstance(found, ValueError):
+        raise found
+    return found
+
+
+def names_hosts(config: pytest.Config) -> bool:
+    """Return whether engines are named; raises ConfigurationError for a wrong setting."""
+    return bool(config.getoption("docker_host", None) or _setting(config, "exposed_docker_host"))
+
+
+def given(config: pytest.Config) -> dict[str, Any]:
+    """Return the options as given, else the settings; raises ConfigurationError for a wrong one."""
+    options = typed(config)
+    settings = {
+        x.name: _setting(config, f"exposed_{x.name}")
+        for x in OPTIONS
+        if x.setting and (x.adds or x.name not in options)
+    }
+    if "baseline" in settings:
+        settings["baseline"] = _beside_ini(config, settings["baseline"])
+    both = {
+        x.name: [*settings[x.name], *options[x.name]]
+        for x in OPTIONS
+        if x.adds and x.name in options
+    }
+    return settings | options | both
+
+
+def _setting(config: pytest.Config, name: str) -> Any:
+    try:
+        return config.getini(name)
+    except (TypeError, ValueError, pytest.UsageError) as error:
+        from pytest_exposed.errors import ConfigurationError  # noqa: PLC0415  # for such runs alone
+
+        form = next((x.toml for x in OPTIONS if f"exposed_{x.name}" == name), "true")
+        hint = f"; in TOML write {name} = {form}" if form else ""
+        raise ConfigurationError(f"the setting {name} is wrong: {error}{hint}") from None
+
+
+def _beside_ini(config: pytest.Config, name: str) -> str:
+    """Return the path of a file that an ini file names, as pytest's own: beside the ini file."""
+    if not name or config.inipath is None or config.inipath.parent == Path.cwd():
+        return name
+    return str(config.inipath.parent / name)
 
 
 def is_alone(config: pytest.Config) -> bool:

@@ -2,26 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
 
 from pytest_exposed.audit import Audit, output
 from pytest_exposed.audit.host import HostAudit
-from pytest_exposed.audit.results import HostResults, Results
+from pytest_exposed.audit.results import HostResults, Results, of_listed, of_run
 from pytest_exposed.plugin.items import (
+    AuditCollector,
     AuditItem,
     ContainerItem,
-    HostCollector,
+    HostItem,
     JudgedItem,
-    record_of,
-    record_of_run,
 )
 from pytest_exposed.plugin.progress import live
 from pytest_exposed.report import record
 from pytest_exposed.text import plural
+
+
+class HostCollector(AuditCollector):
+    """The tests of one engine's containers."""
+
+    def __init__(self, *, chosen: Sequence[str], **rest: Any) -> None:
+        super().__init__(**rest)
+        self._chosen = chosen
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """Return a test for each container, or the one that says why there is none."""
+        if self.audit.error is not None:
+            return [HostItem.from_parent(self, name=self.name, nodeid=self.nodeid)]
+        items: list[JudgedItem] = [
+            ContainerItem.from_parent(self, name=name, listed=listed)
+            for name, listed in zip(self.audit.names(), self.audit.wanted, strict=True)
+        ]
+        if self.audit.runs:
+            from pytest_exposed.plugin.runs import RunItem  # noqa: PLC0415  # for few
+
+            items += [
+                RunItem.from_parent(self, name=name, planned=planned)
+                for name, planned in zip(self.audit.names_of_runs(), self.audit.runs, strict=True)
+            ]
+        chosen = self._chosen
+        return [x for x in items if not chosen or any(_is_of(x.nodeid, y) for y in chosen)]
+
+
+def _is_of(nodeid: str, chosen: str) -> bool:
+    """Return whether a test is the one of an id given on the command line, or below it."""
+    return nodeid == chosen or nodeid.startswith(f"{chosen}::")
 
 
 class AuditHooks:
@@ -181,11 +211,11 @@ class AuditHooks:
             for name, listed in zip(host.names(), host.wanted, strict=True):
                 if f"{self._audit.id_of(host)}::{name}" in left:
                     unseen = record.of_unseen(listed, record.NOT_RUN)
-                    self._outcome.add(record_of(host, listed, record=unseen))
+                    self._outcome.add(of_listed(host.label, listed, record=unseen))
             for name, planned in zip(host.names_of_runs(), host.runs, strict=True):
                 if f"{self._audit.id_of(host)}::{name}" in left:
                     unseen = record.of_unstarted(planned.image, record.NOT_RUN)
-                    self._outcome.add(record_of_run(host, name, record=unseen))
+                    self._outcome.add(of_run(host.label, name, record=unseen))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the tables that -v asks for, warnings, and the line that sums the audit up."""

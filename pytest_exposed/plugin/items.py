@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
 from functools import cached_property
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import pytest
 
 from pytest_exposed.audit import Audit
 from pytest_exposed.audit.host import HostAudit
-from pytest_exposed.audit.results import FoundRecord, ItemRecord
+from pytest_exposed.audit.results import FoundRecord, ItemRecord, of_listed
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import (
     EngineError,
@@ -23,19 +22,20 @@ from pytest_exposed.errors import (
 )
 from pytest_exposed.model import Container
 from pytest_exposed.observation.judge import BY_PORTS, HIDDEN, RARELY, UNWELL
-from pytest_exposed.plugin.progress import live
 from pytest_exposed.report import record
-from pytest_exposed.rules.baseline import key
 from pytest_exposed.rules.judge import brief
 from pytest_exposed.text import printable
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # typing's came with Python 3.11
 
-    from pytest_exposed.audit.running.plan import Planned
+    from pytest_exposed.report.dockerfile import Dockerfile
+
+_UNSURE = (BY_PORTS, RARELY, HIDDEN, UNWELL)
+"""What notes say of what could not be judged by all that it is judged by."""
 
 
-class HostCollector(pytest.Collector):
+class AuditCollector(pytest.Collector):
     """The tests of one engine's containers.
 
     It has what plugins read of every test's parent, as that of a doctest has: a module.
@@ -45,55 +45,15 @@ class HostCollector(pytest.Collector):
     cls = None
     instance = None
 
-    def __init__(
-        self, *, whole: Audit, audit: HostAudit, chosen: Sequence[str], **rest: Any
-    ) -> None:
+    def __init__(self, *, whole: Audit, audit: HostAudit, **rest: Any) -> None:
         super().__init__(**rest)
         self.whole = whole
         self.audit = audit
-        self._chosen = chosen
 
     @cached_property
     def as_function(self) -> Any:
         """A test function of pytest's at this place: it knows which fixtures there are."""
         return pytest.Function.from_parent(self, name=self.name, callobj=audits_a_container)
-
-    def collect(self) -> Iterable[pytest.Item]:
-        """Return a test for each container, or the one that says why there is none."""
-        if self.audit.error is not None:
-            return [HostItem.from_parent(self, name=self.name, nodeid=self.nodeid)]
-        items: list[JudgedItem] = [
-            ContainerItem.from_parent(self, name=name, listed=listed)
-            for name, listed in zip(self.audit.names(), self.audit.wanted, strict=True)
-        ]
-        items += [
-            RunItem.from_parent(self, name=name, planned=planned)
-            for name, planned in zip(self.audit.names_of_runs(), self.audit.runs, strict=True)
-        ]
-        chosen = self._chosen
-        return [x for x in items if not chosen or any(is_of(x.nodeid, y) for y in chosen)]
-
-
-def is_of(nodeid: str, chosen: str) -> bool:
-    """Return whether a test is the one of an id given on the command line, or below it."""
-    return nodeid == chosen or nodeid.startswith(f"{chosen}::")
-
-
-def record_of_run(host: HostAudit, name: str, **found: Unpack[FoundRecord]) -> ItemRecord:
-    """Return the record of a container that the run starts: another at each start."""
-    return {"host": host.label, "id": f"run {name}", **found}
-
-
-def record_of(host: HostAudit, listed: Listed, **found: Unpack[FoundRecord]) -> ItemRecord:
-    """Return the record of a container, of JSON's types."""
-    name = key(listed.name, listed.labels, listed.image_id)
-    return {"host": host.label, "id": listed.id, "key": name, **found}
-
-
-def unsure(container: Container) -> list[str]:
-    """Return the notes on what could not be judged by all that it is judged by."""
-    signs = (BY_PORTS, RARELY, HIDDEN, UNWELL)
-    return [x for x in container.notes if any(sign in x for sign in signs)]
 
 
 class MismatchError(AssertionError):
@@ -150,13 +110,13 @@ class AuditItem(pytest.Item):
 
     @cached_property
     def _fixtureinfo(self) -> Any:
-        assert isinstance(self.parent, HostCollector)
+        assert isinstance(self.parent, AuditCollector)
         return self.parent.as_function._fixtureinfo  # noqa: SLF001  # plugins read it of every test
 
     @cached_property
     def _request(self) -> Any:
         """The request of a doctest, made where one is asked for: hooks get fixtures by it."""
-        assert isinstance(self.parent, HostCollector)
+        assert isinstance(self.parent, AuditCollector)
         kind = type(self.parent.as_function._request)  # noqa: SLF001  # likewise
         return kind(self, _ispytest=True)
 
@@ -196,7 +156,7 @@ class HostItem(AuditItem):
 
     def runtest(self) -> None:
         """Fail with why it could not be reached."""
-        assert isinstance(self.parent, HostCollector)
+        assert isinstance(self.parent, AuditCollector)
         self.record = {"host": self.parent.audit.label}
         raise EngineError(self.parent.audit.error)
 
@@ -212,7 +172,7 @@ class JudgedItem(AuditItem):
     @cached_property
     def audit(self) -> HostAudit:
         """The audit of the container's engine."""
-        assert isinstance(self.parent, HostCollector)
+        assert isinstance(self.parent, AuditCollector)
         return self.parent.audit
 
     def tell_of(self, image: str) -> None:
@@ -222,7 +182,16 @@ class JudgedItem(AuditItem):
             ("exposed_image", printable(image)),
         ]
 
-    def table(self, container: Container) -> str | None:
+    def found_in(self, container: Container, dockerfile: Dockerfile | None = None) -> FoundRecord:
+        """Return the record of a container that was seen, and what its test shows."""
+        return {
+            "record": record.of_container(container, dockerfile),
+            "table": self._table(container),
+            "warnings": _warnings(container),
+            "unsure": [x for x in container.notes if any(sign in x for sign in _UNSURE)],
+        }
+
+    def _table(self, container: Container) -> str | None:
         """Return the table of a container's ports, where these are asked for."""
         if not self.audit.settings.tables:
             return None
@@ -233,6 +202,7 @@ class JudgedItem(AuditItem):
 
     def judge(self, container: Container) -> None:
         """Raise what is wrong with a container that was seen."""
+        self.user_properties.append(("exposed_source", container.source))
         found = container.findings
         if not found:
             return
@@ -271,74 +241,27 @@ class ContainerItem(JudgedItem):
         if isinstance(answer, ObservationError):
             self._tell(record=record.of_unseen(self.listed, str(answer)))
             raise answer
-        self._tell(
-            record=record.of_container(answer),
-            table=self.table(answer),
-            warnings=_warnings(answer),
-            unsure=unsure(answer),
-        )
-        self.user_properties.append(("exposed_source", answer.source))
+        self._tell(**self.found_in(answer))
         self.judge(answer)
 
     def _tell(self, **found: Unpack[FoundRecord]) -> None:
         """Say what was found, and in JUnit's properties where."""
         found["waited"] = self.audit.waited.get(self.listed.id, 0)
         found["young"] = self.audit.young.get(self.listed.id, False)
-        self.record = record_of(self.audit, self.listed, **found)
+        self.record = of_listed(self.audit.label, self.listed, **found)
         self.tell_of(self.listed.image)
 
     def look(self) -> None:
         """Begin the observation of all containers whose tests run, in the first of them."""
         if self.audit.observation is not None:
             return
-        assert isinstance(self.parent, HostCollector)
+        assert isinstance(self.parent, AuditCollector)
         whole = self.parent.whole
         chosen: dict[str, list[Listed]] = {}
         for item in self.session.items:
             if isinstance(item, ContainerItem) and (not whole.by_host or item.audit is self.audit):
                 chosen.setdefault(item.audit.label, []).append(item.listed)
         whole.look(chosen)
-
-
-class RunItem(JudgedItem):
-    """The test of one container that the run starts, and removes."""
-
-    def __init__(self, *, planned: Planned, **rest: Any) -> None:
-        super().__init__(**rest)
-        self.planned = planned
-
-    def runtest(self) -> None:
-        """Pass where the container matches its image; fail with findings, or why it ended."""
-        from pytest_exposed.plugin.signals import interrupting  # noqa: PLC0415  # for few
-
-        image = self.planned.image
-        self.tell_of(image)
-        try:
-            with interrupting(), live(self.config) as show:
-                listed, answer = self.audit.run(self.planned, show)
-        except EngineError as error:
-            self._tell(record=record.of_unstarted(image, str(error)))
-            raise
-        if isinstance(answer, ObservationError):
-            unseen = record.of_unseen(listed, str(answer)) if listed else None
-            self._tell(record=unseen or record.of_unstarted(image, str(answer)))
-            raise answer
-        dockerfile = self.audit.settings.dockerfile
-        if dockerfile is not None:
-            answer = dockerfile.pointed_at(answer)
-        self._tell(
-            key=key(answer.name, answer.labels, answer.image.id),
-            record=record.of_container(answer, dockerfile),
-            table=self.table(answer),
-            warnings=_warnings(answer),
-            unsure=unsure(answer),
-        )
-        self.user_properties.append(("exposed_source", answer.source))
-        self.judge(answer)
-
-    def _tell(self, **found: Unpack[FoundRecord]) -> None:
-        found["record"]["started_by_run"] = True
-        self.record = record_of_run(self.audit, self.name, **found)
 
 
 def _warnings(container: Container) -> str | None:

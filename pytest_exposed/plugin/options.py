@@ -1,15 +1,11 @@
-"""The options of the command line and the settings of ini files."""
+"""The options of the command line and the settings of ini files: what there is to give."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import pytest
-
-if TYPE_CHECKING:
-    from pytest_exposed.audit.settings import Settings
 
 
 class Option(NamedTuple):  # a dataclass takes longer to make, in every run of pytest
@@ -254,103 +250,3 @@ def _add_option(add_option: Callable[..., None], row: Option) -> None:
             "conftest.py has one of that name: rename it, or turn this plugin off by "
             "-p no:exposed"
         ) from None
-
-
-def runs_no_tests(config: pytest.Config) -> bool:
-    """Return whether pytest only shows something, such as its help or the fixtures there are."""
-    shows = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
-    return any(config.getoption(x, False) for x in shows)
-
-
-def audits(config: pytest.Config) -> bool:
-    """Return whether the run has an audit; raises ConfigurationError for a wrong setting."""
-    return audits_running(config) or runs_images(config)
-
-
-def audits_running(config: pytest.Config) -> bool:
-    """Return whether running containers are audited; raises ConfigurationError."""
-    return bool(config.getoption("exposed", False)) or bool(_setting(config, "exposed"))
-
-
-def runs_images(config: pytest.Config) -> bool:
-    """Return whether the run starts containers itself; raises ConfigurationError."""
-    return bool(config.getoption("exposed_run", None) or _setting(config, "exposed_run"))
-
-
-def typed(config: pytest.Config) -> dict[str, Any]:
-    """Return the options that were given, on the command line or in addopts, by their rows."""
-    values = {x.name: config.getoption(x.dest, None) for x in OPTIONS if x.help}
-    return {x: value for x, value in values.items() if value is not None}
-
-
-def of_an_audit(names: Collection[str]) -> list[str]:
-    """Return which of the options, as they are typed, mean something to an audit alone."""
-    return [x.flag for x in OPTIONS if x.of_audit and x.name in names]
-
-
-def unused(config: pytest.Config, items: Collection[pytest.Item]) -> list[str]:
-    """Return which options were typed on the command line and have no use in a run without audit.
-
-    One in addopts is there for the runs that use it, and an engine may be named for any run.
-    """
-    words = {str(x).partition("=")[0] for x in config.invocation_params.args}
-    rows = [x for x in OPTIONS if x.flag in words and x.name != "docker_host"]
-    if not rows:
-        return []
-    fixtures = {y for x in items for y in getattr(x, "fixturenames", ())}
-    return [x.flag for x in rows if x.fixture not in fixtures]
-
-
-def parsed(config: pytest.Config, values: Mapping[str, Any]) -> Settings:
-    """Return the settings of these values, of any number; raises ConfigurationError."""
-    # Imported when used, like everything else here: a plugin is loaded in runs that don't use it.
-    from pytest_exposed.audit.settings import Settings  # noqa: PLC0415
-
-    inventory = config.getoption("ansible_inventory", None)  # testinfra's, or pytest-ansible's
-    return Settings.parse(
-        ansible_inventory=inventory if isinstance(inventory, str) else "",
-        tables=config.getoption("verbose", 0) > 0,
-        audits_running=audits_running(config) or not runs_images(config),
-        **{x.argument: values[x.name] for x in OPTIONS if x.name in values},
-    )
-
-
-def names_hosts(config: pytest.Config) -> bool:
-    """Return whether engines are named; raises ConfigurationError for a wrong setting."""
-    return bool(config.getoption("docker_host", None) or _setting(config, "exposed_docker_host"))
-
-
-def given(config: pytest.Config) -> dict[str, Any]:
-    """Return the options as given, else the settings; raises ConfigurationError for a wrong one."""
-    options = typed(config)
-    settings = {
-        x.name: _setting(config, f"exposed_{x.name}")
-        for x in OPTIONS
-        if x.setting and (x.adds or x.name not in options)
-    }
-    if "baseline" in settings:
-        settings["baseline"] = _beside_ini(config, settings["baseline"])
-    both = {
-        x.name: [*settings[x.name], *options[x.name]]
-        for x in OPTIONS
-        if x.adds and x.name in options
-    }
-    return settings | options | both
-
-
-def _setting(config: pytest.Config, name: str) -> Any:
-    try:
-        return config.getini(name)
-    except (TypeError, ValueError, pytest.UsageError) as error:
-        from pytest_exposed.errors import ConfigurationError  # noqa: PLC0415  # for such runs alone
-
-        form = next((x.toml for x in OPTIONS if f"exposed_{x.name}" == name), "true")
-        hint = f"; in TOML write {name} = {form}" if form else ""
-        raise ConfigurationError(f"the setting {name} is wrong: {error}{hint}") from None
-
-
-def _beside_ini(config: pytest.Config, name: str) -> str:
-    """Return the path of a file that an ini file names, as pytest's own: beside the ini file."""
-    if not name or config.inipath is None or config.inipath.parent == Path.cwd():
-        return name
-    return str(config.inipath.parent / name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from refusal import refusal
 
-from pytest_exposed.plugin import options
+from pytest_exposed.plugin import arguments, options
 
 if TYPE_CHECKING:
     from stage import Stage
@@ -133,8 +133,8 @@ def test_every_form_means_the_same(form: str, pytester: pytest.Pytester) -> None
     lines = [f"{x} = {write(value)}" for x, value in ALL.items()]
     (pytester.path / name).write_text("\n".join([heading, *lines]), encoding="utf-8")
     config = pytester.parseconfig()
-    assert options.audits_running(config)
-    given = options.given(config)
+    assert arguments.audits_running(config)
+    given = arguments.given(config)
     assert {f"exposed_{x}": value for x, value in given.items()} == {
         x: value for x, value in ALL.items() if x != "exposed"
     }

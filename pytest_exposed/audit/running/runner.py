@@ -1,0 +1,82 @@
+"""What a run starts on one engine: planned, started one by one, and removed in every case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import field
+
+from pytest_exposed.audit.running.command import CommandError, DockerCommand
+from pytest_exposed.audit.running.container import RunContainer, remove_leftovers
+from pytest_exposed.audit.running.plan import Planned, plan
+from pytest_exposed.audit.running.settled import look_once, wait_until_settled
+from pytest_exposed.audit.settings import Settings
+from pytest_exposed.engine.records import Listed
+from pytest_exposed.errors import ConfigurationError, EngineError
+from pytest_exposed.model import Container, Observed
+from pytest_exposed.observation.observe import Observer
+from pytest_exposed.observation.watch import Watch, watch
+from pytest_exposed.text import printable
+from pytest_exposed.values import dataclass
+
+
+@dataclass(slots=True)
+class Runner:
+    """Starts the containers of a run's settings by the docker command of one engine."""
+
+    command: DockerCommand
+    settings: Settings
+    _started: list[RunContainer] = field(default_factory=list)
+    _left: list[str] = field(default_factory=list)
+
+    def plan(self) -> list[Planned]:
+        """Remove what killed runs left, and return what is to be started.
+
+        Raises ConfigurationError where an option doesn't go with it.
+        """
+        remove_leftovers(self.command)
+        planned = plan(self.command, self.settings.runs)
+        names = list(dict.fromkeys(printable(x.image) for x in planned))
+        if self.settings.dockerfile is not None and len(names) > 1:
+            raise ConfigurationError(
+                f"--exposed-dockerfile is of one image, and these are run: {', '.join(names)}"
+            )
+        return planned
+
+    def run(
+        self, planned: Planned, observer: Observer, show: Callable[[str], object]
+    ) -> tuple[Listed | None, Observed]:
+        """Start a container, and return it as listed and seen when it has settled; it is removed.
+
+        show is called with what is waited for. Raises EngineError where it can't be started.
+        """
+        container = RunContainer(self.command, planned.words)
+        image = printable(planned.image)
+        self._started.append(container)
+        try:
+            show(f"starting {image} …")
+            started = container.start(lambda x: show(f"starting {image} for {x:.0f} s …"))
+            grace = self.settings.grace_of_runs
+            watched = Watch(observer)
+            listed, answer = wait_until_settled(
+                observer, started, planned.image, grace, show=show, watch=watched
+            )
+            if self.settings.watch and listed is not None and isinstance(answer, Container):
+                watch(watched, [listed], self.settings.watch, show)
+                listed, answer = look_once(observer, started, planned.image, watched)
+            return listed, watched.merged(answer) if self.settings.watch else answer
+        except CommandError as error:
+            raise EngineError(f"{image} could not be started: {error}") from None
+        finally:
+            self._remove_started()
+
+    def close(self) -> list[str]:
+        """Remove what is there still; return a line for each container that may be left."""
+        self._remove_started()
+        left, self._left = self._left, []
+        return left
+
+    def _remove_started(self) -> None:
+        for container in tuple(self._started):
+            if line := container.remove():
+                self._left.append(line)
+            self._started.remove(container)

@@ -48,8 +48,8 @@ from pytest_exposed.sockets import exec as exec_
 from pytest_exposed.sockets import helper
 from pytest_exposed.sockets.cgroups import owner_of
 from pytest_exposed.sockets.listeners import listeners
-from pytest_exposed.sockets.netlink import _rows, parse_row
 from pytest_exposed.sockets.reading import LOCAL_PORTS, SocketSnapshot, Target
+from pytest_exposed.sockets.sock_diag import _rows, parse_row
 from pytest_exposed.sockets.source import Shared
 from pytest_exposed.sockets.table import Socket, lines_of
 from pytest_exposed.sockets.tables.fib_trie import parse_ipv4_addresses

@@ -17,8 +17,13 @@ from hypothesis import strategies as st
 from make import DATA, IPV4, IPV6, same_address, socket
 
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.sockets import netlink
-from pytest_exposed.sockets.netlink import InterruptedDumpError, _dump, _rows, parse_row
+from pytest_exposed.sockets import netlink, sock_diag
+from pytest_exposed.sockets.sock_diag import (
+    InterruptedDumpError,
+    _dump,
+    _rows,
+    parse_row,
+)
 from pytest_exposed.sockets.table import Socket, TableError, lines_of
 from pytest_exposed.sockets.tables.tcp_udp import parse_table
 
@@ -305,7 +310,7 @@ def test_an_answer_without_an_end_is_refused() -> None:
 
 
 def test_an_answer_of_endless_rows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(netlink, "MOST_ROWS", 50)
+    monkeypatch.setattr(sock_diag, "MOST_ROWS", 50)
     body = message(BY_FAMILY, row(socket(80), sockets.AF_INET))
     assert len(dump("tcp", [body] * 50 + [DONE_MESSAGE])) == 50
     with pytest.raises(TableError, match="over 50 rows"):
@@ -392,7 +397,7 @@ def test_a_request_asks_for_listening_or_unconnected_sockets_alone(name: str) ->
 
 
 def test_every_family_and_protocol_is_asked_for() -> None:
-    assert sorted(netlink._DUMPS) == sorted(DUMPS.values())
+    assert sorted(sock_diag.DUMPS) == sorted(DUMPS.values())
 
 
 class TestAKernelThatRefuses:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.hosts import Given, from_plain, plain
+from pytest_exposed.engine.json_fields import JsonObject
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.engine.untyped import JsonObject
 from pytest_exposed.errors import EngineError
 from pytest_exposed.model import Observed
 from pytest_exposed.observation import Engine

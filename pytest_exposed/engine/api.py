@@ -11,11 +11,11 @@ from typing import Any
 
 from pytest_exposed.engine import docker_config, podman
 from pytest_exposed.engine.hosts import DEFAULT_SOCKET, Host
+from pytest_exposed.engine.json_fields import JsonObject
 from pytest_exposed.engine.transport import frames
 from pytest_exposed.engine.transport.cause import cause
 from pytest_exposed.engine.transport.client import Answer, Client, StatusError
 from pytest_exposed.engine.transport.connection import EngineStream
-from pytest_exposed.engine.untyped import JsonObject
 from pytest_exposed.errors import (
     ConfigurationError,
     EngineError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, ip_address
 
-from pytest_exposed.engine.untyped import as_dict, as_number, as_text
+from pytest_exposed.engine.json_fields import as_dict, as_number, as_text
 from pytest_exposed.model import Forwarding, Publication
 from pytest_exposed.values import dataclass
 
@@ -42,6 +42,13 @@ def endpoints_of(networks: object) -> tuple[Endpoint, ...]:
         priority = as_number(record.get("GwPriority"))
         found.append(Endpoint(str(name), ipv4, ipv6, bool(gateway4), bool(gateway6), priority))
     return tuple(x for x in found if x.addresses)
+
+
+def telling_addresses(endpoints: Iterable[Endpoint]) -> frozenset[str]:
+    """Return the IPv4 addresses in networks, or the IPv6 addresses where there are none."""
+    endpoints = tuple(endpoints)
+    ipv4 = frozenset(x.ipv4 for x in endpoints if x.ipv4)
+    return ipv4 or frozenset(x.ipv6 for x in endpoints if x.ipv6)
 
 
 def _address(value: object) -> str:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pytest_exposed.engine.api import ForbiddenError, LostError
+from pytest_exposed.engine.json_fields import when
 from pytest_exposed.engine.owner import LABEL, LEFT_OVER, has_ended, is_helper, this_process
-from pytest_exposed.engine.records import Listed, RecordError, when
+from pytest_exposed.engine.records import Listed, RecordError
 from pytest_exposed.engine.transport import frames
 from pytest_exposed.errors import EngineError, NotFoundError, ObservationError
 from pytest_exposed.text import printable

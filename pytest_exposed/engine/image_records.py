@@ -6,8 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_exposed.engine.records import Listed
-from pytest_exposed.engine.untyped import (
+from pytest_exposed.engine.json_fields import (
     JsonObject,
     as_dict,
     as_labels,
@@ -15,6 +14,7 @@ from pytest_exposed.engine.untyped import (
     as_texts,
     as_words,
 )
+from pytest_exposed.engine.records import Listed
 from pytest_exposed.model import Image
 from pytest_exposed.model.ports import Ports
 

@@ -13,9 +13,9 @@ from pytest_exposed.engine.image_records import (
     tags,
     trouble,
 )
+from pytest_exposed.engine.json_fields import JsonObject
 from pytest_exposed.engine.names import unknown
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.engine.untyped import JsonObject
 from pytest_exposed.errors import (
     ConfigurationError,
     EngineError,

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pytest_exposed.engine.api import Api, timeout_of
 from pytest_exposed.engine.hosts import Host, Member, resolve
-from pytest_exposed.engine.untyped import JsonObject, as_dict
+from pytest_exposed.engine.json_fields import JsonObject, as_dict
 from pytest_exposed.errors import ConfigurationError, EngineError
 from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass

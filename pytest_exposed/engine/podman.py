@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from pytest_exposed.engine.json_fields import JsonObject, as_dict, as_list, as_text
 from pytest_exposed.engine.records import HOST_ADDRESSES, INFRA, POD
-from pytest_exposed.engine.untyped import JsonObject, as_dict, as_list, as_text
 
 _STATES = ["running", "paused"]
 """The states in docker's default list, in podman's words, which lack "restarting"."""

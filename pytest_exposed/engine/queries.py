@@ -6,17 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from pytest_exposed.engine import podman
 from pytest_exposed.engine.api import Api, LostError
 from pytest_exposed.engine.hosts import Host
 from pytest_exposed.engine.images import Images
+from pytest_exposed.engine.json_fields import JsonObject, as_dict, as_list, as_text, when
 from pytest_exposed.engine.names import ambiguous, exact, find, name_of, names_to_suggest, unknown
 from pytest_exposed.engine.owner import LEFT_OVER, is_helper
-from pytest_exposed.engine.records import Inspected, Listed, RecordError, publishes, when
+from pytest_exposed.engine.records import Listed, RecordError, publishes
 from pytest_exposed.engine.remote import EngineRemote
 from pytest_exposed.engine.swarm import joined, service_of, services_of
-from pytest_exposed.engine.untyped import JsonObject, as_dict, as_list, as_text
 from pytest_exposed.errors import (
     ConfigurationError,
     EngineError,
@@ -27,6 +28,9 @@ from pytest_exposed.errors import (
 from pytest_exposed.model import Container
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import real_files
+
+if TYPE_CHECKING:
+    from pytest_exposed.engine.inspection import Inspected
 
 STOPPED_STATES = ("created", "exited", "dead", "removing")
 """States of a container that doesn't run; one that is restarting is among those that do."""
@@ -163,7 +167,7 @@ class EngineQueries:
     def inspect(self, container: Listed | Container) -> Inspected:
         """Return what the list leaves out; GoneError where the container has been removed."""
         try:
-            return Inspected.from_record(self._api.container(container.id))
+            return _inspected(self._api.container(container.id))
         except NotFoundError:
             raise GoneError(f"{printable(container.name)} is gone since the run began") from None
         except LostError:
@@ -177,7 +181,7 @@ class EngineQueries:
         """Return by their ids what inspect does; those that are missing are left to it."""
         records = self._api.inspections("containers", [x.id for x in containers])
         # Another's would look right.
-        return {key: Inspected.from_record(x) for key, x in records if x.get("Id") == key}
+        return {key: _inspected(x) for key, x in records if x.get("Id") == key}
 
     def find(self, container: object) -> tuple[Listed, list[Listed]]:
         """Return the container that is meant, stopped ones included, and all running ones.
@@ -206,3 +210,9 @@ class EngineQueries:
     def last_lines(self, container: Listed | Container) -> str:
         """Return the last lines that a container logged, escaped; empty where there are none."""
         return self._api.last_lines(container.id)
+
+
+def _inspected(record: JsonObject) -> Inspected:
+    from pytest_exposed.engine.inspection import Inspected  # noqa: PLC0415  # for few containers
+
+    return Inspected.from_record(record)

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import field
-from datetime import datetime, timezone
 
-from pytest_exposed.engine.forwarding import Endpoint, endpoints_of
-from pytest_exposed.engine.untyped import (
+from pytest_exposed.engine.forwarding import Endpoint, endpoints_of, telling_addresses
+from pytest_exposed.engine.json_fields import (
     JsonObject,
     as_dict,
     as_labels,
@@ -20,7 +19,6 @@ from pytest_exposed.engine.untyped import (
     as_number,
     as_text,
     as_texts,
-    as_words,
 )
 from pytest_exposed.errors import PortError
 from pytest_exposed.model import Publication, Service
@@ -43,9 +41,6 @@ INFRA = "pytest-exposed.infra"
 """Key of a container: the id of its pod's infra container, which holds the pod's network."""
 
 _ID = re.compile(r"[0-9a-f]{64}")
-
-_ROUTING = {"NET_ADMIN", "CAP_NET_ADMIN", "ALL", "CAP_ALL"}
-"""What lets a process change routes (capabilities(7)), as engines and their users write it."""
 
 
 class RecordError(ValueError):
@@ -133,7 +128,7 @@ class Listed:
     @property
     def addresses(self) -> frozenset[str]:
         """Its IPv4 addresses in its networks, or its IPv6 addresses where it has none of these."""
-        return _telling(self.endpoints)
+        return telling_addresses(self.endpoints)
 
     @property
     def exit_code(self) -> int | None:
@@ -218,12 +213,6 @@ def _host_addresses(record: JsonObject) -> frozenset[str] | None:
     return frozenset(as_texts(found)) if isinstance(found, list) else None
 
 
-def _telling(endpoints: Iterable[Endpoint]) -> frozenset[str]:
-    endpoints = tuple(endpoints)
-    ipv4 = frozenset(x.ipv4 for x in endpoints if x.ipv4)
-    return ipv4 or frozenset(x.ipv6 for x in endpoints if x.ipv6)
-
-
 def _ports(entries: object) -> tuple[Ports, tuple[Publication, ...]]:
     """Return the declared ports and the publications of the list's `Ports`.
 
@@ -254,103 +243,3 @@ def publishes(network: JsonObject) -> bool:
     (getEndpointPortMapInfo of moby's daemon).
     """
     return network.get("Driver") == "bridge" and network.get("Internal") is False
-
-
-@dataclass(frozen=True, slots=True)
-class Inspected:
-    """A container as `GET /containers/ID/json` tells it: what the list leaves out."""
-
-    state: str
-    exit_code: int | None
-    error: str
-    pid: int
-    started: datetime | None
-    restarts: int
-    starting: bool
-    network_mode: str
-    runtime: str
-    declared: Ports
-    requested_ports: tuple[str, ...]
-    """Ports that -p asked for, whether or not they were bound."""
-    bindings: Mapping[str, tuple[tuple[str, int], ...]]
-    """Of each such port, the addresses and ports of the host: empty and 0 for any."""
-    sysctls: Mapping[str, str]
-    command: tuple[str, ...]
-    sandbox: str
-    """The file on the engine's host that is its network namespace; empty where it has none."""
-    endpoints: tuple[Endpoint, ...] = ()
-    """As of Listed."""
-    may_route: bool = False
-    """Whether it was given the right to change the routes of its network."""
-
-    @property
-    def addresses(self) -> frozenset[str]:
-        """Its IPv4 addresses in its networks, or its IPv6 addresses where it has none of these."""
-        return _telling(self.endpoints)
-
-    @classmethod
-    def from_record(cls, record: JsonObject) -> Inspected:
-        """Return what an inspection tells; of a field that is missing, the emptiest value."""
-        state = as_dict(record.get("State"))
-        settings = as_dict(record.get("HostConfig"))
-        config = as_dict(record.get("Config"))
-        declared, _ = Ports.from_exposed(map(str, as_dict(config.get("ExposedPorts"))))
-        network = as_dict(record.get("NetworkSettings"))
-        return cls(
-            state=_state(state),
-            exit_code=as_number(state.get("ExitCode")),
-            error=as_text(state.get("Error")),
-            pid=as_number(state.get("Pid")) or 0,
-            started=when(state.get("StartedAt")),
-            restarts=as_number(record.get("RestartCount")) or 0,
-            starting=as_dict(state.get("Health")).get("Status") == "starting",
-            network_mode=as_text(settings.get("NetworkMode")),
-            runtime=as_text(settings.get("Runtime")),
-            declared=declared,
-            requested_ports=tuple(
-                sorted(str(k) for k, v in as_dict(settings.get("PortBindings")).items() if v)
-            ),
-            bindings={
-                str(k): _bindings(v) for k, v in as_dict(settings.get("PortBindings")).items()
-            },
-            sysctls=as_labels(settings.get("Sysctls")),
-            command=as_words([record.get("Path") or "", *as_list(record.get("Args"))]),
-            sandbox=as_text(network.get("SandboxKey")),
-            endpoints=endpoints_of(network.get("Networks")),
-            may_route=settings.get("Privileged") is True
-            or not _ROUTING.isdisjoint(x.upper() for x in as_texts(settings.get("CapAdd"))),
-        )
-
-
-def _bindings(entries: object) -> tuple[tuple[str, int], ...]:
-    """Return the address and port of each -p; a range, of which any will do, is port 0."""
-    found = []
-    for entry in map(as_dict, as_list(entries)):
-        number = as_text(entry.get("HostPort"))
-        is_one = number.isdecimal() and number.isascii() and len(number) < 6
-        found.append((as_text(entry.get("HostIp")), int(number) if is_one else 0))
-    return tuple(found)
-
-
-def _state(state: JsonObject) -> str:
-    """Return created, running, paused, restarting, exited or dead."""
-    if state.get("Restarting") is True:
-        return "restarting"
-    if state.get("Paused") is True:
-        return "paused"
-    return as_text(state.get("Status")).lower() or ("running" if state.get("Running") else "exited")
-
-
-def when(value: object) -> datetime | None:
-    """Return a time as the engine writes it, RFC 3339 with up to nine digits of a second."""
-    match = re.fullmatch(
-        r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", as_text(value), re.ASCII
-    )
-    if match is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(match[1] + match[3].replace("Z", "+00:00"))
-        moment = moment.astimezone(timezone.utc)
-    except (ValueError, OverflowError):
-        return None
-    return moment.replace(microsecond=int((match[2] or ".")[1:7].ljust(6, "0")))

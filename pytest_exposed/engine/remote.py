@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.api import LostError
 from pytest_exposed.engine.image_records import tags
+from pytest_exposed.engine.json_fields import JsonObject, as_text
 from pytest_exposed.engine.transport import frames
-from pytest_exposed.engine.untyped import JsonObject, as_text
 from pytest_exposed.errors import (
     ConfigurationError,
     EngineError,

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from pytest_exposed.engine.api import Api, LostError
+from pytest_exposed.engine.json_fields import JsonObject, as_dict, as_labels, as_texts
 from pytest_exposed.engine.records import INGRESS, PUBLICATIONS_UNKNOWN
-from pytest_exposed.engine.untyped import JsonObject, as_dict, as_labels, as_texts
 from pytest_exposed.errors import EngineError
 from pytest_exposed.model import SWARM_TASK, Service
 from pytest_exposed.text import printable

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from pytest_exposed.engine.records import Inspected, Listed
+from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import GoneError, ObservationError
 from pytest_exposed.observation.netns import with_netns_mates
 from pytest_exposed.values import dataclass
 
-Inspect = Callable[[Listed], Inspected]
+if TYPE_CHECKING:
+    from pytest_exposed.engine.inspection import Inspected
+
+Inspect = Callable[[Listed], "Inspected"]
 """Returns what the list leaves out; raises as EngineQueries.inspect does."""
 
 Publishing = Callable[[], frozenset[str]]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pytest_exposed.engine.queries import EngineQueries
-from pytest_exposed.engine.records import Inspected, Listed
+from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, GoneError, NotRunningError, ObservationError
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic, pause
+
+if TYPE_CHECKING:
+    from pytest_exposed.engine.inspection import Inspected
 
 RUNNING_STATES = ("running", "paused")
 """States in which a container has processes."""

@@ -29,8 +29,10 @@ from fuzz.seeds import HELPER_IDS
 from pytest_exposed.engine import inventory
 from pytest_exposed.engine.hosts import Host, Member, resolve
 from pytest_exposed.engine.image_records import image_from_record, layers
+from pytest_exposed.engine.inspection import Inspected
+from pytest_exposed.engine.json_fields import when
 from pytest_exposed.engine.nodes import _member, _node
-from pytest_exposed.engine.records import Inspected, Listed, RecordError, when
+from pytest_exposed.engine.records import Listed, RecordError
 from pytest_exposed.engine.swarm import joined
 from pytest_exposed.engine.transport.frames import output
 from pytest_exposed.errors import ExposedError, ObservationError

@@ -19,7 +19,7 @@ from stage import wait_until
 from workload import listener
 
 from pytest_exposed.engine.helper import LABEL
-from pytest_exposed.engine.records import when
+from pytest_exposed.engine.json_fields import when
 
 if TYPE_CHECKING:
     import docker

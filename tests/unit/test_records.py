@@ -12,13 +12,9 @@ from hypothesis import strategies as st
 from make import ANY, ID, publication
 
 from pytest_exposed.engine.image_records import image_from_record, layers, platform_of, trouble
-from pytest_exposed.engine.records import (
-    PUBLICATIONS_UNKNOWN,
-    Inspected,
-    Listed,
-    RecordError,
-    when,
-)
+from pytest_exposed.engine.inspection import Inspected
+from pytest_exposed.engine.json_fields import when
+from pytest_exposed.engine.records import PUBLICATIONS_UNKNOWN, Listed, RecordError
 from pytest_exposed.model import Image
 from pytest_exposed.model.ports import Ports
 

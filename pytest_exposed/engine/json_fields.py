@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timezone
 from typing import Any
 
 JsonObject = dict[str, Any]
@@ -41,3 +43,18 @@ def as_labels(value: object) -> dict[str, str]:
 def as_words(value: object) -> tuple[str, ...]:
     """Return a list with each value as a string."""
     return tuple(as_text(str(x)) for x in as_list(value))
+
+
+def when(value: object) -> datetime | None:
+    """Return a time as engines write it, RFC 3339 with up to nine digits; None for what is none."""
+    match = re.fullmatch(
+        r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", as_text(value), re.ASCII
+    )
+    if match is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(match[1] + match[3].replace("Z", "+00:00"))
+        moment = moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+    return moment.replace(microsecond=int((match[2] or ".")[1:7].ljust(6, "0")))

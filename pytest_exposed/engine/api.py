@@ -1,28 +1,15 @@
-"""The calls of the engine's HTTP API, each failure one clear error."""
+"""What an engine is asked by its HTTP API. Its reference: the Engine API of docker."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
 
-from pytest_exposed.engine import docker_config, podman
-from pytest_exposed.engine.hosts import DEFAULT_SOCKET, Host
+from pytest_exposed.engine import podman
+from pytest_exposed.engine.calls import Calls, LostError, RefusedError
 from pytest_exposed.engine.json_fields import JsonObject
 from pytest_exposed.engine.transport import frames
-from pytest_exposed.engine.transport.cause import cause
-from pytest_exposed.engine.transport.client import Answer, Client, StatusError
-from pytest_exposed.engine.transport.connection import EngineStream
-from pytest_exposed.errors import (
-    ConfigurationError,
-    EngineError,
-    ExposedError,
-    NotFoundError,
-    ends_run,
-)
+from pytest_exposed.errors import ConfigurationError, EngineError, NotFoundError, ends_run
 from pytest_exposed.text import printable
 
 _MAKES = {
@@ -33,95 +20,11 @@ _MAKES = {
 }
 """What an engine calls itself, in its answers' header Server and in GET /version."""
 
-_DAY = 86400.0
 _LOG_LINES, _LOG_BYTES = 5, 4096
 
 
-class Api:
+class Api(Calls):
     """The calls that are made of an engine. Every one raises EngineError where it fails."""
-
-    def __init__(self, host: Host, timeout: float) -> None:
-        """Connect to host; timeout, in seconds, bounds each answer as a whole."""
-        if host.trouble:
-            raise EngineError(host.trouble)
-        self.host = host
-        self._streams: set[EngineStream] = set()
-        self._closed = False
-        preferred = os.environ.get("DOCKER_API_VERSION") or ""
-        try:
-            with self._calling("GET /_ping"):
-                self.client = Client(host, timeout, docker_config.headers())
-                is_agreed = self.client.agree(preferred)
-        except LostError as error:
-            if host.url != DEFAULT_SOCKET:
-                raise
-            from pytest_exposed.engine import elsewhere  # noqa: PLC0415  # where none answers
-
-            raise LostError(f"{error}{elsewhere.advice(host.url)}") from None
-        if not is_agreed:
-            with self._calling("GET /version"):
-                self.client.agree_by_version()
-
-    def close(self) -> None:
-        """Close the connections; another thread that is at work is left to remove what it made."""
-        self._closed = True
-        for stream in tuple(self._streams):
-            stream.end()
-        self.client.close()
-
-    def ask(
-        self,
-        method: str,
-        path: str,
-        *names: str,
-        named: bool = False,
-        **content: Any,
-    ) -> Answer:
-        """Return an engine's answer; path has {} for each name, content is as of Client.request.
-
-        named is for calls of one container or image, which can be missing: NotFoundError.
-        """
-        with self._calling(f"{method} {path.format(*names)}", named=named):
-            return self.client.request(method, path, *names, **content)
-
-    def json_object(
-        self, method: str, path: str, *names: str, named: bool = False, **content: Any
-    ) -> JsonObject:
-        """Return the JSON object that a call answers."""
-        found = self._json(method, path, *names, named=named, **content)
-        if isinstance(found, dict):
-            return found
-        call = printable(f"{method} {path.format(*names)}")
-        raise EngineError(f"{self.host.shown}: {call} answered what no engine does: no object")
-
-    def json_objects(
-        self, path: str, *names: str, named: bool = False, **content: Any
-    ) -> list[JsonObject]:
-        """Return the JSON objects that a GET answers."""
-        found = self._json("GET", path, *names, named=named, **content)
-        if isinstance(found, list) and all(isinstance(x, dict) for x in found):
-            return found
-        call = printable(f"GET {path.format(*names)}")
-        raise EngineError(f"{self.host.shown}: {call} answered what no engine does: no objects")
-
-    def _json(self, method: str, path: str, *names: str, named: bool, **content: Any) -> Any:
-        with self._calling(f"{method} {path.format(*names)}", named=named):
-            return self.client.request(method, path, *names, **content).json()
-
-    @contextmanager
-    def stream(self, path: str, *names: str, **content: Any) -> Iterator[EngineStream]:
-        """Read a stream that a call begins, until the block or the connection ends.
-
-        path has {} for each name; content is the call's params or body.
-        """
-        with self._calling(f"POST {path.format(*names)}"):
-            stream = self.client.upgrade(path, *names, **content)
-        self._streams.add(stream)
-        try:
-            yield stream
-        finally:
-            self._streams.discard(stream)
-            stream.close()
 
     def containers(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[JsonObject]:
         """Return the running containers, paused and restarting ones included, as `docker ps` does.
@@ -280,85 +183,6 @@ class Api:
         """Return what the engine tells of itself, its clock among it."""
         return self.json_object("GET", "/info")
 
-    @contextmanager
-    def _calling(self, call: str, *, named: bool = False) -> Iterator[None]:
-        """Make an error of ours of what is raised in the block, with host and call."""
-        call = printable(call)
-        if self._closed and not call.startswith("DELETE "):
-            raise LostError(f"{self.host.shown}: {call}: its connections were closed")
-        try:
-            yield
-        except StatusError as error:
-            raise self._refusal(error, call, named=named) from None
-        except Exception as error:  # json's, ssl's, OSError, AnswerError
-            if ends_run(error):
-                raise
-            raise LostError(f"{self.host.shown}: {call}: {cause(error, self.host)}") from None
-
-    def _refusal(self, error: StatusError, call: str, *, named: bool) -> ExposedError:
-        reason = printable(_without_tags(error.reason))
-        if named and error.status == 404:
-            return NotFoundError(f"{self.host.shown}: {call}: {reason}")
-        if error.status == 400:
-            return RefusedError(self.host, call, reason)
-        if error.status in (401, 403, 405):
-            return ForbiddenError(
-                f"{self.host.shown}: {call} is not allowed, by a proxy before the engine or a "
-                f"plugin of it: {reason}"
-            )
-        return EngineError(f"{self.host.shown}: {call} failed: {reason}")
-
-
-class LostError(EngineError):
-    """An engine that was not reached, or did not answer to the end."""
-
-
-class ForbiddenError(EngineError):
-    """An engine, or what stands before it, that does not let a call through: nothing was done."""
-
-
-class RefusedError(EngineError):
-    """An engine that calls a request a bad one."""
-
-    def __init__(self, host: Host, call: str, reason: str) -> None:
-        super().__init__(f"{host.shown}: {call} was refused: {reason}")
-        self.reason = reason
-
 
 def _of(platform: str) -> dict[str, str]:
     return {"platform": platform} if platform else {}
-
-
-def _without_tags(text: str) -> str:
-    """Return a text; of a page of HTML, as proxies answer, what it says."""
-    if not text.lstrip().startswith("<"):
-        return text
-    return " ".join(re.sub(r"<[^<>]{0,200}>", " ", text[:4096]).split())
-
-
-def timeout_of(given: object = None) -> float:
-    """Return the seconds that one answer may take; ConfigurationError for what is no such number.
-
-    None is DOCKER_CLIENT_TIMEOUT, which Compose has, too, or 30.
-    """
-    name = "timeout"
-    if given is None:
-        name, given = "DOCKER_CLIENT_TIMEOUT", os.environ.get("DOCKER_CLIENT_TIMEOUT") or 30.0
-    try:
-        found = float(given) if isinstance(given, (int, float, str)) else 0
-    except (ValueError, OverflowError):
-        found = 0
-    if not 0 < found <= _DAY:  # nan neither
-        raise ConfigurationError(
-            f"{name}={given!r} is not a number of seconds, above 0 and up to 86400"
-        )
-    return found
-
-
-def filter_values(name: str, given: object) -> list[str]:
-    """Return the values of one of Docker's filters; raises ConfigurationError for none."""
-    values = list(given) if isinstance(given, (list, tuple, set, frozenset)) else [given]
-    texts = [x for x in values if isinstance(x, str)]
-    if not texts or len(texts) < len(values):
-        raise ConfigurationError(f"{name}={given!r} is not a filter: give a string, or several")
-    return texts

@@ -14,7 +14,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from pytest_exposed.engine.api import ForbiddenError, LostError
+from pytest_exposed.engine.calls import ForbiddenError, LostError
 from pytest_exposed.engine.json_fields import when
 from pytest_exposed.engine.owner import LABEL, LEFT_OVER, has_ended, is_helper, this_process
 from pytest_exposed.engine.records import Listed, RecordError

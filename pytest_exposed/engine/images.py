@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pytest_exposed.engine.api import Api, LostError, RefusedError
+from pytest_exposed.engine.api import Api
+from pytest_exposed.engine.calls import LostError, RefusedError
 from pytest_exposed.engine.image_records import (
     image_from_record,
     layers,

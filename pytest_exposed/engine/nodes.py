@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from pytest_exposed.engine.api import Api, timeout_of
+from pytest_exposed.engine.api import Api
+from pytest_exposed.engine.calls import timeout_of
 from pytest_exposed.engine.hosts import Host, Member, resolve
 from pytest_exposed.engine.json_fields import JsonObject, as_dict
 from pytest_exposed.errors import ConfigurationError, EngineError

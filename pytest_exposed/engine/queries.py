@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_exposed.engine import podman
-from pytest_exposed.engine.api import Api, LostError
+from pytest_exposed.engine.api import Api
+from pytest_exposed.engine.calls import LostError
 from pytest_exposed.engine.hosts import Host
 from pytest_exposed.engine.images import Images
 from pytest_exposed.engine.json_fields import JsonObject, as_dict, as_list, as_text, when

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pytest_exposed.engine.api import LostError
+from pytest_exposed.engine.calls import LostError
 from pytest_exposed.engine.image_records import tags
 from pytest_exposed.engine.json_fields import JsonObject, as_text
 from pytest_exposed.engine.transport import frames

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 
-from pytest_exposed.engine.api import Api, LostError
+from pytest_exposed.engine.api import Api
+from pytest_exposed.engine.calls import LostError
 from pytest_exposed.engine.json_fields import JsonObject, as_dict, as_labels, as_texts
 from pytest_exposed.engine.records import INGRESS, PUBLICATIONS_UNKNOWN
 from pytest_exposed.errors import EngineError

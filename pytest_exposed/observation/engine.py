@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from pytest_exposed.engine.api import filter_values, timeout_of
+from pytest_exposed.engine.calls import timeout_of
 from pytest_exposed.engine.hosts import Given, resolve
 from pytest_exposed.errors import ConfigurationError, HelperLeftWarning
 from pytest_exposed.model import Container, Image
@@ -142,7 +142,7 @@ class Engine:
         For example `containers(label="tier=front", name=["web", "db"])`. Raises ObservationError
         where the sockets of one can't be seen.
         """
-        wanted = {k: filter_values(k, v) for k, v in filters.items()}
+        wanted = {k: _filter_values(k, v) for k, v in filters.items()}
         everyone = self.observer.running()
         chosen = self.observer.ids(wanted) if wanted else {x.id for x in everyone}
         chosen -= {x.id for x in everyone if not x.is_users}
@@ -154,3 +154,12 @@ class Engine:
         Raises NotFoundError where the engine has none of that name.
         """
         return self.observer.images.find(image)
+
+
+def _filter_values(name: str, given: object) -> list[str]:
+    """Return the values of one of Docker's filters; raises ConfigurationError for none."""
+    values = list(given) if isinstance(given, (list, tuple, set, frozenset)) else [given]
+    texts = [x for x in values if isinstance(x, str)]
+    if not texts or len(texts) < len(values):
+        raise ConfigurationError(f"{name}={given!r} is not a filter: give a string, or several")
+    return texts

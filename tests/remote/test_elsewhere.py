@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_exposed.engine.calls import LostError
 from remote.doors import Door
 
-from pytest_exposed.engine.api import Api, LostError
+from pytest_exposed.engine.api import Api
 from pytest_exposed.engine.elsewhere import advice
 from pytest_exposed.engine.hosts import DEFAULT_SOCKET, resolve
 
@@ -65,7 +66,7 @@ def test_the_line_of_the_default_socket_has_it(
     folder: Path, socket_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     missing = f"unix://{folder}/missing.sock"
-    monkeypatch.setattr("pytest_exposed.engine.api.DEFAULT_SOCKET", missing)
+    monkeypatch.setattr("pytest_exposed.engine.calls.DEFAULT_SOCKET", missing)
     monkeypatch.setenv("CONTAINER_HOST", f"unix://{folder}/p.sock")
     with (
         Door(socket_url, folder / "p.sock"),

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_exposed.assertions.checks import (
         container_listens_on,
-        container_matches_image,
         container_publishes,
         image_exposes,
     )
+    from pytest_exposed.assertions.matching import container_matches_image
     from pytest_exposed.assertions.result import Check
     from pytest_exposed.errors import (
         ConfigurationError,
@@ -44,10 +44,10 @@ _HOMES = {
     "assertions.result": ("Check",),
     "assertions.checks": (
         "container_listens_on",
-        "container_matches_image",
         "container_publishes",
         "image_exposes",
     ),
+    "assertions.matching": ("container_matches_image",),
     "observation": ("Engine",),
     "errors": (
         "ConfigurationError",

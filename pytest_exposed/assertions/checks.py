@@ -1,25 +1,22 @@
-"""What a suite asserts: plain functions of an engine, each with a result that explains itself."""
+"""What a suite asserts of ports: functions of an engine; each result explains itself."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pytest_exposed.assertions.result import Check
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.swarm import REMEDY
-from pytest_exposed.errors import ConfigurationError, ExposedError, ObservationError, PortError
-from pytest_exposed.model import Container, Finding, Listener
+from pytest_exposed.errors import ConfigurationError, ExposedError, ObservationError
+from pytest_exposed.model import Container, Listener
 from pytest_exposed.model.endpoints import BoundPort, PublishedPort
-from pytest_exposed.model.ports import Port, Ports, PortsLike
+from pytest_exposed.model.ports import Ports, PortsLike
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.diagnosis import RUNNING_STATES, not_running
-from pytest_exposed.observation.grace import moments, settle
-from pytest_exposed.observation.observe import DOCUMENTED, Documented
+from pytest_exposed.observation.grace import moments
 from pytest_exposed.observation.watch import Watch
-from pytest_exposed.rules import RULES, selection
-from pytest_exposed.rules.judge import brief, unattributed
+from pytest_exposed.rules.judge import unattributed
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic
 
@@ -48,13 +45,13 @@ def container_listens_on(
     NotRunningError for one that doesn't run, or ends while it is waited for, ObservationError where
     its sockets, or whose they are, can't be seen.
     """
-    _expect_engine(engine)
+    expect_engine(engine)
     wanted = [x for form in ports for x in BoundPort.parse(form)]
     if not wanted and not only:
         raise _no_ports()
-    if not _is_duration(within):
+    if not is_duration(within):
         raise ConfigurationError(f"within={within!r} is not a number of seconds")
-    if not _is_duration(during) or (during and not only):
+    if not is_duration(during) or (during and not only):
         raise ConfigurationError(
             f"during={during!r} is not possible: give a number of seconds, together with only=True"
         )
@@ -151,7 +148,8 @@ def _is_surplus(listener: Listener, wanted: Iterable[BoundPort]) -> bool:
     )
 
 
-def _is_duration(value: object) -> bool:
+def is_duration(value: object) -> bool:
+    """Return whether a value is a number of seconds."""
     return isinstance(value, (int, float)) and value >= 0
 
 
@@ -198,7 +196,7 @@ def container_publishes(engine: Engine, container: object, *ports: PortsLike) ->
     that address of it. What a Swarm service publishes by ingress, each of its tasks does. Raises as
     container_listens_on does; sockets need not be seen.
     """
-    _expect_engine(engine)
+    expect_engine(engine)
     wanted = [x for form in ports for x in PublishedPort.parse(form)]
     if not wanted:
         raise _no_ports()
@@ -229,107 +227,12 @@ def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) 
     return Check(True, f"{name} publishes {found}")
 
 
-def container_matches_image(
-    engine: Engine,
-    container: object,
-    ignore: str | Iterable[str] = (),
-    allow: PortsLike = (),
-    *,
-    documented: str | None = None,
-    grace: float = 0,
-) -> Check:
-    """Return whether the rules find nothing wrong with a container.
-
-    ignore are rules and groups not to judge by; allow are rules and ports whose findings are
-    accepted: "silent", 9000, "8000-8003/udp". documented is whose word counts as documentation:
-    "image", or "run" for what the container declares as well; by default the engine's. A container
-    younger than grace seconds is looked at again until it matches, and its listeners have been the
-    same for 2 seconds.
-
-    Raises ConfigurationError for an unknown rule, and where all that the engine judges by are
-    ignored, else as container_listens_on does.
-    """
-    _expect_engine(engine)
-    ignored = _ignored(ignore)
-    judged_by = [x for x in engine.observer.rules if x.name not in ignored]
-    if not judged_by:
-        raise ConfigurationError(
-            f"no rule is left to judge by: ignore={ignore!r} leaves out all of "
-            f"{', '.join(x.name for x in engine.observer.rules)}"
-        )
-    if not _is_duration(grace):
-        raise ConfigurationError(f"grace={grace!r} is not a number of seconds")
-    if documented not in (None, *DOCUMENTED):
-        raise ConfigurationError(f"documented={documented!r} is neither 'image' nor 'run'")
-    word = documented or engine.observer.documented
-    by: Documented = "run" if word == "run" else "image"
-    accepts = _allowance(allow)
-    observer = engine.observer
-    listed, everyone = observer.find(container)
-    answer = observer.observe([listed], everyone, owners=True, rules=judged_by, documented=by)[
-        listed.id
-    ]
-    answer = settle(
-        observer, listed, answer, grace, owners=True, rules=judged_by, documented=by
-    ).answer
-    if isinstance(answer, ObservationError):
-        raise answer
-    unknown = answer.publications_unknown
-    known = answer.findings if unknown is None or answer.verdict is not unknown else ()
-    found = [x for x in known if x.fails and not accepts(x)]
-    if not found and unknown is not None:
-        raise unknown
-    if not found:
-        left_out = [x.name for x in engine.observer.rules if x.name in ignored]
-        without = f", {_list(left_out)} ignored" if left_out else ""
-        warned = brief(x for x in known if x.warns and not accepts(x))
-        warnings = f"; warnings: {warned}" if warned else ""
-        return Check(True, f"{answer} matches {answer.image}{without}{warnings}", answer)
-    why = f"{answer} does not match {answer.image}: {brief(found)}"
-    return Check(False, why, answer, findings=found)
-
-
-def _ignored(ignore: object) -> set[str]:
-    names = (
-        list(ignore) if isinstance(ignore, Iterable) and not isinstance(ignore, str) else [ignore]
-    )
-    texts = [x for x in names if isinstance(x, str)]
-    if len(texts) < len(names):
-        raise ConfigurationError(
-            f"ignore={ignore!r} names no rules: give a name or a list of names; ports are allowed "
-            "with allow="
-        )
-    return selection.expand(selection.split(texts))
-
-
-def _allowance(allow: PortsLike) -> Callable[[Finding], bool]:
-    if isinstance(allow, bytes) or not isinstance(allow, (str, int, Port, Iterable)):
-        raise PortError(f"allow={allow!r} is neither ports nor rules")
-    names: set[str] = set()
-    forms: list[PortsLike] = []
-    for form in _separate([allow] if isinstance(allow, (str, int, Port)) else allow):
-        if isinstance(form, str) and form in RULES:
-            names.add(form)
-        elif isinstance(form, str) and re.fullmatch("[a-z-]+", form):
-            raise PortError(f"{form!r} is neither a port nor a rule ({', '.join(RULES)})")
-        else:
-            forms.append(form)
-    ports = Ports.parse(*forms)
-    return lambda x: x.rule in names or (x.port is not None and Ports(x.ports) <= ports)
-
-
-def _separate(forms: Iterable[PortsLike]) -> Iterator[PortsLike]:
-    """Yield forms, those of a text with commas one by one."""
-    for form in forms:
-        yield from (selection.split(form) or [form]) if isinstance(form, str) else [form]
-
-
 def image_exposes(engine: Engine, image: object, *ports: PortsLike, only: bool = False) -> Check:
     """Return whether an image documents every port, its protocol included; with only, no others.
 
     Raises PortError for what is no port, NotFoundError for an unknown image.
     """
-    _expect_engine(engine)
+    expect_engine(engine)
     wanted = Ports.parse(*ports)
     if not wanted and not only:
         raise _no_ports()
@@ -345,7 +248,8 @@ def image_exposes(engine: Engine, image: object, *ports: PortsLike, only: bool =
     return Check(True, f"{found} exposes {found.documented}")
 
 
-def _expect_engine(engine: object) -> None:
+def expect_engine(engine: object) -> None:
+    """Raise ConfigurationError for what is no engine."""
     if not isinstance(engine, Engine):
         raise ConfigurationError(
             f"{type(engine).__name__} is not an Engine, which these functions take first: give "

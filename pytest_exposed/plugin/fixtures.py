@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_exposed.assertions import checks
+from pytest_exposed.assertions import checks, matching
 from pytest_exposed.assertions.result import Check
 from pytest_exposed.audit import Audit, labels_of
 from pytest_exposed.audit.settings import Settings
@@ -265,7 +265,7 @@ class ContainerMatchesImage(_Bound):
         __tracebackhide__ = True
         engine, grace = self._checker.engine, self._checker.grace
         return self._checker.ask(
-            lambda: checks.container_matches_image(
+            lambda: matching.container_matches_image(
                 engine, container, ignore, allow, documented=documented, grace=grace
             )
         )

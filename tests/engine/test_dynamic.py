@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from stage import wait_until
 
 from pytest_exposed import Engine
-from pytest_exposed.assertions.checks import container_listens_on, container_matches_image
+from pytest_exposed.assertions.checks import container_listens_on
+from pytest_exposed.assertions.matching import container_matches_image
 
 if TYPE_CHECKING:
     from stage import Stage, Staged

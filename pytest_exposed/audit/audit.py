@@ -76,7 +76,7 @@ class Audit:
         ]
 
     def why_not(self, chosen: str) -> str:
-        """Return, behind a colon, why there is no test of an id; empty where nothing tells."""
+        """Return, behind a colon, why there is no test of an id; empty where that is unknown."""
         if len(self.hosts) > 1 and chosen.startswith(f"{ROOT}::"):
             own = self.id_of(self.hosts[0]) + chosen.removeprefix(ROOT)
             return f": with several hosts an id names its host, such as {own}"

@@ -149,7 +149,7 @@ class HostAudit:
         """Return what the tests of the containers are called."""
         names = [printable(x.name) for x in self.wanted]
         times = Counter(names)
-        # Names are unique on an engine; should one say otherwise, the id tells them apart.
+        # Names are unique on an engine; should one say otherwise, the id is added.
         return [
             name if times[name] == 1 else f"{name}@{listed.id[:12]}"
             for name, listed in zip(names, self.wanted, strict=True)

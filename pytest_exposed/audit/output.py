@@ -82,7 +82,7 @@ def write(audit: Audit, outcome: Results, stdout: TextIO | None = None) -> tuple
 
 
 def _accepted(audit: Audit, outcome: Results, judged: _Judged) -> tuple[set[Entry], str]:
-    """Return the entries of a new baseline, and the line that tells of it."""
+    """Return the entries of a new baseline, and the line to print."""
     settings = audit.settings
     found = _entries(outcome)
     before = settings.acceptance.baseline

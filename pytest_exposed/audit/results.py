@@ -114,7 +114,7 @@ class Results:
     """How many tests have a record."""
 
     def add(self, record: ItemRecord) -> None:
-        """Take in what a test tells: its host; of a container its id, and record and table or gone.
+        """Take in what a test found: its host, and for a container its id, and a record or gone.
 
         Plugins such as pytest-rerunfailures run a test several times.
         """

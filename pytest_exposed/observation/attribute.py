@@ -67,7 +67,7 @@ class Attribution:
         others = self._scene.netns.of(listed.id)
 
         def heard() -> Sequence[Listener]:
-            """Return all listeners of the namespace: each answers, whoever's it is."""
+            """Return all listeners of the namespace: any of them answers a publication."""
             every = replace(reading, held=None, cgroups=None, shared=False)
             return listeners(every, (), named, range_)
 
@@ -113,7 +113,7 @@ class Attribution:
     ) -> Iterable[frozenset[Port]]:
         """Yield what each neighbour's image documents, and what it declares or publishes.
 
-        It tells a server's UDP socket from a client's. Where an image is unknown and there are no
+        They show which UDP sockets are servers'. Where an image is unknown and there are no
         such sockets, nothing depends on it: it is the neighbour's trouble alone.
         """
         for other in self._scene.netns.of(identity):

@@ -38,8 +38,8 @@ def substitute(
 ) -> CommandOverride | None:
     """Return what a container runs instead of its image's command; None where it runs that.
 
-    command is the container's whole one, its entrypoint included; of one that the engine doesn't
-    tell nothing is said. Arguments for an image that has none of its own replace nothing. Of
+    command is the container's whole one, its entrypoint included; nothing is said where the engine
+    gives none. Arguments for an image that has none of its own replace nothing. Of
     commands, only the program is named: arguments can be secret.
     """
     if not any(command):

@@ -93,7 +93,7 @@ def _left(observer: Observer, listed: Listed, grace: float, waited: float) -> fl
         return grace - waited
     try:
         now = observer.now()
-    except EngineError:  # one that tells its containers, and not its clock
+    except EngineError:  # one that lists its containers and hides its clock
         now = None
     if inspected.started is None or now is None:
         return grace - waited

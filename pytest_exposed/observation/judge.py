@@ -26,7 +26,7 @@ from pytest_exposed.text import printable
 from pytest_exposed.unpatched import today
 
 Verdict = tuple[Finding, ...] | ObservationError
-"""What is wrong with a container, or why nobody can tell."""
+"""What is wrong with a container, or why that is unknown."""
 
 BY_PORTS = "is judged by port numbers alone"
 """What a note says of a rule that would judge by processes, where none was seen."""
@@ -169,9 +169,9 @@ def _hidden(container: Container) -> list[str]:
 def not_to_be_judged(
     container: Container, rules: Sequence[Rule], why: str
 ) -> PublicationsUnknownError | None:
-    """Return by which rules a task can't be judged, as nobody tells what its service publishes.
+    """Return by which rules a task can't be judged, as what its service publishes is unknown.
 
-    why says that; None where no rule hangs on it.
+    why says why; None where no rule depends on it.
     """
     hanging = hanging_on_publications(container, rules)
     if not hanging:

@@ -103,5 +103,5 @@ def _namespace(reading: SocketSnapshot) -> tuple[str, Hashable]:
 
 
 def _names_as(reading: SocketSnapshot) -> str:
-    """Return what tells how a source names namespaces: both that ask this kernel do it alike."""
+    """Return how a source names namespaces: netlink and procfs use the same names."""
     return "kernel" if reading.source in ("netlink", "procfs") else reading.source

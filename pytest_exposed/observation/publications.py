@@ -95,10 +95,10 @@ class Publications:
         if reading.default_network is not None and len(endpoints) > 1:
             seen = by_docker(endpoints, bridge, reading.default_network)
             together = (self._scene.containers[x] for x in (listed.id, *others))
-            # A route of the container's own making tells nothing.
+            # A route that the container made proves nothing.
             if seen != found and not any(self._scene.inspections.of(x).may_route for x in together):
                 found = seen
-        # What the engine does not tell is still one of the namespace's addresses.
+        # What the engine does not say is still one of the namespace's addresses.
         rest = anywhere(reading.addresses, found.why)
         return replace(
             found,
@@ -112,7 +112,7 @@ class Publications:
     def _of_any_network(listed: Listed, found: Forwarding) -> Forwarding:
         """Return that it may be any of a container's networks, where it has several.
 
-        Which network's a device is, nothing tells.
+        Nothing says which network a device is of.
         """
         if len(listed.endpoints) < 2:
             return found

@@ -102,7 +102,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     from pytest_exposed.audit import Audit  # noqa: PLC0415
     from pytest_exposed.errors import ExposedError  # noqa: PLC0415
     from pytest_exposed.plugin.hooks import AuditHooks  # noqa: PLC0415
-    from pytest_exposed.plugin.progress import meanwhile, tell  # noqa: PLC0415
+    from pytest_exposed.plugin.progress import meanwhile, say  # noqa: PLC0415
     from pytest_exposed.text import plural  # noqa: PLC0415
 
     listed = getattr(config, "workerinput", {}).get(_LIST)
@@ -115,7 +115,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
                 audit = Audit.begin(settings)
     except ExposedError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
-    config.add_cleanup(lambda: tell(audit.close()))
+    config.add_cleanup(lambda: say(audit.close()))
     known = audit.ids()
     for chosen in config.stash[_CHOSEN]:
         if not any(x == chosen or x.startswith(f"{chosen}::") for x in known):

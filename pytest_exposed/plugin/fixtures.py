@@ -31,7 +31,7 @@ from pytest_exposed.model import Container, Observed
 from pytest_exposed.model.ports import PortsLike
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.judge import HIDDEN
-from pytest_exposed.plugin.progress import tell
+from pytest_exposed.plugin.progress import say
 from pytest_exposed.report.text import findings_lines, may_start, table
 from pytest_exposed.sockets.chain import REMOTE
 from pytest_exposed.text import printable
@@ -105,7 +105,7 @@ class Checker:
     def close(self) -> None:
         """Close the engine, and say where its helper may be left."""
         left = self.engine.observer.close(sweep=True)
-        tell([left] if left else [])
+        say([left] if left else [])
 
     def forget(self) -> None:
         """Forget what was looked at: another test begins."""

@@ -55,7 +55,7 @@ def _is_of(nodeid: str, chosen: str) -> bool:
 
 
 class AuditHooks:
-    """Adds the tests of the audit, gathers what they found, and tells it at the end."""
+    """Adds the tests of the audit, gathers what they found, and reports it at the end."""
 
     def __init__(self, audit: Audit, chosen: Sequence[str], stdout: TextIO | None = None) -> None:
         """Take the audit, the ids of the tests to run, none for all, and where JSON is written."""

@@ -122,7 +122,7 @@ class AuditItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Any, int, str]:
         """Return what the heading of a failure says; there is no file."""
-        # What stands for a file, as in the test's id: pytest tells a place where they differ.
+        # What stands for a file, as in the test's id: pytest shows a place where they differ.
         return self.config.rootpath / self.nodeid.partition("::")[0], 0, self.name
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:

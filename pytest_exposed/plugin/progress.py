@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 
-def tell(lines: Iterable[str]) -> None:
+def say(lines: Iterable[str]) -> None:
     """Print lines where all else has been said: when the connections to engines are closed."""
     for line in lines:
         sys.stderr.write(f"pytest-exposed: {line}\n")

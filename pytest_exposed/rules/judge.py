@@ -41,7 +41,7 @@ def quick_verdict(container: Container, rules: Sequence[Rule]) -> tuple[bool, fr
     most = frozenset[str]().union(*needs.values())
     expected = container.documented | {x.port for x in container.published}
     if expected <= Ports(x.port for x in container.listeners if x.kind not in _CLOSED):
-        most = frozenset()  # they tell of ports that nothing answers on
+        most = frozenset()  # they are about ports that nothing answers on
     wrong, needed = False, frozenset[str]()
     try:
         for finding in search(container, rules):

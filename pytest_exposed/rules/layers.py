@@ -23,7 +23,7 @@ class Origin:
     """Which layer of an image exposed a port."""
 
     command: str | None = None
-    """The layer's command; None where the history doesn't tell."""
+    """The layer's command; None where the history lacks it."""
     base: str | None = None
     """The name of the image that it is inherited from; None where it isn't, or has no name."""
     inherited: bool = False

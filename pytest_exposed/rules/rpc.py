@@ -16,7 +16,7 @@ _RPCBIND = 111
 
 
 def may_serve_rpc(container: Container) -> bool:
-    """Return whether its clients' sockets may be servers', which their processes tell."""
+    """Return whether its clients' sockets may be servers': their processes decide."""
     heard = {x.port.number for x in container.listeners if x.kind == "reachable"}
     return _RPCBIND in heard and any(x.kind == "ephemeral" for x in container.listeners)
 

@@ -16,7 +16,7 @@ _STILL = 2.0
 def is_final(answer: Observed, rules: Sequence[Rule]) -> bool:
     """Return whether looking again can't change what an answer says.
 
-    A container that is gone, a publication that no engine tells, processes that are paused, and
+    A container that is gone, a publication that is unknown, processes that are paused, and
     rules that don't judge by listeners give the same answer again.
     """
     if not isinstance(answer, Container):

@@ -134,7 +134,7 @@ def _is_left(command: DockerCommand, identity: str, value: str) -> bool:
     """Return whether a container was started by a run that has ended.
 
     An image that was committed from such a one hands its label down to containers of others: the
-    name tells them apart, or where --name gave it another, the image's own label.
+    name distinguishes them; where --name gave it another, the image's own label does.
     """
     name, _, label = value.partition(" ")
     owner, _, token = label.rpartition(" ")

@@ -1,4 +1,4 @@
-"""An audit: all engines of a run, what was seen of their containers, and what is written of it."""
+"""An audit: a run's engines, what was seen of their containers, and what is written."""
 
 from pytest_exposed.audit.audit import Audit, labels_of
 

@@ -1,4 +1,4 @@
-"""The audit of all engines of a run, which are spoken to side by side."""
+"""The audit of all engines of a run, which are asked side by side."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Audit:
         threads.shutdown(wait=False)
 
     def dump(self) -> str:
-        """Return what a worker process needs to run the same tests."""
+        """Return the audit as text, for a worker process that runs the same tests."""
         return json.dumps([self.by_host, [x.dump() for x in self.hosts]])
 
     @classmethod
@@ -139,12 +139,12 @@ def _each(hosts: Sequence[HostAudit], work: Callable[[HostAudit], None]) -> None
 
 
 def _at_once(hosts: int) -> int:
-    """Return how many hosts are spoken to at once: others go on while a quarter is silent."""
+    """Return how many hosts are asked at once: the rest goes on while a quarter is silent."""
     return 16 + hosts // 4
 
 
 def labels_of(hosts: Sequence[Host]) -> list[str]:
-    """Return a short name of each host; its address where the short one is another's too."""
+    """Return a short name for each host; its address where another has the same short name."""
     short = [x.label for x in hosts]
     labels: list[str] = []
     for host in hosts:

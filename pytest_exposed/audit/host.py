@@ -43,10 +43,10 @@ def _ended(listed: Listed) -> str:
 
 
 class Done(Generic[T]):
-    """What work came to that was done in this thread: read as a Future is, whose import is slow."""
+    """The result of work done in this thread, read like a Future's, which takes long to import."""
 
     def __init__(self, work: Callable[[], T]) -> None:
-        """Do the work; what it raises is raised again where its result is asked for."""
+        """Do the work; result() raises again what it raises."""
         self._results: list[T] = []
         self._error: Exception | None = None
         try:
@@ -55,7 +55,7 @@ class Done(Generic[T]):
             self._error = error
 
     def done(self) -> bool:
-        """Return that it is."""
+        """Return true: the work is done."""
         return True
 
     def result(self) -> T:
@@ -77,32 +77,32 @@ class HostAudit:
     everyone: list[Listed] = field(default_factory=list)
     wanted: list[Listed] = field(default_factory=list)
     not_running: list[Listed] = field(default_factory=list)
-    """Those of the filters that don't run; known where the audit began."""
+    """The filtered containers that don't run; known only in the process that began the audit."""
     _records: list[JsonObject] = field(default_factory=list)
     _listed_at: float = 0
     _looked_at: float = 0
     _now: dict[str, Listed] = field(default_factory=dict)
-    """The containers as they were when they were looked at, by their ids."""
+    """The containers as listed for the observation, by their ids."""
     _engine: Engine | None = None
     _closed: bool = False
     waited: dict[str, float] = field(default_factory=dict)
-    """Seconds that were waited for young containers to match, by their ids."""
+    """Seconds that each young container was waited for, by its id."""
     young: dict[str, bool] = field(default_factory=dict)
-    """Whether containers were judged before their grace was over, by their ids."""
+    """Whether each container was judged before its grace was over, by its id."""
     runs: list[Planned] = field(default_factory=list)
-    """What is to be started here."""
+    """The containers to start on it."""
     _runner: Runner | None = None
     show: Callable[[str], object] = field(default=lambda _: None)
-    """Shows a person what is waited for."""
+    """Shows what is waited for, in the terminal."""
     _watch: Watch | None = None
     observation: Future[dict[str, Observed]] | Done[dict[str, Observed]] | None = None
-    """The one look at all containers whose tests run."""
+    """The one observation of all containers whose tests run."""
 
     def begin(self) -> None:
-        """Reach the engine and list its containers; what fails is kept as the audit's error.
+        """Reach the engine and list its containers; a failure is kept as the audit's error.
 
-        Raises ConfigurationError for a filter that can't be one, and where there is no docker
-        command for what is to be started.
+        Raises ConfigurationError for a filter that the engine refuses, and where containers are to
+        be started without a docker command.
         """
         try:
             observer = self.engine().observer
@@ -126,7 +126,7 @@ class HostAudit:
         self.everyone = self.engine().observer.parse(records)
 
     def dump(self) -> str:
-        """Return what a worker process needs to run the same tests."""
+        """Return the audit as text, for a worker process that runs the same tests."""
         wanted = [x.id for x in self.wanted]
         own = [plain(self.host), self.label, self.shown, self.error]
         return json.dumps([own, self._records, wanted, [x.image for x in self.runs]])
@@ -146,7 +146,7 @@ class HostAudit:
         return audit
 
     def names(self) -> list[str]:
-        """Return what the tests of the containers are called."""
+        """Return the names of the containers' tests."""
         names = [printable(x.name) for x in self.wanted]
         times = Counter(names)
         # Names are unique on an engine; should one say otherwise, the id is added.
@@ -156,7 +156,7 @@ class HostAudit:
         ]
 
     def names_of_runs(self) -> list[str]:
-        """Return what the tests of the containers to be started are called: by their images."""
+        """Return the names of the tests of containers to start: those of their images."""
         taken = Counter(self.names())
         names = []
         for planned in self.runs:
@@ -166,7 +166,7 @@ class HostAudit:
         return names
 
     def header(self) -> str:
-        """Return the line that says what is looked at."""
+        """Return the header's line: the engine, and how many containers there are."""
         if self.error is not None:
             return f"{self.shown}, not reached"
         filters = [f"{k}={v}" for k, values in self.settings.filters.items() for v in values]
@@ -213,7 +213,7 @@ class HostAudit:
         return self._starter().run(planned, self.engine().observer, show)
 
     def _starter(self) -> Runner:
-        """Return what starts containers; ConfigurationError where there is no docker command."""
+        """Return the runner of containers; ConfigurationError where there is no docker command."""
         if self._runner is None:
             from pytest_exposed.audit.running.command import DockerCommand  # noqa: PLC0415  # rare
             from pytest_exposed.audit.running.runner import Runner  # noqa: PLC0415
@@ -240,10 +240,10 @@ class HostAudit:
         return observer.observe(fresh, self.everyone, owners=self.settings.shows_all)
 
     def answer(self, listed: Listed, *, again: bool = False) -> Observed:
-        """Return what was found of a container that was among the chosen; raises EngineError.
+        """Return what was found of a chosen container; raises EngineError.
 
-        One that is too young to be judged is looked at again, until it has settled or its grace is
-        over; so is one whose test runs again.
+        A container too young to be judged is observed again until it has settled or its grace is
+        over. It is also observed again when its test runs again.
         """
         assert self.observation is not None
         observer, settings = self.engine().observer, self.settings

@@ -1,4 +1,4 @@
-"""What an audit leaves: the files that were asked for, and the lines below its tests."""
+"""What an audit writes: the requested files, and the lines below its tests."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class _Judged:
         self._left = {baseline.key(x.name, x.labels, x.image_id) for x in self.missed}
 
     def all_of(self, entry: Entry) -> bool:
-        """Return whether an entry of a baseline would have been found if it were one still."""
+        """Return whether an entry of a baseline would have been found if it still applied."""
         return self.reached and entry.rule in self.rules and entry.container not in self._left
 
 
 def write(audit: Audit, outcome: Results, stdout: TextIO | None = None) -> tuple[list[str], bool]:
-    """Write what was asked for; return a line for each file, and whether all could be written.
+    """Write the requested files; return a line for each, and whether all could be written.
 
     stdout gets the JSON report where that is given.
     """
@@ -66,7 +66,7 @@ def write(audit: Audit, outcome: Results, stdout: TextIO | None = None) -> tuple
     for path in settings.reports:
         attempt(path, lambda path=path: report.write(path, hosts))  # type: ignore[misc]  # its own
     others = [x for x in (settings.new_baseline, settings.new_tests) if x is not None]
-    if not judged.containers:  # an empty baseline would take a whole one's place
+    if not judged.containers:  # an empty baseline would replace a complete one
         lines.extend(f"no container was judged, and {x} is not written" for x in others)
         return lines, fine
     if settings.new_baseline is not None:
@@ -124,8 +124,8 @@ def _port(text: str | None) -> Port | None:
 def stale_lines(audit: Audit, outcome: Results) -> list[str]:
     """Return a line for each waiver or entry of a baseline that accepts nothing any more.
 
-    Of those for containers that were not looked at, and for rules that were not judged by, nothing
-    is known.
+    Those for containers that were not observed, or for rules that were not selected, are left out:
+    nothing is known about them.
     """
     accepted = audit.settings.acceptance
     if not accepted.waivers and audit.settings.baseline is None:

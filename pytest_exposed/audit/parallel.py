@@ -9,9 +9,9 @@ from threading import Thread
 
 
 def start(tasks: Sequence[Callable[[], None]], at_once: int) -> list[Future[None]]:
-    """Begin tasks, at most so many at a time; what still runs when the process ends is given up.
+    """Begin tasks, at most so many at a time; the end of the process abandons those that run.
 
-    Those of a ThreadPoolExecutor are waited for at the process' end, and at an interrupt.
+    The end of the process, or an interrupt, waits for those of a ThreadPoolExecutor.
     """
     futures: list[Future[None]] = [Future() for _ in tasks]
     queue: SimpleQueue[tuple[Future[None], Callable[[], None]]] = SimpleQueue()

@@ -1,4 +1,4 @@
-"""What an audit came to: gathered as tests report, from other processes too, and counted."""
+"""The results of an audit: gathered as tests report, also from other processes, and counted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_WARNED = 20
 
 
 class FoundRecord(TypedDict, total=False):
-    """What the test of a container found, of JSON's types: it may come from another process."""
+    """What a container's test found, in JSON's types: it may come from another process."""
 
     record: ContainerRecord
     table: str | None
@@ -43,7 +43,7 @@ class FoundRecord(TypedDict, total=False):
 
 
 class ItemRecord(FoundRecord):
-    """The same, and what it is about: a host that was not reached, or a container."""
+    """The same with its subject: a host that was not reached, or a container."""
 
     host: str
     """The host's label."""
@@ -51,18 +51,18 @@ class ItemRecord(FoundRecord):
 
 
 def of_run(host: str, name: str, **found: Unpack[FoundRecord]) -> ItemRecord:
-    """Return the record of a container that the run starts: another at each start."""
+    """Return the record of a container that the run starts: its id changes at each start."""
     return {"host": host, "id": f"run {name}", **found}
 
 
 def of_listed(host: str, listed: Listed, **found: Unpack[FoundRecord]) -> ItemRecord:
-    """Return the record of a container on a host of a label."""
+    """Return the record of a listed container; host is the label of its engine."""
     name = key(listed.name, listed.labels, listed.image_id)
     return {"host": host, "id": listed.id, "key": name, **found}
 
 
 def _fails(container: ContainerRecord) -> bool:
-    """Return whether a container could not be seen, or something was found that fails it."""
+    """Return whether a container could not be seen, or has a finding that fails it."""
     return container["error"] is not None or any(map(fails, container["findings"] or ()))
 
 
@@ -82,16 +82,16 @@ class HostResults:
         return [x["record"] for x in self.records.values() if x.get("record")]
 
     def tables(self, shown: Collection[str] = ()) -> list[str]:
-        """Return their tables of ports, where these are asked for; not those shown, by id."""
+        """Return the requested tables of ports, without those of shown, which are ids."""
         return [y for key, x in self.records.items() if key not in shown and (y := x.get("table"))]
 
     @property
     def gone(self) -> int:
-        """How many containers went."""
+        """How many containers have gone since they were listed."""
         return sum(bool(x.get("gone")) for x in self.records.values())
 
     def as_record(self) -> HostRecord:
-        """Return the host's part of a report; the containers of a service stand together."""
+        """Return the host's part of a report; the containers of a service are in a row."""
         names = [(x.get("service") or x["name"], x["name"], x["id"], x) for x in self.containers]
         containers = [x[-1] for x in sorted(names, key=lambda x: x[:-1])]
         return {
@@ -114,7 +114,7 @@ class Results:
     """How many tests have a record."""
 
     def add(self, record: ItemRecord) -> None:
-        """Take in what a test found: its host, and for a container its id, and a record or gone.
+        """Add what a test found. A later record of the same container replaces the first.
 
         Plugins such as pytest-rerunfailures run a test several times.
         """
@@ -158,7 +158,7 @@ class Results:
         return f"waited {waited:.0f} s for containers that had just started (--exposed-grace)"
 
     def warnings(self) -> list[str]:
-        """Return the texts of warnings, one for all containers that are alike; the first twenty."""
+        """Return the texts of warnings, the same text once; the first twenty."""
         several = len(self.hosts) > 1
         texts = {
             (f"{host.host}: " if several and not record["record"].get("service_id") else "")
@@ -171,7 +171,7 @@ class Results:
         return found + ([f"and {plural(more, 'container')} more"] if more > 0 else [])
 
     def unsure(self) -> list[str]:
-        """Return a line for each rule that could not judge containers by all that it judges by."""
+        """Return a line for each rule that lacked something to judge containers by."""
         found = Counter(
             note
             for host in self.hosts.values()
@@ -194,7 +194,7 @@ class Results:
         )
 
     def summary(self) -> str:
-        """Return the line that ends an audit, with what is in no report: containers that went."""
+        """Return the audit's last line, with what no report has: containers that have gone."""
         gone = sum(x.gone for x in self.hosts.values())
         line = summary([x.as_record() for x in self.hosts.values()])
         return f"{line}, {gone} gone since the run began" if gone else line

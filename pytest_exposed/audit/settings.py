@@ -1,4 +1,4 @@
-"""The settings of a run, checked: the same strictness for options and lines of ini files."""
+"""The settings of a run, checked alike for options and ini files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GRACE_OF_RUNS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run looks at, how, and what it reports; every value is a valid one."""
+    """What a run observes, how, and what it reports; every value is valid."""
 
     hosts: tuple[Given, ...] = field(repr=False)  # they can hold passwords
     filters: Mapping[str, tuple[str, ...]]
@@ -105,7 +105,7 @@ class Settings:
         watch: str | float | None = None,
         dockerfile: str = "",
     ) -> Settings:
-        """Return the settings that the texts mean; ConfigurationError names a wrong one."""
+        """Return the checked settings; ConfigurationError names a wrong one."""
         chosen, ignored = selection.split(select), selection.split(ignore)
         for place, names in (("select", chosen), ("ignore", ignored)):
             with _at(place):
@@ -163,7 +163,7 @@ class Settings:
     def expanded(self, found: Sequence[object] | None = None) -> Settings:
         """Return the settings with single engines as hosts; ConfigurationError names a bad list.
 
-        found are these where another process has looked, as engine.hosts.plain gives them.
+        found are the engines that another process has listed, as engine.hosts.plain gives them.
         """
         if found is not None:
             return replace(self, hosts=tuple(map(from_plain, found)))
@@ -192,7 +192,7 @@ class Settings:
 
 @contextmanager
 def _at(setting: str) -> Iterator[None]:
-    """Name the setting in an error: which of the texts that were given it is about."""
+    """Begin an error's message with the setting that it is about."""
     try:
         yield
     except ConfigurationError as error:
@@ -209,7 +209,7 @@ def _dockerfile(name: str) -> Dockerfile | None:
 
 
 def _runs(lines: Sequence[str], hosts: Sequence[str]) -> tuple[Words, ...]:
-    """Return the words of each `docker run`, which need hosts that are single engines."""
+    """Return the words of each `docker run`; ConfigurationError where a host is a list of hosts."""
     if not lines:
         return ()
     from pytest_exposed.audit.running.plan import split  # noqa: PLC0415  # rarely given

@@ -1,4 +1,4 @@
-"""Options, hooks and fixtures of pytest: each a few lines that call into the rest."""
+"""The plugin's hooks and fixtures: a few lines each that call into the rest."""
 
 from __future__ import annotations
 
@@ -34,9 +34,8 @@ _CHOSEN: pytest.StashKey[Sequence[str]] = pytest.StashKey()
 _ALONE: pytest.StashKey[bool] = pytest.StashKey()
 _STDOUT: pytest.StashKey[TextIO] = pytest.StashKey()
 
-# What the process that hands tests out gives to pytest-xdist's workers: the audit's list, whether
-# there is nothing but the audit, and the file in which they share the list of running containers
-# when a test asks for it.
+# What pytest-xdist's controller gives to its workers: the audit's list, whether only the audit
+# runs, and the file in which they share the list of running containers when a test asks for it.
 _LIST, _IS_ALONE, _LIST_FILE = "exposed_list", "exposed_is_alone", "exposed_list_file"
 
 
@@ -68,7 +67,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Check what was typed, and which tests are to run; settings are checked where they are used.
+    """Check the options, and choose the tests to run; settings are checked where they are used.
 
     So a wrong setting ends no run that doesn't use the plugin, and no --help or --fixtures.
     """
@@ -91,7 +90,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Begin the audit: list the containers, once, in the process that hands the tests out."""
+    """Begin the audit: list the containers, once, in pytest-xdist's controller if there is one."""
     config = session.config
     if _CHOSEN not in config.stash:
         return
@@ -129,9 +128,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Refuse options that no test uses: who types them expects an audit.
+    """Refuse options that no test uses: their user expects an audit.
 
-    Of the processes of pytest-xdist none knows all tests and prints.
+    With pytest-xdist they pass: no process both knows all tests and prints.
     """
     config = session.config
     is_shared = hasattr(config, "workerinput") or config.pluginmanager.hasplugin("dsession")
@@ -145,7 +144,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Let all workers of pytest-xdist work from one list, and so collect the same tests."""
+    """Give pytest-xdist's workers one list, so that they collect the same tests."""
     config = node.config
     with suppress(ValueError):  # the tests that need them say so
         if arguments.names_hosts(config):
@@ -166,7 +165,7 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Forget what the test before looked at."""
+    """Forget what the previous test looked at."""
     for checker in item.config.stash.get(_CHECKERS, {}).values():
         checker.forget()
 
@@ -175,7 +174,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show of an error of ours the test's own frames, and the tables of what the test looked at."""
+    """Show only the test's own frames of our errors, and the tables of what the test looked at."""
     full = item.config.getoption("fulltrace", False)  # the terminal's, which may be turned off
     if "pytest_exposed.errors" in sys.modules and call.excinfo and not full:
         from pytest_exposed.plugin import failures  # noqa: PLC0415

@@ -23,7 +23,7 @@ HOSTS = "exposed_hosts"
 
 
 def runs_no_tests(config: pytest.Config) -> bool:
-    """Return whether pytest only shows something, such as its help or the fixtures there are."""
+    """Return whether pytest only shows something, such as its help or the fixtures."""
     shows = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
     return any(config.getoption(x, False) for x in shows)
 
@@ -44,7 +44,7 @@ def runs_images(config: pytest.Config) -> bool:
 
 
 def typed(config: pytest.Config) -> dict[str, Any]:
-    """Return the options that were given, on the command line or in addopts, by their rows."""
+    """Return the options given on the command line or in addopts, by their names in OPTIONS."""
     values = {x.name: config.getoption(x.dest, None) for x in OPTIONS if x.help}
     return {x: value for x, value in values.items() if value is not None}
 
@@ -64,9 +64,9 @@ def refuse_without_audit(config: pytest.Config, names: Collection[str]) -> None:
 
 
 def unused(config: pytest.Config, items: Collection[pytest.Item]) -> list[str]:
-    """Return which options were typed on the command line and have no use in a run without audit.
+    """Return which options were typed on the command line and do nothing in a run without an audit.
 
-    One in addopts is there for the runs that use it, and an engine may be named for any run.
+    Those in addopts are there for the runs that use them; any run may name an engine.
     """
     words = {str(x).partition("=")[0] for x in config.invocation_params.args}
     rows = [x for x in OPTIONS if x.flag in words and x.name != "docker_host"]
@@ -77,7 +77,7 @@ def unused(config: pytest.Config, items: Collection[pytest.Item]) -> list[str]:
 
 
 def parsed(config: pytest.Config, values: Mapping[str, Any]) -> Settings:
-    """Return the settings of these values, of any number; raises ConfigurationError."""
+    """Return the checked settings of some values; raises ConfigurationError."""
     # Imported when used, like everything else here: a plugin is loaded in runs that don't use it.
     from pytest_exposed.audit.settings import Settings  # noqa: PLC0415
 
@@ -142,7 +142,7 @@ def _setting(config: pytest.Config, name: str) -> Any:
 
 
 def _beside_ini(config: pytest.Config, name: str) -> str:
-    """Return the path of a file that an ini file names, as pytest's own: beside the ini file."""
+    """Return the path of a file named in an ini file: relative to the ini file, as pytest's own."""
     if not name or config.inipath is None or config.inipath.parent == Path.cwd():
         return name
     return str(config.inipath.parent / name)

@@ -17,7 +17,7 @@ _OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 def leave_out_own_frames(error: pytest.ExceptionInfo[BaseException]) -> None:
-    """Let an error that this package raises on purpose end where a test calls into it."""
+    """Cut the traceback of an ExposedError where the test calls into this package."""
     if not isinstance(error.value, ExposedError):
         return
     kept: list[TracebackType] = []
@@ -33,7 +33,7 @@ def leave_out_own_frames(error: pytest.ExceptionInfo[BaseException]) -> None:
 
 
 def say_once(error: pytest.ExceptionInfo[BaseException]) -> None:
-    """Let a failed assertion of a check be its sentence, which pytest would write twice."""
+    """Make a failed assertion of a check its sentence, which pytest would write twice."""
     last: TracebackType | None = error.tb
     if last is None or not isinstance(error.value, AssertionError):
         return

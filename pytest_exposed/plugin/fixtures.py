@@ -1,4 +1,4 @@
-"""What the fixtures are: checks bound to an engine, which remember what they looked at."""
+"""What the fixtures return: checks bound to an engine, which remember what they looked at."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ ParameterSet = Any
 def running(settings: Settings, file: str | None) -> Audit:
     """Return the engines' running containers, one list for all processes that share a file.
 
-    Whoever comes first publishes its list by linking it to the file's name, which succeeds once.
+    The first process publishes its list by linking it to the file's name, which succeeds once.
     """
     if file is None:
         audit = Audit.reach(settings)
@@ -113,7 +113,7 @@ class Checker:
         self._findings.clear()
 
     def sections(self) -> list[tuple[str, str]]:
-        """Return for each container that was looked at, its title, findings and table of ports."""
+        """Return title, findings and table of ports of each container that was looked at."""
         found = [
             (f"Ports of {x}", [*self._findings.get(key, ()), *table(x)])
             for key, x in self._looked.items()
@@ -125,8 +125,8 @@ class Checker:
     def look(self, listed: Listed, together: Sequence[Listed]) -> Container:
         """Return a snapshot of one of the containers listed before; skip the test if it is gone.
 
-        All are observed together, the first time: what a helper container or `cat` reads takes
-        long, and does for some seconds. Where the kernel is asked, each is looked at again.
+        The first time, all are observed together. What a slow source saw, helper or exec, serves
+        for some seconds; by netlink and procfs each container is observed again.
         """
         __tracebackhide__ = True
         if self._failure is not None:  # it would be waited for once more in each test
@@ -167,7 +167,7 @@ class Checker:
             found = check.containers[0]
             lines = findings_lines(check.findings, starts=may_start(found))
             self._findings[found.id] = [*lines, ""]
-        if _is_dropped(sys._getframe(2)):  # noqa: SLF001  # whoever called the fixture
+        if _is_dropped(sys._getframe(2)):  # noqa: SLF001  # the fixture's caller
             warnings.warn(
                 UnassertedWarning(f"a check is not asserted, write `assert`: {check}"), stacklevel=3
             )
@@ -175,7 +175,7 @@ class Checker:
 
 
 def _is_dropped(caller: FrameType) -> bool:
-    """Return whether a caller does nothing with what it is about to get: a line of its own."""
+    """Return whether a caller drops what it is about to get: the call is a whole statement."""
     if sys.implementation.name != "cpython":
         return False
     code = caller.f_code.co_code

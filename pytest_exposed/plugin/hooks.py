@@ -1,4 +1,4 @@
-"""What an audit adds to a run of pytest; registered only in runs that have one."""
+"""The hooks of an audit; registered only in runs that have one."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class HostCollector(AuditCollector):
 
 
 def _is_of(nodeid: str, chosen: str) -> bool:
-    """Return whether a test is the one of an id given on the command line, or below it."""
+    """Return whether an id from the command line means a test, or what is above it."""
     return nodeid == chosen or nodeid.startswith(f"{chosen}::")
 
 
@@ -58,7 +58,7 @@ class AuditHooks:
     """Adds the tests of the audit, gathers what they found, and reports it at the end."""
 
     def __init__(self, audit: Audit, chosen: Sequence[str], stdout: TextIO | None = None) -> None:
-        """Take the audit, the ids of the tests to run, none for all, and where JSON is written."""
+        """Take the audit, the ids of the tests to run (none for all), and where JSON is written."""
         self._audit = audit
         self._stdout = stdout
         self._chosen = chosen
@@ -66,12 +66,12 @@ class AuditHooks:
         self._failed: set[str] = set()
         """The ids of the containers whose tests failed: pytest shows their tables."""
         self._due: dict[str, str] = {}
+        """The ids of the tests to run, with the audit's own id of each."""
         self._ran = False
         """Whether a test of the suite ran, or a container was judged."""
         self._done: set[str] = set()
-        """The ids of the tests that are to run, with the audit's own id of each, and of those that
-        have a record or were skipped; workers of pytest-xdist that take the place of lost ones
-        collect all again."""
+        """The ids of the tests that have a record or were skipped. A worker of pytest-xdist that
+        replaces a lost one collects all tests again."""
         self._deselected: set[pytest.Item] = set()
         self._added: list[pytest.Item] = []
         self._dropped = 0
@@ -91,8 +91,8 @@ class AuditHooks:
     ) -> Generator[None, object, object]:
         """Add the audit's tests to those collected; the collectors report how many they have.
 
-        What chooses tests, such as -k, chooses among containers. That a host was not reached comes
-        after it: left out it would be a pass.
+        Options such as -k choose among containers. The tests of hosts that were not reached are
+        added afterwards: to deselect them would be a silent pass.
         """
         for host in self._audit.hosts:
             if host.error is None:
@@ -111,7 +111,7 @@ class AuditHooks:
     ) -> None:
         """Add again what testmon left out: a container changes while no file does.
 
-        What -k and its like leave out is reported as deselected; testmon reports stand-ins.
+        Options such as -k report what they leave out as deselected; testmon does not.
         """
         if getattr(getattr(config, "testmon_config", None), "select", False):
             items += [x for x in added if x not in items and x not in self._deselected]
@@ -121,14 +121,14 @@ class AuditHooks:
         self._deselected |= set(items)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note which tests of the audit are to run, and how many were left out in silence."""
+        """Note which tests of the audit are to run, and how many were left out silently."""
         ours = (x for x in session.items if isinstance(x, JudgedItem))
         self._due |= {x.nodeid: x.audited_as for x in ours}
         self._dropped = len({*self._added} - {*session.items} - self._deselected)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        """Note which tests are to run, in the process that hands them out."""
+        """Note which tests are to run, in pytest-xdist's controller."""
         self._due |= {x: x for x in ids}
 
     def _tests(self, session: pytest.Session, host: HostAudit) -> Iterator[pytest.Item]:
@@ -160,7 +160,7 @@ class AuditHooks:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Send what a test found along with its report: it may come from another process."""
+        """Attach what a test found to its report, which may come from another process."""
         report = yield
         if isinstance(item, AuditItem):
             record = item.record if call.when == "call" else None
@@ -183,26 +183,26 @@ class AuditHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the reports, in the process that has gathered everything.
+        """Write the reports, in pytest-xdist's controller if there is one.
 
-        Where tests are only listed nothing is known: an empty file would take a whole one's place.
+        Nothing is written where tests are only listed: an empty file would replace a complete one.
         """
         listed = any(
             session.config.getoption(x, False) for x in ("collectonly", "setupplan", "setuponly")
         )
         if hasattr(session.config, "workerinput") or listed:
             return
-        self._tell_of_the_rest()
+        self._note_the_rest()
         lines, fine = output.write(self._audit, self._outcome, self._stdout)
         self._lines += lines
         if not fine:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         elif session.exitstatus == pytest.ExitCode.OK and not self._ran:
-            # All that were to be looked at are gone: nothing was judged, which is no pass.
+            # All containers have gone: nothing was judged, which is no pass.
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
 
-    def _tell_of_the_rest(self) -> None:
-        """Say of the containers whose tests did not come to their turn that they were not seen."""
+    def _note_the_rest(self) -> None:
+        """Record the containers without a finished test as not seen."""
         if self._dropped:
             many = plural(self._dropped, "container")
             self._lines.append(f"a plugin or conftest left out {many} and reported none of it")
@@ -218,7 +218,7 @@ class AuditHooks:
                     self._outcome.add(of_run(host.label, name, record=unseen))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Show the tables that -v asks for, warnings, and the line that sums the audit up."""
+        """Show the tables that -v asks for, warnings, and the summary."""
         if self._audit.settings.tables:
             shown = self._failed if _shows_failures(terminalreporter.config) else ()
             for host in self._outcome.hosts.values():
@@ -253,7 +253,7 @@ def _stopped(host: HostAudit) -> list[record.StoppedRecord]:
 
 
 def _shows_failures(config: pytest.Config) -> bool:
-    """Return whether pytest prints the text of a failure, and with it the table of ports."""
+    """Return whether pytest prints failures, and with them their tables of ports."""
     style = config.getoption("tbstyle", "auto")
     # From pytest 9 on, --tb=line prints the text before its line.
     is_hidden = style == "no" or (style == "line" and pytest.version_tuple < (9,))

@@ -1,6 +1,6 @@
-"""This package's modules are imported as Python does it: pytest would rewrite the asserts of each.
+"""Imports this package's modules without pytest, which would rewrite the asserts of each.
 
-It does so for every module of a plugin's distribution, which takes 250 ms wherever the rewritten
+pytest does that for every module of a plugin's distribution. It takes 250 ms where the rewritten
 bytecode is not cached, as in every fresh environment.
 """
 

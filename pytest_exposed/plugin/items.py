@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from pytest_exposed.report.dockerfile import Dockerfile
 
 _UNSURE = (BY_PORTS, RARELY, HIDDEN, UNWELL)
-"""What notes say of what could not be judged by all that it is judged by."""
+"""Words of the notes that say what a rule lacked to judge by."""
 
 
 class AuditCollector(pytest.Collector):
-    """The tests of one engine's containers.
+    """The parent of one engine's tests.
 
     It has what plugins read of every test's parent, as that of a doctest has: a module.
     """
@@ -57,7 +57,7 @@ class AuditCollector(pytest.Collector):
 
 
 class MismatchError(AssertionError):
-    """A container that doesn't match: a failure as that of an assertion is."""
+    """A container that doesn't match its image: fails its test as an assertion does."""
 
     def __init__(self, headline: str, text: str) -> None:
         super().__init__(text)
@@ -65,18 +65,18 @@ class MismatchError(AssertionError):
 
 
 def audits_a_container() -> None:
-    """Stand for the function that a test is, where plugins ask for one; nobody calls it."""
+    """Do nothing: plugins that ask for a test's function get a copy of this one."""
 
 
 class AuditItem(pytest.Item):
     """A test of the audit: its failures are plain text, without a traceback.
 
-    It has what other plugins and conftests read of every test: that of a function, and what a
-    doctest has to be run again. It asks for no fixture, and autouse fixtures don't apply to it.
+    It has what other plugins and conftests read of every test: the attributes of a function, and
+    those by which a doctest is run again. It uses no fixtures, autouse ones included.
     """
 
     record: ItemRecord | None = None
-    """What the test found, of JSON's types: it goes with its report to where all are counted."""
+    """What the test found, in JSON's types; it is sent with the test's report."""
 
     module = sys.modules[__name__]
     cls = None
@@ -104,7 +104,7 @@ class AuditItem(pytest.Item):
         return self.function
 
     def _initrequest(self) -> None:
-        """Forget the fixtures of the last run, of which there are none: plugins that repeat ask."""
+        """Forget the last run's fixtures; plugins that repeat tests call it."""
         self.funcargs: dict[str, object] = {}
         self.__dict__.pop("_request", None)
 
@@ -115,18 +115,18 @@ class AuditItem(pytest.Item):
 
     @cached_property
     def _request(self) -> Any:
-        """The request of a doctest, made where one is asked for: hooks get fixtures by it."""
+        """The request of a doctest, made when first used: other hooks get fixtures by it."""
         assert isinstance(self.parent, AuditCollector)
         kind = type(self.parent.as_function._request)  # noqa: SLF001  # likewise
         return kind(self, _ispytest=True)
 
     def reportinfo(self) -> tuple[Any, int, str]:
-        """Return what the heading of a failure says; there is no file."""
-        # What stands for a file, as in the test's id: pytest shows a place where they differ.
+        """Return the path, line and heading of a failure; there is no file."""
+        # The id's first part is the path: pytest shows a location where the two differ.
         return self.config.rootpath / self.nodeid.partition("::")[0], 0, self.name
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Return the text of an expected failure; a traceback only for what is a fault of ours."""
+        """Return the text of an expected failure; a traceback only for our own bugs."""
         if isinstance(excinfo.value, MismatchError):
             return self._text(excinfo, excinfo.value.headline)
         if isinstance(excinfo.value, ExposedError):
@@ -142,7 +142,7 @@ class AuditItem(pytest.Item):
     def _text(self, excinfo: pytest.ExceptionInfo[BaseException], headline: str) -> Any:
         """Return pytest's own representation of an error's text, which every report understands.
 
-        Its place is the test's, and its message, which pytest's summary quotes, the headline.
+        Its location is the test's. Its message is the headline, which pytest's summary quotes.
         """
         shown = excinfo.getrepr(style="value", chain=False)
         crash = shown.reprcrash
@@ -167,7 +167,7 @@ class JudgedItem(AuditItem):
     def __init__(self, **rest: Any) -> None:
         super().__init__(**rest)
         self.audited_as = self.nodeid
-        """The test's id, whatever a conftest makes of it."""
+        """The test's first id, which a conftest may change."""
 
     @cached_property
     def audit(self) -> HostAudit:
@@ -175,8 +175,8 @@ class JudgedItem(AuditItem):
         assert isinstance(self.parent, AuditCollector)
         return self.parent.audit
 
-    def tell_of(self, image: str) -> None:
-        """Say in JUnit's properties what the test is of."""
+    def describe(self, image: str) -> None:
+        """Write the test's host and image into JUnit's properties."""
         self.user_properties += [
             ("exposed_host", self.audit.shown),
             ("exposed_image", printable(image)),
@@ -201,7 +201,7 @@ class JudgedItem(AuditItem):
         return "\n".join([heading, *table(container)])
 
     def judge(self, container: Container) -> None:
-        """Raise what is wrong with a container that was seen."""
+        """Raise MismatchError for what is wrong with a container that was seen."""
         self.user_properties.append(("exposed_source", container.source))
         found = container.findings
         if not found:
@@ -233,23 +233,23 @@ class ContainerItem(JudgedItem):
             self.look()
             answer = self.audit.answer(self.listed, again=self.record is not None)
         except EngineError as error:
-            self._tell(record=record.of_unseen(self.listed, str(error)))
+            self._keep(record=record.of_unseen(self.listed, str(error)))
             raise
         if isinstance(answer, GoneError):
-            self._tell(gone=True)
+            self._keep(gone=True)
             pytest.skip(str(answer))
         if isinstance(answer, ObservationError):
-            self._tell(record=record.of_unseen(self.listed, str(answer)))
+            self._keep(record=record.of_unseen(self.listed, str(answer)))
             raise answer
-        self._tell(**self.found_in(answer))
+        self._keep(**self.found_in(answer))
         self.judge(answer)
 
-    def _tell(self, **found: Unpack[FoundRecord]) -> None:
-        """Say what was found, and in JUnit's properties where."""
+    def _keep(self, **found: Unpack[FoundRecord]) -> None:
+        """Keep what was found as the test's record, and describe the test in JUnit's properties."""
         found["waited"] = self.audit.waited.get(self.listed.id, 0)
         found["young"] = self.audit.young.get(self.listed.id, False)
         self.record = of_listed(self.audit.label, self.listed, **found)
-        self.tell_of(self.listed.image)
+        self.describe(self.listed.image)
 
     def look(self) -> None:
         """Begin the observation of all containers whose tests run, in the first of them."""

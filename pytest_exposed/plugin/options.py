@@ -1,4 +1,4 @@
-"""The options of the command line and the settings of ini files: what there is to give."""
+"""The table of options of the command line and settings of ini files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Option(NamedTuple):  # a dataclass takes longer to make, in every run of p
 
     @property
     def dest(self) -> str:
-        """What pytest keeps the option's value under."""
+        """The name by which pytest keeps the option's value."""
         return self.name if self.name == "docker_host" else f"exposed_{self.name}"
 
     @property

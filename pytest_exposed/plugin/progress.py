@@ -1,4 +1,4 @@
-"""Lines in the terminal: while something takes its time, and when all is over."""
+"""Lines in the terminal: progress while something takes long, and what is said at the end."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 
 
 def say(lines: Iterable[str]) -> None:
-    """Print lines where all else has been said: when the connections to engines are closed."""
+    """Print lines to standard error at the very end, after pytest's summary."""
     for line in lines:
         sys.stderr.write(f"pytest-exposed: {line}\n")
 
 
 @contextmanager
 def meanwhile(config: pytest.Config, text: str) -> Iterator[None]:
-    """Show a line until the block ends; nothing where no person looks at the terminal."""
+    """Show a line until the block ends, where a person looks at the terminal."""
     with live(config) as show:
         show(text.removeprefix("exposed: "))
         yield
@@ -25,7 +25,7 @@ def meanwhile(config: pytest.Config, text: str) -> Iterator[None]:
 
 @contextmanager
 def live(config: pytest.Config) -> Iterator[Callable[[str], None]]:
-    """Give a function that shows a line in the place of the last one, until the block ends.
+    """Give a function that replaces the line shown, until the block ends.
 
     It shows nothing where no person looks at the terminal.
     """

@@ -35,35 +35,35 @@ class RunItem(JudgedItem):
     def runtest(self) -> None:
         """Pass where the container matches its image; fail with findings, or why it ended."""
         image = self.planned.image
-        self.tell_of(image)
+        self.describe(image)
         try:
             with _interrupting(), live(self.config) as show:
                 listed, answer = self.audit.run(self.planned, show)
         except EngineError as error:
-            self._tell(record=record.of_unstarted(image, str(error)))
+            self._keep(record=record.of_unstarted(image, str(error)))
             raise
         if isinstance(answer, ObservationError):
             unseen = record.of_unseen(listed, str(answer)) if listed else None
-            self._tell(record=unseen or record.of_unstarted(image, str(answer)))
+            self._keep(record=unseen or record.of_unstarted(image, str(answer)))
             raise answer
         dockerfile = self.audit.settings.dockerfile
         if dockerfile is not None:
             answer = dockerfile.pointed_at(answer)
         found = self.found_in(answer, dockerfile)
         found["key"] = key(answer.name, answer.labels, answer.image.id)
-        self._tell(**found)
+        self._keep(**found)
         self.judge(answer)
 
-    def _tell(self, **found: Unpack[FoundRecord]) -> None:
+    def _keep(self, **found: Unpack[FoundRecord]) -> None:
         found["record"]["started_by_run"] = True
         self.record = of_run(self.audit.label, self.name, **found)
 
 
 @contextmanager
 def _interrupting() -> Iterator[None]:
-    """Let signals that would kill the process interrupt the block as Ctrl-C does.
+    """Make signals that would kill the process interrupt the block as Ctrl-C does.
 
-    What a suite does with a signal is respected.
+    A suite's own handlers stay.
     """
     ours = []
     if threading.current_thread() is threading.main_thread():  # no other can set a handler

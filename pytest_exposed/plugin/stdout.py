@@ -1,4 +1,4 @@
-"""Standard output for a report alone: all else that would go there goes to standard error."""
+"""Standard output for a report alone; all other output goes to standard error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple, TextIO
 
 
 class Reserved(NamedTuple):
-    """Standard output, and what gives it back to all others."""
+    """Standard output, and a function that gives it back to everybody."""
 
     stream: TextIO
     restore: Callable[[], None]
@@ -19,7 +19,7 @@ class Reserved(NamedTuple):
 def reserve() -> Reserved:
     """Return standard output for one writer, and lead all others to standard error.
 
-    It is called before pytest captures output, which goes back to what it finds then.
+    Call it before pytest begins to capture output: pytest restores what it finds then.
     """
     before, errors = sys.stdout, sys.stderr
     before.flush()

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pytest_exposed.engine.calls import LostError
 from remote.doors import Door
 
 from pytest_exposed.engine.api import Api
+from pytest_exposed.engine.calls import LostError
 from pytest_exposed.engine.elsewhere import advice
 from pytest_exposed.engine.hosts import DEFAULT_SOCKET, resolve
 

@@ -52,7 +52,7 @@ class Api(Calls):
     def stopped_containers(self, filters: Mapping[str, Sequence[str]]) -> list[JsonObject]:
         """Return the containers that don't run; ConfigurationError for a refused filter.
 
-        Those of a filter by status may run. Of podman's the pods are not known.
+        A filter by status may choose running ones. Podman's have no pods here.
         """
         states = ["created", "exited", *([] if self.client.is_podman else ["dead", "removing"])]
         return self._listed({"status": states, **filters}, filters, every=True)
@@ -64,7 +64,7 @@ class Api(Calls):
         *,
         every: bool,
     ) -> list[JsonObject]:
-        """Return the list for the filters that are asked; wanted are those of the user."""
+        """Return the list for the filters asked; wanted are the user's own, for messages."""
         params = {"all": int(every), **({"filters": json.dumps(asked)} if asked else {})}
         try:
             return self.json_objects("/containers/json", params=params)
@@ -94,7 +94,7 @@ class Api(Calls):
     def image(self, name: str, *, platform: str = "") -> JsonObject:
         """Return the inspection of an image; NotFoundError where there is none.
 
-        platform, in JSON, chooses among those of an index; an older engine takes no notice of it.
+        platform, in JSON, chooses among those of an index; an older engine ignores it.
         """
         return self.json_object("GET", "/images/{}/json", name, named=True, params=_of(platform))
 
@@ -104,7 +104,7 @@ class Api(Calls):
         """Yield the inspections of many with their names.
 
         kind is "containers" or "images". Those that are missing have to be asked for alone, which
-        tells why. It ends with the first that doesn't come in time.
+        says why. It ends with the first that doesn't come in time.
         """
         for name in names:
             try:
@@ -132,10 +132,10 @@ class Api(Calls):
         return self.json_object("GET", "/networks/{}", name, named=True)
 
     def make(self) -> str:
-        """Return who made the engine, docker or podman; empty for another, or where it is silent.
+        """Return the engine's make, docker or podman; empty for another, or if unknown.
 
-        Its answer to a ping says it, unless a proxy took that away: GET /version does, but takes
-        the engine long. Sources: api/server/middleware/version.go of moby, and
+        The answer to a ping has it, unless a proxy removed the header. Then GET /version has it,
+        which takes the engine long. Sources: api/server/middleware/version.go of moby, and
         pkg/api/server/handler_api.go of podman.
         """
         if self.client.is_podman:
@@ -147,7 +147,7 @@ class Api(Calls):
             found = self.json_object("GET", "/version").get("Components")
         except LostError:
             raise
-        except EngineError:  # a proxy that refuses to tell
+        except EngineError:  # a proxy refuses the question
             return ""
         names = {str(x.get("Name")) for x in found or () if isinstance(x, dict)}
         return next((_MAKES[x.lower()] for x in names if x.lower() in _MAKES), "")
@@ -180,7 +180,7 @@ class Api(Calls):
         self.ask("GET", "/_ping")
 
     def info(self) -> JsonObject:
-        """Return what the engine tells of itself, its clock among it."""
+        """Return what the engine says of itself, with its clock."""
         return self.json_object("GET", "/info")
 
 

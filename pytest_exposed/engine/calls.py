@@ -52,7 +52,7 @@ class Calls:
                 self.client.agree_by_version()
 
     def close(self) -> None:
-        """Close the connections; another thread that is at work is left to remove what it made."""
+        """Close the connections; another thread may still remove what it made."""
         self._closed = True
         for stream in tuple(self._streams):
             stream.end()
@@ -114,7 +114,7 @@ class Calls:
 
     @contextmanager
     def _calling(self, call: str, *, named: bool = False) -> Iterator[None]:
-        """Make an error of ours of what is raised in the block, with host and call."""
+        """Turn what is raised in the block into an error of ours, with host and call."""
         call = printable(call)
         if self._closed and not call.startswith("DELETE "):
             raise LostError(f"{self.host.shown}: {call}: its connections were closed")
@@ -142,15 +142,15 @@ class Calls:
 
 
 class LostError(EngineError):
-    """An engine that was not reached, or did not answer to the end."""
+    """The engine was not reached, or did not answer to the end."""
 
 
 class ForbiddenError(EngineError):
-    """An engine, or what stands before it, that does not let a call through: nothing was done."""
+    """The engine, or a proxy before it, does not allow a call: nothing was done."""
 
 
 class RefusedError(EngineError):
-    """An engine that calls a request a bad one."""
+    """The engine calls a request a bad one."""
 
     def __init__(self, host: Host, call: str, reason: str) -> None:
         super().__init__(f"{host.shown}: {call} was refused: {reason}")
@@ -158,7 +158,7 @@ class RefusedError(EngineError):
 
 
 def _without_tags(text: str) -> str:
-    """Return a text; of a page of HTML, as proxies answer, what it says."""
+    """Return a text; for a page of HTML, as proxies send, its words."""
     if not text.lstrip().startswith("<"):
         return text
     return " ".join(re.sub(r"<[^<>]{0,200}>", " ", text[:4096]).split())

@@ -1,4 +1,4 @@
-"""A container as an inspection tells it, checked: what the engine's list leaves out."""
+"""A container as an inspection has it, checked: what the engine's list leaves out."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from pytest_exposed.model.ports import Ports
 from pytest_exposed.values import dataclass
 
 _ROUTING = {"NET_ADMIN", "CAP_NET_ADMIN", "ALL", "CAP_ALL"}
-"""What lets a process change routes (capabilities(7)), as engines and their users write it."""
+"""Capabilities that allow a process to change routes (capabilities(7)), in all spellings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A container as `GET /containers/ID/json` tells it: what the list leaves out."""
+    """A container as `GET /containers/ID/json` has it: what the list leaves out."""
 
     state: str
     exit_code: int | None
@@ -41,7 +41,7 @@ class Inspected:
     requested_ports: tuple[str, ...]
     """Ports that -p asked for, whether or not they were bound."""
     bindings: Mapping[str, tuple[tuple[str, int], ...]]
-    """Of each such port, the addresses and ports of the host: empty and 0 for any."""
+    """The host's addresses and ports of each such port: empty and 0 for any."""
     sysctls: Mapping[str, str]
     command: tuple[str, ...]
     sandbox: str
@@ -49,7 +49,7 @@ class Inspected:
     endpoints: tuple[Endpoint, ...] = ()
     """As of Listed."""
     may_route: bool = False
-    """Whether it was given the right to change the routes of its network."""
+    """Whether it may change the routes of its network."""
 
     @property
     def addresses(self) -> frozenset[str]:
@@ -58,7 +58,7 @@ class Inspected:
 
     @classmethod
     def from_record(cls, record: JsonObject) -> Inspected:
-        """Return what an inspection tells; of a field that is missing, the emptiest value."""
+        """Return what an inspection says; a missing field has its emptiest value."""
         state = as_dict(record.get("State"))
         settings = as_dict(record.get("HostConfig"))
         config = as_dict(record.get("Config"))

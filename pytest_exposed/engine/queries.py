@@ -1,4 +1,4 @@
-"""What an engine is asked: its containers, as listed and inspected, and what it says of itself."""
+"""The questions to an engine: its containers, listed and inspected, and about itself."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from pytest_exposed.engine.inspection import Inspected
 
 STOPPED_STATES = ("created", "exited", "dead", "removing")
-"""States of a container that doesn't run; one that is restarting is among those that do."""
+"""States of a container that doesn't run; a restarting one counts as running."""
 
 _PATIENCE = 5
-"""Seconds that an engine has at the end to say what killed runs left on it."""
+"""Seconds that an engine has at the end to list what killed runs left on it."""
 
 
 class EngineQueries:
-    """The questions to one engine. Each raises EngineError where the engine fails."""
+    """The questions to one engine. Each raises EngineError if the engine fails."""
 
     def __init__(self, host: Host, *, helper_image: str | None, timeout: float) -> None:
         """Connect to host; timeout, in seconds, bounds each answer as a whole."""
@@ -67,7 +67,7 @@ class EngineQueries:
     def close(self, *, sweep: bool = False) -> str | None:
         """Remove the helper container and close the connections; return a line where it is left.
 
-        With sweep, which runs of pytest do, what killed runs left is removed as well.
+        With sweep, as runs of pytest do, what killed runs left is removed as well.
         """
         try:
             left = self.remote.close()
@@ -86,42 +86,42 @@ class EngineQueries:
                 self.remote.sweep()
 
     def now(self) -> datetime | None:
-        """Return the time by the engine's clock; None where it doesn't tell."""
+        """Return the time by the engine's clock; None if it hides that."""
         return when(self._api.info().get("SystemTime"))
 
     def default_runtime(self) -> str:
-        """Return the name of the runtime that containers get which ask for none."""
+        """Return the name of the default runtime."""
         name = self._api.info().get("DefaultRuntime")
         return name if isinstance(name, str) else ""
 
     def publishing_networks(self) -> frozenset[str]:
-        """Return the names of the networks whose containers' ports the list tells."""
+        """Return the names of the networks for which the list has containers' ports."""
         try:
             networks = self._api.networks()
         except LostError:
             raise
-        except EngineError:  # a proxy that refuses to tell
+        except EngineError:  # a proxy refuses the question
             return frozenset()
         return frozenset(str(x.get("Name")) for x in networks if publishes(x))
 
     @cached_property
     def make(self) -> str:
-        """Who made the engine: "docker" or "podman"; empty for another, or where it doesn't say."""
+        """Who made the engine: "docker" or "podman"; empty for another, or if unknown."""
         return self._api.make()
 
     @cached_property
     def is_rootless(self) -> bool:
-        """Whether an ordinary user runs the engine: docker and podman say so alike."""
+        """Whether an ordinary user runs the engine; docker and podman say it the same way."""
         options = as_list(self._api.info().get("SecurityOptions"))
         return any(as_text(x).partition(",")[0] == "name=rootless" for x in options)
 
     def gateway_addresses(self) -> dict[str, str]:
-        """Return the addresses in docker_gwbridge by containers' ids, of those in overlays."""
+        """Return the addresses in docker_gwbridge by the ids of containers, those in overlays."""
         try:
             record = self._api.network("docker_gwbridge")
         except LostError:
             raise
-        except (EngineError, NotFoundError):  # it is in no swarm, or a proxy refuses to tell
+        except (EngineError, NotFoundError):  # it is in no swarm, or a proxy refuses the question
             return {}
         found = as_dict(record.get("Containers")).items()
         return {
@@ -133,13 +133,13 @@ class EngineQueries:
         return self.parse(self.records())
 
     def ids(self, filters: Mapping[str, Sequence[str]]) -> set[str]:
-        """Return the ids of those of Docker's filters; raises ConfigurationError for a bad one."""
+        """Return the ids that Docker's filters choose; raises ConfigurationError for a bad one."""
         return {as_text(x.get("Id")) for x in self._api.containers(filters)}
 
     def records(self) -> list[JsonObject]:
-        """Return the engine's own records of what running() returns.
+        """Return the engine's own records of the running containers.
 
-        Those of tasks of Swarm services have what these publish.
+        Those of a Swarm service's tasks have what the service publishes.
         """
         records = self._api.containers()
         if not any(map(service_of, records)):
@@ -147,7 +147,7 @@ class EngineQueries:
         return joined(records, services_of(self._api, self._timeout))
 
     def not_running(self, filters: Mapping[str, Sequence[str]]) -> list[Listed]:
-        """Return the containers that don't run, of Docker's filters only, sorted by name.
+        """Return the containers that don't run and that Docker's filters choose, sorted by name.
 
         It takes one request. Raises ConfigurationError for a bad filter.
         """
@@ -155,7 +155,7 @@ class EngineQueries:
         return [x for x in found if x.state in STOPPED_STATES and not podman.is_infra_name(x.name)]
 
     def parse(self, records: Sequence[JsonObject]) -> list[Listed]:
-        """Return the containers of such records; EngineError where an engine sends no such ones."""
+        """Return the containers of such records; EngineError if one is malformed."""
         try:
             found = [Listed.from_record(x) for x in records]
             found = [x for x in found if not is_helper(x)]
@@ -179,16 +179,16 @@ class EngineQueries:
             ) from None
 
     def inspections(self, containers: Iterable[Listed]) -> dict[str, Inspected]:
-        """Return by their ids what inspect does; those that are missing are left to it."""
+        """Return what inspect does, by id; containers that fail are missing."""
         records = self._api.inspections("containers", [x.id for x in containers])
-        # Another's would look right.
+        # The wrong container's record would look right.
         return {key: _inspected(x) for key, x in records if x.get("Id") == key}
 
     def find(self, container: object) -> tuple[Listed, list[Listed]]:
-        """Return the container that is meant, stopped ones included, and all running ones.
+        """Return the container that a name or object means, and all running ones.
 
-        Raises NotFoundError where there is none, or several, ConfigurationError for what can't be
-        one.
+        It may be a stopped one. Raises NotFoundError where there is none, or several,
+        ConfigurationError for what can't be one.
         """
         found, everyone = self.find_tasks(container)
         if len(found) > 1:
@@ -196,7 +196,7 @@ class EngineQueries:
         return found[0], everyone
 
     def find_tasks(self, container: object) -> tuple[list[Listed], list[Listed]]:
-        """Return the container that is meant, or the tasks of a Swarm service, as find does."""
+        """Return the container that is meant, or all tasks of a Swarm service, as find does."""
         name = name_of(container)
         everyone = self.running()
         found = exact(name, everyone)

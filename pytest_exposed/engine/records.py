@@ -1,4 +1,4 @@
-"""The engine's JSON, checked: what we read of containers and images. Formats: the Engine API's.
+"""A container as the engine's list has it, checked. Format: the Engine API's.
 
 Every field can be missing, null or of another type: engines differ, and an engine can lie.
 """
@@ -44,7 +44,7 @@ _ID = re.compile(r"[0-9a-f]{64}")
 
 
 class RecordError(ValueError):
-    """A record without what every engine gives."""
+    """A record lacks what every engine gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,13 @@ class Listed:
     id: str
     name: str
     image: str
-    """The image as it was asked for, such as "httpd:2.4"; what it means may have changed since."""
+    """The image as it was named, such as "httpd:2.4"; the name may mean another image by now."""
     image_id: str
     state: str
     status: str
     """For people: "Up 3 minutes (healthy)"."""
     network_mode: str | None
-    """None where the list doesn't tell (podman)."""
+    """None where the list lacks it (podman)."""
     declared: Ports
     published: tuple[Publication, ...]
     endpoints: tuple[Endpoint, ...]
@@ -69,13 +69,13 @@ class Listed:
     publications_unknown: str | None = None
     """Why what its Swarm service publishes is unknown; None where it is known."""
     command: str = ""
-    """All that it runs, in one line; empty where the list doesn't tell."""
+    """All that it runs, in one line; empty where the list lacks it."""
     networks: frozenset[str] = frozenset()
     """The names of its networks."""
     has_image: bool = True
     """Whether it has an image: podman's infra containers and those of --rootfs have none."""
     manifest: str = ""
-    """The digest of its image's manifest; empty where the list doesn't say."""
+    """The digest of its image's manifest; empty where the list lacks it."""
     platform: str = ""
     """The platform of that manifest, as queries of images take it."""
     host_addresses: frozenset[str] | None = None
@@ -85,7 +85,7 @@ class Listed:
     infra: str = ""
     """The id of its pod's infra container, which podman made to hold the pod's network."""
     own_name: str = ""
-    """As the engine calls it: an infra container is called by its pod's name here."""
+    """Its name on the engine: name is the pod's for an infra container."""
 
     @classmethod
     def from_record(cls, record: JsonObject) -> Listed:
@@ -132,7 +132,7 @@ class Listed:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended, as its status tells it: "Exited (137) 5 minutes ago"; None where not."""
+        """How it ended, by its status: "Exited (137) 5 minutes ago"; None where not."""
         match = re.match(r"Exited \(([0-9]{1,9})\)", self.status)
         return int(match[1]) if match else None
 
@@ -159,7 +159,7 @@ class Listed:
 
     @property
     def up_for(self) -> float:
-        """How many seconds it has been up at least, by the engine's clock, as its status tells it.
+        """How many seconds it has been up at least, by the engine's clock and its status.
 
         Source of the words: HumanDuration of docker/go-units. 0 where the words are others.
         """
@@ -216,7 +216,7 @@ def _host_addresses(record: JsonObject) -> frozenset[str] | None:
 def _ports(entries: object) -> tuple[Ports, tuple[Publication, ...]]:
     """Return the declared ports and the publications of the list's `Ports`.
 
-    What docker opens in its gateway mode "routed" has an address of the host, and no port of it.
+    Docker's gateway mode "routed" publishes an address of the host without a port.
     """
     declared = set()
     published = set()
@@ -237,9 +237,9 @@ def _ports(entries: object) -> tuple[Ports, tuple[Publication, ...]]:
 
 
 def publishes(network: JsonObject) -> bool:
-    """Return whether the list tells the ports of containers in a network, of `GET /networks`.
+    """Return whether the list has the ports of containers in a network, of `GET /networks`.
 
-    It tells those that the network's driver took note of: that of bridges, unless they are internal
+    It has those that the network's driver took note of: that of bridges, unless they are internal
     (getEndpointPortMapInfo of moby's daemon).
     """
     return network.get("Driver") == "bridge" and network.get("Internal") is False

@@ -22,11 +22,11 @@ from pytest_exposed.text import printable
 
 _MOST_INVALID = 8
 _LOCAL_PORTS = "32768 60999"
-"""Lines about what an image documents that is no port: one made by hand can have any number."""
+"""Notes on entries of EXPOSE that are no ports: an image made by hand can have any number."""
 
 
 class Attribution:
-    """Makes snapshots of the containers of a scene, each as if it were alone, not yet judged."""
+    """Makes snapshots of a scene's containers, each as if it were alone, not yet judged."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Attribution:
         *,
         at_run: bool,
     ) -> None:
-        """Take how to ask the engine, and what is known.
+        """Take the engine's queries and what is known of the containers.
 
         at_run is whether what a container declares is documented.
         """
@@ -113,8 +113,8 @@ class Attribution:
     ) -> Iterable[frozenset[Port]]:
         """Yield what each neighbour's image documents, and what it declares or publishes.
 
-        They show which UDP sockets are servers'. Where an image is unknown and there are no
-        such sockets, nothing depends on it: it is the neighbour's trouble alone.
+        They show which UDP sockets are servers'. An unknown image is the neighbour's trouble alone
+        where there are no UDP sockets.
         """
         for other in self._scene.netns.of(identity):
             try:
@@ -129,7 +129,7 @@ class Attribution:
         reading = readings.get(listed.id, ObservationError("it does not run"))
         if isinstance(reading, SocketSnapshot):
             return reading
-        # Where no source sees any of many containers, that it has just ended is not why.
+        # Where no source sees any of many containers, the reason is not that one has ended.
         seen = any(isinstance(x, SocketSnapshot) for x in readings.values())
         raise why_unobservable(
             self._queries,

@@ -11,8 +11,8 @@ from pytest_exposed.observation.scene import Scene
 from pytest_exposed.text import printable
 
 _LOOP = ("bash", "-c", "while true; do sleep 10000; done")
-"""What Molecule has a container run with override_command, its default: create.yml of the docker
-and podman drivers in molecule-plugins."""
+"""The command that Molecule's default override_command sets: create.yml of the docker and podman
+drivers in molecule-plugins."""
 
 _ARGUMENTS = "arguments"
 
@@ -20,15 +20,15 @@ _ARGUMENTS = "arguments"
 def override_of(container: Container, scene: Scene) -> CommandOverride | None:
     """Return what a container of a scene runs instead of its image's command.
 
-    The exact words are asked for only where the list's line is not that of the image's command.
-    Podman's list leaves out entrypoints, but its containers have been inspected: see complete.py.
+    An inspection is made only where the list's line differs from the image's command. Podman's list
+    leaves out entrypoints, but its containers have been inspected: see complete.py.
     """
     listed = scene.containers[container.id]
     if scene.inspections.known(listed.id) is None and is_own(listed.command, container.image):
         return container.substitute
     try:
         command = scene.inspections.of(listed).command
-    except (EngineError, ObservationError):  # no more than a hint hangs on it
+    except (EngineError, ObservationError):  # only a hint depends on it
         return container.substitute
     return substitute(command, container.image, container.labels)
 
@@ -38,9 +38,8 @@ def substitute(
 ) -> CommandOverride | None:
     """Return what a container runs instead of its image's command; None where it runs that.
 
-    command is the container's whole one, its entrypoint included; nothing is said where the engine
-    gives none. Arguments for an image that has none of its own replace nothing. Of
-    commands, only the program is named: arguments can be secret.
+    command includes the entrypoint; the result is None where the engine gives none. Arguments for
+    an image without a command replace nothing. Only programs are named: arguments can be secret.
     """
     if not any(command):
         return None
@@ -65,8 +64,8 @@ def substitute(
 def is_own(line: str, image: Image) -> bool:
     """Return whether a line of the engine's list says that a container runs its image's command.
 
-    False decides nothing: an init process before it, or a line of another form. Several lists of
-    words make one line, since quotes in words are not escaped: no more than a hint hangs on it.
+    False proves nothing: an init process may come before it. Nor does True: quotes in words are not
+    escaped, so that different words make the same line. Only a hint depends on it.
     """
     words = (*image.entrypoint, *image.command)
     own = _line(words)

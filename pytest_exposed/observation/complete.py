@@ -1,4 +1,4 @@
-"""Complete: what the engine's list leaves out of some containers, and an inspection says."""
+"""Complete: add what the engine's list leaves out of some containers, from inspections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Inspect = Callable[[Listed], "Inspected"]
 """Returns what the list leaves out; raises as EngineQueries.inspect does."""
 
 Publishing = Callable[[], frozenset[str]]
-"""Returns the names of the networks whose containers' ports the list has; none where unknown."""
+"""Returns the names of the networks for which the list has containers' ports; none if unknown."""
 
 
 class Inspections:
@@ -27,7 +27,7 @@ class Inspections:
     def __init__(
         self, inspect: Inspect, inspect_all: Callable[[Iterable[Listed]], dict[str, Inspected]]
     ) -> None:
-        """Take how to inspect one container, and how to inspect many, which takes less time."""
+        """Take a function that inspects one container, and one that inspects many in less time."""
         self._inspect = inspect
         self._inspect_all = inspect_all
         self._known: dict[str, Inspected] = {}
@@ -54,7 +54,7 @@ class Completed:
     containers: dict[str, Listed]
     """By their ids."""
     troubles: dict[str, ObservationError]
-    """Why what the list lacks of a container is unknown, by its id."""
+    """Why a container's missing data could not be had, by its id."""
 
 
 def complete(
@@ -65,9 +65,9 @@ def complete(
     *,
     at_run: bool = False,
 ) -> Completed:
-    """Return the wanted containers and those near them, with what their list entries lack.
+    """Return the wanted containers and their possible neighbours, with what the list lacks.
 
-    at_run is whether all that each declares is needed: the list leaves out what no network has.
+    at_run is whether all declared ports are needed: the list has only those of networks.
     """
     near = with_netns_mates(wanted, everyone)
     inspections.learn(x for x in near if at_run or may_lack_ports(x, publishing))
@@ -78,7 +78,7 @@ def complete(
             found.containers[listed.id] = completed(
                 listed, inspections.of, publishing, at_run=at_run
             )
-        except GoneError:  # it is said when it turns out that nothing can be seen
+        except GoneError:  # diagnosis.py says so later
             continue
         except ObservationError as error:
             found.troubles[listed.id] = error
@@ -117,7 +117,7 @@ def _has_its_ports(listed: Listed, publishing: Publishing) -> bool:
     # The default network, which most are in, needs no asking.
     if listed.published or listed.networks == {"bridge"}:
         return True
-    if not publishing():  # a proxy refuses to say
+    if not publishing():  # a proxy refuses the question
         return bool(listed.declared) or "bridge" in listed.networks
-    # Where one of several is no bridge and has the default route, -p has no effect.
+    # -p has no effect where a network that is no bridge has the default route.
     return listed.networks <= publishing()

@@ -1,4 +1,4 @@
-"""Why a container could not be observed: most often, because it does not run."""
+"""Why a container could not be observed: usually because it does not run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RUNNING_STATES = ("running", "paused")
 """States in which a container has processes."""
 
 _MOMENT = 0.2
-"""Seconds in which an engine learns that a container has ended."""
+"""Seconds after which an engine knows that a container has ended."""
 
 
 def why_unobservable(
@@ -30,8 +30,8 @@ def why_unobservable(
 ) -> ObservationError:
     """Return why a container could not be seen: its state, or the reason of each source.
 
-    began is when the look at it began, by unpatched.monotonic(). One that may have ended a moment
-    ago is asked about again, since the engine may not know it yet.
+    began is when its observation began, by unpatched.monotonic(). With may_have_ended the engine is
+    asked twice: it may not know yet that the container has ended.
     """
     name = printable(listed.name)
     try:
@@ -52,7 +52,7 @@ def why_unobservable(
 
 
 def _started_since(queries: EngineQueries, inspected: Inspected, began: float) -> bool:
-    """Return whether a container was started after a look began, by the engine's clock."""
+    """Return whether a container was started after an observation began, by the engine's clock."""
     elapsed = monotonic() - began  # before the engine is asked, which may take its time
     try:
         now = queries.now()
@@ -68,7 +68,7 @@ def not_running(
 ) -> NotRunningError:
     """Return the error of a container that does not run: its state, exit code and last lines.
 
-    restarted is for one that runs now, but was started again while it was looked at.
+    restarted is whether it was started again during the observation; it may run now.
     """
     code = f" with code {inspected.exit_code}" if inspected.exit_code is not None else ""
     states = {

@@ -32,7 +32,7 @@ class Engine:
     netlink, procfs, helper or exec; helper_image the image of the helper container.
     select and ignore are rules and groups that snapshots are judged by, names or comma-separated
     ones; warn are those whose findings are warnings, "none" for no warning at all; documented is
-    whose word counts as documentation, "image", or "run" for what the container declares as well;
+    what counts as documentation: "image", or "run" for what the container declares as well;
     allow are waivers, `CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason`, or lines of
     them; allow_labels lets images and containers have waivers of their own; baseline is a file of
     accepted findings. Raises ConfigurationError for what can't be one of these, EngineError
@@ -61,7 +61,7 @@ class Engine:
         except ConfigurationError as error:
             raise error.with_traceback(None) from None
         finally:
-            # It can hold a password, as the environment can, and pytest shows what functions had.
+            # It can hold a password, and pytest shows the arguments of functions.
             del host
         if source not in SOURCES:
             raise ConfigurationError(
@@ -157,7 +157,7 @@ class Engine:
 
 
 def _filter_values(name: str, given: object) -> list[str]:
-    """Return the values of one of Docker's filters; raises ConfigurationError for none."""
+    """Return the values of one of Docker's filters; ConfigurationError if they are no strings."""
     values = list(given) if isinstance(given, (list, tuple, set, frozenset)) else [given]
     texts = [x for x in values if isinstance(x, str)]
     if not texts or len(texts) < len(values):

@@ -1,4 +1,4 @@
-"""Waiting: services need a moment after their container's start, and only then."""
+"""Waiting for young containers: services need a moment after the start."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pytest_exposed.unpatched import monotonic, pause
 from pytest_exposed.values import dataclass
 
 _STOPPED = 2.0
-"""Seconds that a container may be stopped for between the two halves of a `docker restart`."""
+"""Seconds for which a container may be stopped during a `docker restart`."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.05, 1.0, 1.6
 
 
 def moments(seconds: float) -> Iterator[None]:
-    """Yield after growing pauses until seconds have passed, once more at their very end."""
+    """Yield after growing pauses until seconds have passed, the last time at their end."""
     deadline = monotonic() + seconds
     length = _FIRST_PAUSE
     while (left := deadline - monotonic()) > 0:
@@ -35,7 +35,7 @@ class Settled:
 
     answer: Observed
     is_young: bool = False
-    """Whether its grace was not over yet, so that a listener may come later."""
+    """Whether it was judged within its grace, so that a listener may open later."""
 
 
 def settle(
@@ -49,13 +49,13 @@ def settle(
     documented: Documented | None = None,
     waited: float = 0,
 ) -> Settled:
-    """Return the answer for a container, looking again while it is too young to be judged.
+    """Return the answer for a container, observed again while it is too young to be judged.
 
-    That is until it matches and has settled, or its grace is over: grace seconds after its start,
-    by the engine's clock; while its health check says `starting`, after the answer, which is waited
-    seconds old. An older one is not waited for; one whose grace ran out since the answer is looked
-    at once more. What waiting can't change is not waited for. One that could not be seen may have
-    been started again since it was listed, and be young now.
+    The wait ends when the container matches and has settled, or its grace is over: grace seconds
+    after its start, by the engine's clock. While its health check says `starting`, they count from
+    the answer, which is waited seconds old. An older container is not waited for, and neither is
+    what waiting can't change. If the grace ran out since the answer, it is observed once more. A
+    container that could not be seen may have been restarted since it was listed, and be young.
     """
     rules = observer.rules if rules is None else rules
     seen = isinstance(answer, Container)

@@ -29,20 +29,20 @@ Verdict = tuple[Finding, ...] | ObservationError
 """What is wrong with a container, or why that is unknown."""
 
 BY_PORTS = "is judged by port numbers alone"
-"""What a note says of a rule that would judge by processes, where none was seen."""
+"""Words of a note on a rule that judges by processes, where none was seen."""
 
 HIDDEN = "only root sees which process holds a socket: run as root to see names for - in PROCESS"
-"""What a note says where this user sees no process of a listener."""
+"""Words of a note where this user sees no process of a listener."""
 
 UNWELL = "its health check has not succeeded"
-"""What a note says of a container that was judged all the same, when its grace was over."""
+"""Words of a note on a container that was judged before its health check succeeded."""
 
 RARELY = "it was watched less than twice a second"
-"""What a note says of a watch for which the machine, or the source, was too slow."""
+"""Words of a note on a watch for which the machine, or the source, was too slow."""
 
 
 class Judgement:
-    """Judges the snapshots of one scene; what a verdict needs is looked up only then."""
+    """Judges the snapshots of one scene; looks up more only where a verdict needs it."""
 
     def __init__(
         self,
@@ -91,9 +91,9 @@ class Judgement:
         why = self._scene.containers[identity].publications_unknown
         unknown = not_to_be_judged(container, rules, why) if why else None
         if unknown is not None and not isinstance(verdict, ObservationError):
-            # What is found is shown; where that is nothing, or accepted, the rest is unknown.
+            # Findings that fail are shown; without one, the verdict is unknown.
             verdict = verdict if any(x.fails for x in verdict) else unknown
-        if not verdict and unknown is None:  # as most are, and replace takes its time
+        if not verdict and unknown is None:  # the usual case: a copy takes time
             return container
         return replace(container, verdict=verdict, publications_unknown=unknown)
 
@@ -105,9 +105,9 @@ class Judgement:
         return self._acceptance.applied(container, found, today())
 
     def _certain(self, container: Container, verdict: Verdict) -> Verdict:
-        """Return the verdict, unless what was not seen may listen where nothing seems to.
+        """Return the verdict, or an error where something unseen may listen after all.
 
-        That is a socket of the container, or a neighbour that answers a publication.
+        It may be a UDP socket of the container, or a neighbour that answers a publication.
         """
         if not isinstance(verdict, ObservationError) and not self._scene.netns.shows_udp6(
             container.id
@@ -136,7 +136,7 @@ class Judgement:
         return verdict
 
     def _with_owners(self, container: Container) -> Container:
-        # One of many that share a network is the neighbour of each of the others.
+        # Kept, as a container is the neighbour of every other one in its network.
         if container.id not in self._owned:
             inodes = {x for listener in container.listeners for x in listener.inodes}
             found = self._scene.processes_of(container.id, inodes)
@@ -150,7 +150,7 @@ class Judgement:
 
 
 def _by_ports(container: Container, rules: Sequence[Rule]) -> list[str]:
-    """Return a note for each rule that judges by processes where those of a listener are hidden."""
+    """Return a note for each rule that judges by processes, where a listener's are hidden."""
     if all(x.owners for x in container.listeners if x.kind != "ephemeral"):
         return []
     why = f"{container.source} shows no processes"
@@ -160,7 +160,7 @@ def _by_ports(container: Container, rules: Sequence[Rule]) -> list[str]:
 
 
 def _hidden(container: Container) -> list[str]:
-    """Return a note where processes are not shown, and would be to root."""
+    """Return a note where only root would see a listener's processes."""
     is_root = not hasattr(os, "geteuid") or os.geteuid() == 0
     hidden = any(not x.owners for x in container.listeners if x.kind != "ephemeral")
     return [HIDDEN] if hidden and not is_root and container.source in LOCAL else []
@@ -169,9 +169,9 @@ def _hidden(container: Container) -> list[str]:
 def not_to_be_judged(
     container: Container, rules: Sequence[Rule], why: str
 ) -> PublicationsUnknownError | None:
-    """Return by which rules a task can't be judged, as what its service publishes is unknown.
+    """Return an error where rules depend on what a task's service publishes; else None.
 
-    why says why; None where no rule depends on it.
+    why says why that is unknown.
     """
     hanging = hanging_on_publications(container, rules)
     if not hanging:

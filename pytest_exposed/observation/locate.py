@@ -1,4 +1,4 @@
-"""Locate: where a container's processes and its network namespace are to be found."""
+"""Locate: where to find a container's processes and network namespace."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Locations:
         inspections: Inspections,
         inspect: Inspect,
     ) -> None:
-        """Take the containers by their ids, all that run, and how to inspect them again."""
+        """Take the containers by their ids, all that run, and what inspects one again."""
         self._containers = containers
         self._inspections = inspections
         self._inspect = inspect
@@ -30,7 +30,7 @@ class Locations:
         self.netns_owners = {x: owners.of(y) or x for x, y in containers.items()}
         """Whose network namespace each is said to be in: a container's id, or "host"."""
         self._may_be_anyones = {x.id for x in containers.values() if owners.may_be_anyones(x)}
-        # Podman's own process in an infra container listens on nothing: nothing is shared with it.
+        # An infra container listens on nothing: a container alone with it shares with nobody.
         self._sharing = Counter(
             y for x, y in self.netns_owners.items() if not containers[x].is_infra
         )

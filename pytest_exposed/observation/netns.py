@@ -12,7 +12,7 @@ class NetnsOwners:
     """Whose network namespaces containers are said to be in."""
 
     def __init__(self, everyone: Iterable[Listed]) -> None:
-        """Take all running containers, one of which another may have joined."""
+        """Take all running containers: any of them may have been joined."""
         everyone = tuple(everyone)
         self._known = {x.name: x for x in everyone} | {x.id: x for x in everyone}
 
@@ -24,7 +24,7 @@ class NetnsOwners:
             if not joined:
                 return listed.id
             then = self._known.get(other)
-            # Who is joined may have joined another.
+            # The joined container may have joined another.
             if then is None or then.network_mode is None or then.id in passed:
                 return then.id if then is not None else other
             passed.add(then.id)
@@ -76,7 +76,7 @@ class SharedNetns:
         """Return the readings of the others in a container's network namespace, by their ids."""
         own = self._seen[identity]
         found = list(self._in_namespace[_namespace(own)])
-        # Sources that name namespaces differently: what is said of the containers must do.
+        # Sources name namespaces differently: between those, the engine's word decides.
         found += [
             x
             for x in self._at_owner[self._owners[identity]]
@@ -91,7 +91,7 @@ class SharedNetns:
     def held(self, identity: str) -> frozenset[int]:
         """Return the inodes of sockets that a container or its neighbours are seen to hold."""
         own = self._seen[identity]
-        key = (_namespace(own), self._owners[identity])  # which all of them have in common
+        key = (_namespace(own), self._owners[identity])  # the same for all neighbours
         if key not in self._held:
             together = (own, *self.of(identity).values())
             self._held[key] = frozenset[int]().union(*(x.held or () for x in together))

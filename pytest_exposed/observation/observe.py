@@ -1,4 +1,4 @@
-"""An engine and how its containers are observed: the steps, one after the other."""
+"""An engine, and the observation of its containers: the steps in their order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pytest_exposed.sockets.reading import SocketSnapshot
 from pytest_exposed.unpatched import monotonic, real_files
 
 Documented = Literal["image", "run"]
-"""Whose word counts as documentation: the image's EXPOSE, or what the container declares too."""
+"""What counts as documentation: the image's EXPOSE, or what the container declares as well."""
 
 DOCUMENTED = ("image", "run")
 
@@ -65,10 +65,9 @@ class Observer(EngineQueries):
     ) -> dict[str, Observed]:
         """Return a snapshot of each wanted container by its id, or why there is none.
 
-        everyone are all running containers, which may share their network with the wanted ones.
-        The processes that hold listeners are looked up where something is wrong, for all with
-        owners. rules are those to judge by, and documented whose word counts, those of the engine
-        by default. kept keeps open what netlink reads.
+        everyone are all running containers: they may share a network with the wanted ones. With
+        owners, the processes that hold listeners are looked up even where nothing is wrong. rules
+        and documented are the engine's own by default. kept keeps open what netlink reads.
         """
         self.answers = False
         with real_files():
@@ -80,7 +79,7 @@ class Observer(EngineQueries):
         return found
 
     def snapshots(self, wanted: Sequence[Listed], everyone: Sequence[Listed]) -> list[Container]:
-        """Return snapshots of the wanted containers; raises what is known of one instead."""
+        """Return snapshots of the wanted containers; raises the error of one that has none."""
         snapshots = []
         for answer in self.observe(wanted, everyone, owners=True).values():
             if isinstance(answer, ObservationError):
@@ -104,7 +103,7 @@ def see(
     *,
     at_run: bool = False,
 ) -> Scene:
-    """Complete, locate and read: return what is known of the wanted containers and their mates."""
+    """Complete, locate and read: return the scene of the wanted containers and their neighbours."""
     began = monotonic()
     inspections = Inspections(queries.inspect, queries.inspections)
     publishing = cache(queries.publishing_networks)
@@ -142,7 +141,7 @@ def judge(
     owners: bool,
     at_run: bool = False,
 ) -> dict[str, Observed]:
-    """Attribute and judge: return what Observer.observe does, by what was seen."""
+    """Attribute and judge: return what Observer.observe does, from a scene."""
     containers = scene.containers.values()
     queries.images.learn(
         x for x in containers if isinstance(scene.readings.get(x.id), SocketSnapshot)

@@ -1,4 +1,4 @@
-"""Where what containers publish leads, asked of the engine where that makes a difference."""
+"""Where containers' publications lead; the engine is asked where that matters."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Publications:
     """Where the publications of the containers of one scene lead; the engine is asked once."""
 
     def __init__(self, queries: EngineQueries, scene: Scene) -> None:
-        """Take how to ask the engine, and what is known of the containers."""
+        """Take the engine's queries and what is known of the containers."""
         self._queries = queries
         self._scene = scene
 
@@ -110,7 +110,7 @@ class Publications:
 
     @staticmethod
     def _of_any_network(listed: Listed, found: Forwarding) -> Forwarding:
-        """Return that it may be any of a container's networks, where it has several.
+        """Return a forwarding to any of a container's networks, where it has several.
 
         Nothing says which network a device is of.
         """
@@ -133,12 +133,12 @@ class Publications:
         return by_podman(endpoints, forwarding, any_is_both=both)
 
     def _by_podman_without_network(self, listed: Listed, reading: SocketSnapshot) -> Forwarding:
-        """Return where podman forwards to where it shows no address, as without root."""
+        """Return where podman forwards to if it shows no address, as without root."""
         mode = self._scene.inspections.of(self._holder(listed)).network_mode.partition(":")[0]
         if mode == "pasta":
             return by_pasta(reading.addresses, any_is_both=self._any_is_both(listed))
         if mode == "slirp4netns" and reading.addresses is not None:
-            # Its own IPv6, which it has by default, is not led to.
+            # Nothing is led to its own IPv6, which it has by default.
             return by_rootlessport(x for x in reading.addresses if ":" not in x)
         return anywhere(reading.addresses, "podman shows no address of it, as without root")
 
@@ -159,7 +159,7 @@ class Publications:
     def _lines(
         self, listed: Listed, heard: Callable[[], Sequence[Listener]], forwarding: Forwarding
     ) -> dict[Port, tuple[tuple[Publication, ...], ...]]:
-        """Return the publications of each -p, of ports for which the answer hangs on that."""
+        """Return the publications of each -p, for the ports where they are judged differently."""
         ports: dict[Port, list[Publication]] = {}
         for one in listed.published:
             if one.is_everywhere and one.host_ip and not one.ingress:

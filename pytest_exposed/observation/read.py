@@ -15,8 +15,8 @@ from pytest_exposed.sockets.listeners import belongs
 from pytest_exposed.sockets.reading import DNS, SocketSnapshot, Target
 from pytest_exposed.sockets.source import SocketSnapshots
 
-# Runtimes that leave a container's sockets in the host's kernel. Others (gVisor, Kata) keep them in
-# a kernel of their own, and the host's would truthfully show none.
+# Runtimes that leave a container's sockets in the host's kernel. Others (gVisor, Kata) have another
+# kernel, and the host's has none of their sockets.
 KERNEL_RUNTIMES = {
     *("", "runc", "crun", "youki", "nvidia"),
     *("io.containerd.runc.v1", "io.containerd.runc.v2", "io.containerd.runtime.v1.linux"),
@@ -34,7 +34,7 @@ def read(
 ) -> SocketSnapshots:
     """Return the sockets of each container, or why no source sees them.
 
-    Where it is unknown whether a source can be believed, that is noted among the troubles.
+    A container's trouble is noted in known where its runtime, and so the right source, is unknown.
     """
     containers, troubles = known.containers, known.troubles
 
@@ -53,7 +53,7 @@ def read(
     for listed in silent:
         if listed.id in troubles:
             continue
-        # No socket at all: true of an idle container, and of one whose kernel is another.
+        # No socket at all: the container is idle, or has a kernel of its own.
         try:
             runtime = inspections.of(listed).runtime
         except ObservationError as error:
@@ -70,9 +70,9 @@ def read(
 
 
 def _lend_to_infra(containers: Iterable[Listed], readings: SocketSnapshots) -> None:
-    """Give infra containers that could not be seen the network of their pods' containers.
+    """Give unseen infra containers the network of their pods' containers.
 
-    They have nothing that exec could run, and their process listens on nothing.
+    exec finds no program in them, and their process listens on nothing.
     """
     containers = list(containers)
     for infra in containers:
@@ -85,7 +85,7 @@ def _lend_to_infra(containers: Iterable[Listed], readings: SocketSnapshots) -> N
 
 
 def _is_silent(reading: SocketSnapshot | ObservationError | None) -> bool:
-    """Return whether a source that can be deceived in this saw no socket of the container."""
+    """Return whether a source saw no socket of the container; exec sees every kernel's."""
     if not isinstance(reading, SocketSnapshot) or reading.source == "exec":
         return False
     own = (x for x in reading.sockets if x.address != DNS)  # the engine's, not the container's

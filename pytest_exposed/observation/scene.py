@@ -1,4 +1,4 @@
-"""What the steps up to the reading of sockets found out, which is handed to the steps after it."""
+"""What the first four steps found, for attribution and judgement."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Scene:
     readings: SocketSnapshots
     """The sockets of each, or why no source sees them."""
     troubles: Mapping[str, ObservationError]
-    """Of those of which something else than their sockets is unknown, why."""
+    """Why something other than the sockets is unknown, by id."""
     netns: SharedNetns
     """Which of them are in one network namespace."""
     inspections: Inspections

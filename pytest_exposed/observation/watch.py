@@ -27,10 +27,10 @@ _LEAST = 0.05
 """Seconds between two looks that take longer than that."""
 
 _WHOLE = 15.0
-"""Seconds after which each container is seen again, whether its sockets have changed or not."""
+"""Seconds after which each container is observed again even if its sockets have not changed."""
 
 _SHORT = 1.0
-"""Seconds after the beginning in which a listener is seen that was there before."""
+"""Seconds within which a listener that was there before is first seen."""
 
 
 @dataclass(slots=True)
@@ -57,10 +57,10 @@ class Watch:
     def looks(
         self, wanted: Sequence[Listed | Container], seconds: float
     ) -> Iterator[dict[str, Observed]]:
-        """Yield what is seen of containers, all in one look, until seconds have passed.
+        """Yield one look at all containers after another, until seconds have passed.
 
-        A container that has been restarted is looked at like any other. One whose sockets have not
-        changed is what it was; now and then each is seen again. Raises EngineError.
+        A restarted container is looked at like any other. Where sockets have not changed, the last
+        look's answer stays; now and then each is observed again. Raises EngineError.
         """
         began = whole = monotonic()
         deadline = began + seconds
@@ -84,7 +84,7 @@ class Watch:
                 pause(min(max(_STEP - (monotonic() - looked), _LEAST), left))
 
     def _look(self, ids: Collection[str], kept: Kept) -> dict[str, Observed]:
-        """Return what is seen of those of the containers that run."""
+        """Return what is seen of the containers that still run."""
         everyone = self.observer.running()
         now = [x for x in everyone if x.id in ids]
         first = self._seen.keys().isdisjoint(ids)
@@ -95,7 +95,7 @@ class Watch:
         return found
 
     def note(self, found: Mapping[str, Observed], at: float | None = None) -> None:
-        """Take in what was seen, at a moment of unpatched.monotonic()."""
+        """Add what was seen at a moment of unpatched.monotonic()."""
         moment = (monotonic() if at is None else at) - self.began
         for identity, answer in found.items():
             if not isinstance(answer, Container):
@@ -121,9 +121,9 @@ class Watch:
     def merged(self, answer: Observed) -> Observed:
         """Return the last answer for a container, judged by all that was seen of it.
 
-        A listener that is gone counts like one that is there, but for what the container documents
-        or publishes: that has to be listened on at the end. A dynamic one that a single look saw is
-        shown and not judged: tools open one for a moment, as rabbitmqctl does.
+        A listener that is gone counts like one that is there. But a documented or published port
+        must have its listener at the end. A dynamic listener that a single look saw is shown and
+        not judged: tools such as rabbitmqctl open one for a moment.
         """
         seen = self._seen.get(answer.id, {}) if isinstance(answer, Container) else {}
         if not isinstance(answer, Container) or not seen:
@@ -154,7 +154,7 @@ class Watch:
         return replace(both, verdict=verdict, notes=(*both.notes, *self._notes(answer.id)))
 
     def _notes(self, identity: str) -> list[str]:
-        """Return a line where a container was seen more rarely than it is to be."""
+        """Return a note where a container was seen too rarely."""
         count, seconds = self._looks[identity], self._seconds
         if count >= 2 * seconds:
             return []
@@ -167,9 +167,9 @@ class Watch:
         gone: set[Port],
         expected: set[Port],
     ) -> tuple[Finding, ...]:
-        """Return the findings of the last look, and those about ports that are gone again.
+        """Return the findings of the last look, and those on ports that are no longer listened on.
 
-        Whether an expected port is served is what the last look says.
+        The last look decides whether an expected port is served.
         """
         rules = self.observer.rules
         if not gone:
@@ -197,7 +197,7 @@ def watch(
 
 
 def _is_netlinks(answer: Observed) -> bool:
-    """Return whether netlink saw a container: of one in another kernel it sees nothing, ever."""
+    """Return whether netlink saw a container: it never sees one in another kernel."""
     return isinstance(answer, Container) and answer.source == "netlink"
 
 
@@ -220,13 +220,13 @@ def _with_owners(listener: Listener, sighting: Sighting | None) -> Listener:
 
 
 def _when(sighting: Sighting, *, there: bool) -> str:
-    """Return when a socket was seen, in words; empty where it was there all the time."""
+    """Return in words when a socket was seen; empty if it was there all the time."""
     if not there:
         return f"from {sighting.first:.1f} s to {sighting.last:.1f} s"
     return f"from {sighting.first:.1f} s on" if sighting.first > _SHORT else ""
 
 
 def _with_moment(finding: Finding, moments: Mapping[Port, str]) -> Finding:
-    """Return a finding that says when its port was listened on, unless it was all the time."""
+    """Return a finding with when its port was listened on, unless that was all the time."""
     times = [moments[x] for x in finding.ports if x in moments]
     return replace(finding, message=f"{finding.message} (seen {times[0]})") if times else finding

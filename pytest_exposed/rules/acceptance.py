@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pytest_exposed.rules.waivers import Waiver
 
 LABEL = "pytest-exposed.allow"
-"""The label of an image or container with waivers of its own: the words behind the colon, a line
-or a semicolon each."""
+"""The label of an image or container with its own waivers: what follows a waiver's colon, separated
+by lines or semicolons."""
 
 _MOST_OF_A_LABEL = 64
 
@@ -46,7 +46,7 @@ class Acceptance:
     def applied(
         self, container: Container, findings: tuple[Finding, ...], today: date
     ) -> tuple[Finding, ...]:
-        """Return the findings, those that are accepted with the reason."""
+        """Return the findings; accepted ones have the reason."""
         own = self._own_waivers(container)[0]
         if not (own or self.waivers or self.baseline):
             return findings
@@ -65,7 +65,7 @@ class Acceptance:
         return tuple(replace(x, waived=reason(x)) for x in findings)
 
     def notes(self, container: Container) -> tuple[str, ...]:
-        """Return a line for each waiver in a container's label that is none."""
+        """Return a note for each line of a container's label that is no waiver."""
         return self._own_waivers(container)[1]
 
     def _own_waivers(self, container: Container) -> tuple[list[Waiver], tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """What to do about a port, for the reader who can do it: the safest first. Pure.
 
-Whose image it is decides: a Dockerfile can be edited by its owner alone. An image with a digest of
-a repository came from a registry, and one that another is built on can't be changed by that.
+It depends on the image's owner: nobody else can edit its Dockerfile. An image with a repository
+digest came from a registry, and the builder of an image can't change its base.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CONTROL_PORTS = Ports.parse(
     9901,  # Envoy's admin interface
     15000,  # Envoy's in Istio
 )
-"""What servers bind to loopback on purpose, as whoever reaches it owns them."""
+"""Control ports, bound to loopback on purpose: their clients own the server."""
 
 
 def waiver(container: Container, rule: str, port: Port | None) -> str:
@@ -43,14 +43,14 @@ def waive(case: Case, rule: str) -> str:
 
 
 def is_inherited(case: Case) -> bool:
-    """Return whether the image has its EXPOSE of the port from the image that it is built on."""
+    """Return whether the port's EXPOSE is inherited from the image's base."""
     return layers.origin_of(case.container.image, case.port).inherited
 
 
 def _is_others(image: Image) -> bool:
-    """Return whether an image's Dockerfile may be another's: a registry's, or Molecule's template.
+    """Return whether the user may not own an image's Dockerfile.
 
-    Molecule builds an image upon that of a platform, unless that has pre_build_image.
+    It came from a registry, or Molecule built it from a template (without pre_build_image).
     """
     return image.is_from_registry or "molecule_local/" in image.name
 
@@ -58,8 +58,8 @@ def _is_others(image: Image) -> bool:
 def to_document(case: Case, rule: str, line: str) -> str:
     """Return the fix of a port that its image should document: a line for its Dockerfile.
 
-    Where a Compose file or Molecule's defines the container, that can document it, too; and with
-    documented="run" what starts any container, unless it joins another's network.
+    The Compose or Molecule file that defines the container can document it as well. With
+    documented="run" the command that starts it can, unless it joins another's network.
     """
     container = case.container
     definition = definition_of(container) if rule != "silent" else None
@@ -86,10 +86,10 @@ def to_remove(case: Case, rule: str) -> str:
 
 
 def to_reach(case: Case, rule: str, bind: str) -> str:
-    """Return the fix of a port on loopback: what binds it for all, unless it is there for control.
+    """Return the fix of a port on loopback: bind it for all, unless it may be for control.
 
-    It may be where a known control port is, or where another documented port is reachable: a server
-    that serves others already is not closed to them by a slip.
+    That may be so for a known control port, or beside another documented port that is reachable: a
+    server that already serves others is not closed to them by mistake.
     """
     can_remove = not _is_others(case.container.image) and not is_inherited(case)
     close = [f"remove EXPOSE {case.port}" if can_remove else waive(case, rule)]

@@ -38,7 +38,7 @@ class Entry:
     rule: str
     port: Port | None
     words: str = field(default="", compare=False)
-    """What people wrote behind it."""
+    """The comment behind it."""
 
     @classmethod
     def parse(cls, line: str) -> Entry:
@@ -60,7 +60,7 @@ class Entry:
 
     @classmethod
     def of(cls, container: str, rule: str, port: Port | None) -> Entry:
-        """Return the entry of a finding; without a port where it has others after each start."""
+        """Return the entry of a finding; without a port if that changes at each start."""
         return cls(container, rule, None if RULES[rule].gather else port)
 
     @property
@@ -75,7 +75,7 @@ class Entry:
 def key(name: str, labels: Mapping[str, str], image_id: str = "") -> str:
     """Return what a container is called in a baseline: its service, or its own name.
 
-    Labels can be any text: without spaces none looks like a line of another container.
+    Labels can be any text: spaces are replaced, so that none looks like another line.
     """
     service = Service.of(labels, name, image_id)
     return printable(service.name if service else _lasting_name(name, labels)).replace(" ", "\\x20")

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, ip_address
 from pytest_exposed.model import Forwarding, Listener, Publication, unmapped
 
 Ends = tuple[str, ...] | None
-"""The addresses of which a publication leads to one; empty for none, None where unknown."""
+"""The addresses to one of which a publication leads; empty for none, None if unknown."""
 
 
 def destinations(publication: Publication, forwarding: Forwarding) -> tuple[Ends, ...]:
@@ -35,14 +35,14 @@ def is_reached(
         any_of(takes(x, ends) for x in listeners) for ends in destinations(publication, forwarding)
     ]
     if len(found) == 2 and forwarding.any_is_both is None and found[0] is False and found[1]:
-        return None  # it answers over IPv6, for which it may not be published
+        return None  # it answers over IPv6, and may be published for IPv4 alone
     return any_of(found)
 
 
 def takes(listener: Listener, ends: Ends) -> bool | None:
     """Return whether a listener takes what leads to one of some addresses; None if unknown."""
     if ends is None:
-        # An address that nobody knows is one of a family that nobody knows.
+        # An unknown address has an unknown family.
         return True if listener.address == "::" and not listener.v6only else None
     bound = {_is_bound_to(x, listener) for x in ends}
     if len(bound) > 1 or (listener.on_device and len(ends) > 1 and True in bound):
@@ -51,7 +51,7 @@ def takes(listener: Listener, ends: Ends) -> bool | None:
 
 
 def any_of(answers: Iterable[bool | None]) -> bool | None:
-    """Return True where one answer is, else None where one is unknown, else False."""
+    """Return True if one answer is true, else None if one is unknown, else False."""
     found = set(answers)
     return True if True in found else None if None in found else False
 

@@ -33,9 +33,9 @@ def brief(findings: Iterable[Finding]) -> str:
 
 
 def quick_verdict(container: Container, rules: Sequence[Rule]) -> tuple[bool, frozenset[str]]:
-    """Return whether anything is wrong, and what the texts of the broken rules need (Rule.needs).
+    """Return whether anything is wrong, and what the broken rules' texts need (Rule.needs).
 
-    It stops as soon as both are known.
+    The search stops as soon as both are known.
     """
     needs = {x.name: x.needs for x in rules}
     most = frozenset[str]().union(*needs.values())
@@ -54,17 +54,17 @@ def quick_verdict(container: Container, rules: Sequence[Rule]) -> tuple[bool, fr
 
 
 def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
-    """Yield the findings one by one, for whom the first few are enough.
+    """Yield the findings one by one: a caller may need only the first.
 
-    Raises ObservationError where the answer hangs on a listener that nothing can attribute: where
-    it would be another one if that were this container's.
+    Raises ObservationError where the answer depends on an unattributed listener: it would differ if
+    that were this container's.
     """
     scene = _scene(container)
     gathered: dict[str, list[Listener]] = {x.name: [] for x in rules if x.gather}
     for port, listeners, publications in _ports_of(container):
         own, doubtful = _attributed(listeners)
         certain = _judge(scene.case(port, own, doubtful, publications), rules)
-        # Each alone and all together: a port is judged by the kinds that are among its listeners.
+        # Each alone and all together: the answer depends on which kinds of listeners a port has.
         for assumed in dict.fromkeys([*((x,) for x in doubtful), doubtful] if doubtful else []):
             mine = tuple(map(_presumed, assumed))
             verdict = _judge(scene.case(port, own + mine, doubtful, publications), rules)
@@ -85,7 +85,7 @@ def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
 
 
 def unattributed(container: Container, listeners: Iterable[Listener]) -> ObservationError:
-    """Return the error of an answer that hangs on listeners which nothing can attribute."""
+    """Return the error of an answer that depends on unattributed listeners."""
     return ObservationError(
         f"which container {printable(', '.join(map(str, listeners)), 160)} belongs to is "
         f"unknown: {container} shares its network namespace, and {container.source} doesn't show "
@@ -96,8 +96,8 @@ def unattributed(container: Container, listeners: Iterable[Listener]) -> Observa
 def hanging_on_publications(container: Container, rules: Sequence[Rule]) -> tuple[str, ...]:
     """Return which rules an unknown ingress publication, of any port, could break.
 
-    Each is asked alone, so that a container is judged in full by all others. Ephemeral listeners
-    are left as they are: or clients' sockets that come and go would change the answer.
+    Each rule is tried alone, so that the others still judge the container in full. Ephemeral
+    listeners are left as they are: clients' sockets come and go.
     """
     scene = _scene(container)
     ports = {port: (listeners, published) for port, listeners, published in _ports_of(container)}
@@ -108,7 +108,7 @@ def hanging_on_publications(container: Container, rules: Sequence[Rule]) -> tupl
     broken: set[str] = set()
     for port, (listeners, published) in ports.items():
         own, doubtful = _attributed(listeners)
-        # On all addresses of a node, and a privileged port of it: it may be any.
+        # On all addresses and a privileged port, to break every rule that it could.
         ingress = Publication(port, "0.0.0.0", 1, ingress=True)  # noqa: S104
         known = scene.case(port, own, doubtful, published)
         assumed = scene.case(port, own, doubtful, (*published, ingress))
@@ -124,7 +124,7 @@ def _may_break(rule: Rule, case: Case) -> bool:
 
 
 def _attributed(listeners: Listeners) -> tuple[Listeners, Listeners]:
-    """Return the listeners that are the container's, and those that nothing can attribute."""
+    """Return the container's own listeners, and the unattributed ones."""
     own = tuple(x for x in listeners if x.kind != "unattributed")
     return own, tuple(x for x in listeners if x.kind == "unattributed")
 
@@ -146,8 +146,8 @@ def _ports_of(
 def _judged_here(container: Container) -> Iterable[Publication]:
     """Return the publications that are judged with a container.
 
-    Those of a pod are judged with each of its containers that listens there; with the pod itself
-    where none does, so that what is wrong has one name.
+    A pod's publications are judged with each of its containers that listens on the port, or with
+    the pod itself where none does: each fault has one name.
     """
     if container.pod is None:
         return container.published
@@ -174,7 +174,7 @@ class _Scene:
         doubtful: tuple[Listener, ...],
         published: tuple[Publication, ...],
     ) -> Case:
-        # A publication leads to the namespace: whoever in it listens there answers.
+        # A publication leads to the namespace: every listener there answers it.
         others = self.neighbours.get(port, ())
         elsewhere = (*(x for _, x in others), *map(_presumed, doubtful)) if published else ()
         return Case(
@@ -222,7 +222,7 @@ def _neighbours(container: Container) -> dict[Port, list[tuple[Container, Listen
 
 
 def _presumed(listener: Listener) -> Listener:
-    """Return an unattributed listener as what it is to those outside, whoever's it is."""
+    """Return an unattributed listener with the kind that it has for clients outside."""
     return replace(listener, kind=listener.presumed) if listener.presumed else listener
 
 
@@ -231,7 +231,7 @@ def _judge(case: Case, rules: Sequence[Rule]) -> list[Finding]:
     broken = False
     for rule in rules:
         default = "default" in rule.groups
-        # Of the default group a port breaks one rule at most, the first.
+        # A port breaks at most one rule of the default group, the first.
         if default and broken:
             continue
         verdict = rule.judge(case) if rule.judge else None

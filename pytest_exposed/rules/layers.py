@@ -15,7 +15,7 @@ _CLASSIC = re.compile(r"(?:/bin/sh -c|cmd /S /C) #\(nop\)\s+")
 _INSTRUCTION = re.compile(r"[A-Z]+(?= )")
 _START = ("CMD", "ENTRYPOINT")
 _BEHIND_START = ("", "ARG", "HEALTHCHECK", "LABEL", "MAINTAINER", "STOPSIGNAL")
-"""What Dockerfiles have below their CMD, and `docker build --label` adds there."""
+"""Instructions that may follow a Dockerfile's CMD; `docker build --label` adds one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,14 @@ class Origin:
 def origin_of(image: Image, port: Port) -> Origin:
     """Return which layer of an image exposed a port, and whether an image below it did.
 
-    The history of an image that was pulled names no images below it. But a Dockerfile ends with its
-    CMD: what was built upon that is another Dockerfile's.
+    The history of a pulled image names no base images. But a Dockerfile ends with its CMD: layers
+    above a CMD are another Dockerfile's.
     """
     place = exposed_by(image.history, port)
     if place is None or image.history is None:
         return Origin()
     command = image.history[place]
-    # Of several parents, one upon the other, the one whose Dockerfile wrote it.
+    # Of several bases, one upon the other, the one that wrote it.
     bases = [x for x in image.parents.items() if x[0] <= place]
     if bases:
         return Origin(command, max(bases)[1], inherited=True)

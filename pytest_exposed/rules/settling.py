@@ -49,7 +49,7 @@ class Stillness:
     _since: float = 0
 
     def note(self, answer: Observed, at: float) -> None:
-        """Take in what was seen at a moment, in seconds of any clock."""
+        """Add what was seen at a moment, in seconds of any clock."""
         listening = _listening(answer)
         if listening != self._listening:
             self._listening, self._since = listening, at

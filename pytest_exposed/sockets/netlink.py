@@ -29,7 +29,7 @@ from pytest_exposed.unpatched import in_kernel_thread, socket_class, system
 from pytest_exposed.values import dataclass
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
-_HERE = "/proc/thread-self/ns/net"  # of the calling thread; /proc/self shows the first one's
+_HERE = "/proc/thread-self/ns/net"  # of the calling thread; /proc/self is the first thread's
 
 _SECONDS = 10.0
 
@@ -48,13 +48,13 @@ def observe(targets: Sequence[Target], shared: Shared) -> SocketSnapshots:
 
 
 def keep() -> Kept:
-    """Return what keeps the namespaces that are read open, to see whether they change."""
+    """Return what keeps open the namespaces that are read, to see whether they change."""
     return Kept(dumps)
 
 
 @contextmanager
 def reader(kept: Kept | None = None) -> Iterator[Reader]:
-    """Yield what reads the sockets of network namespaces, and their local port ranges."""
+    """Yield a reader of network namespaces' sockets and local port ranges."""
     reader = Reader(namespace_of("/proc/thread-self"), kept)
     try:
         yield reader
@@ -66,9 +66,9 @@ def reader(kept: Kept | None = None) -> Iterator[Reader]:
 class Reader:
     """Reads the sockets of network namespaces from inside each.
 
-    setns moves one thread for good: in a thread that lives on, all that follows would be elsewhere.
-    So a thread goes from namespace to namespace, opens a socket in each, and ends. It is sent
-    through many at a time: to wait for it takes longer than what it does.
+    setns moves a thread for good: whatever that thread does next happens in the other namespace.
+    So a thread of its own goes from namespace to namespace, opens a socket in each, and ends. It
+    visits many at a time: to wait for a thread takes longer than its work.
     """
 
     _here: tuple[int, int] | None
@@ -78,7 +78,7 @@ class Reader:
     _opened: dict[tuple[int, int], _Inside | ObservationError] = field(default_factory=dict)
 
     def ahead(self, processes: Iterable[ContainerProcess]) -> None:
-        """Open a socket in the namespace of each process, which are about to be read."""
+        """Open a socket in the namespace of each process: they are read next."""
         self.close()
         away = [x for x in processes if x.namespace != self._here]
         opened = self._open(away) if away else ()
@@ -87,7 +87,7 @@ class Reader:
     def sockets(self, process: ContainerProcess) -> Sockets:
         """Return the listening sockets of a process's namespace, and its local port range.
 
-        Raises ObservationError where it can't be entered or its answer is no answer.
+        Raises ObservationError if it can't be entered or the kernel's answer is malformed.
         """
         opened: _Inside | ObservationError
         if process.namespace == self._here:
@@ -122,9 +122,9 @@ class Reader:
 
 @contextmanager
 def staying_here() -> Iterator[None]:
-    """Raise ObservationError where the calling thread is in another network namespace afterwards.
+    """Raise ObservationError if the calling thread is in another network namespace afterwards.
 
-    It is brought back first: whatever else the process does would happen there.
+    It is brought back first: all that the process does next would happen there.
     """
     before = identity_of(_HERE)
     home = system.open(_HERE, os.O_RDONLY | os.O_CLOEXEC)

@@ -178,7 +178,9 @@ class HostAudit:
         if self.not_running:
             parts.append(self._stopped())
         if self.runs:
-            parts.append(f"{plural(len(self.runs), 'container')} to start")
+            each = "it has" if len(self.runs) == 1 else "each has"
+            time = f"{each} {self.settings.grace_of_runs:g} s to settle"
+            parts.append(f"{plural(len(self.runs), 'container')} to start ({time})")
         return ", ".join([self.shown, *parts])
 
     def _stopped(self) -> str:
@@ -218,7 +220,7 @@ class HostAudit:
             from pytest_exposed.audit.running.command import DockerCommand  # noqa: PLC0415  # rare
             from pytest_exposed.audit.running.runner import Runner  # noqa: PLC0415
 
-            self._runner = Runner(DockerCommand.of(self.host), self.settings)
+            self._runner = Runner(DockerCommand.of(self.host), self.settings, self.waited)
         return self._runner
 
     def observe(self, chosen: Sequence[Listed]) -> dict[str, Observed]:

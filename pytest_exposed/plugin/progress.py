@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
@@ -27,7 +27,8 @@ def meanwhile(config: pytest.Config, text: str) -> Iterator[None]:
 def live(config: pytest.Config) -> Iterator[Callable[[str], None]]:
     """Give a function that replaces the line shown, until the block ends.
 
-    It shows nothing where no person looks at the terminal.
+    It shows nothing where no person looks at the terminal. Pytest captures what a test writes: each
+    line is written without that.
     """
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if (
@@ -38,18 +39,22 @@ def live(config: pytest.Config) -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     terminal, begun = reporter, False
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    uncaptured = capture.global_and_fixture_disabled if capture else nullcontext
 
     def show(text: str) -> None:
         nonlocal begun
-        if not begun:
-            terminal.ensure_newline()
-        begun = True
-        terminal.rewrite(f"exposed: {text}", erase=True)
-        terminal.flush()
+        with uncaptured():
+            if not begun:
+                terminal.ensure_newline()
+            begun = True
+            terminal.rewrite(f"exposed: {text}", erase=True)
+            terminal.flush()
 
     try:
         yield show
     finally:
         if begun:
-            reporter.rewrite("", erase=True)
-            reporter.write("\r", flush=True)
+            with uncaptured():
+                terminal.rewrite("", erase=True)
+                terminal.write("\r", flush=True)

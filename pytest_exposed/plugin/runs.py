@@ -51,6 +51,7 @@ class RunItem(JudgedItem):
             answer = dockerfile.pointed_at(answer)
         found = self.found_in(answer, dockerfile)
         found["key"] = key(answer.name, answer.labels, answer.image.id)
+        found["waited"] = self.audit.waited.get(answer.id, 0)
         self._keep(**found)
         self.judge(answer)
 

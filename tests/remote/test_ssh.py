@@ -217,7 +217,7 @@ class TestItWorks:
         given = ("-p", "no:hypothesispytest", "--docker-host", host)
         result = pytester.runpytest(*given, f"--exposed-run={image} tcp:0.0.0.0:80")
         result.assert_outcomes(passed=1)
-        result.stdout.fnmatch_lines(["exposed: *, 1 container to start"])
+        result.stdout.fnmatch_lines(["exposed: *, 1 container to start (*)"])
         result = pytester.runpytest(*given, f"--exposed-run={image} tcp:0.0.0.0:81 exit:3")
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines([f"{image} has exited with code 3*"])

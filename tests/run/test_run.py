@@ -24,7 +24,7 @@ def test_a_container_that_matches(run: Run, images: Images) -> None:
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
         [
-            "exposed: *, 1 container to start",
+            "exposed: *, 1 container to start (it has 60 s to settle)",
             f"exposed::{image} PASSED*",
             f"{image}, seen by *",
             "80/tcp  yes *",
@@ -51,6 +51,7 @@ def test_it_waits_for_what_is_documented(run: Run, images: Images) -> None:
     image = images.build(exposes=("80",))
     result = run(f"--exposed-run={image} delay:4 tcp:0.0.0.0:80")
     result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("*waited*")
     assert result.duration > 4
 
 
@@ -86,7 +87,14 @@ def test_a_grace_that_ends(run: Run, images: Images) -> None:
     image = images.build(exposes=("80",))
     result = run(f"--exposed-run={image}", "--exposed-grace=1")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["  silent  80/tcp  *", f"FAILED exposed::{image} - silent 80/tcp"])
+    result.stdout.fnmatch_lines(
+        [
+            "exposed: *, 1 container to start (it has 1 s to settle)",
+            "  silent  80/tcp  *",
+            "exposed: waited 1 s for containers that had just started (--exposed-grace)",
+            f"FAILED exposed::{image} - silent 80/tcp",
+        ]
+    )
     result.stdout.no_fnmatch_line("*less than a minute*")
 
 
@@ -180,7 +188,7 @@ def test_with_the_running_ones(run: Run, images: Images, stage: Stage) -> None:
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
         [
-            "exposed: *, 1 running container that matches *, 1 container to start",
+            "exposed: *, 1 running container that matches *, 1 container to start (*)",
             f"exposed::{running.name} PASSED*",
             f"exposed::{image} PASSED*",
         ]

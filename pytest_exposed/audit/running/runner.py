@@ -16,6 +16,7 @@ from pytest_exposed.model import Container, Observed
 from pytest_exposed.observation.observe import Observer
 from pytest_exposed.observation.watch import Watch, watch
 from pytest_exposed.text import printable
+from pytest_exposed.unpatched import monotonic
 from pytest_exposed.values import dataclass
 
 
@@ -25,6 +26,8 @@ class Runner:
 
     command: DockerCommand
     settings: Settings
+    waited: dict[str, float]
+    """Seconds that were waited for containers that have not settled, by their ids."""
     _started: list[RunContainer] = field(default_factory=list)
     _left: list[str] = field(default_factory=list)
 
@@ -56,10 +59,12 @@ class Runner:
             show(f"starting {image} …")
             started = container.start(lambda x: show(f"starting {image} for {x:.0f} s …"))
             grace = self.settings.grace_of_runs
-            watched = Watch(observer)
+            watched, began = Watch(observer), monotonic()
             listed, answer = wait_until_settled(
                 observer, started, planned.image, grace, show=show, watch=watched
             )
+            waited = monotonic() - began
+            self.waited[started] = waited if waited >= grace else 0
             if self.settings.watch and listed is not None and isinstance(answer, Container):
                 watch(watched, [listed], self.settings.watch, show)
                 listed, answer = look_once(observer, started, planned.image, watched)

@@ -57,7 +57,8 @@ def wait_until_settled(
         if looked - began >= grace:
             return now, _without_excuse(_with_health(now, answer))
         waits = f" for {missing}" if missing else ""
-        show(f"{printable(image)} has run for {looked - began:.0f} s, waiting{waits} …")
+        time = f"{looked - began:.0f} of {grace:g} s at most"
+        show(f"{printable(image)} has run for {time}, waiting{waits} …")
         pause(_PAUSE)
 
 

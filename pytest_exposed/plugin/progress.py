@@ -24,17 +24,19 @@ def meanwhile(config: pytest.Config, text: str) -> Iterator[None]:
 
 
 @contextmanager
-def live(config: pytest.Config) -> Iterator[Callable[[str], None]]:
+def live(
+    config: pytest.Config, item: pytest.Item | None = None
+) -> Iterator[Callable[[str], None]]:
     """Give a function that replaces the line shown, until the block ends.
 
-    It shows nothing where no person looks at the terminal. Pytest captures what a test writes: each
-    line is written without that.
+    It shows nothing where no person looks at the terminal. While item runs, pytest captures what is
+    written, and has begun its line: each line is written without that, and the item's line again.
     """
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if (
         not isinstance(reporter, pytest.TerminalReporter)
         or not reporter.isatty
-        or config.getoption("verbose", 0) < 0
+        or (verbosity := reporter.verbosity) < 0
     ):
         yield lambda _: None
         return
@@ -57,4 +59,5 @@ def live(config: pytest.Config) -> Iterator[Callable[[str], None]]:
         if begun:
             with uncaptured():
                 terminal.rewrite("", erase=True)
-                terminal.write("\r", flush=True)
+                again = f"{item.nodeid.partition('::')[0]} " if item and not verbosity else ""
+                terminal.write(f"\r{again}", flush=True)

@@ -37,7 +37,7 @@ class RunItem(JudgedItem):
         image = self.planned.image
         self.describe(image)
         try:
-            with _interrupting(), live(self.config) as show:
+            with _interrupting(), live(self.config, self) as show:
                 listed, answer = self.audit.run(self.planned, show)
         except EngineError as error:
             self._keep(record=record.of_unstarted(image, str(error)))

@@ -84,6 +84,7 @@ def test_a_container_that_the_run_starts(
     assert -1 not in places
     assert places == sorted(places)
     assert not [x for x in screen if x.endswith("…") or "Captured" in x]
+    assert any(re.fullmatch(r"exposed F +\[100%\]", x) for x in screen)
 
 
 def test_quiet(in_terminal: Callable[..., Screen], stage: Stage) -> None:

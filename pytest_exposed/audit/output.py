@@ -8,7 +8,7 @@ from typing import TextIO
 
 from pytest_exposed import report
 from pytest_exposed.audit.audit import Audit
-from pytest_exposed.audit.results import Results
+from pytest_exposed.audit.results import Results, id_of_run
 from pytest_exposed.model import names_of
 from pytest_exposed.model.ports import Port
 from pytest_exposed.report.record import ports_of
@@ -20,22 +20,42 @@ from pytest_exposed.unpatched import today
 
 
 class _Judged:
-    """What an audit judged: which of the running containers, by which rules."""
+    """What an audit judged: which of the containers that run or were to be run, by which rules."""
 
     def __init__(self, audit: Audit, outcome: Results) -> None:
         self.containers = [x for x in outcome.containers() if x["findings"] is not None]
         seen = {x["id"] for x in self.containers}
-        self.missed = [
+        running = [
             x for host in audit.hosts for x in host.everyone if x.is_users and x.id not in seen
         ]
+        not_run = _not_run(audit, outcome)
+        self.missed = [
+            *(names_of(x.name, x.service.name if x.service else None, x.pod) for x in running),
+            *((x,) for x in not_run),
+        ]
+        # With --exposed-run alone, nobody asked for those that run.
+        self.all_asked = not not_run and not (audit.settings.audits_running and running)
         self.reached = not any(x.error for x in outcome.hosts.values())
         self.rules = {x.name for x in select(audit.settings.select, audit.settings.ignore)}
         # Replicas share an entry.
-        self._left = {baseline.key(x.name, x.labels, x.image_id) for x in self.missed}
+        self._left = {baseline.key(x.name, x.labels, x.image_id) for x in running}
+        self._left |= {baseline.key(x, {}) for x in not_run}
 
     def all_of(self, entry: Entry) -> bool:
         """Return whether an entry of a baseline would have been found if it still applied."""
         return self.reached and entry.rule in self.rules and entry.container not in self._left
+
+
+def _not_run(audit: Audit, outcome: Results) -> list[str]:
+    """Return the image of each container that was to be started and was not judged."""
+    found = []
+    for host in audit.hosts:
+        records = outcome.hosts[host.label].records
+        for name, planned in zip(host.names_id_of_runs(), host.runs, strict=True):
+            record = records.get(id_of_run(name), {}).get("record")
+            if record is None or record["findings"] is None:
+                found.append(planned.image)
+    return found
 
 
 def write(audit: Audit, outcome: Results, stdout: TextIO | None = None) -> tuple[list[str], bool]:
@@ -139,14 +159,12 @@ def stale_lines(audit: Audit, outcome: Results) -> list[str]:
             (names_of(x["name"], x["service"], x.get("pod")), y["rule"], port)
             for x in judged.containers
             for y in x["findings"] or ()
+            if y["waived"] is not None
             for port in ports_of(y) or (None,)
         ],
         [names_of(x["name"], x["service"], x.get("pod")) for x in judged.containers],
-        missed=[
-            names_of(x.name, x.service.name if x.service else None, x.pod) for x in judged.missed
-        ]
-        if judged.reached
-        else None,
+        missed=judged.missed if judged.reached else None,
+        all_asked=judged.all_asked,
         rules=judged.rules,
         today=today(),
     )

@@ -50,9 +50,14 @@ class ItemRecord(FoundRecord):
     id: NotRequired[str]
 
 
+def id_of_run(name: str) -> str:
+    """Return the id of a container that the run starts: the engine's id changes at each start."""
+    return f"run {name}"
+
+
 def of_run(host: str, name: str, **found: Unpack[FoundRecord]) -> ItemRecord:
-    """Return the record of a container that the run starts: its id changes at each start."""
-    return {"host": host, "id": f"run {name}", **found}
+    """Return the record of a container that the run starts; host is the label of its engine."""
+    return {"host": host, "id": id_of_run(name), **found}
 
 
 def of_listed(host: str, listed: Listed, **found: Unpack[FoundRecord]) -> ItemRecord:

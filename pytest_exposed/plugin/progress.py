@@ -24,9 +24,7 @@ def meanwhile(config: pytest.Config, text: str) -> Iterator[None]:
 
 
 @contextmanager
-def live(
-    config: pytest.Config, item: pytest.Item | None = None
-) -> Iterator[Callable[[str], None]]:
+def live(config: pytest.Config, item: pytest.Item | None = None) -> Iterator[Callable[[str], None]]:
     """Give a function that replaces the line shown, until the block ends.
 
     It shows nothing where no person looks at the terminal. While item runs, pytest captures what is

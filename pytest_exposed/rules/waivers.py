@@ -123,21 +123,23 @@ def stale(
     judged: Sequence[Collection[str]],
     *,
     missed: Sequence[Collection[str]] | None,
+    all_asked: bool,
     rules: Collection[str],
     today: date,
 ) -> list[str]:
     """Return a line for each waiver that has expired, or that accepted none of the findings.
 
-    findings are names of the container, rule and port of each; judged the names of each container
-    that was judged, missed those of the others that run, None where these are unknown; rules those
-    that were judged by. Of a waiver that could be for one that was left out, nothing is said.
+    findings are names of the container, rule and port of each that is accepted; judged the names of
+    each container that was judged, missed those of the others, None where these are unknown;
+    all_asked whether all were judged that the run was asked for; rules those that were judged by.
+    A waiver that could be for a container that was left out is not named.
     """
     found = list(findings)
 
     def looked_at(waiver: Waiver) -> bool:
         if missed is None or any(map(waiver.is_for, missed)):
             return False
-        return not missed or any(map(waiver.is_for, judged))
+        return all_asked or any(map(waiver.is_for, judged))
 
     lines = []
     for waiver in waivers:

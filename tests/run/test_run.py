@@ -135,13 +135,16 @@ def test_what_the_docker_command_says(run: Run, images: Images) -> None:
         f"--exposed-run=--no-such-option {image}",
         f"--exposed-run=-p 80:x {image}",
         "--exposed-run=localhost:1/no-such-image",
+        f"--exposed-run=--help {image}",
     )
-    result.assert_outcomes(failed=3)
+    result.assert_outcomes(failed=4)
     result.stdout.fnmatch_lines(
         [
             f"{image} could not be started: unknown flag: --no-such-option",
             f"{image} could not be started: invalid containerPort: x",
             "localhost:1/no-such-image could not be started: *localhost:1*",
+            f"{image} could not be started: the docker command printed no container's id, "
+            "but 'Usage: *docker run *",
         ]
     )
 

@@ -54,7 +54,8 @@ class RunContainer:
             end(process)
         identity = printed.strip().rpartition("\n")[2]
         if not re.fullmatch("[0-9a-f]{64}", identity):
-            raise CommandError(f"it printed no container's id: {printable(identity.strip())!r}")
+            said = printable(printed.strip().partition("\n")[0], 200)
+            raise CommandError(f"the docker command printed no container's id, but {said!r}")
         self._id = identity
         return identity
 

@@ -51,8 +51,9 @@ def _not_run(audit: Audit, outcome: Results) -> list[str]:
     found = []
     for host in audit.hosts:
         records = outcome.hosts[host.label].records
-        for name, planned in zip(host.names_id_of_runs(), host.runs, strict=True):
-            record = records.get(id_of_run(name), {}).get("record")
+        for name, planned in zip(host.names_of_runs(), host.runs, strict=True):
+            item = records.get(id_of_run(name))
+            record = item.get("record") if item else None
             if record is None or record["findings"] is None:
                 found.append(planned.image)
     return found

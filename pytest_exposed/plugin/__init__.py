@@ -33,10 +33,14 @@ _FILE: pytest.StashKey[Path] = pytest.StashKey()
 _CHOSEN: pytest.StashKey[Sequence[str]] = pytest.StashKey()
 _ALONE: pytest.StashKey[bool] = pytest.StashKey()
 _STDOUT: pytest.StashKey[TextIO] = pytest.StashKey()
+_REFUSED: pytest.StashKey[str] = pytest.StashKey()
 
 # What pytest-xdist's controller gives to its workers: the audit's list, whether only the audit
 # runs, and the file in which they share the list of running containers when a test asks for it.
 _LIST, _IS_ALONE, _LIST_FILE = "exposed_list", "exposed_is_alone", "exposed_list_file"
+
+# What a worker gives back: why options that were typed have no use.
+_UNUSED = "exposed_unused"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -85,6 +89,8 @@ def pytest_configure(config: pytest.Config) -> None:
         given = getattr(config, "workerinput", {})
         config.stash[_ALONE] = alone = given.get(_IS_ALONE, arguments.is_alone(config))
         config.stash[_CHOSEN] = arguments.take_own_ids(config, alone=alone)
+        if alone and (unused := arguments.unused(config, [], audit=True)):
+            raise pytest.UsageError(f"pytest-exposed: {unused}")
     else:
         arguments.refuse_without_audit(config, typed)
 
@@ -127,19 +133,35 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config.pluginmanager.register(hooks, "exposed-audit")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse options that no test uses: their user expects an audit.
 
-    With pytest-xdist they pass: no process both knows all tests and prints.
+    A worker of pytest-xdist then has no tests, and says why at its end.
     """
     config = session.config
-    is_shared = hasattr(config, "workerinput") or config.pluginmanager.hasplugin("dsession")
-    if _CHOSEN in config.stash or is_shared or session.testsfailed:
+    if config.pluginmanager.hasplugin("dsession") or session.testsfailed:
         return
-    if vain := arguments.unused(config, session.items):
-        raise pytest.UsageError(
-            f"pytest-exposed: no test uses {', '.join(vain)}: add --exposed, or --exposed-run"
-        )
+    unused = arguments.unused(config, session.items, audit=_CHOSEN in config.stash)
+    if unused and hasattr(config, "workerinput"):
+        session.items.clear()
+        config.workeroutput[_UNUSED] = unused  # type: ignore[attr-defined]  # pytest-xdist's
+    elif unused:
+        raise pytest.UsageError(f"pytest-exposed: {unused}")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Note the options that the tests of a worker don't use."""
+    if unused := getattr(node, "workeroutput", {}).get(_UNUSED):
+        node.config.stash[_REFUSED] = unused
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Refuse what workers of pytest-xdist refused, as a run without them does."""
+    if unused := session.config.stash.get(_REFUSED, ""):
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        sys.stderr.write(f"ERROR: pytest-exposed: {unused}\n")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -63,17 +63,24 @@ def refuse_without_audit(config: pytest.Config, names: Collection[str]) -> None:
     raise pytest.UsageError(f"pytest-exposed: {what}: add --exposed, or --exposed-run")
 
 
-def unused(config: pytest.Config, items: Collection[pytest.Item]) -> list[str]:
-    """Return which options were typed on the command line and do nothing in a run without an audit.
+def unused(config: pytest.Config, items: Collection[pytest.Item], *, audit: bool) -> str | None:
+    """Return why options that were typed on the command line do nothing; None if all have a use.
 
-    Those in addopts are there for the runs that use them; any run may name an engine.
+    An audit uses all of them, except the filter if no running container is audited. Those in
+    addopts are there for the runs that use them; any run may name an engine.
     """
     words = {str(x).partition("=")[0] for x in config.invocation_params.args}
     rows = [x for x in OPTIONS if x.flag in words and x.name != "docker_host"]
+    if audit:
+        rows = [x for x in rows if x.name == "filter" and not audits_running(config)]
     if not rows:
-        return []
+        return None
     fixtures = {y for x in items for y in getattr(x, "fixturenames", ())}
-    return [x.flag for x in rows if x.fixture not in fixtures]
+    vain = [x for x in rows if x.fixture not in fixtures]
+    if not vain:
+        return None
+    ways = "--exposed" if any(x.name == "filter" for x in vain) else "--exposed, or --exposed-run"
+    return f"no test uses {', '.join(x.flag for x in vain)}: add {ways}"
 
 
 def parsed(config: pytest.Config, values: Mapping[str, Any]) -> Settings:

@@ -46,7 +46,9 @@ def test_each_is_an_error_without_an_audit(
     pytester.makepyfile("def test_x(): pass")
     said = refusal(run_pytest(value(flag)))
     assert flag in said
-    assert said.endswith(": add --exposed, or --exposed-run")
+    # An image that the run starts is chosen by no filter.
+    ways = "--exposed" if flag == "--exposed-filter" else "--exposed, or --exposed-run"
+    assert said.endswith(f": add {ways}")
 
 
 def test_what_a_fixture_uses_is_none(run_on_engine: Run, pytester: pytest.Pytester) -> None:
@@ -69,3 +71,32 @@ def test_one_in_addopts_waits_for_the_runs_that_use_it(
     pytester.makepyfile("def test_x(): pass")
     pytester.makeini("[pytest]\naddopts = --exposed-filter name=web\n")
     run_pytest().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("path", ["", "test_x.py"], ids=["alone", "with a suite"])
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_no_filter_chooses_what_the_run_starts(
+    path: str, workers: str, run_on_engine: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_x="def test_x(): pass")
+    arguments = (*path.split(), workers, "--exposed-run=no-such-image", value("--exposed-filter"))
+    assert refusal(run_on_engine(*arguments)) == "no test uses --exposed-filter: add --exposed"
+
+
+def test_a_suite_beside_what_the_run_starts_may_use_it(
+    run_on_engine: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_each="def test_y(running_container): pass")
+    arguments = ("test_each.py", "--exposed-run=no-such-image", "--exposed-filter=name=nosuch")
+    run_on_engine(*arguments).assert_outcomes(skipped=1, failed=1)
+
+
+def test_workers_refuse_as_a_run_without_them(
+    run_on_engine: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_engine="def test_x(exposed): pass", test_none="def test_z(): pass")
+    source = value("--exposed-source")
+    run_on_engine("-n2", source).assert_outcomes(passed=2)
+    result = run_on_engine("test_none.py", "-n2", source)
+    assert refusal(result).startswith("no test uses --exposed-source: add --exposed")
+    result.assert_outcomes()

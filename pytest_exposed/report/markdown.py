@@ -38,7 +38,7 @@ def write(path: Path, hosts: Sequence[HostRecord]) -> None:
         if rows[: max(0, left)]:
             lines += [f"## {_escaped(host['host'])}", ""] if len(hosts) > 1 else []
             lines += [
-                "| container | image | rule | port | what | to do |",
+                "| container | image | rule | port | evidence | fix |",
                 "|---|---|---|---|---|---|",
             ]
             lines += [*rows[: max(0, left)], ""]
@@ -77,10 +77,10 @@ def _rows(host: HostRecord, found: Sequence[ServiceGroup]) -> Iterator[str]:
     causes = [(one, cause) for one in found for cause in neighbours(findings_of(one.container))]
     for one, cause in sorted(causes, key=lambda x: _place(x[1].first)):
         reason = cause.first.waived
-        todo = f"warning: {cause.fix}" if cause.first.warning else cause.fix
-        todo = todo if reason is None else f"waived: {reason}".removesuffix(": ")
+        fix = f"warning: {cause.fix}" if cause.first.warning else cause.fix
+        fix = fix if reason is None else f"accepted: {reason}".removesuffix(": ")
         port = cause.span if cause.ports else ""
-        yield _row(one.who, one.container["image"], cause.first.rule, port, cause.message, todo)
+        yield _row(one.who, one.container["image"], cause.first.rule, port, cause.message, fix)
 
 
 def _place(finding: Finding) -> int:

@@ -167,7 +167,7 @@ def table(container: Container) -> list[str]:
         lines += [f"warning: {x.first.rule} {x.span}".removesuffix(" -") for x in warnings]
         waived = neighbours(x for x in container.verdict if x.waived is not None)
         lines += [
-            f"waived: {x.first.rule} {x.span}".removesuffix(" -")
+            f"accepted: {x.first.rule} {x.span}".removesuffix(" -")
             + (f" ({printable(x.first.waived)})" if x.first.waived else "")
             for x in waived
         ]

@@ -218,7 +218,7 @@ def test_waivers_of_the_ini_file(pytester: pytest.Pytester, engine_url: str, sta
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
         [
-            "waived: undocumented 80/tcp (it moves)",
+            "accepted: undocumented 80/tcp (it moves)",
             "exposed: 1 container on 1 host, 0 match, 1 accepted",
             f"exposed: waiver not used: {web.name}: 9999",
             f"exposed: waiver expired on 2020-01-01: {web.name}: silent until 2020-01-01",
@@ -234,7 +234,7 @@ def test_a_label_of_the_image_waives_only_where_allowed(
     audit(pytester, engine_url, stage).assert_outcomes(failed=1)
     result = audit(pytester, engine_url, stage, "-v", "-o", "exposed_allow_labels=true")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["waived: *80/tcp (of the image (by the label of its image))"])
+    result.stdout.fnmatch_lines(["accepted: *80/tcp (of the image (by the label of its image))"])
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ def test_reports_in_every_form(pytester: pytest.Pytester, engine_url: str, stage
     markdown = Path(pytester.path, "report.md").read_text(encoding="utf-8")
     assert "1 do not" in markdown
     assert "| undocumented | 80/tcp |" in markdown
-    assert "waived: later" in markdown
+    assert "accepted: later" in markdown
 
     properties = {
         x.get("name"): x.get("value")
@@ -317,9 +317,9 @@ def test_waivers_of_the_command_line_are_added_to_those_of_the_ini_file(
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
         [
-            "waived: undocumented 80/tcp (known)",
-            "waived: undocumented 81/tcp (new)",
-            "waived: undocumented 82/tcp",
+            "accepted: undocumented 80/tcp (known)",
+            "accepted: undocumented 81/tcp (new)",
+            "accepted: undocumented 82/tcp",
             "exposed: 1 container on 1 host, 0 match, 1 accepted",
         ]
     )

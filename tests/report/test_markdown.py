@@ -28,7 +28,7 @@ def test_what_is_waived_comes_last(tmp_path: Path) -> None:
     waived = finding(waived="later")
     found = rows(tmp_path, record("a", waived), record("b", finding()), record("c", waived))
     assert [x[0] for x in found] == ["b", "a", "c"]
-    assert [x[-1] for x in found] == ["f", "waived: later", "waived: later"]
+    assert [x[-1] for x in found] == ["f", "accepted: later", "accepted: later"]
 
 
 def test_what_is_cut_is_what_is_waived(tmp_path: Path) -> None:

@@ -290,10 +290,10 @@ def test_what_is_waived_stands_below_with_its_reason() -> None:
     )
     of_all = Finding("host-network", None, "m", "f", waived="")
     assert table(container(verdict=(*verdict, of_all)))[1:] == [
-        "waived: silent 80/tcp (why\\n)",
-        "waived: silent 81/tcp",
-        "waived: silent 90-91/tcp (old)",
-        "waived: host-network",
+        "accepted: silent 80/tcp (why\\n)",
+        "accepted: silent 81/tcp",
+        "accepted: silent 90-91/tcp (old)",
+        "accepted: host-network",
     ]
 
 

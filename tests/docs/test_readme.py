@@ -28,6 +28,12 @@ def block(kind: str, word: str) -> str:
     return str(found)
 
 
+def inline(text: str) -> str:
+    """Return a text that stands in the README as code within a line."""
+    assert f"`{text}`" in README
+    return text
+
+
 @pytest.fixture
 def try_it(
     private_client: docker.DockerClient, environment: Mapping[str, str], tmp_path: Path
@@ -46,6 +52,9 @@ def try_it(
         bash = ["bash", "-ec", commands]
         subprocess.run(bash, env=environment, cwd=tmp_path, check=True, capture_output=True)
         yield found
+        removed = inline("docker rm --force web api").split()
+        subprocess.run(removed, env=environment, check=True, capture_output=True)
+        assert not private_client.containers.list(all=True)
     finally:
         for name in ("web", "api"):
             for container in private_client.containers.list(all=True, filters={"name": name}):
@@ -63,11 +72,34 @@ def test_what_it_says_to_try(
     pytester.makepyfile(block("python", "def test_web("))
     suite = pytester.runpytest("--docker-host", environment["DOCKER_HOST"])
     suite.assert_outcomes(passed=1)
+    for together in inline("pytest --exposed ."), "exposed = true":
+        if together.startswith("pytest"):
+            words = together.split()[1:]
+        else:
+            words = ["--override-ini", together.replace(" ", "")]
+        both = pytester.runpytest("--docker-host", environment["DOCKER_HOST"], *words)
+        both.assert_outcomes(passed=2, failed=1)
     words = block("sh", "--exposed-run").split()
     assert words[0] == "pytest"
     image = pytester.runpytest("--docker-host", environment["DOCKER_HOST"], *words[1:])
     image.assert_outcomes(passed=1)
     assert Path("ports.md").exists()
+
+
+def test_where_a_reader_goes_on_has_nothing_to_collect(
+    tmp_path: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither this project's own tests, which are in the clone, nor its pyproject.toml."""
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    (clone / "test_own.py").write_text("def test_own(): pass", encoding="utf-8")
+    steps = [x for x in block("sh", "pip install .").splitlines() if "pip" not in x]
+    (leaving,) = (x for x in steps if "venv" not in x)
+    ran = subprocess.run(
+        ["bash", "-ec", f"{leaving}; pwd"], cwd=clone, capture_output=True, text=True, check=True
+    )
+    monkeypatch.chdir(ran.stdout.strip())
+    assert pytester.runpytest_subprocess().ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 def test_no_block_is_of_a_kind_that_nobody_tries() -> None:

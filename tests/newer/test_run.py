@@ -53,6 +53,10 @@ def test_podman(podman_5: NewerEngine, pytester: pytest.Pytester) -> None:
     result = run(pytester, podman_5, f"{line} tcp:0.0.0.0:80 tcp:0.0.0.0:81")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*undocumented  81/tcp  listener (pid 1) listens on *"])
+    accepted = f"--exposed-allow={image}: 81  # podman has a longer name of the image"
+    run(pytester, podman_5, f"{line} tcp:0.0.0.0:80 tcp:0.0.0.0:81", accepted).assert_outcomes(
+        passed=1
+    )
     result = run(pytester, podman_5, f"{line} exit:3")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*has exited with code 3*"])

@@ -41,7 +41,7 @@ def wait_until_settled(
     began = monotonic()
     stillness = Stillness()
     while True:
-        everyone = [by_image(x) if x.id == identity else x for x in observer.running()]
+        everyone = [by_image(x, image) if x.id == identity else x for x in observer.running()]
         now = next((x for x in everyone if x.id == identity), None)
         if now is None:
             return _ended(observer, identity, image)
@@ -69,9 +69,12 @@ def look_once(
     return wait_until_settled(observer, identity, image, 0, show=lambda _: None, watch=watch)
 
 
-def by_image(listed: Listed) -> Listed:
-    """Return a container called by its image: what it is called by lasts from run to run."""
-    return replace(listed, name=listed.image)
+def by_image(listed: Listed, image: str) -> Listed:
+    """Return a container called by its image as it was typed, which lasts from run to run.
+
+    Engines have other names of an image: podman's begins with a registry.
+    """
+    return replace(listed, name=image)
 
 
 def _missing(listed: Listed, answer: Observed) -> str:
@@ -119,7 +122,7 @@ def _has_ended(observer: Observer, listed: Listed) -> bool:
 def _ended(observer: Observer, identity: str, image: str) -> tuple[Listed | None, ObservationError]:
     """Return a container that has ended, and the error with its exit code and last lines."""
     try:
-        listed = by_image(observer.find(identity)[0])
+        listed = by_image(observer.find(identity)[0], image)
         inspected = observer.inspect(listed)
     except (NotFoundError, GoneError):
         why = "has ended and was removed, as --rm asks: leave that out to see why"

@@ -65,13 +65,16 @@ class Images:
         parent: str = "scratch",
         files: Mapping[str, Path | bytes] | None = None,
         links: Mapping[str, str] | None = None,
+        entrypoint: Sequence[str] = (),
         instructions: Sequence[str] = (),
     ) -> str:
         """Return the tag of an image that runs the listener and has these EXPOSE lines."""
-        lines = [f"LABEL {RUN}={self.run}", *(f"EXPOSE {x}" for x in exposes), *instructions]
         if files is None and parent == "scratch":
-            files = {"/bin/listener": listener()}
-            lines.append('ENTRYPOINT ["/bin/listener"]')
+            files, entrypoint = {"/bin/listener": listener()}, ["/bin/listener"]
+        # The engine makes a container of each line that it has not read behind the same ones.
+        lines = [f"LABEL {RUN}={self.run}"]
+        lines += [f"ENTRYPOINT {json.dumps([*entrypoint])}"] if entrypoint else []
+        lines += [*(f"EXPOSE {x}" for x in exposes), *instructions]
         content = repr((parent, files, links, lines))
         if content not in self._built:
             self._built[content] = build_image(
@@ -93,7 +96,8 @@ class Images:
             exposes=exposes,
             files={"/bin/listener": listener(), "/bin/busybox": busybox()},
             links={f"/bin/{x}": "busybox" for x in applets},
-            instructions=[*instructions, 'ENTRYPOINT ["/bin/sh", "-ec"]'],
+            entrypoint=("/bin/sh", "-ec"),
+            instructions=instructions,
         )
 
     def load(self, exposed_ports: Any) -> str:

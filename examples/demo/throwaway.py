@@ -87,7 +87,8 @@ class Dockerd:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PATH": PATH},
+                # For each container dockerd starts itself anew, and collects garbage thrice.
+                env={"GOGC": "400", **os.environ, "PATH": PATH},
                 # Ctrl-C is for the caller, who then ends the engine in good order.
                 start_new_session=True,
             )
@@ -234,11 +235,14 @@ def bridged_directory() -> Iterator[Path]:
 
 
 def make_directory() -> Path:
-    """Return a new directory with room for an engine's sockets."""
+    """Return a new directory with room for an engine's sockets, in memory where that can be."""
     directory = Path(tempfile.mkdtemp(prefix="pe-"))
     if len(os.fsencode(directory)) > LONGEST_DIRECTORY:
         directory.rmdir()
         directory = Path(tempfile.mkdtemp(prefix="pe-", dir="/tmp"))
+    # An engine waits for its disk at each step, and nothing of this one is to last.
+    mount = ["mount", "-t", "tmpfs", directory.name, str(directory)]
+    subprocess.run(mount, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     # As with a system's engine, who may use it is a matter of the socket's mode, not its folder's.
     directory.chmod(0o711)
     return directory
@@ -265,8 +269,8 @@ def _left_running(directory: Path) -> list[int]:
 
 
 def remove_directory(directory: Path) -> None:
-    """Remove an engine's directory and the mounts below it."""
-    for point in reversed(_mounts_below(directory)):
+    """Remove an engine's directory and what is mounted there."""
+    for point in reversed(_mounts_in(directory)):
         subprocess.run(["umount", "--lazy", point], stdin=subprocess.DEVNULL, check=False)
     try:
         shutil.rmtree(directory)
@@ -274,12 +278,12 @@ def remove_directory(directory: Path) -> None:
         print(f"{directory} could not be removed: {error}", file=sys.stderr)
 
 
-def _mounts_below(directory: Path) -> list[str]:
-    """Return the mount points in `directory`, in the order they were mounted."""
+def _mounts_in(directory: Path) -> list[str]:
+    """Return the mount points at `directory` and below, in the order they were mounted."""
     lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     # proc(5): the fifth field is the mount point, its blanks escaped
     points = [line.split(" ")[4].replace(r"\040", " ") for line in lines]
-    return [point for point in points if point.startswith(f"{directory}/")]
+    return [point for point in points if f"{point}/".startswith(f"{directory}/")]
 
 
 def _add_bridge(name: str) -> None:

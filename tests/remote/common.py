@@ -45,7 +45,7 @@ def listener_with_cat(images: Images, *lines: str, exposes: tuple[str, ...] = ()
         exposes=exposes,
         files=files,
         links={} if lines else {"/bin/cat": "busybox"},
-        instructions=['ENTRYPOINT ["/bin/listener"]'],
+        entrypoint=("/bin/listener",),
     )
 
 

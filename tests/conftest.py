@@ -41,6 +41,9 @@ settings.load_profile("tests")
 
 UNIT = Path(__file__).with_name("unit")
 
+WITHOUT_SLOW_PLUGINS = "-p no:hypothesispytest -p no:fakefs"
+"""They are imported for longer than all else in a run of pytest that is a process of its own."""
+
 _ENGINE: pytest.StashKey[dict[str, str]] = pytest.StashKey()
 _GIVEN = "engine_of_the_tests"
 
@@ -198,11 +201,14 @@ def _reports_meet_their_schema(request: pytest.FixtureRequest) -> Iterator[None]
 
 
 @pytest.fixture(autouse=True)
-def _own_process_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_process_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep from the pytest runs inside of tests that this one is a worker's, or a job's.
 
     In a job (CI, BUILD_NUMBER) pytest does not shorten the lines of its summary.
     """
+    if "pytester" in request.fixturenames:
+        request.getfixturevalue("pytester")  # it clears the variable
+    monkeypatch.setenv("PYTEST_ADDOPTS", WITHOUT_SLOW_PLUGINS)
     for name in [x for x in os.environ if x.startswith("PYTEST_XDIST_")]:
         monkeypatch.delenv(name)
     for name in ("CI", "BUILD_NUMBER"):

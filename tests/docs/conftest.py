@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def environment(private: PrivateEngine) -> Mapping[str, str]:
     """What the commands find: our pytest, and an engine of their own. The containers are young."""
-    quiet = "-p no:cacheprovider -p no:hypothesispytest -p no:xdist --exposed-grace=0"
+    quiet = "-p no:cacheprovider -p no:hypothesispytest -p no:fakefs -p no:xdist --exposed-grace=0"
     programs = os.path.dirname(sys.executable)
     kept = {x: y for x, y in os.environ.items() if not x.startswith(("PYTEST_", "DOCKER_", "TOX_"))}
     return kept | {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,8 +26,20 @@ def venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("opt") / "pytest-exposed"
 
 
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The wheel that tox has built, or one that is: of a folder, each play would build its own."""
+    if given := os.environ.get("TOX_PACKAGE"):
+        return given
+    folder = tmp_path_factory.mktemp("wheel")
+    words = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder]
+    subprocess.run([*words, EXAMPLES.parent], check=True)
+    (wheel,) = folder.iterdir()
+    return str(wheel)
+
+
 @pytest.fixture
-def play(tmp_path: Path, venv: Path, command: Command) -> Play:
+def play(tmp_path: Path, venv: Path, package: str, command: Command) -> Play:
     folder = copy("ansible", tmp_path, {})
 
     def play(stage: Stage, **variables: object) -> tuple[int, str]:
@@ -34,7 +48,7 @@ def play(tmp_path: Path, venv: Path, command: Command) -> Play:
             "ansible_python_interpreter": sys.executable,
             # The user may be root already, and sudo not there.
             "ansible_become": False,
-            "exposed_package": str(EXAMPLES.parent),
+            "exposed_package": package,
             "exposed_venv": str(venv),
             "exposed_options": ["--exposed-grace=0", "--exposed-filter", stage.filter],
             **variables,

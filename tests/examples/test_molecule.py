@@ -28,6 +28,15 @@ def role(tmp_path: Path, images: Images, image: str) -> Path:
     return copy("molecule/webserver", tmp_path, names)
 
 
+@pytest.fixture
+def short_role(role: Path) -> Path:
+    """The role, with less to a test than Molecule's own: no second converge, no syntax check."""
+    for scenario in role.glob("molecule/*/molecule.yml"):
+        with scenario.open("a", encoding="utf-8") as file:
+            file.write("scenario:\n  test_sequence: [create, converge, verify, destroy]\n")
+    return role
+
+
 def test_the_scenario_with_testinfra(role: Path, command: Command) -> None:
     result = command("molecule", "test", cwd=role)
     assert result.returncode == 0, result.stdout
@@ -35,9 +44,13 @@ def test_the_scenario_with_testinfra(role: Path, command: Command) -> None:
     assert " 2 passed in " in result.stdout
 
 
-def test_the_scenario_with_testinfra_fails(role: Path, command: Command, images: Images) -> None:
-    replaced(role / "defaults/main.yml", "webserver_state: started", "webserver_state: stopped")
-    result = command("molecule", "test", cwd=role)
+def test_the_scenario_with_testinfra_fails(
+    short_role: Path, command: Command, images: Images
+) -> None:
+    replaced(
+        short_role / "defaults/main.yml", "webserver_state: started", "webserver_state: stopped"
+    )
+    result = command("molecule", "test", cwd=short_role)
     name = f"{images.run}-default"
     assert result.returncode != 0, result.stdout
     assert f"{name}: nothing listens on 80/tcp (it listens on nothing)" in result.stdout
@@ -62,10 +75,12 @@ def finding_of(page: Path) -> list[str]:
 
 
 def test_the_scenario_with_the_audit_fails(
-    role: Path, command: Command, images: Images, image: str
+    short_role: Path, command: Command, images: Images, image: str
 ) -> None:
-    replaced(role / "defaults/main.yml", "webserver_state: started", "webserver_state: stopped")
-    result = command("molecule", "test", "-s", "audit", cwd=role)
+    replaced(
+        short_role / "defaults/main.yml", "webserver_state: started", "webserver_state: stopped"
+    )
+    result = command("molecule", "test", "-s", "audit", cwd=short_role)
     assert result.returncode != 0, result.stdout
     for line in finding_of(PAGE):
         shown = line.replace("webserver:molecule", image).replace("webserver-", f"{images.run}-")
@@ -74,19 +89,19 @@ def test_the_scenario_with_the_audit_fails(
     assert "exposed: 2 containers on 1 host, 1 match, 1 do not (silent 1)" in result.stdout
 
 
-def test_a_port_that_the_scenario_can_declare(role: Path, command: Command) -> None:
-    scenario = role / "molecule/audit/molecule.yml"
+def test_a_port_that_the_scenario_can_declare(short_role: Path, command: Command) -> None:
+    scenario = short_role / "molecule/audit/molecule.yml"
     settings = yaml.safe_load(scenario.read_text(encoding="utf-8"))
     instance = settings["platforms"][0]
     instance |= {"override_command": True, "command": "httpd -f -p 8081"}
     scenario.write_text(yaml.safe_dump(settings), encoding="utf-8")
     platform = f"platform {instance['name']} in molecule.yml"
-    result = command("molecule", "test", "-s", "audit", cwd=role)
+    result = command("molecule", "test", "-s", "audit", cwd=short_role)
     setting = f'`exposed_ports: ["8081/tcp"]` of {platform}'
     assert f"EXPOSE 8081/tcp; or {setting}, with --exposed-documented=run" in result.stdout
     instance["exposed_ports"] = ["8081/tcp"]
     scenario.write_text(yaml.safe_dump(settings), encoding="utf-8")
-    result = command("molecule", "test", "-s", "audit", cwd=role)
+    result = command("molecule", "test", "-s", "audit", cwd=short_role)
     assert f"count what {platform} declares: --exposed-documented=run" in result.stdout
 
 
@@ -97,13 +112,20 @@ def test_what_the_scenario_declares(role: Path, command: Command) -> None:
     settings["platforms"][0]["exposed_ports"] = ["8081/tcp"]
     scenario.write_text(yaml.safe_dump(settings), encoding="utf-8")
     replaced(role / "defaults/main.yml", "webserver_port: 80", "webserver_port: 8081")
-    ini = "[pytest]\nexposed_ignore = silent\n"
-    (role / "pytest.ini").write_text(ini, encoding="ascii")
-    assert "undocumented 8081/tcp" in command("molecule", "test", "-s", "audit", cwd=role).stdout
-    (role / "pytest.ini").write_text(f"{ini}exposed_documented = run\n", encoding="ascii")
-    result = command("molecule", "test", "-s", "audit", cwd=role)
-    assert result.returncode == 0, result.stdout
-    assert "exposed: 1 container on 1 host, 1 match" in result.stdout
+    own_settings, ini = role / "pytest.ini", "[pytest]\nexposed_ignore = silent\n"
+    own_settings.write_text(ini, encoding="ascii")
+    try:
+        made = command("molecule", "converge", "-s", "audit", cwd=role)
+        assert made.returncode == 0, made.stdout
+        result = command("molecule", "verify", "-s", "audit", cwd=role)
+        assert result.returncode != 0
+        assert "undocumented 8081/tcp" in result.stdout
+        own_settings.write_text(f"{ini}exposed_documented = run\n", encoding="ascii")
+        result = command("molecule", "verify", "-s", "audit", cwd=role)
+        assert result.returncode == 0, result.stdout
+        assert "exposed: 1 container on 1 host, 1 match" in result.stdout
+    finally:
+        command("molecule", "destroy", "-s", "audit", cwd=role)
 
 
 def test_settings_of_the_role_and_of_the_verifier(role: Path, command: Command) -> None:
@@ -134,14 +156,16 @@ def test_settings_of_the_role_and_of_the_verifier(role: Path, command: Command) 
         command("molecule", "destroy", cwd=role)
 
 
-def test_an_instance_that_ended_is_no_pass(role: Path, command: Command, images: Images) -> None:
+def test_an_instance_that_ended_is_no_pass(
+    short_role: Path, command: Command, images: Images
+) -> None:
     # It ends at once.
-    scenario = role / "molecule/audit/molecule.yml"
+    scenario = short_role / "molecule/audit/molecule.yml"
     settings = yaml.safe_load(scenario.read_text(encoding="utf-8"))
     settings["platforms"][1] |= {"override_command": True, "command": "true"}
     scenario.write_text(yaml.safe_dump(settings), encoding="utf-8")
-    replaced(role / "molecule/audit/converge.yml", "hosts: all", f"hosts: {images.run}-audit")
-    result = command("molecule", "test", "-s", "audit", cwd=role)
+    replaced(short_role / "molecule/audit/converge.yml", "hosts: all", f"hosts: {images.run}-audit")
+    result = command("molecule", "test", "-s", "audit", cwd=short_role)
     assert result.returncode != 0, result.stdout
     assert f"not found: exposed::{images.run}-audit-image" in result.stdout
     assert "has exited with code 0" in result.stdout

@@ -42,7 +42,8 @@ class Trio:
 @pytest.fixture(autouse=True)
 def _plugins_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let runs inside of tests load what is installed; tox keeps it from the run of the tests."""
-    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
+    for name in ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_ADDOPTS"):
+        monkeypatch.delenv(name, raising=False)
     for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
         monkeypatch.delenv(name, raising=False)
 

@@ -107,7 +107,11 @@ def run(stage: Stage, engine_url: str, folder: Path, patch: str, *options: str) 
 
 
 @pytest.mark.parametrize("patch", PATCHES)
-def test_a_suite_that_patches(patch: str, stage: Stage, engine_url: str, tmp_path: Path) -> None:
+def test_a_suite_that_patches(
+    patch: str, stage: Stage, engine_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if patch == "pyfakefs":
+        monkeypatch.delenv("PYTEST_ADDOPTS")  # without its plugin
     run(stage, engine_url, tmp_path, PATCHES[patch])
 
 

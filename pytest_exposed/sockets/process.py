@@ -34,7 +34,8 @@ _SETTING = 1 << 19
 """Bytes of a kernel setting: a list of all ports is shorter."""
 
 _SHORT_SETTING = 1024
-"""Bytes that are enough for most: the kernel clears as many as are asked for, before each read."""
+"""Bytes that most settings fit in. The kernel clears as many as are asked for before each read
+(proc_sys_call_handler in fs/proc/proc_sysctl.c)."""
 
 
 class GoneProcessError(ObservationError):

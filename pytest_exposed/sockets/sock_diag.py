@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Literal
 
 from pytest_exposed.errors import ObservationError
@@ -56,13 +57,9 @@ def _dump(
     link: socket.socket, family: int, number: int, protocol: Literal["tcp", "udp"], state: int
 ) -> list[Socket]:
     """Return one family's and protocol's sockets in one state, asking again when interrupted."""
-    body = _REQUEST.pack(family, number, 0, 1 << state)
-    body += bytes(_SOCKET_ID.size + _SOCKET_ID_REST.size)
     for sequence in range(1, _TRIES + 1):
-        flags = NLM_F_REQUEST | NLM_F_DUMP
-        header = _HEADER.pack(_HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, flags, sequence, 0)
         try:
-            link.sendall(header + body)
+            link.sendall(_request(family, number, state, sequence))
             return [
                 found
                 for row in _rows(lambda: link.recv(65536), sequence)
@@ -75,6 +72,15 @@ def _dump(
     raise InterruptedDumpError(
         f"the kernel's {protocol} table changed during each of {_TRIES} dumps: ask again later"
     )
+
+
+@cache
+def _request(family: int, number: int, state: int, sequence: int) -> bytes:
+    """Return the request for a dump: struct nlmsghdr and struct inet_diag_req_v2."""
+    body = _REQUEST.pack(family, number, 0, 1 << state)
+    body += bytes(_SOCKET_ID.size + _SOCKET_ID_REST.size)
+    flags = NLM_F_REQUEST | NLM_F_DUMP
+    return _HEADER.pack(_HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, flags, sequence, 0) + body
 
 
 def _rows(receive: Callable[[], bytes], sequence: int) -> list[memoryview]:

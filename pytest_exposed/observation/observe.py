@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pytest_exposed.engine.hosts import Host
 from pytest_exposed.engine.queries import EngineQueries
@@ -22,9 +22,11 @@ from pytest_exposed.observation.scene import Scene
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.sockets.chain import SourceChain
-from pytest_exposed.sockets.kept import Kept
 from pytest_exposed.sockets.reading import SocketSnapshot
 from pytest_exposed.unpatched import monotonic, real_files
+
+if TYPE_CHECKING:
+    from pytest_exposed.sockets.kept import Kept
 
 Documented = Literal["image", "run"]
 """What counts as documentation: the image's EXPOSE, or what the container declares as well."""

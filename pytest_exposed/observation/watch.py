@@ -15,7 +15,6 @@ from pytest_exposed.observation.judge import RARELY
 from pytest_exposed.observation.observe import Observer
 from pytest_exposed.rules.judge import findings
 from pytest_exposed.sockets.kept import Kept
-from pytest_exposed.sockets.netlink import keep
 from pytest_exposed.text import plural
 from pytest_exposed.unpatched import monotonic, pause, today
 from pytest_exposed.values import dataclass
@@ -66,7 +65,7 @@ class Watch:
         deadline = began + seconds
         ids = {x.id for x in wanted}
         found: dict[str, Observed] = {}
-        with closing(keep()) as kept:
+        with closing(Kept()) as kept:
             while (left := deadline - monotonic()) > 0:
                 looked = monotonic()
                 same: set[str] = set()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from pytest_exposed.errors import ExposedError, ObservationError
 from pytest_exposed.model import Process
-from pytest_exposed.sockets.kept import Kept
 from pytest_exposed.sockets.reading import (
     OutsideItsNetnsError,
     Remote,
@@ -17,6 +16,9 @@ from pytest_exposed.sockets.reading import (
     reason_of,
 )
 from pytest_exposed.sockets.source import Shared, SocketSnapshots, Source
+
+if TYPE_CHECKING:
+    from pytest_exposed.sockets.kept import Kept
 
 LOCAL = ("netlink", "procfs")
 """Sources that read this kernel, as far as this user's rights reach. Each is a module."""

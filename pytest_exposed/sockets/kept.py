@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import ContainerProcess, namespace_of
+from pytest_exposed.sockets.sock_diag import dumps
 from pytest_exposed.sockets.table import Socket
-
-Dump = Callable[[socket.socket], Sequence[Socket]]
-"""Returns the sockets of the namespace in which a sock_diag socket was opened."""
 
 _SCTP = "net/sctp/eps"
 _SCTP_LIMIT = 1 << 20
@@ -40,9 +38,8 @@ class _Place(NamedTuple):
 class Kept:
     """The network namespaces of containers that netlink has read; to be closed."""
 
-    def __init__(self, dump: Dump) -> None:
-        """Begin with nothing; dump reads a namespace again."""
-        self._dump = dump
+    def __init__(self) -> None:
+        """Begin with nothing."""
         self._namespaces: dict[tuple[int, int], _Namespace] = {}
         self._places: dict[str, _Place] = {}
         self._most = _most_files() // 2
@@ -84,7 +81,7 @@ class Kept:
         if kept is None or kept.sctp != (_sctp(process) if process else None):
             return False
         try:
-            return frozenset(self._dump(kept.link)) == kept.sockets
+            return frozenset(dumps(kept.link)) == kept.sockets
         except (ObservationError, OSError):  # the next reading says what is wrong
             return False
 

@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import field
 from functools import cache
+from typing import TYPE_CHECKING
 
 from pytest_exposed.errors import ObservationError, StrandedError
-from pytest_exposed.sockets.kept import Kept
 from pytest_exposed.sockets.process import (
     ContainerProcess,
     identity_of,
@@ -27,6 +27,9 @@ from pytest_exposed.sockets.sock_diag import NETLINK_SOCK_DIAG, dumps
 from pytest_exposed.sockets.source import Shared, SocketSnapshots
 from pytest_exposed.unpatched import in_kernel_thread, socket_class, system
 from pytest_exposed.values import dataclass
+
+if TYPE_CHECKING:
+    from pytest_exposed.sockets.kept import Kept
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 _HERE = "/proc/thread-self/ns/net"  # of the calling thread; /proc/self is the first thread's
@@ -45,11 +48,6 @@ def observe(targets: Sequence[Target], shared: Shared) -> SocketSnapshots:
     """Return the sockets of each target, or why its namespace can't be entered."""
     with reader(shared.kept) as opened:
         return shared.observe_here(targets, name, opened.sockets, opened.ahead)
-
-
-def keep() -> Kept:
-    """Return what keeps open the namespaces that are read, to see whether they change."""
-    return Kept(dumps)
 
 
 @contextmanager

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.sockets.kept import Kept
 from pytest_exposed.sockets.local import Local, Read
 from pytest_exposed.sockets.process import ContainerProcess
 from pytest_exposed.sockets.reading import NoProcessError, Remote, SocketSnapshot, Target
 from pytest_exposed.values import dataclass
+
+if TYPE_CHECKING:
+    from pytest_exposed.sockets.kept import Kept
 
 SocketSnapshots = dict[str, SocketSnapshot | ObservationError]
 """The sockets of each container by its id, or the error why they can't be seen."""

@@ -12,18 +12,17 @@ import pytest
 from stage import wait_until
 
 from pytest_exposed.observation.watch import Watch
-from pytest_exposed.sockets.netlink import keep
+from pytest_exposed.sockets.kept import Kept
 
 if TYPE_CHECKING:
     from stage import Stage, Staged
 
     from pytest_exposed import Engine
-    from pytest_exposed.sockets.kept import Kept
 
 
 @pytest.fixture
 def kept() -> Iterator[Kept]:
-    with closing(keep()) as kept:
+    with closing(Kept()) as kept:
         yield kept
 
 

@@ -21,7 +21,7 @@ from abuse.oracle import ENDING, GONE, STARTING, UP, History, Verdicts, engines
 from demo.throwaway import connect
 from engines import started
 from remote.common import in_background, listener_with_cat
-from stage import STAGE, Images, Stage
+from stage import STAGE, Images, Stage, wait_until
 
 from pytest_exposed import Engine, EngineError, HelperLeftWarning, Ports
 
@@ -87,8 +87,7 @@ class Unrest:
         self._note(container.id, STARTING)
         before = container.logs().count(b"ready")
         container.start()
-        while container.logs().count(b"ready") == before:
-            pass
+        wait_until(lambda: container.logs().count(b"ready") > before, "it is ready")
         self._note(container.id, UP)
 
     def _end(self, container: SdkContainer) -> None:

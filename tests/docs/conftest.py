@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -13,12 +14,14 @@ if TYPE_CHECKING:
     from remote.private import PrivateEngine
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def environment(private: PrivateEngine) -> Mapping[str, str]:
     """What the commands find: our pytest, and an engine of their own. The containers are young."""
     quiet = "-p no:cacheprovider -p no:hypothesispytest -p no:fakefs -p no:xdist --exposed-grace=0"
     programs = os.path.dirname(sys.executable)
-    kept = {x: y for x, y in os.environ.items() if not x.startswith(("PYTEST_", "DOCKER_", "TOX_"))}
+    # In a job (CI, BUILD_NUMBER) pytest does not shorten the lines of its summary.
+    foreign = re.compile(r"(PYTEST|DOCKER|TOX)_|(CI|BUILD_NUMBER)$")
+    kept = {x: y for x, y in os.environ.items() if not foreign.match(x)}
     return kept | {
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}{os.pathsep}/usr/sbin",
         "DOCKER_HOST": private.url,

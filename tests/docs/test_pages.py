@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,30 +20,39 @@ SHOWN_SOCKET = "unix:///var/run/docker.sock"
 SECONDS = 120
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_every_command_prints_what_the_page_shows(
-    name: str,
+@pytest.fixture(scope="module")
+def on_stage(
+    request: pytest.FixtureRequest,
     private_client: docker.DockerClient,
     environment: Mapping[str, str],
-    tmp_path: Path,
+) -> Iterator[Scene]:
+    """The containers of a page; the tutorial's are started once for all pages about them."""
+    page = request.param
+    actors = shop(private_client, environment) if page is None else None
+    with actors or scene(private_client, SCENES.get(page, ())) as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("on_stage", "name"),
+    [pytest.param(None if x in SHOP else x, x, id=x) for x in sorted(PAGES, key=SHOP.__contains__)],
+    indirect=["on_stage"],
+)
+def test_every_command_prints_what_the_page_shows(
+    on_stage: Scene, name: str, environment: Mapping[str, str], tmp_path: Path
 ) -> None:
     page = list(steps((FOLDER / name).read_text(encoding="utf-8")))
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-    with (
-        shop(private_client, environment)
-        if name in SHOP
-        else scene(private_client, SCENES.get(name, ()))
-    ) as found:
-        for step in page:
-            if isinstance(step, File) and step.name.startswith("examples/"):
-                example = (FOLDER.parent / step.name).read_text(encoding="utf-8")
-                assert step.text == example, f"{step.name} has changed since"
-            elif isinstance(step, File):
-                path = tmp_path / step.name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(found.as_run(step.text), encoding="utf-8")
-            else:
-                check(step, tmp_path, environment, found)
+    for step in page:
+        if isinstance(step, File) and step.name.startswith("examples/"):
+            example = (FOLDER.parent / step.name).read_text(encoding="utf-8")
+            assert step.text == example, f"{step.name} has changed since"
+        elif isinstance(step, File):
+            path = tmp_path / step.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(on_stage.as_run(step.text), encoding="utf-8")
+        else:
+            check(step, tmp_path, environment, on_stage)
 
 
 def check(command: Command, folder: Path, environment: Mapping[str, str], found: Scene) -> None:

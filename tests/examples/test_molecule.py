@@ -44,20 +44,40 @@ def test_the_scenario_with_testinfra(role: Path, command: Command) -> None:
     assert " 2 passed in " in result.stdout
 
 
-def test_the_scenario_with_testinfra_fails(
-    short_role: Path, command: Command, images: Images
+def test_the_scenario_with_testinfra_fails_but_for_settings(
+    role: Path, command: Command, images: Images
 ) -> None:
-    replaced(
-        short_role / "defaults/main.yml", "webserver_state: started", "webserver_state: stopped"
-    )
-    result = command("molecule", "test", cwd=short_role)
+    def verify(status: int) -> str:
+        result = command("molecule", "verify", cwd=role)
+        assert (result.returncode != 0) is (status != 0), result.stdout
+        return result.stdout
+
+    replaced(role / "defaults/main.yml", "webserver_state: started", "webserver_state: stopped")
     name = f"{images.run}-default"
-    assert result.returncode != 0, result.stdout
-    assert f"{name}: nothing listens on 80/tcp (it listens on nothing)" in result.stdout
-    assert f"{name} does not match " in result.stdout
-    assert ": silent 80/tcp\n" in result.stdout
-    assert f"Ports of {name}" in result.stdout
-    assert f"note: {LOOPS}" in result.stdout
+    try:
+        made = command("molecule", "converge", cwd=role)
+        assert made.returncode == 0, made.stdout
+        shown = verify(1)
+        assert f"{name}: nothing listens on 80/tcp (it listens on nothing)" in shown
+        assert f"{name} does not match " in shown
+        assert ": silent 80/tcp\n" in shown
+        assert f"Ports of {name}" in shown
+        assert f"note: {LOOPS}" in shown
+
+        (role / "molecule/default/tests/test_ports.py").write_text(
+            "def test_ports(host, container_matches_image): assert container_matches_image(host)\n",
+            encoding="utf-8",
+        )
+        settings = role / "pytest.ini"
+        settings.write_text("[pytest]\nexposed_ignore = silent\n", encoding="ascii")
+        assert " 1 passed in " in verify(0)
+        settings.unlink()
+        scenario = role / "molecule/default/molecule.yml"
+        options = "  options:\n    exposed-ignore: silent\n"
+        scenario.write_text(scenario.read_text(encoding="utf-8") + options, encoding="utf-8")
+        assert " 1 passed in " in verify(0)
+    finally:
+        command("molecule", "destroy", cwd=role)
 
 
 def test_the_scenario_with_the_audit(role: Path, command: Command) -> None:
@@ -92,17 +112,16 @@ def test_the_scenario_with_the_audit_fails(
 def test_a_port_that_the_scenario_can_declare(short_role: Path, command: Command) -> None:
     scenario = short_role / "molecule/audit/molecule.yml"
     settings = yaml.safe_load(scenario.read_text(encoding="utf-8"))
-    instance = settings["platforms"][0]
-    instance |= {"override_command": True, "command": "httpd -f -p 8081"}
+    silent, declaring = settings["platforms"]
+    for platform in (silent, declaring):
+        platform |= {"override_command": True, "command": "httpd -f -p 8081"}
+    declaring["exposed_ports"] = ["8081/tcp"]
     scenario.write_text(yaml.safe_dump(settings), encoding="utf-8")
-    platform = f"platform {instance['name']} in molecule.yml"
-    result = command("molecule", "test", "-s", "audit", cwd=short_role)
-    setting = f'`exposed_ports: ["8081/tcp"]` of {platform}'
-    assert f"EXPOSE 8081/tcp; or {setting}, with --exposed-documented=run" in result.stdout
-    instance["exposed_ports"] = ["8081/tcp"]
-    scenario.write_text(yaml.safe_dump(settings), encoding="utf-8")
-    result = command("molecule", "test", "-s", "audit", cwd=short_role)
-    assert f"count what {platform} declares: --exposed-documented=run" in result.stdout
+    output = command("molecule", "test", "-s", "audit", cwd=short_role).stdout
+    setting = f'`exposed_ports: ["8081/tcp"]` of platform {silent["name"]} in molecule.yml'
+    assert f"EXPOSE 8081/tcp; or {setting}, with --exposed-documented=run" in output
+    of_platform = f"platform {declaring['name']} in molecule.yml"
+    assert f"count what {of_platform} declares: --exposed-documented=run" in output
 
 
 def test_what_the_scenario_declares(role: Path, command: Command) -> None:
@@ -118,7 +137,7 @@ def test_what_the_scenario_declares(role: Path, command: Command) -> None:
         made = command("molecule", "converge", "-s", "audit", cwd=role)
         assert made.returncode == 0, made.stdout
         result = command("molecule", "verify", "-s", "audit", cwd=role)
-        assert result.returncode != 0
+        assert result.returncode != 0, result.stdout
         assert "undocumented 8081/tcp" in result.stdout
         own_settings.write_text(f"{ini}exposed_documented = run\n", encoding="ascii")
         result = command("molecule", "verify", "-s", "audit", cwd=role)
@@ -126,34 +145,6 @@ def test_what_the_scenario_declares(role: Path, command: Command) -> None:
         assert "exposed: 1 container on 1 host, 1 match" in result.stdout
     finally:
         command("molecule", "destroy", "-s", "audit", cwd=role)
-
-
-def test_settings_of_the_role_and_of_the_verifier(role: Path, command: Command) -> None:
-    def verify() -> str:
-        result = command("molecule", "verify", cwd=role)
-        assert result.returncode == 0, result.stdout
-        return result.stdout
-
-    replaced(role / "defaults/main.yml", "webserver_state: started", "webserver_state: stopped")
-    tests = role / "molecule/default/tests/test_ports.py"
-    tests.write_text(
-        "def test_ports(host, container_matches_image): assert container_matches_image(host)\n",
-        encoding="utf-8",
-    )
-    try:
-        made = command("molecule", "converge", cwd=role)
-        assert made.returncode == 0, made.stdout
-        assert command("molecule", "verify", cwd=role).returncode != 0
-        settings = role / "pytest.ini"
-        settings.write_text("[pytest]\nexposed_ignore = silent\n", encoding="ascii")
-        assert " 1 passed in " in verify()
-        settings.unlink()
-        scenario = role / "molecule/default/molecule.yml"
-        options = "  options:\n    exposed-ignore: silent\n"
-        scenario.write_text(scenario.read_text(encoding="utf-8") + options, encoding="utf-8")
-        assert " 1 passed in " in verify()
-    finally:
-        command("molecule", "destroy", cwd=role)
 
 
 def test_an_instance_that_ended_is_no_pass(

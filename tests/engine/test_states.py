@@ -171,7 +171,7 @@ def test_the_wait_ends_with_the_grace(engine: Engine, stage: Stage) -> None:
     began = time.monotonic()  # an engine that is slow to answer has begun before it does
     container.sdk.start()
     assert not container_matches_image(engine, container.name, grace=1)
-    assert 0.5 < time.monotonic() - began < 10
+    assert 0.5 < time.monotonic() - began < 30
 
 
 def test_a_container_older_than_the_grace_is_not_waited_for(engine: Engine, stage: Stage) -> None:

@@ -626,7 +626,7 @@ def test_a_session_fixture_of_a_suite(suite: Suite) -> None:
 
         @pytest.fixture(scope="session", autouse=True)
         def _up(container_listens_on):
-            assert container_listens_on(WEB, 80, within=5)
+            assert container_listens_on(WEB, 80, within=30)
 
         def test_x():
             pass

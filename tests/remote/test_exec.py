@@ -222,7 +222,6 @@ class TestHostileCats:
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(frames, "LIMIT", 1 << 20)
-        monkeypatch.setattr(remote, "EXEC_SECONDS", 1.5)
 
     @pytest.mark.parametrize(
         ("lines", "found"),
@@ -266,9 +265,15 @@ class TestHostileCats:
         ids=["hangs", "hangs silently", "drips", "floods its errors", "floods", "one long line"],
     )
     def test_do_not_last_or_fill_the_memory(
-        self, line: str, found: str, look: Engine, images: Images, stage: Stage
+        self,
+        line: str,
+        found: str,
+        look: Engine,
+        stage: Stage,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        container = stage.run("tcp:0.0.0.0:80", image=listener_with_cat(images, line))
+        monkeypatch.setattr(remote, "EXEC_SECONDS", 1.5 if "took too long" in found else 60.0)
+        container = stage.run("tcp:0.0.0.0:80", image=listener_with_cat(stage.images, line))
         tracemalloc.start()
         began = time.monotonic()
         try:
@@ -276,7 +281,7 @@ class TestHostileCats:
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 30
         assert peak < 4 << 20
 
     def test_lies_in_good_form_are_the_images_claim(
@@ -293,7 +298,7 @@ class TestHostileCats:
 def test_one_that_is_late_does_not_hide_the_others(
     look: Engine, images: Images, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "EXEC_SECONDS", 1.5)
+    monkeypatch.setattr(remote, "EXEC_SECONDS", 5.0)  # the good one's, too
     late = stage.run(name="late", image=listener_with_cat(images, "exec /bin/busybox sleep 1000"))
     good = stage.run("tcp:0.0.0.0:80", name="good", image=listener_with_cat(images))
     everyone = look.observer.running()

@@ -251,7 +251,9 @@ class TestItsContainer:
             relay.requests.clear()
             pytester.runpytest("-p", "no:hypothesispytest", *options).assert_outcomes(passed=6)
             assert made(relay) == 1
-            lists.append(sum("/containers/json?" in x for x in relay.requests))
+            # Not those of helpers, at the end: other tests' are among them, or not.
+            asked = [x for x in relay.requests if "/containers/json?" in x and LABEL not in x]
+            lists.append(len(asked))
         assert lists[1] == lists[0] + 5  # one for each further look
 
     def test_may_read_and_nothing_else(
@@ -482,7 +484,6 @@ class TestLies:
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(frames, "LIMIT", 1 << 20)
-        monkeypatch.setattr(helper, "SECONDS", 2.0)
 
     @pytest.mark.parametrize(
         ("line", "found"),
@@ -507,23 +508,20 @@ class TestLies:
     def test_are_found_out(self, line: str, found: str, why: Why) -> None:
         assert found in why(line)
 
+    def test_do_not_flood(self, why: Why) -> None:
+        found = "its container failed: the helper wrote over 1048576 bytes"
+        assert why("exec /bin/busybox yes @host") == found
+
     @pytest.mark.parametrize(
-        ("line", "found"),
-        [
-            (
-                "exec /bin/busybox yes @host",
-                "its container failed: the helper wrote over 1048576 bytes",
-            ),
-            ("exec /bin/busybox yes >&2", "its container took too long"),
-            ("while :; do echo @host; sleep 0.1; done", "its container took too long"),
-            (HANGS, "its container took too long"),
-        ],
-        ids=["floods", "floods its errors", "drips", "hangs"],
+        "line",
+        ["exec /bin/busybox yes >&2", "while :; do echo @host; sleep 0.1; done", HANGS],
+        ids=["floods its errors", "drips", "hangs"],
     )
-    def test_do_not_last(self, line: str, found: str, why: Why) -> None:
+    def test_do_not_last(self, line: str, why: Why, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(helper, "SECONDS", 2.0)
         began = time.monotonic()
-        assert why(line) == found
-        assert time.monotonic() - began < 8
+        assert why(line) == "its container took too long"
+        assert time.monotonic() - began < 30
 
     def test_tables_that_it_invents_are_believed(
         self, engine_url: str, images: Images, web: Staged
@@ -660,8 +658,8 @@ class TestItsEnd:
 
         look()
         assert helpers(client, image)  # its run might still be at work
-        monkeypatch.setattr(helper, "SECONDS", 1.0)
-        wait_until(lambda: clock(client) - left["Created"] > 2, "it is older than any gets")
+        monkeypatch.setattr(helper, "SECONDS", 6.0)  # which its own helper has, too
+        wait_until(lambda: clock(client) - left["Created"] > 12, "it is older than any gets")
         look()
         assert not helpers(client, image)
 

@@ -200,7 +200,7 @@ class TestOneFails:
         both.relay.meddle = at(call, both.relay.hold)
         began = time.monotonic()
         result = run_pytest(*both.options, "-v")
-        assert time.monotonic() - began < TIMEOUT * 2 + 4
+        assert time.monotonic() - began < TIMEOUT * 2 + 20
         result.assert_outcomes(passed=1, failed=1)
         result.stdout.fnmatch_lines_random(
             [
@@ -229,7 +229,7 @@ class TestOneFails:
         began = time.monotonic()
         with both.private.frozen():
             result = run_pytest(*both.options)
-        assert time.monotonic() - began < TIMEOUT * 2 + 4  # side by side
+        assert time.monotonic() - began < TIMEOUT * 2 + 20  # side by side
         result.assert_outcomes(failed=2)
         result.stdout.fnmatch_lines(
             ["exposed: 0 containers on 2 hosts, 0 match, 2 hosts not reached"]
@@ -316,7 +316,7 @@ class TestOneAlone:
             began = time.monotonic()
             with pytest.raises(EngineError, match=r"GET /info: no answer in time"):
                 engine.containers(label=stage.label)
-            assert time.monotonic() - began < TIMEOUT * 2 + 1
+            assert time.monotonic() - began < TIMEOUT * 2 + 20
 
     def test_where_it_does_not_answer_for_one_container_the_others_are_seen(
         self, relay: Relay, images: Images, stage: Stage

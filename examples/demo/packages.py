@@ -20,6 +20,10 @@ TAIL_LINES = 20
 PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
 
 
+class EngineMissing(RuntimeError):  # noqa: N818 - the word its users look for
+    """No docker engine answers and none can be started here."""
+
+
 class NotInstalled(RuntimeError):  # noqa: N818 - says what it is
     """A program is missing and can't be installed here."""
 

@@ -10,15 +10,11 @@ answers; the tests do too, and run more of them with options of their own:
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -28,26 +24,14 @@ from typing import TYPE_CHECKING
 import docker
 from docker.errors import APIError, DockerException
 
-from demo.packages import PATH, install, tail, which
+from demo.directory import bridged_directory
+from demo.packages import PATH, EngineMissing, install, tail, which
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 START_DEADLINE = 60.0
 STOP_DEADLINE = 30.0
-
-# A unix socket's path has room for 107 bytes; the longest one below the engine's directory is
-# containerd's exec/containerd/containerd-debug.sock.
-LONGEST_DIRECTORY = 60
-
-# linux/sockios.h, linux/if.h: struct ifreq begins with a name of 16 bytes.
-SIOCSIFFLAGS = 0x8914
-SIOCBRADDBR = 0x89A0
-SIOCBRDELBR = 0x89A1
-
-
-class EngineMissing(RuntimeError):  # noqa: N818 - the word its users look for
-    """No docker engine answers and none can be started here."""
 
 
 class Dockerd:
@@ -95,21 +79,11 @@ class Dockerd:
 
     def wait_until_it_answers(self) -> None:
         """Return when it answers; EngineMissing where it ends before, or never does."""
-        deadline = time.monotonic() + START_DEADLINE
-        while error := silence(self.url):
-            if self.process.poll() is not None:
-                what = f"ended with status {self.process.returncode}"
-            elif time.monotonic() > deadline:
-                what = f"did not answer within {START_DEADLINE:.0f} s ({error})"
-            else:
-                time.sleep(0.05)
-                continue
-            text = self._log.read_text(encoding="utf-8", errors="replace")
-            raise EngineMissing(
-                f"the throwaway dockerd {what}. It needs a machine, or a container, that may "
-                "create namespaces, mounts and network bridges. Start Docker by other means, or "
-                f"set DOCKER_HOST to an engine you can use. The end of its log:\n{tail(text)}"
-            ) from error
+        advice = (
+            "It needs a machine, or a container, that may create namespaces, mounts and network "
+            "bridges. Start Docker by other means, or set DOCKER_HOST to an engine you can use. "
+        )
+        wait_for_engine(self.url, self.process, self._log, "the throwaway dockerd", advice)
 
     def stop(self) -> None:
         """End dockerd, and what it started and may have left running."""
@@ -193,6 +167,23 @@ def silence(host: str) -> Exception | None:
     return None
 
 
+def wait_for_engine(
+    host: str, process: subprocess.Popen[bytes], log: Path, name: str, advice: str = ""
+) -> None:
+    """Return when an engine answers; EngineMissing where it does not."""
+    deadline = time.monotonic() + START_DEADLINE
+    while error := silence(host):
+        if process.poll() is not None:
+            what = f"ended with status {process.returncode}"
+        elif time.monotonic() > deadline:
+            what = f"did not answer within {START_DEADLINE:.0f} s ({error})"
+        else:
+            time.sleep(0.05)
+            continue
+        text = log.read_text(encoding="utf-8", errors="replace")
+        raise EngineMissing(f"{name} {what}. {advice}The end of its log:\n{tail(text)}") from error
+
+
 def empty(host: str) -> None:
     """Remove all containers and networks: they hold processes, mounts and interfaces."""
     try:
@@ -220,34 +211,6 @@ def empty(host: str) -> None:
         )
 
 
-@contextmanager
-def bridged_directory() -> Iterator[Path]:
-    """Yield a directory for an engine, whose name is its network bridge's; remove both."""
-    directory = make_directory()
-    try:
-        _add_bridge(directory.name)
-        try:
-            yield directory
-        finally:
-            _remove_bridge(directory.name)
-    finally:
-        remove_directory(directory)
-
-
-def make_directory() -> Path:
-    """Return a new directory with room for an engine's sockets, in memory where that can be."""
-    directory = Path(tempfile.mkdtemp(prefix="pe-"))
-    if len(os.fsencode(directory)) > LONGEST_DIRECTORY:
-        directory.rmdir()
-        directory = Path(tempfile.mkdtemp(prefix="pe-", dir="/tmp"))
-    # An engine waits for its disk at each step, and nothing of this one is to last.
-    mount = ["mount", "-t", "tmpfs", directory.name, str(directory)]
-    subprocess.run(mount, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    # As with a system's engine, who may use it is a matter of the socket's mode, not its folder's.
-    directory.chmod(0o711)
-    return directory
-
-
 def _left_running(directory: Path) -> list[int]:
     """Return the pids of the engine's containerd, its shims and their containers."""
     parents = {}
@@ -266,39 +229,3 @@ def _left_running(directory: Path) -> list[int]:
             ):
                 ours.add(pid)
     return [pid for pid, parent in parents.items() if pid in ours or parent in ours]
-
-
-def remove_directory(directory: Path) -> None:
-    """Remove an engine's directory and what is mounted there."""
-    for point in reversed(_mounts_in(directory)):
-        subprocess.run(["umount", "--lazy", point], stdin=subprocess.DEVNULL, check=False)
-    try:
-        shutil.rmtree(directory)
-    except OSError as error:
-        print(f"{directory} could not be removed: {error}", file=sys.stderr)
-
-
-def _mounts_in(directory: Path) -> list[str]:
-    """Return the mount points at `directory` and below, in the order they were mounted."""
-    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    # proc(5): the fifth field is the mount point, its blanks escaped
-    points = [line.split(" ")[4].replace(r"\040", " ") for line in lines]
-    return [point for point in points if f"{point}/".startswith(f"{directory}/")]
-
-
-def _add_bridge(name: str) -> None:
-    """Create a network bridge: dockerd creates none but docker0."""
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-            fcntl.ioctl(control, SIOCBRADDBR, name.encode() + b"\0")
-    except OSError as error:
-        raise EngineMissing(
-            f"a throwaway engine can't be started: no network bridge can be created ({error}). "
-            "Run with CAP_NET_ADMIN, or set DOCKER_HOST to an engine you can use."
-        ) from error
-
-
-def _remove_bridge(name: str) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH22x", name.encode(), 0))  # down
-        fcntl.ioctl(control, SIOCBRDELBR, name.encode() + b"\0")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import subprocess
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo.packages import tail
-from demo.throwaway import EngineMissing, connect, empty, silence
-from newer.machine import DEADLINE, Machine, machine
+from demo.throwaway import connect, empty, wait_for_engine
+from newer.machine import Machine, machine
 from stage import Images
 
 if TYPE_CHECKING:
@@ -97,23 +94,9 @@ def served(host: Machine, *words: str) -> Iterator[NewerEngine]:
     """Run an engine's command, which answers at the machine's DOCKER_HOST; empty it in the end."""
     url = host.environment["DOCKER_HOST"]
     with host.daemon(*words) as (process, log), ExitStack() as undo:
-        _wait_until_it_answers(url, process, log)
+        wait_for_engine(url, process, log, repr(process.args))
         # Containers hold cgroups, which outlive their machine.
         undo.callback(empty, url)
         client = connect(url)
         undo.callback(client.close)
         yield NewerEngine(url, client, Images(client, f"t{secrets.token_hex(3)}"), host)
-
-
-def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while error := silence(url):
-        if process.poll() is not None:
-            what = f"ended with status {process.returncode}"
-        elif time.monotonic() > deadline:
-            what = f"did not answer within {DEADLINE:.0f} s ({error})"
-        else:
-            time.sleep(0.05)
-            continue
-        text = log.read_text(encoding="utf-8", errors="replace")
-        raise EngineMissing(f"{process.args!r} {what}. The end of its log:\n{tail(text)}")

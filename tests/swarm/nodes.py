@@ -11,14 +11,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from demo.directory import make_directory, remove_directory
 from demo.packages import PATH, install, which
-from demo.throwaway import (
-    Dockerd,
-    empty,
-    install_engine,
-    make_directory,
-    remove_directory,
-)
+from demo.throwaway import Dockerd, empty, install_engine
 
 CABLE = "cable"
 """Name of the interface of each of two machines that are joined."""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # containerd's exec/containerd/containerd-debug.sock.
 LONGEST_DIRECTORY = 60
 
+NEEDED_MEMORY = 8 << 30
+"""Available bytes from which an engine's data is kept in memory; all tests write some 2 GB."""
+
 # linux/sockios.h, linux/if.h: struct ifreq begins with a name of 16 bytes.
 SIOCSIFFLAGS = 0x8914
 SIOCBRADDBR = 0x89A0
@@ -44,17 +47,27 @@ def bridged_directory() -> Iterator[Path]:
 
 
 def make_directory() -> Path:
-    """Return a new directory with room for an engine's sockets, in memory where that can be."""
+    """Return a new directory with room for an engine's sockets, in memory if there is enough."""
     directory = Path(tempfile.mkdtemp(prefix="pe-"))
     if len(os.fsencode(directory)) > LONGEST_DIRECTORY:
         directory.rmdir()
         directory = Path(tempfile.mkdtemp(prefix="pe-", dir="/tmp"))
-    # An engine waits for its disk at each step, and nothing of this one is to last.
-    mount = ["mount", "-t", "tmpfs", directory.name, str(directory)]
-    subprocess.run(mount, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    # An engine waits for its disk at each step, and none of this one's data is needed later.
+    if _available_memory() >= NEEDED_MEMORY:
+        mount = ["mount", "-t", "tmpfs", directory.name, str(directory)]
+        subprocess.run(mount, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     # As with a system's engine, who may use it is a matter of the socket's mode, not its folder's.
     directory.chmod(0o711)
     return directory
+
+
+def _available_memory() -> int:
+    """Return the bytes of memory that are available; proc_meminfo(5)."""
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        name, _, value = line.partition(":")
+        if name == "MemAvailable":
+            return int(value.split()[0]) * 1024
+    return 0
 
 
 def remove_directory(directory: Path) -> None:

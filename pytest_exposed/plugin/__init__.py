@@ -104,33 +104,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         # What is there now stays: pytest's collections of garbage, which take longer than all looks
         # at containers, pass it over.
         gc.freeze()
-    from pytest_exposed.audit import Audit  # noqa: PLC0415
-    from pytest_exposed.errors import ExposedError  # noqa: PLC0415
-    from pytest_exposed.plugin.hooks import AuditHooks  # noqa: PLC0415
-    from pytest_exposed.plugin.progress import meanwhile, say  # noqa: PLC0415
-    from pytest_exposed.text import plural  # noqa: PLC0415
+    from pytest_exposed.plugin.hooks import begin  # noqa: PLC0415
 
     listed = getattr(config, "workerinput", {}).get(_LIST)
-    try:
-        settings = arguments.expanded(config)
-        if listed is not None:
-            audit = Audit.load(listed, settings)
-        else:
-            with meanwhile(config, f"exposed: reaching {plural(len(settings.hosts), 'host')} …"):
-                audit = Audit.begin(settings)
-    except ExposedError as error:
-        raise pytest.UsageError(f"pytest-exposed: {error}") from None
-    config.add_cleanup(lambda: say(audit.close()))
-    known = audit.ids()
-    for chosen in config.stash[_CHOSEN]:
-        if not any(x == chosen or x.startswith(f"{chosen}::") for x in known):
-            raise pytest.UsageError(
-                f"not found: {chosen} (the audit has no such test){audit.why_not(chosen)}"
-            )
-    config.stash[_AUDIT] = audit
-    stdout = config.stash.get(_STDOUT, sys.stdout) if settings.json_to_stdout else None
-    hooks = AuditHooks(audit, config.stash[_CHOSEN], stdout)
-    config.pluginmanager.register(hooks, "exposed-audit")
+    stdout = config.stash.get(_STDOUT, sys.stdout)
+    config.stash[_AUDIT] = begin(config, listed, config.stash[_CHOSEN], stdout)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -199,10 +177,10 @@ def pytest_runtest_makereport(
     """Show only the test's own frames of our errors, and the tables of what the test looked at."""
     full = item.config.getoption("fulltrace", False)  # the terminal's, which may be turned off
     if "pytest_exposed.errors" in sys.modules and call.excinfo and not full:
-        from pytest_exposed.plugin import failures  # noqa: PLC0415
+        from pytest_exposed.plugin.failures import leave_out_own_frames, say_once  # noqa: PLC0415
 
-        failures.leave_out_own_frames(call.excinfo)
-        failures.say_once(call.excinfo)
+        leave_out_own_frames(call.excinfo)
+        say_once(call.excinfo)
     report = yield
     if report.failed:
         for checker in item.config.stash.get(_CHECKERS, {}).values():

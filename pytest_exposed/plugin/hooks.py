@@ -11,6 +11,8 @@ import pytest
 from pytest_exposed.audit import Audit, output
 from pytest_exposed.audit.host import HostAudit
 from pytest_exposed.audit.results import HostResults, Results, of_listed, of_run
+from pytest_exposed.errors import ExposedError
+from pytest_exposed.plugin import arguments
 from pytest_exposed.plugin.items import (
     AuditCollector,
     AuditItem,
@@ -18,9 +20,37 @@ from pytest_exposed.plugin.items import (
     HostItem,
     JudgedItem,
 )
-from pytest_exposed.plugin.progress import live
+from pytest_exposed.plugin.progress import live, meanwhile, say
 from pytest_exposed.report import record
 from pytest_exposed.text import plural
+
+
+def begin(
+    config: pytest.Config, listed: str | None, chosen: Sequence[str], stdout: TextIO
+) -> Audit:
+    """Begin the audit of a run, and register its hooks.
+
+    listed is the list of pytest-xdist's controller, chosen the ids of the tests to run, none for
+    all. Raises UsageError where an engine or a test is missing.
+    """
+    try:
+        settings = arguments.expanded(config)
+        if listed is not None:
+            audit = Audit.load(listed, settings)
+        else:
+            with meanwhile(config, f"exposed: reaching {plural(len(settings.hosts), 'host')} …"):
+                audit = Audit.begin(settings)
+    except ExposedError as error:
+        raise pytest.UsageError(f"pytest-exposed: {error}") from None
+    config.add_cleanup(lambda: say(audit.close()))
+    known = audit.ids()
+    for one in chosen:
+        if not any(_is_of(x, one) for x in known):
+            why = audit.why_not(one)
+            raise pytest.UsageError(f"not found: {one} (the audit has no such test){why}")
+    hooks = AuditHooks(audit, chosen, stdout if settings.json_to_stdout else None)
+    config.pluginmanager.register(hooks, "exposed-audit")
+    return audit
 
 
 class HostCollector(AuditCollector):

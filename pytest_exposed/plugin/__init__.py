@@ -32,15 +32,12 @@ _CHECKERS: pytest.StashKey[dict[int, Checker]] = pytest.StashKey()
 _FILE: pytest.StashKey[Path] = pytest.StashKey()
 _CHOSEN: pytest.StashKey[Sequence[str]] = pytest.StashKey()
 _ALONE: pytest.StashKey[bool] = pytest.StashKey()
-_STDOUT: pytest.StashKey[TextIO] = pytest.StashKey()
 _REFUSED: pytest.StashKey[str] = pytest.StashKey()
+_STDOUT: pytest.StashKey[TextIO] = pytest.StashKey()
 
 # What pytest-xdist's controller gives to its workers: the audit's list, whether only the audit
 # runs, and the file in which they share the list of running containers when a test asks for it.
 _LIST, _IS_ALONE, _LIST_FILE = "exposed_list", "exposed_is_alone", "exposed_list_file"
-
-# What a worker gives back: why options that were typed have no use.
-_UNUSED = "exposed_unused"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -89,8 +86,8 @@ def pytest_configure(config: pytest.Config) -> None:
         given = getattr(config, "workerinput", {})
         config.stash[_ALONE] = alone = given.get(_IS_ALONE, arguments.is_alone(config))
         config.stash[_CHOSEN] = arguments.take_own_ids(config, alone=alone)
-        if alone and (unused := arguments.unused(config, [], audit=True)):
-            raise pytest.UsageError(f"pytest-exposed: {unused}")
+        if alone:
+            arguments.refuse_unused(config, [], audit=True)
     else:
         arguments.refuse_without_audit(config, typed)
 
@@ -120,26 +117,21 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     if config.pluginmanager.hasplugin("dsession") or session.testsfailed:
         return
-    unused = arguments.unused(config, session.items, audit=_CHOSEN in config.stash)
-    if unused and hasattr(config, "workerinput"):
-        session.items.clear()
-        config.workeroutput[_UNUSED] = unused  # type: ignore[attr-defined]  # pytest-xdist's
-    elif unused:
-        raise pytest.UsageError(f"pytest-exposed: {unused}")
+    arguments.refuse_unused(config, session.items, audit=_CHOSEN in config.stash)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Note the options that the tests of a worker don't use."""
-    if unused := getattr(node, "workeroutput", {}).get(_UNUSED):
-        node.config.stash[_REFUSED] = unused
+    """Note what a worker of pytest-xdist refused: an error here would leave the others running."""
+    if refusal := getattr(node, "workeroutput", {}).get(arguments.REFUSAL):
+        node.config.stash[_REFUSED] = refusal
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Refuse what workers of pytest-xdist refused, as a run without them does."""
-    if unused := session.config.stash.get(_REFUSED, ""):
+    """End as a run without pytest-xdist does if its workers refused something."""
+    if refusal := session.config.stash.get(_REFUSED, ""):
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
-        sys.stderr.write(f"ERROR: pytest-exposed: {unused}\n")
+        sys.stderr.write(f"ERROR: {refusal}\n")
 
 
 @pytest.hookimpl(optionalhook=True)

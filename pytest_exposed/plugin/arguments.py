@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 EXPANDED: pytest.StashKey[Settings | ValueError] = pytest.StashKey()
 """The settings with single engines as hosts, or why there are none."""
 
+REFUSAL = "exposed_refusal"
+"""Where a worker of pytest-xdist gives its controller what it refuses."""
+
 HOSTS = "exposed_hosts"
 """Where pytest-xdist's workers get the single engines that lists of them have."""
 
@@ -63,24 +66,29 @@ def refuse_without_audit(config: pytest.Config, names: Collection[str]) -> None:
     raise pytest.UsageError(f"pytest-exposed: {what}: add --exposed, or --exposed-run")
 
 
-def unused(config: pytest.Config, items: Collection[pytest.Item], *, audit: bool) -> str | None:
-    """Return why options that were typed on the command line do nothing; None if all have a use.
+def refuse_unused(config: pytest.Config, items: list[pytest.Item], *, audit: bool) -> None:
+    """Raise UsageError for options that were typed on the command line and do nothing.
 
     An audit uses all of them, except the filter if no running container is audited. Those in
-    addopts are there for the runs that use them; any run may name an engine.
+    addopts are there for the runs that use them; any run may name an engine. A worker of
+    pytest-xdist can't end the run: its items are taken away, and its controller is given the text.
     """
     words = {str(x).partition("=")[0] for x in config.invocation_params.args}
     rows = [x for x in OPTIONS if x.flag in words and x.name != "docker_host"]
     if audit:
         rows = [x for x in rows if x.name == "filter" and not audits_running(config)]
     if not rows:
-        return None
+        return
     fixtures = {y for x in items for y in getattr(x, "fixturenames", ())}
     vain = [x for x in rows if x.fixture not in fixtures]
     if not vain:
-        return None
+        return
     ways = "--exposed" if any(x.name == "filter" for x in vain) else "--exposed, or --exposed-run"
-    return f"no test uses {', '.join(x.flag for x in vain)}: add {ways}"
+    text = f"pytest-exposed: no test uses {', '.join(x.flag for x in vain)}: add {ways}"
+    if not hasattr(config, "workeroutput"):
+        raise pytest.UsageError(text)
+    config.workeroutput[REFUSAL] = text
+    items.clear()
 
 
 def parsed(config: pytest.Config, values: Mapping[str, Any]) -> Settings:

@@ -123,7 +123,9 @@ class AuditItem(pytest.Item):
     def reportinfo(self) -> tuple[Any, int, str]:
         """Return the path, line and heading of a failure; there is no file."""
         # The id's first part is the path: pytest shows a location where the two differ.
-        return self.config.rootpath / self.nodeid.partition("::")[0], 0, self.name
+        # If the id ends with the heading, pytest shows the heading's dots as "::", as a module's.
+        heading = f"{self.name} " if "." in self.name else self.name
+        return self.config.rootpath / self.nodeid.partition("::")[0], 0, heading
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Return the text of an expected failure; a traceback only for our own bugs."""

@@ -126,3 +126,10 @@ def test_tables_are_aligned_whatever_the_names(audit: Audit, stage: Stage) -> No
     rows = [x for x in lines if re.match(r"[0-9]+/tcp ", x)]
     assert [x[column:] for x in rows] == ["進程 (pid 1)"] * 2
     assert all(x[column - 2 : column] == "  " for x in rows)
+
+
+def test_the_id_of_a_name_with_dots_can_be_typed(audit: Audit, stage: Stage) -> None:
+    container = stage.run("tcp:0.0.0.0:80", exposes=("80",), name="reg.io-app.1")
+    result = audit(stage, "-v")
+    result.stdout.fnmatch_lines([f"exposed::{container.name} PASSED*"])
+    audit(stage, f"exposed::{container.name}").assert_outcomes(passed=1)

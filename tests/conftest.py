@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import secrets
 import tempfile
@@ -198,6 +199,15 @@ def _reports_meet_their_schema(request: pytest.FixtureRequest) -> Iterator[None]
     found = [request.getfixturevalue(x) for x in sorted(folders)]
     yield
     assert [y for x in found for y in problems_below(getattr(x, "path", x))] == []
+
+
+@pytest.fixture(autouse=True)
+def _little_to_collect(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Keep what is there from the garbage collections of pytest: each run ends with five."""
+    if "pytester" in request.fixturenames:
+        gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -81,7 +81,8 @@ def test_an_inherited_port_is_recognised_where_nothing_names_the_image_below(
     images: Images, stage: Stage, engine_url: str
 ) -> None:
     """As in an image that was pulled: its history has all layers, and no other image's name."""
-    below = images.build(instructions=(OWN, "EXPOSE 80", "EXPOSE 81"))
+    ends = 'ENTRYPOINT ["/bin/listener"]'
+    below = images.build(instructions=(OWN, "EXPOSE 80", "EXPOSE 81", ends))
     image = images.build(parent=below, instructions=("ENV OF=test_advice",))
     container = stage.run("tcp:0.0.0.0:81", image=image)
     with Engine(engine_url) as look:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -211,3 +212,38 @@ def test_the_audit_of_podman(podman: Podman, pytester: pytest.Pytester) -> None:
     result = pytester.runpytest("--exposed", "--exposed-grace=0", "--docker-host", podman.url)
     result.assert_outcomes(passed=4, failed=4)
     result.stdout.fnmatch_lines(["exposed: 8 containers on 1 host, 4 match, 4 do not*"])
+
+
+def test_its_own_command_removes_what_a_run_starts(
+    podman: Podman, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where podman has no name of docker's; what a killed run left is removed by the next."""
+    program = which("podman")
+    assert program is not None
+    (tmp_path / "podman").symlink_to(program)
+    image = podman.image("podrun", "EXPOSE 80")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    limits = " ".join(f"--ulimit {x['Name']}={x['Soft']}:{x['Hard']}" for x in LIMITS)
+    before = {x.id for x in podman.client.containers.list(all=True)}
+
+    def left() -> list[str]:
+        return [x.id for x in podman.client.containers.list(all=True) if x.id not in before]
+
+    given = ("-p", "no:hypothesispytest", "--docker-host", podman.url)
+    line = f"--exposed-run={limits} {image}"
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *given, line],
+        cwd=pytester.path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(left, "a container is started", 60)
+    finally:
+        killed.kill()
+        killed.wait()
+    result = pytester.runpytest(*given, f"{line} tcp:0.0.0.0:80", f"{line} exit:3")
+    result.assert_outcomes(passed=1, failed=1)
+    assert not left()
+    assert "may be left" not in result.stdout.str() + result.stderr.str()

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from pytest_exposed import ConfigurationError
 from pytest_exposed.audit.running.command import image_of
 
 
@@ -33,4 +34,15 @@ def shown() -> str:
     ],
 )
 def test_the_image(shown: str, line: str) -> None:
+    assert image_of(shlex.split(line), shown) == "web:1"
+
+
+@pytest.mark.parametrize("option", ["--detach=false", "-d=false", "-itd=0"])
+def test_it_runs_in_the_background(shown: str, option: str) -> None:
+    with pytest.raises(ConfigurationError, match="--detach has a value"):
+        image_of([option, "web:1"], shown)
+
+
+@pytest.mark.parametrize("line", ["-ed=1 web:1", "-e d=1 web:1", "--detach -d web:1"])
+def test_what_is_no_value_of_detach(shown: str, line: str) -> None:
     assert image_of(shlex.split(line), shown) == "web:1"

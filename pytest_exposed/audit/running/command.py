@@ -158,16 +158,27 @@ def image_of(words: Sequence[str], help_text: str) -> str:
             return _image(next(left, ""))
         if word.startswith("--"):
             name, equals, _ = word[2:].partition("=")
+            _check_detached(name == "detach" and bool(equals))
             if name in long and not equals:
                 next(left, None)
         elif word.startswith("-") and word != "-":
-            letters = word[1:]
+            letters, equals, _ = word[1:].partition("=")
             value = next((at for at, x in enumerate(letters) if x in short), None)
-            if value == len(letters) - 1:
+            _check_detached(value is None and letters.endswith("d") and bool(equals))
+            if value == len(letters) - 1 and not equals:
                 next(left, None)
         else:
             return _image(word)
     return _image("")
+
+
+def _check_detached(has_value: bool) -> None:
+    """Refuse a value of --detach: a command that stays attached ends with its container."""
+    if has_value:
+        raise ConfigurationError(
+            "--exposed-run, exposed_run: --detach has a value: leave it out, a container that is "
+            "judged runs in the background"
+        )
 
 
 def _image(word: str) -> str:

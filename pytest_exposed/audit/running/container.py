@@ -95,24 +95,24 @@ class RunContainer:
                     return None
                 pause(0.2)
             # A --label of the user's may have taken the place of ours.
-            remove(self._command, [*{*found, self._id} - {""}])
+            remove(self._command, list({*found, self._id} - {""}))
         except CommandError as error:
             return str(error)
         return None
 
 
-def labelled(command: DockerCommand, label: str) -> dict[str, str]:
-    """Return name and label's value by the ids of containers that have it; raises CommandError."""
-    form = f'{{{{.ID}}}} {{{{.Names}}}} {{{{.Label "{LABEL}"}}}}'
-    given = ("--all", "--no-trunc", "--filter", f"label={label}", "--format", form)
-    lines = command.ask("ps", *given).splitlines()
-    return {x: value for x, _, value in (line.partition(" ") for line in lines) if x}
+def labelled(command: DockerCommand, label: str) -> list[str]:
+    """Return the ids of containers that have a label; raises CommandError."""
+    return command.ask("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={label}").split()
 
 
 def remove(command: DockerCommand, ids: Sequence[str]) -> None:
     """Remove containers and their anonymous volumes; CommandError where one may be left."""
     if not ids:
         return
+    with suppress(CommandError):  # one that has ended
+        # Podman's removal asks a container to stop, and waits for ten seconds.
+        command.ask("kill", *ids)
     try:
         command.ask("rm", "--force", "--volumes", *ids)
     except CommandError:
@@ -127,24 +127,28 @@ def remove(command: DockerCommand, ids: Sequence[str]) -> None:
 def remove_leftovers(command: DockerCommand) -> None:
     """Remove what killed runs left on an engine: containers whose process has ended."""
     with suppress(CommandError):  # the run itself will say that the engine doesn't answer
-        found = labelled(command, LABEL)
-        remove(command, [x for x, value in found.items() if _is_left(command, x, value)])
+        remove(command, [x for x in labelled(command, LABEL) if _is_left(command, x)])
 
 
-def _is_left(command: DockerCommand, identity: str, value: str) -> bool:
+def _is_left(command: DockerCommand, identity: str) -> bool:
     """Return whether a container was started by a run that has ended.
 
     An image that was committed from such a one hands its label down to containers of others: the
     name distinguishes them; where --name gave it another, the image's own label does.
     """
-    name, _, label = value.partition(" ")
+    # Not by `ps --format`: podman's before 5 doesn't know a single label.
+    form = f'{{{{.Image}}}} {{{{.Name}}}} {{{{index .Config.Labels "{LABEL}"}}}}'
+    try:
+        found = command.ask("container", "inspect", "--format", form, identity).strip()
+    except CommandError:  # somebody else has removed it
+        return False
+    image, name, label = (found.split(" ", 2) + [""] * 2)[:3]
     owner, _, token = label.rpartition(" ")
     if not has_ended(owner):
         return False
-    return name == f"{_PREFIX}{token}" or label not in _labels_of_image(command, identity)
+    return name.lstrip("/") == f"{_PREFIX}{token}" or label not in _labels_of(command, image)
 
 
-def _labels_of_image(command: DockerCommand, identity: str) -> str:
-    """Return the labels of a container's image, as JSON."""
-    image = command.ask("container", "inspect", "--format", "{{.Image}}", identity).strip()
+def _labels_of(command: DockerCommand, image: str) -> str:
+    """Return the labels of an image, as JSON."""
     return command.ask("image", "inspect", "--format", "{{json .Config.Labels}}", image)

@@ -12,7 +12,7 @@ from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.hosts import Given, from_plain, plain
 from pytest_exposed.engine.json_fields import JsonObject
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.errors import EngineError
+from pytest_exposed.errors import EngineError, GoneError
 from pytest_exposed.model import Observed
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.grace import settle
@@ -238,6 +238,7 @@ class HostAudit:
             self._list(observer.records())
             self._now |= {x.id: x for x in self.everyone}
             fresh = [self._now.get(x.id, x) for x in chosen]
+            self._watch.note_restarts(fresh)
         self._looked_at = monotonic()
         return observer.observe(fresh, self.everyone, owners=self.settings.shows_all)
 
@@ -263,6 +264,10 @@ class HostAudit:
         try:
             settled = settle(observer, now, answer, settings.grace, owners=owners, waited=waited)
             self.young[listed.id] = settled.is_young
-            return self._watch.merged(settled.answer) if self._watch else settled.answer
+            if self._watch is None:
+                return settled.answer
+            if isinstance(settled.answer, GoneError):
+                return self._watch.of_gone(listed.id) or settled.answer
+            return self._watch.merged(settled.answer)
         finally:
             self.waited[listed.id] = monotonic() - began

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_exposed.engine.queries import EngineQueries
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, GoneError, NotRunningError, ObservationError
-from pytest_exposed.text import printable
+from pytest_exposed.text import plural, printable
 from pytest_exposed.unpatched import monotonic, pause
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def not_running(
     }
     state = states.get(inspected.state, f"is {printable(inspected.state)}")
     if restarted and inspected.state == "running":
-        state = f"ended and was started again meanwhile ({inspected.restarts} restarts so far)"
+        times = plural(inspected.restarts, "restart")
+        state = f"ended and was started again meanwhile ({times} so far)"
     why = f": {printable(inspected.error)}" if inspected.error else ""
     return NotRunningError(
         f"{name} {state}{why}" + (f"; the last lines of its log:\n{log}" if log else "")

@@ -37,6 +37,12 @@ HIDDEN = "only root sees which process holds a socket: run as root to see names 
 UNWELL = "its health check has not succeeded"
 """Words of a note on a container that was judged before its health check succeeded."""
 
+RESTLESS = "its listeners have not stayed the same for two seconds"
+"""Words of a note on a container that was judged while its listeners came and went."""
+
+RESTARTED = "it was restarted while it was watched"
+"""Words of a note on a container that did not run all the time."""
+
 RARELY = "it was watched less than twice a second"
 """Words of a note on a watch for which the machine, or the source, was too slow."""
 

@@ -8,10 +8,10 @@ from contextlib import closing
 from dataclasses import field, replace
 
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.errors import ObservationError
+from pytest_exposed.errors import EngineError, ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Observed
 from pytest_exposed.model.ports import Port
-from pytest_exposed.observation.judge import RARELY
+from pytest_exposed.observation.judge import RARELY, RESTARTED
 from pytest_exposed.observation.observe import Observer
 from pytest_exposed.rules.judge import findings
 from pytest_exposed.sockets.kept import Kept
@@ -52,6 +52,10 @@ class Watch:
     _looks: Counter[str] = field(default_factory=Counter)
     """How many looks saw each container: one that could not be seen was not watched."""
     _seen: dict[str, dict[object, Sighting]] = field(default_factory=dict)
+    _last: dict[str, Container] = field(default_factory=dict)
+    """The last snapshot of each container."""
+    _restarts: dict[str, int] = field(default_factory=dict)
+    """How often those were restarted that did not run all the time."""
 
     def looks(
         self, wanted: Sequence[Listed | Container], seconds: float
@@ -99,6 +103,7 @@ class Watch:
         for identity, answer in found.items():
             if not isinstance(answer, Container):
                 continue
+            self._last[identity] = answer
             seen = self._seen.setdefault(identity, {})
             for listener in answer.listeners:
                 if listener.kind == "ephemeral":
@@ -152,12 +157,39 @@ class Watch:
             verdict = tuple(_with_moment(x, moments) for x in verdict)
         return replace(both, verdict=verdict, notes=(*both.notes, *self._notes(answer.id)))
 
+    def of_gone(self, identity: str) -> Container | None:
+        """Return a container that was removed, where something was wrong with what was seen."""
+        last = self._last.get(identity)
+        if last is None:
+            return None
+        found = self.merged(replace(last, listeners=(), verdict=()))
+        if not isinstance(found, Container) or not found.verdict:
+            return None
+        return replace(found, notes=last.notes)  # it was not there to be looked at for longer
+
+    def note_restarts(self, now: Sequence[Listed]) -> None:
+        """Note which of the containers that run now were started since it began."""
+        elapsed = monotonic() - self.began
+        young = [x for x in now if self._looks[x.id] and x.up_for < elapsed]
+        try:
+            time = self.observer.now() if young else None
+        except EngineError:  # one that lists its containers and hides its clock
+            return
+        for identity, inspected in self.observer.inspections(young).items():
+            started = inspected.started
+            if started and time and (time - started).total_seconds() < elapsed:
+                self._restarts[identity] = inspected.restarts
+
     def _notes(self, identity: str) -> list[str]:
-        """Return a note where a container was seen too rarely."""
+        """Return notes where a container was seen too rarely, or did not run all the time."""
         count, seconds = self._looks[identity], self._seconds
-        if count >= 2 * seconds:
-            return []
-        return [f"{RARELY}: {count} looks in {seconds:.0f} s, and shorter listeners may be missed"]
+        notes = []
+        if identity in self._restarts:
+            notes.append(f"{RESTARTED}: {plural(self._restarts[identity], 'restart')} so far")
+        if count < 2 * seconds:
+            missed = "and shorter listeners may be missed"
+            notes.append(f"{RARELY}: {count} looks in {seconds:.0f} s, {missed}")
+        return notes
 
     def _judged(
         self,

@@ -21,7 +21,7 @@ from pytest_exposed.errors import (
     ObservationError,
 )
 from pytest_exposed.model import Container
-from pytest_exposed.observation.judge import BY_PORTS, HIDDEN, RARELY, UNWELL
+from pytest_exposed.observation.judge import BY_PORTS, HIDDEN, RARELY, RESTARTED, RESTLESS, UNWELL
 from pytest_exposed.report import record
 from pytest_exposed.rules.judge import brief
 from pytest_exposed.text import printable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from pytest_exposed.report.dockerfile import Dockerfile
 
-_UNSURE = (BY_PORTS, RARELY, HIDDEN, UNWELL)
+_UNSURE = (BY_PORTS, RARELY, HIDDEN, UNWELL, RESTLESS, RESTARTED)
 """Words of the notes that say what a rule lacked to judge by."""
 
 

@@ -45,6 +45,8 @@ def _may_go(finding: Finding, container: Container) -> bool:
 class Stillness:
     """Since when a container has listened on the same addresses, as far as it was looked at."""
 
+    restless: bool = False
+    """Whether it has listened on something else before."""
     _listening: object = None
     _since: float = 0
 
@@ -52,6 +54,7 @@ class Stillness:
         """Add what was seen at a moment, in seconds of any clock."""
         listening = _listening(answer)
         if listening != self._listening:
+            self.restless |= bool(self._listening)
             self._listening, self._since = listening, at
 
     def has_settled(self, at: float) -> bool:

@@ -122,11 +122,46 @@ def test_one_that_restarts_again_and_again(run: Run, images: Images) -> None:
     result.stdout.fnmatch_lines([f"{image} *code 3*"])
 
 
+def test_one_that_listens_between_its_restarts(run: Run, images: Images) -> None:
+    """Its listeners are the same in each life, and it settles in none."""
+    image = images.with_shell(("80",))
+    line = f"--exposed-run=--restart always {image} 'echo up; listener tcp:0.0.0.0:80 & sleep 1'"
+    result = run(line, "--exposed-grace=8")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"{image} *restart* the last lines of its log:", "  up"])
+
+
+def test_one_that_settles_after_a_restart(run: Run, images: Images) -> None:
+    image = images.with_shell(("80",))
+    script = "test -e /tmp || { mkdir /tmp; exit 1; }; listener tcp:0.0.0.0:80"
+    line = f"--exposed-run=--restart on-failure {image} '{script}'"
+    run(line, "--exposed-grace=30").assert_outcomes(passed=1)
+
+
+def test_one_that_is_restarted_while_it_is_watched(run: Run, images: Images) -> None:
+    image = images.with_shell(("80",))
+    line = f"--exposed-run=--restart always {image} 'listener tcp:0.0.0.0:80 & sleep 5'"
+    result = run(line, "--exposed-watch=6")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"{image} *restart*"])
+
+
+def test_listeners_that_come_and_go(run: Run, images: Images) -> None:
+    """It never settles, and the run says so."""
+    image = images.with_shell(("80",))
+    flicker = "while true; do listener tcp:0.0.0.0:81 & P=$!; sleep 1; kill $P; sleep 1; done"
+    result = run(
+        f"--exposed-run={image} 'listener tcp:0.0.0.0:80 & {flicker}'", "--exposed-grace=6"
+    )
+    line = "exposed: its listeners have not stayed the same for two seconds (1 container)"
+    result.stdout.fnmatch_lines([line])
+
+
 def test_one_that_removes_itself(run: Run, images: Images) -> None:
     image = images.with_shell(("80",))
     result = run(f"--exposed-run=--rm {image} 'exit 3'")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([f"{image} has ended and was removed, as --rm asks: *"])
+    result.stdout.fnmatch_lines([f"{image} has ended and was removed: leave out --rm, *"])
 
 
 def test_what_the_docker_command_says(run: Run, images: Images) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -120,6 +121,33 @@ def test_a_container_that_restarts_is_followed(run: Run, stage: Stage) -> None:
     begin(stage, script, restart_policy={"Name": "always"})
     result = run("--exposed-watch=7")
     result.stdout.re_match_lines([r"  undocumented  9000/tcp  .* \(seen from \d\.\d s to \d\.\d s"])
+
+
+def test_a_crash_loop_is_said(run: Run, stage: Stage) -> None:
+    """Its port is served at the end, as at the beginning."""
+    policy = {"Name": "always"}
+    begin(stage, "sleep 4; exit 3", restart_policy=policy)
+    result = run("--exposed-watch=7")
+    result.stdout.re_match_lines(
+        [r"exposed: it was restarted while it was watched: \d restarts? so far \(1 container\)"]
+    )
+
+
+def test_a_container_that_is_removed(run: Run, stage: Stage) -> None:
+    """What was wrong with it until then is wrong; one of which nothing was wrong is skipped."""
+    wrong = begin(stage, "listener tcp:0.0.0.0:9000", "wrong")
+    right = begin(stage, "sleep 1000", "right")
+    later = threading.Timer(3, lambda: [x.sdk.remove(force=True) for x in (wrong, right)])
+    later.start()
+    try:
+        result = run("--exposed-watch=6")
+    finally:
+        later.join()
+    result.assert_outcomes(failed=1, skipped=1)
+    result.stdout.re_match_lines(
+        [r"  undocumented  9000/tcp  .* \(seen from \d\.\d s to \d\.\d s\)"]
+    )
+    result.stdout.no_fnmatch_line("*less than twice a second*")
 
 
 def test_it_is_in_the_reports(run: Run, stage: Stage, tmp_path: Path) -> None:

@@ -8,7 +8,12 @@ from dataclasses import field
 from pytest_exposed.audit.running.command import CommandError, DockerCommand
 from pytest_exposed.audit.running.container import RunContainer, remove_leftovers
 from pytest_exposed.audit.running.plan import Planned, plan
-from pytest_exposed.audit.running.settled import look_once, wait_until_settled
+from pytest_exposed.audit.running.settled import (
+    has_restarted,
+    look_once,
+    started_at,
+    wait_until_settled,
+)
 from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ConfigurationError, EngineError
@@ -66,8 +71,11 @@ class Runner:
             waited = monotonic() - began
             self.waited[started] = waited if waited >= grace else 0
             if self.settings.watch and listed is not None and isinstance(answer, Container):
+                life = started_at(observer, listed)
                 watch(watched, [listed], self.settings.watch, show)
                 listed, answer = look_once(observer, started, planned.image, watched)
+                if listed is not None and life not in (None, started_at(observer, listed)):
+                    answer = has_restarted(observer, listed)
             return listed, watched.merged(answer) if self.settings.watch else answer
         except CommandError as error:
             raise EngineError(f"{image} could not be started: {error}") from None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import GoneError, NotFoundError, NotRunningError, ObservationError
 from pytest_exposed.model import Container, Observed
 from pytest_exposed.model.ports import Ports
 from pytest_exposed.observation.diagnosis import not_running
-from pytest_exposed.observation.judge import UNWELL
+from pytest_exposed.observation.judge import RESTLESS, UNWELL
 from pytest_exposed.observation.observe import Observer
 from pytest_exposed.observation.watch import Watch
 from pytest_exposed.rules.on_demand import on_demand
@@ -36,10 +37,12 @@ def wait_until_settled(
 
     It has settled when its health check, if any, has succeeded, every documented port has a
     listener, and its listeners have not changed for a moment. One that ends is waited for no
-    longer. It is called by its image's name; the watch notes what is seen of it.
+    longer; one that ends again and again, and is restarted, never settles. It is called by its
+    image's name; the watch notes what is seen of it.
     """
     began = monotonic()
-    stillness = Stillness()
+    stillness, life = Stillness(), None
+    restarted = False
     while True:
         everyone = [by_image(x, image) if x.id == identity else x for x in observer.running()]
         now = next((x for x in everyone if x.id == identity), None)
@@ -49,12 +52,17 @@ def wait_until_settled(
         answer = observer.observe([now], everyone, owners=True)[identity]
         if isinstance(answer, (NotRunningError, GoneError)) and _has_ended(observer, now):
             return _ended(observer, identity, image)
+        if (started := started_at(observer, now)) != life and started is not None:
+            restarted, life, stillness = life is not None, started, Stillness()
         stillness.note(answer, looked)
         watch.note({identity: answer}, looked)
         missing = _missing(now, answer)
         if not missing and stillness.has_settled(looked):
             return now, _without_excuse(answer)
         if looked - began >= grace:
+            if restarted and not stillness.has_settled(looked):
+                return now, has_restarted(observer, now)
+            answer = _with_restlessness(stillness, looked, answer)
             return now, _without_excuse(_with_health(now, answer))
         waits = f" for {missing}" if missing else ""
         time = f"{looked - began:.0f} of {grace:g} s at most"
@@ -67,6 +75,24 @@ def look_once(
 ) -> tuple[Listed | None, Observed]:
     """Return a container that had settled as it is now, listed and seen."""
     return wait_until_settled(observer, identity, image, 0, show=lambda _: None, watch=watch)
+
+
+def started_at(observer: Observer, listed: Listed) -> datetime | None:
+    """Return when a container was started last; None where that is unknown."""
+    try:
+        return observer.inspect(listed).started
+    except ObservationError:
+        return None
+
+
+def has_restarted(observer: Observer, listed: Listed) -> ObservationError:
+    """Return the error of a container that ended and was started again."""
+    try:
+        inspected = observer.inspect(listed)
+    except ObservationError as error:
+        return error
+    log = observer.last_lines(listed)
+    return not_running(printable(listed.name), inspected, log, restarted=True)
 
 
 def by_image(listed: Listed, image: str) -> Listed:
@@ -104,6 +130,13 @@ def _with_health(listed: Listed, answer: Observed) -> Observed:
     return replace(answer, notes=(*answer.notes, note))
 
 
+def _with_restlessness(stillness: Stillness, at: float, answer: Observed) -> Observed:
+    """Return an answer with a line on listeners that came and went until it was judged."""
+    if not isinstance(answer, Container) or not stillness.restless or stillness.has_settled(at):
+        return answer
+    return replace(answer, notes=(*answer.notes, RESTLESS))
+
+
 def _without_excuse(answer: Observed) -> Observed:
     """Return an answer of a container that has had its time: nothing is due to its youth."""
     return replace(answer, just_started=False) if isinstance(answer, Container) else answer
@@ -125,7 +158,7 @@ def _ended(observer: Observer, identity: str, image: str) -> tuple[Listed | None
         listed = by_image(observer.find(identity)[0], image)
         inspected = observer.inspect(listed)
     except (NotFoundError, GoneError):
-        why = "has ended and was removed, as --rm asks: leave that out to see why"
+        why = "has ended and was removed: leave out --rm, if it is among the options, to see why"
         return None, NotRunningError(f"{printable(image)} {why}")
     except ObservationError as error:
         return listed, error

@@ -1,13 +1,15 @@
 """The lines of a Dockerfile at which findings can be fixed: EXPOSE, or the last FROM.
 
-Format: https://docs.docker.com/reference/dockerfile/. A backslash continues a line, or the
-character of a directive `# escape=`; here-documents are not instructions.
+Format: https://docs.docker.com/reference/dockerfile/, and frontend/dockerfile/parser/parser.go of
+moby/buildkit. A backslash continues a line, or the character of a directive `# escape=`;
+here-documents are not instructions.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import field, replace
 from pathlib import Path
 
 from pytest_exposed.errors import ConfigurationError, ObservationError, PortError
@@ -16,25 +18,43 @@ from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass
 
-_HERE = re.compile(r"<<-?\s*[\"']?([A-Za-z_]\w*)[\"']?")
+_DIRECTIVE = re.compile(r"\s*#\s*(\w+)\s*=\s*(\S.*?)\s*")
+_DIRECTIVES = ("syntax", "escape", "check")
+
+_WORD = re.compile(r"""(?:[^\s"']|"(?:\\.|[^"])*"|'[^']*')+""")
+_HERE = re.compile(r"[0-9]*<<(-?)([^<]+)")
+"""A word that begins a here-document, and its end."""
+
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}]*))?\})")
+
+
+@dataclass(frozen=True, slots=True)
+class Expose:
+    """An EXPOSE: its line from 1, its ports, and whether a variable of the build is among them."""
+
+    line: int
+    ports: Ports
+    has_variable: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
-    """A Dockerfile's path, and the lines of its last stage that concern ports."""
+    """A Dockerfile's path, and the lines that concern ports."""
 
     path: str
     """The path as given."""
     last_from: int
     """The line number of its last FROM, from 1."""
-    exposes: tuple[tuple[int, Ports], ...] = ()
-    """The line numbers of each EXPOSE after that, with its ports."""
+    exposes: tuple[Expose, ...] = ()
+    """Those of the last stage, below those of the stages of this file that it begins from."""
+    elsewhere: tuple[Expose, ...] = ()
+    """Those of all stages: `docker build --target` ends with another than the last."""
 
     @classmethod
     def read(cls, path: str) -> Dockerfile:
         """Return a parsed file; raises ConfigurationError if it is no Dockerfile."""
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = Path(path).read_bytes().decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
             raise ConfigurationError(f"the Dockerfile {path} can't be read: {why}") from None
@@ -43,70 +63,146 @@ class Dockerfile:
     @classmethod
     def parse(cls, path: str, text: str) -> Dockerfile:
         """Return a parsed text; raises ConfigurationError if it has no FROM."""
-        last, exposes = 0, list[tuple[int, Ports]]()
+        stages: list[_Stage] = []
+        given: dict[str, str] = {}
         for number, instruction, words in _instructions(text):
             if instruction == "FROM":
-                last, exposes = number, []
-            elif instruction == "EXPOSE" and last:
-                exposes.append((number, _ports(words)))
-        if not last:
+                stages.append(_Stage.begun(number, words, stages))
+            elif stages:
+                stages[-1].add(number, instruction, words, given)
+            elif instruction == "ARG":
+                given |= _values(words, given)
+        if not stages:
             raise ConfigurationError(f"{path} is no Dockerfile: it has no FROM")
-        return cls(path, last, tuple(exposes))
+        every = tuple(y for x in stages for y in x.exposes)
+        return cls(path, stages[-1].line, tuple(stages[-1].exposes), every)
 
-    def line_of(self, port: Port | None) -> int:
-        """Return the line at which a port's finding can be fixed.
+    def line_of(self, port: Port | None, documented: Ports) -> int:
+        """Return the line at which a port's finding can be fixed; documented are the image's ports.
 
-        This is the port's own EXPOSE, or else the last EXPOSE, or else the last FROM.
+        This is the port's own EXPOSE. A documented port without one is that of a variable, or of
+        the base image, which the last FROM names. Any other belongs to the last EXPOSE, or else the
+        last FROM.
         """
-        own = [line for line, ports in self.exposes if port in ports]
-        return (own or [line for line, _ in self.exposes] or [self.last_from])[-1]
+        found = [x for x in self.exposes if port is not None and port in x.ports]
+        if not found and port is not None and port in documented:
+            found = [x for x in self.elsewhere if port in x.ports]
+            found = found or [x for x in self.exposes if x.has_variable]
+        elif not found:
+            found = [x for x in self.exposes if x.line > self.last_from]
+        return found[-1].line if found else self.last_from
 
     def pointed_at(self, container: Container) -> Container:
         """Return the container with the Dockerfile's line in each fix."""
-        verdict = container.verdict
+        verdict, documented = container.verdict, container.image.documented
         if isinstance(verdict, ObservationError):
             return container
         found = (
-            replace(x, fix=f"{x.fix} ({printable(self.path)}:{self.line_of(x.port)})")
+            replace(x, fix=f"{x.fix} ({printable(self.path)}:{self.line_of(x.port, documented)})")
             for x in verdict
         )
         return replace(container, verdict=tuple(found))
 
 
-def _ports(words: list[str]) -> Ports:
-    """Return the ports of an EXPOSE, except those in variables."""
+@dataclass(slots=True)
+class _Stage:
+    """A stage: the line of its FROM, its name, its EXPOSE lines and what its variables are."""
+
+    line: int
+    name: str
+    exposes: list[Expose] = field(default_factory=list)
+    given: dict[str, str] = field(default_factory=dict)
+    """By ARG."""
+    set: dict[str, str] = field(default_factory=dict)
+    """By ENV, which wins."""
+
+    @classmethod
+    def begun(cls, line: int, words: Sequence[str], before: Sequence[_Stage]) -> _Stage:
+        """Return the stage of a FROM, with all that it has from another stage of the file."""
+        image, *rest = [x for x in words if not x.startswith("--")] or [""]
+        name = rest[1].lower() if len(rest) > 1 and rest[0].upper() == "AS" else ""
+        base = next((x for x in reversed(before) if x.name == image.lower()), cls(0, ""))
+        return cls(line, name, list(base.exposes), dict(base.given), dict(base.set))
+
+    def add(self, line: int, instruction: str, words: Sequence[str], given: dict[str, str]) -> None:
+        """Add an instruction; given are the arguments of the file, before its first FROM."""
+        values = self.given | self.set
+        if instruction == "ARG":
+            self.given |= {x: given[x] for x in words if x in given} | _values(words, values)
+        elif instruction == "ENV":
+            pair = [f"{words[0]}={' '.join(words[1:])}"] if words else []
+            self.set |= _values(words if words and "=" in words[0] else pair, values)
+        elif instruction == "EXPOSE":
+            has_variable = any("$" in x for x in words)
+            self.exposes.append(Expose(line, _ports(words, values), has_variable))
+
+
+def _values(words: Sequence[str], known: dict[str, str]) -> dict[str, str]:
+    """Return the variables that words like NAME=VALUE give."""
+    pairs = (x.partition("=") for x in words)
+    return {name: _expanded(value, known).strip("\"'") for name, equals, value in pairs if equals}
+
+
+def _expanded(word: str, known: dict[str, str]) -> str:
+    """Return a word with its variables replaced; those that are not known stay."""
+    return _VARIABLE.sub(lambda x: known.get(x[1] or x[2], x[0] if x[3] is None else x[3]), word)
+
+
+def _ports(words: Sequence[str], known: dict[str, str]) -> Ports:
+    """Return the ports of an EXPOSE, except those in variables that are not known."""
     found = Ports()
     for word in words:
         try:
-            found |= Ports.parse(word.lower())
+            found |= Ports.parse(_expanded(word, known).lower())
         except PortError:  # a variable, known only to the build
             continue
     return found
 
 
+def _escape(lines: Sequence[str]) -> str:
+    """Return the character that continues a line, by the directives at the top."""
+    for line in lines:
+        found = _DIRECTIVE.fullmatch(line)
+        if found is None or found[1].lower() not in _DIRECTIVES:
+            break
+        if found[1].lower() == "escape":
+            return found[2]
+    return "\\"
+
+
+def _ends(words: Sequence[str]) -> list[tuple[bool, str]]:
+    """Return the end of each here-document that an instruction begins, and whether tabs precede."""
+    first = [x.upper() for x in words[:2]]
+    if not first or first[first[0] == "ONBUILD" and len(first) > 1] not in ("RUN", "COPY", "ADD"):
+        return []
+    found = (_HERE.fullmatch(x) for x in words)
+    return [(x[1] == "-", x[2].strip("\"'")) for x in found if x]
+
+
 def _instructions(text: str) -> list[tuple[int, str, list[str]]]:
     """Return the line number, name and words of each instruction."""
-    escape = re.match(r"(?:\s*#[^\n]*=[^\n]*\n)*?\s*#\s*escape\s*=\s*([\\`])", text)
-    mark = escape[1] if escape else "\\"
     found: list[tuple[int, str, list[str]]] = []
     whole, began = "", 0
-    ends: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    ends: list[tuple[bool, str]] = []
+    lines = text.split("\n")
+    mark = _escape(lines)
+    for number, line in enumerate(lines, 1):
         if ends:
-            if line.strip("\t ") == ends[0]:
+            has_tabs, end = ends[0]
+            if (line.lstrip("\t") if has_tabs else line).rstrip("\r") == end:
                 ends.pop(0)
             continue
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue
         began = began if whole else number
-        whole += stripped
+        whole += line.rstrip()
         if whole.endswith(mark):
-            whole = whole[:-1] + " "
+            whole = whole[: -len(mark)]
             continue
-        name, *words = whole.split() or [""]
-        found.append((began, name.upper(), words))
-        if name.upper() in ("RUN", "COPY", "ADD"):
-            ends = _HERE.findall(whole)
+        words = _WORD.findall(whole)
+        if words:
+            found.append((began, words[0].upper(), words[1:]))
+        ends = _ends(words)
         whole = ""
     return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication
-from pytest_exposed.model.ports import Port
+from pytest_exposed.model.ports import Port, Ports
 
 if TYPE_CHECKING:
     from typing_extensions import NotRequired  # typing's came with Python 3.11
@@ -125,7 +125,9 @@ def of_container(container: Container, dockerfile: Dockerfile | None = None) -> 
         "listening": [str(x) for x in container.listening],
         "published": [_publication(x) for x in container.published],
         "listeners": [_listener(x) for x in container.listeners],
-        "findings": None if unknown else [_finding(x, dockerfile) for x in container.findings],
+        "findings": None
+        if unknown
+        else [_finding(x, dockerfile, container.image.documented) for x in container.findings],
         "error": str(verdict) if unknown else None,
     }
 
@@ -228,7 +230,7 @@ def _listener(listener: Listener) -> ListenerRecord:
     return record
 
 
-def _finding(finding: Finding, dockerfile: Dockerfile | None) -> FindingRecord:
+def _finding(finding: Finding, dockerfile: Dockerfile | None, documented: Ports) -> FindingRecord:
     record: FindingRecord = {
         "rule": finding.rule,
         "port": str(finding.port) if finding.port else None,
@@ -242,7 +244,7 @@ def _finding(finding: Finding, dockerfile: Dockerfile | None) -> FindingRecord:
         record["ports"] = [str(x) for x in finding.ports]
     if dockerfile is not None:
         record["file"] = dockerfile.path
-        record["line"] = dockerfile.line_of(finding.port)
+        record["line"] = dockerfile.line_of(finding.port, documented)
     return record
 
 

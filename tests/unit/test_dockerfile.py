@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pytest_exposed import ConfigurationError, Port
+from pytest_exposed.model.ports import Ports
 from pytest_exposed.report.dockerfile import Dockerfile
 
 BUILT = """\
@@ -28,23 +31,115 @@ CMD ["server"]
 """
 
 
+def lines(text: str, *ports: str, documented: bool = True) -> list[int]:
+    """Return the line of each port in a Dockerfile, as for an image that documents them or not."""
+    parsed = Dockerfile.parse("Dockerfile", text)
+    found = [Port.parse(x) for x in ports]
+    return [parsed.line_of(x, Ports(found if documented else ())) for x in found]
+
+
 @pytest.mark.parametrize(
     ("port", "line"),
     [("80", 11), ("443/udp", 11), ("9001", 11), ("443", 16), ("1", 16), ("2", 16)],
 )
 def test_the_line_of_a_port(port: str, line: int) -> None:
-    assert Dockerfile.parse("Dockerfile", BUILT).line_of(Port.parse(port)) == line
+    assert lines(BUILT, port, documented=False) == [line]
 
 
 def test_without_expose_the_last_from() -> None:
     text = "FROM a\nEXPOSE 80\n\nFROM b\nRUN true\n"
-    assert Dockerfile.parse("Dockerfile", text).line_of(Port.parse(80)) == 4
-    assert Dockerfile.parse("Dockerfile", text).line_of(None) == 4
+    assert lines(text, "80", documented=False) == [4]
 
 
-def test_another_mark_of_continuation() -> None:
-    text = "# escape=`\nFROM a\nCOPY a `\n EXPOSE 80\nEXPOSE 81\n"
-    assert Dockerfile.parse("Dockerfile", text).line_of(Port.parse(80)) == 5
+def test_a_finding_without_a_port() -> None:
+    """The host's network."""
+    assert Dockerfile.parse("Dockerfile", "FROM a\n").line_of(None, Ports()) == 1
+    assert Dockerfile.parse("Dockerfile", BUILT).line_of(None, Ports()) == 16
+
+
+def test_a_documented_port_that_no_line_names_is_of_the_base_image() -> None:
+    assert lines("FROM a\nEXPOSE 80\n", "81") == [1]
+    assert lines("FROM a\nEXPOSE 80\n", "81", documented=False) == [2]
+
+
+def test_a_stage_that_begins_from_another() -> None:
+    """Names of stages are the same in upper and lower case."""
+    text = "FROM --platform=x a AS base\nEXPOSE 80\nFROM go as build\nFROM Base\nEXPOSE 81\n"
+    assert lines(text, "80", "81", "82") == [2, 5, 4]
+    assert lines(text.replace("EXPOSE 81\n", ""), "82", documented=False) == [4]
+
+
+def test_a_target_that_is_not_the_last_stage() -> None:
+    assert lines("FROM a AS web\nEXPOSE 80\nFROM a AS test\nEXPOSE 9000\n", "80") == [2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM a\nARG PORT=80\nEXPOSE $PORT\nEXPOSE 1\n",
+        "FROM a\nENV PORT=80\nEXPOSE ${PORT}/tcp\nEXPOSE 1\n",
+        "FROM a\nENV PORT 80\nEXPOSE ${PORT}\nEXPOSE 1\n",
+        'FROM a\nENV A=1 PORT="80"\nEXPOSE $PORT\nEXPOSE 1\n',
+        "FROM a\nARG A=1\nEXPOSE ${NONE:-80}\nEXPOSE 1\n",
+        "FROM a\nENV A=8\nEXPOSE ${A}0\nEXPOSE 1\n",
+        "ARG PORT=80\nFROM a\nEXPOSE $PORT\nEXPOSE 1\n",  # by --build-arg, perhaps
+        "FROM a\nARG PORT=2\nEXPOSE $PORT\nEXPOSE 1\n",
+    ],
+)
+def test_a_port_in_a_variable(text: str) -> None:
+    assert lines(text, "80") == [3]
+
+
+def test_the_last_value_counts_and_that_of_env_before_that_of_arg() -> None:
+    text = "ARG P=5\nFROM a\nARG P\nEXPOSE $P\nARG P=6\nEXPOSE $P\nENV P=7\nARG P=8\nEXPOSE $P\n"
+    assert lines(text, "5", "6", "7") == [4, 6, 9]
+
+
+@pytest.mark.parametrize("space", ["", " ", "\t"])
+def test_another_mark_of_continuation(space: str) -> None:
+    text = f"# syntax=x\n#{space}ESCAPE =`\nFROM a\nCOPY a `{space}\n EXPOSE 80\nEXPOSE 80\n"
+    assert lines(text, "80") == [6]
+
+
+@pytest.mark.parametrize("first", ["", "# a comment", "# other=x"])
+def test_a_directive_stands_at_the_top(first: str) -> None:
+    text = f"{first}\n# escape=`\nFROM a\nENV A=b`\nEXPOSE 80\nEXPOSE 81\n"
+    assert lines(text, "80") == [5]
+
+
+def test_lines_are_those_of_an_editor() -> None:
+    """Other characters that separate lines for Python are none for docker."""
+    assert lines(
+        "# a\u2028b\x0cc\x85\nFROM a\r\nEXPOSE 80\r\nEXPOSE 81 \\\r\n 82\r\n", "80", "82"
+    ) == [
+        3,
+        4,
+    ]
+
+
+def test_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "Dockerfile"
+    path.write_bytes(b"\xef\xbb\xbfFROM a\r\nEXPOSE 80\r\nEXPOSE 81\r\n")
+    assert Dockerfile.read(str(path)).line_of(Port.parse(80), Ports()) == 2
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        "RUN cat <<EOF\nEXPOSE 1\nEOF",
+        "RUN <<-'EOF' cat\nEXPOSE 1\n EOF\n\tEOF",
+        "COPY <<a <<b /x/\na b\na\nFROM x\nb",
+        "ONBUILD RUN <<EOF\nFROM x\nEOF",
+        "RUN cat <<<EOF",
+        "RUN cat<<EOF",
+        'RUN echo "a <<EOF"',
+        "RUN echo $((1<<4))",
+        "CMD cat <<EOF",
+    ],
+)
+def test_here_documents(instruction: str) -> None:
+    text = f"FROM a\n{instruction}\nEXPOSE 80\nCMD x\n"
+    assert lines(text, "80") == [instruction.count("\n") + 3]
 
 
 @pytest.mark.parametrize("text", ["", "EXPOSE 80\n", "\x00", "RUN <<EOF\nFROM a\n"])

@@ -139,6 +139,8 @@ class AuditItem(pytest.Item):
             if first.endswith(":"):
                 first = f"not observed: {'; '.join(map(str.strip, rest))}"
             return self._text(excinfo, first)
+        if isinstance(excinfo.value, pytest.fail.Exception):  # as pytest-timeout's
+            return self._text(excinfo, str(excinfo.value))
         return super().repr_failure(excinfo, style)
 
     def _text(self, excinfo: pytest.ExceptionInfo[BaseException], headline: str) -> Any:

@@ -146,6 +146,43 @@ def test_one_that_is_restarted_while_it_is_watched(run: Run, images: Images) -> 
     result.stdout.fnmatch_lines([f"{image} *restart*"])
 
 
+def test_one_that_no_source_sees(run: Run, images: Images) -> None:
+    """It is not waited for until the grace is over."""
+    image = images.build(exposes=("80",))
+    line = f"--exposed-run={image} tcp:0.0.0.0:80"
+    began = time.monotonic()
+    result = run(line, "--exposed-source=exec", "--exposed-grace=600")
+    assert time.monotonic() - began < 300
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["exec: there is no cat in the image"])
+
+
+def test_a_failure_of_a_plugins(run: Run, images: Images, pytester: pytest.Pytester) -> None:
+    """One that interrupts a test, as pytest-timeout does, has a text and no traceback of ours."""
+    pytester.makeconftest(
+        """
+        import pytest, signal
+
+        def ring(number, frame):
+            pytest.fail("Timeout (>3.0s)")
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_call(item):
+            signal.signal(signal.SIGALRM, ring)
+            signal.alarm(3)
+            try:
+                return (yield)
+            finally:
+                signal.alarm(0)
+        """
+    )
+    image = images.build(exposes=("80",))
+    result = run(f"--exposed-run={image}")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"FAILED exposed::{image} - Timeout (>3.0s)"])
+    assert len(result.outlines) < 40
+
+
 def test_listeners_that_come_and_go(run: Run, images: Images) -> None:
     """It never settles, and the run says so."""
     image = images.with_shell(("80",))

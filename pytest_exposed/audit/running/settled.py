@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -21,6 +21,13 @@ from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic, pause
 
 _PAUSE = 0.25
+
+_BLIND = 5.0
+"""Seconds after which a container that runs and can't be seen will not be seen later, either."""
+
+_RECENT = 10.0
+"""Seconds after a restart in which a container has not shown that it goes on."""
+
 _HAS_ENDED = ("exited", "dead", "removing")
 
 
@@ -41,8 +48,8 @@ def wait_until_settled(
     image's name; the watch notes what is seen of it.
     """
     began = monotonic()
-    stillness, life = Stillness(), None
-    restarted = False
+    stillness, life, lives = Stillness(), None, list[float]()
+    saw = began
     while True:
         everyone = [by_image(x, image) if x.id == identity else x for x in observer.running()]
         now = next((x for x in everyone if x.id == identity), None)
@@ -53,14 +60,17 @@ def wait_until_settled(
         if isinstance(answer, (NotRunningError, GoneError)) and _has_ended(observer, now):
             return _ended(observer, identity, image)
         if (started := started_at(observer, now)) != life and started is not None:
-            restarted, life, stillness = life is not None, started, Stillness()
+            life, stillness = started, Stillness()
+            lives.append(looked)
         stillness.note(answer, looked)
         watch.note({identity: answer}, looked)
         missing = _missing(now, answer)
         if not missing and stillness.has_settled(looked):
             return now, _without_excuse(answer)
-        if looked - began >= grace:
-            if restarted and not stillness.has_settled(looked):
+        if isinstance(answer, (Container, NotRunningError)):
+            saw = looked
+        if looked - began >= grace or looked - saw >= _BLIND:
+            if _ends_again(lives, looked) and not stillness.has_settled(looked):
                 return now, has_restarted(observer, now)
             answer = _with_restlessness(stillness, looked, answer)
             return now, _without_excuse(_with_health(now, answer))
@@ -128,6 +138,11 @@ def _with_health(listed: Listed, answer: Observed) -> Observed:
         return answer
     note = f"{UNWELL}: it is {health}"
     return replace(answer, notes=(*answer.notes, note))
+
+
+def _ends_again(lives: Sequence[float], at: float) -> bool:
+    """Return whether a container with these beginnings is likely to end once more."""
+    return len(lives) > 2 or (len(lives) > 1 and at - lives[-1] < _RECENT)
 
 
 def _with_restlessness(stillness: Stillness, at: float, answer: Observed) -> Observed:

@@ -242,11 +242,14 @@ class HostAudit:
         self._looked_at = monotonic()
         return observer.observe(fresh, self.everyone, owners=self.settings.shows_all)
 
-    def answer(self, listed: Listed, *, again: bool = False) -> Observed:
+    def answer(
+        self, listed: Listed, show: Callable[[str], object], *, again: bool = False
+    ) -> Observed:
         """Return what was found of a chosen container; raises EngineError.
 
         A container too young to be judged is observed again until it has settled or its grace is
-        over. It is also observed again when its test runs again.
+        over; show is called with what is waited for. It is also observed again when its test runs
+        again.
         """
         assert self.observation is not None
         observer, settings = self.engine().observer, self.settings
@@ -262,7 +265,9 @@ class HostAudit:
         owners = settings.shows_all
         began = monotonic()
         try:
-            settled = settle(observer, now, answer, settings.grace, owners=owners, waited=waited)
+            settled = settle(
+                observer, now, answer, settings.grace, owners=owners, waited=waited, show=show
+            )
             self.young[listed.id] = settled.is_young
             if self._watch is None:
                 return settled.answer

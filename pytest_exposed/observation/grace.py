@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, ObservationError
@@ -10,11 +10,15 @@ from pytest_exposed.model import Container, Observed
 from pytest_exposed.observation.observe import Documented, Observer
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.settling import Stillness, is_final, may_mend
+from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic, pause
 from pytest_exposed.values import dataclass
 
 _STOPPED = 2.0
 """Seconds for which a container may be stopped during a `docker restart`."""
+
+_SHOWN = 1.0
+"""Seconds after which a person wonders what a run waits for."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.05, 1.0, 1.6
 
@@ -48,6 +52,7 @@ def settle(
     rules: Sequence[Rule] | None = None,
     documented: Documented | None = None,
     waited: float = 0,
+    show: Callable[[str], object] = lambda _: None,
 ) -> Settled:
     """Return the answer for a container, observed again while it is too young to be judged.
 
@@ -56,6 +61,7 @@ def settle(
     the answer, which is waited seconds old. An older container is not waited for, and neither is
     what waiting can't change. If the grace ran out since the answer, it is observed once more. A
     container that could not be seen may have been restarted since it was listed, and be young.
+    show is called with what is waited for, after a second of it.
     """
     rules = observer.rules if rules is None else rules
     seen = isinstance(answer, Container)
@@ -68,6 +74,10 @@ def settle(
     stillness.note(answer, began - waited)
     ran = began
     for _ in moments(max(left, _FIRST_PAUSE)):
+        passed = monotonic() - began
+        if passed > _SHOWN:
+            rest = f"{max(left - passed, 0):.0f} s more at most"
+            show(f"{printable(listed.name)} has just started, waiting {rest} …")
         everyone = observer.running()
         now = [x for x in everyone if x.id == listed.id]
         looked = monotonic()

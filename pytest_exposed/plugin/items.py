@@ -22,6 +22,7 @@ from pytest_exposed.errors import (
 )
 from pytest_exposed.model import Container
 from pytest_exposed.observation.judge import BY_PORTS, HIDDEN, RARELY, RESTARTED, RESTLESS, UNWELL
+from pytest_exposed.plugin.progress import live
 from pytest_exposed.report import record
 from pytest_exposed.rules.judge import brief
 from pytest_exposed.text import printable
@@ -235,7 +236,8 @@ class ContainerItem(JudgedItem):
         """Pass where the container matches its image; fail with findings, or why it wasn't seen."""
         try:
             self.look()
-            answer = self.audit.answer(self.listed, again=self.record is not None)
+            with live(self.config, self) as show:
+                answer = self.audit.answer(self.listed, show, again=self.record is not None)
         except EngineError as error:
             self._keep(record=record.of_unseen(self.listed, str(error)))
             raise

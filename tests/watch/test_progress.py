@@ -87,6 +87,18 @@ def test_a_container_that_the_run_starts(
     assert any(re.fullmatch(r"exposed F +\[100%\]", x) for x in screen)
 
 
+def test_a_container_that_has_just_started(
+    in_terminal: Callable[..., Screen], stage: Stage
+) -> None:
+    name = stage.run("tcp:0.0.0.0:80", exposes=("80", "81")).name
+    options = ("--exposed", "--exposed-filter", stage.filter, "--exposed-grace=6")
+    written, screen = in_terminal(*options)
+    waits = rf"exposed: {name} has just started, waiting (\d) s more at most …"
+    assert re.findall(waits, written.partition("= FAILURES =")[0])
+    assert not [x for x in screen if x.endswith("…") or "Captured" in x]
+    assert any(re.fullmatch(r"exposed F +\[100%\]", x) for x in screen)
+
+
 def test_quiet(in_terminal: Callable[..., Screen], stage: Stage) -> None:
     stage.run("tcp:0.0.0.0:80", exposes=("80",))
     options = ("--exposed", "--exposed-filter", stage.filter, "--exposed-grace=0")

@@ -102,5 +102,9 @@ def test_where_a_reader_goes_on_has_nothing_to_collect(
     assert pytester.runpytest_subprocess().ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
+def test_the_containers_are_removed_after_all_that_is_about_them() -> None:
+    assert README.index("docker rm --force") > README.index('container_listens_on("web"')
+
+
 def test_no_block_is_of_a_kind_that_nobody_tries() -> None:
     assert [kind for kind, _ in BLOCKS] == ["sh", "sh", "console", "python", "sh"]

@@ -47,14 +47,17 @@ def bridged_directory() -> Iterator[Path]:
 
 
 def make_directory() -> Path:
-    """Return a new directory with room for an engine's sockets, in memory if there is enough."""
+    """Return a new directory for an engine: room for its sockets, data in memory if there is."""
     directory = Path(tempfile.mkdtemp(prefix="pe-"))
     if len(os.fsencode(directory)) > LONGEST_DIRECTORY:
         directory.rmdir()
         directory = Path(tempfile.mkdtemp(prefix="pe-", dir="/tmp"))
-    # An engine waits for its disk at each step, and none of this one's data is needed later.
+    # An engine waits for its disk at each step, and none of this one's data is needed later. Its
+    # socket is on disk: who shares the engine may have mounts of its own.
     if _available_memory() >= NEEDED_MEMORY:
-        mount = ["mount", "-t", "tmpfs", directory.name, str(directory)]
+        data = directory / "data"
+        data.mkdir()
+        mount = ["mount", "-t", "tmpfs", directory.name, str(data)]
         subprocess.run(mount, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     # As with a system's engine, who may use it is a matter of the socket's mode, not its folder's.
     directory.chmod(0o711)

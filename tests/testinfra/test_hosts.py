@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from itertools import count
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,35 +14,43 @@ import testinfra
 from pytest_exposed import ConfigurationError, Engine, NotFoundError, container_listens_on
 
 if TYPE_CHECKING:
-    from stage import Stage
+    from stage import Stage, Staged
+
+
+@pytest.fixture(scope="module")
+def web(shared_stage: Stage) -> Staged:
+    return shared_stage.run("tcp:0.0.0.0:80", exposes=["80"])
+
+
+Inventory = Callable[[Mapping[str, Mapping[str, str]]], list[Any]]
 
 
 @pytest.fixture
-def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Return testinfra's host of an Ansible inventory that has one, with these variables."""
+def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Inventory:
+    """Return testinfra's hosts of an Ansible inventory that has these, with their variables."""
     # testinfra runs ansible-inventory from the path; a test environment may not be activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     monkeypatch.setenv("PATH", path)
     monkeypatch.setenv("ANSIBLE_LOCAL_TEMP", str(tmp_path / "local"))
     monkeypatch.setenv("ANSIBLE_HOME", str(tmp_path))
 
-    numbers = count()
-
-    def host(name: str, **variables: str) -> Any:
-        words = " ".join(f"{key}={value}" for key, value in variables.items())
-        # testinfra reads each inventory once.
-        path = tmp_path / f"inventory-{next(numbers)}"
-        path.write_text(f"{name} {words}\n", encoding="utf-8")
-        # Molecule's verifier has the ansible backend as well, and not the one it stands for.
-        return testinfra.get_host(
-            f"ansible://{name}?force_ansible=True", ansible_inventory=str(path)
+    def hosts(given: Mapping[str, Mapping[str, str]]) -> list[Any]:
+        path = tmp_path / "inventory"  # which testinfra reads once
+        lines = (
+            " ".join([name, *(f"{key}={value}" for key, value in variables.items())])
+            for name, variables in given.items()
         )
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        # Molecule's verifier has the ansible backend as well, and not the one it stands for.
+        return [
+            testinfra.get_host(f"ansible://{x}?force_ansible=True", ansible_inventory=str(path))
+            for x in given
+        ]
 
-    return host
+    return hosts
 
 
-def test_docker_and_podman_hosts_are_their_container(stage: Stage, engine_url: str) -> None:
-    web = stage.run("tcp:0.0.0.0:80", exposes=["80"])
+def test_docker_and_podman_hosts_are_their_container(web: Staged, engine_url: str) -> None:
     with Engine(engine_url) as engine:
         assert container_listens_on(engine, testinfra.get_host(f"docker://{web.name}"), 80)
         assert container_listens_on(engine, testinfra.get_host(f"docker://root@{web.name}"), 80)
@@ -62,25 +69,29 @@ def test_docker_and_podman_hosts_are_their_container(stage: Stage, engine_url: s
     ],
 )
 def test_ansible_hosts_with_a_container_connection(
-    stage: Stage, engine_url: str, inventory: Callable[..., Any], connection: str
+    web: Staged, engine_url: str, inventory: Inventory, connection: str
 ) -> None:
-    web = stage.run("tcp:0.0.0.0:80", exposes=["80"])
+    named_alike, by_variable, by_host = inventory(
+        {
+            web.name: {"ansible_connection": connection},
+            "v": {"ansible_connection": connection, "ansible_docker_host": web.name},
+            "h": {"ansible_connection": connection, "ansible_host": web.name},
+        }
+    )
     with Engine(engine_url) as engine:
-        named_alike = inventory(web.name, ansible_connection=connection)
         assert container_listens_on(engine, named_alike, 80)
-        by_variable = inventory("w", ansible_connection=connection, ansible_docker_host=web.name)
         assert container_listens_on(engine, by_variable, 80)
-        by_host = inventory("w", ansible_connection=connection, ansible_host=web.name)
         assert container_listens_on(engine, by_host, 80)
 
 
-def test_hosts_that_are_no_containers(engine_url: str, inventory: Callable[..., Any]) -> None:
+def test_hosts_that_are_no_containers(engine_url: str, inventory: Inventory) -> None:
+    ssh, local = inventory({"web-2": {}, "web-3": {"ansible_connection": "local"}})
     with Engine(engine_url) as engine:
         for host, found in (
             (testinfra.get_host("local://"), "its connection is local"),
             (testinfra.get_host("ssh://web-1"), "its connection is ssh"),
-            (inventory("web-2"), "its ansible_connection is ssh"),
-            (inventory("web-3", ansible_connection="local"), "its ansible_connection is local"),
+            (ssh, "its ansible_connection is ssh"),
+            (local, "its ansible_connection is local"),
         ):
             with pytest.raises(ConfigurationError, match=found) as raised:
                 container_listens_on(engine, host, 80)
@@ -93,9 +104,8 @@ def test_a_host_whose_container_is_missing(engine_url: str) -> None:
 
 
 def test_the_host_fixture_of_testinfra_beside_ours(
-    stage: Stage, engine_url: str, pytester: pytest.Pytester
+    web: Staged, engine_url: str, pytester: pytest.Pytester
 ) -> None:
-    web = stage.run("tcp:0.0.0.0:80", exposes=["80"])
     pytester.makepyfile(
         """
         def test_listens(host, container_listens_on, container_matches_image):

@@ -78,8 +78,9 @@ def test_whatever_the_list_is(lie: Meddle, relay: Relay) -> None:
         with bounded(), pytest.raises(EngineError) as caught:
             engine.containers()
         assert message(caught).startswith(f"{relay.url}: GET /containers/json")
-        # Where there is none at all, on a connection that was at rest, it is asked once more.
-        assert len(relay.requests) == (3 if lie is lies.TRANSPORT["closes"] else 2)
+        # Where there is none at all, on a connection that was at rest, it is asked once more, if
+        # there is time left.
+        assert 2 <= len(relay.requests) <= (3 if lie is lies.TRANSPORT["closes"] else 2)
         relay.meddle = lambda _: None
         engine.observer.running()  # it was the answer, and not the connection
 

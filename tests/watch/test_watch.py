@@ -82,10 +82,10 @@ def test_a_listener_that_comes_late(run: Run, stage: Stage) -> None:
 
 def test_a_documented_port_listens_at_the_end(run: Run, stage: Stage) -> None:
     container = stage.script(
-        "listener tcp:0.0.0.0:80 ready & P=$!; sleep 2; kill $P; sleep 1000", exposes=("80",)
+        "listener tcp:0.0.0.0:80 ready & P=$!; sleep 6; kill $P; sleep 1000", exposes=("80",)
     )
     container.wait_for("ready")
-    result = run("--exposed-watch=4")
+    result = run("--exposed-watch=8")
     result.assert_outcomes(failed=1)
     moments = r"from 0\.\d s to \d\.\d s"
     result.stdout.re_match_lines(
@@ -98,9 +98,9 @@ def test_a_documented_port_listens_at_the_end(run: Run, stage: Stage) -> None:
 
 def test_other_rules_judge_a_documented_port_that_is_gone(run: Run, stage: Stage) -> None:
     begin(
-        stage, "listener tcp:0.0.0.0:22 & P=$!; sleep 2; kill $P; sleep 1000", exposes=("22", "80")
+        stage, "listener tcp:0.0.0.0:22 & P=$!; sleep 6; kill $P; sleep 1000", exposes=("22", "80")
     )
-    result = run("--exposed-watch=4", "--exposed-select=cis")
+    result = run("--exposed-watch=8", "--exposed-select=cis")
     result.assert_outcomes(failed=1)
     result.stdout.re_match_lines([r"  ssh  22/tcp  .* \(seen from \d\.\d s to \d\.\d s\)"])
 

@@ -105,11 +105,12 @@ def _all_listen_on(tasks: Sequence[Container], wanted: Sequence[BoundPort], *, o
     failed = [x for x in checks if not x]
     if len(checks) == 1:
         return checks[0]
-    service = f"{len(tasks)} tasks of service {tasks[0].service}"
+    service = f"service {tasks[0].service}"
     if not failed:
-        return Check(True, f"all {service} do: {checks[0]!r}", *tasks)
-    names = f": {_list(x.containers[0] for x in failed)}" if len(failed) > 1 else ""
-    return Check(False, f"{len(failed)} of {service} do not{names}. {failed[0]!r}", *tasks)
+        return Check(True, f"{service}, all {len(tasks)} tasks: {checks[0]!r}", *tasks)
+    names = f" ({_list(x.containers[0] for x in failed)})" if len(failed) > 1 else ""
+    number = f"{len(failed)} of {len(tasks)} tasks{names}"
+    return Check(False, f"{service}, {number}: {failed[0]!r}", *tasks)
 
 
 def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool) -> Check:

@@ -189,7 +189,7 @@ class TestChecks:
     def test_every_task_listens(self, engine: Engine) -> None:
         check = container_listens_on(engine, "fine", 80)
         assert check
-        assert repr(check).startswith("all 2 tasks of service fine do: fine.1.")
+        assert repr(check).startswith("service fine, all 2 tasks: fine.1.")
         assert len(check.containers) == 2
         assert not container_listens_on(engine, "fine", 80, 81)
         assert container_listens_on(engine, "inner", 80)
@@ -199,8 +199,7 @@ class TestChecks:
         (deaf,) = [x.name for x in tasks(engine, "half") if not x.listening]
         assert not check
         assert repr(check) == (
-            f"1 of 2 tasks of service half do not. {deaf}: nothing listens on 80/tcp ("
-            "it listens on nothing)"
+            f"service half, 1 of 2 tasks: {deaf}: nothing listens on 80/tcp (it listens on nothing)"
         )
 
     def test_only(self, engine: Engine) -> None:

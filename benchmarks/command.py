@@ -94,5 +94,7 @@ def _run(words: list[str], folder: str, settings: dict[str, str]) -> tuple[float
         seconds = time.perf_counter() - started
         if done.returncode:
             raise RuntimeError(f"a run of pytest failed ({done.returncode}):\n{done.stdout}")
-        told = json.load(file)
-    return seconds, [after - before for before, after in zip([0.0, *told], told, strict=False)]
+        moments = json.load(file)
+    return seconds, [
+        after - before for before, after in zip([0.0, *moments], moments, strict=False)
+    ]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks import told
+from benchmarks import session_cost
 
 ROOT = Path(__file__).parents[1]
 _ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
@@ -57,13 +57,13 @@ def pytest_run(*arguments: str, folder: str) -> Run:
     """Run pytest in a folder with no plugin but those of the arguments; its tests must pass."""
     # At its end pytest collects garbage, which takes 20 ms or 30 and would drown what is measured.
     leave_out = ["-p", "no:cacheprovider", "-p", "no:unraisableexception"]
-    command = [sys.executable, "-m", "pytest", "-q", *leave_out, "-p", told.__name__]
+    command = [sys.executable, "-m", "pytest", "-q", *leave_out, "-p", session_cost.__name__]
     with tempfile.NamedTemporaryFile("r", encoding="ascii") as file:
         started = time.perf_counter()
         done = subprocess.run(
             [*command, *arguments],
             cwd=folder,
-            env={**os.environ, **_ALONE, "PYTHONPATH": str(ROOT), told.FILE: file.name},
+            env={**os.environ, **_ALONE, "PYTHONPATH": str(ROOT), session_cost.FILE: file.name},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

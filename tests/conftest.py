@@ -41,6 +41,7 @@ settings.register_profile("few", settings.get_profile("tests"), max_examples=5)
 settings.load_profile("tests")
 
 UNIT = Path(__file__).with_name("unit")
+_TURNS = {UNIT.with_name("watch"): 0, UNIT.with_name("run"): 0, UNIT: 2}
 
 WITHOUT_SLOW_PLUGINS = "-p no:hypothesispytest -p no:fakefs"
 """They are imported for longer than all else in a run of pytest that is a process of its own."""
@@ -58,8 +59,8 @@ def _start(stack: ExitStack) -> dict[str, str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the units last: they are short, and fill what others leave of a worker's time."""
-    items.sort(key=lambda item: UNIT in item.path.parents)
+    """Put tests that wait long first, and the units last: these fill the gaps between workers."""
+    items.sort(key=lambda item: next((y for x, y in _TURNS.items() if x in item.path.parents), 1))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -173,7 +174,7 @@ def engine(engine_url: str) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def netlink(engine_url: str) -> Iterator[Engine]:
-    """The engine, its sockets told by the kernel."""
+    """The engine, with sockets read by netlink."""
     with Engine(engine_url, source="netlink") as engine:
         yield engine
 

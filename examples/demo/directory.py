@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 # containerd's exec/containerd/containerd-debug.sock.
 LONGEST_DIRECTORY = 60
 
-NEEDED_MEMORY = 8 << 30
-"""Available bytes from which an engine's data is kept in memory; all tests write some 2 GB."""
+NEEDED_MEMORY = 4 << 30
+"""Available bytes from which an engine's data is kept in memory: all tests need some 200 MB."""
 
 # linux/sockios.h, linux/if.h: struct ifreq begins with a name of 16 bytes.
 SIOCSIFFLAGS = 0x8914

@@ -71,7 +71,7 @@ class Dockerd:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # For each container dockerd starts itself anew, and collects garbage thrice.
+                # dockerd starts itself again for each container, and collects garbage three times.
                 env={"GOGC": "400", **os.environ, "PATH": PATH},
                 # Ctrl-C is for the caller, who then ends the engine in good order.
                 start_new_session=True,

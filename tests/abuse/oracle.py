@@ -75,8 +75,8 @@ class Verdicts:
             elif self.histories[identity].allows(answer, began, ended):
                 self.true += 1
             else:
-                told = f"{source}: {answer} listens on {answer.listening} from {began} to {ended}"
-                self.wrong.append(f"{told}: {self.histories[identity].states[-8:]}")
+                line = f"{source}: {answer} listens on {answer.listening} from {began} to {ended}"
+                self.wrong.append(f"{line}: {self.histories[identity].states[-8:]}")
 
 
 @contextmanager

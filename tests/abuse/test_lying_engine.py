@@ -65,10 +65,10 @@ def test_whatever_the_first_answer_is(lie: Meddle, relay: Relay) -> None:
     relay.meddle = lambda _: lie
     with bounded(), pytest.raises(EngineError) as caught:
         Engine(relay.url, timeout=TIMEOUT)
-    told = message(caught)
+    text = message(caught)
     # It is asked for its version where the answer to a ping is one, and has none.
-    asked = ["GET /_ping", "GET /version"] if ": GET /version: " in told else ["GET /_ping"]
-    assert told.startswith(f"{relay.url}: {asked[-1]}: ")
+    asked = ["GET /_ping", "GET /version"] if ": GET /version: " in text else ["GET /_ping"]
+    assert text.startswith(f"{relay.url}: {asked[-1]}: ")
     assert relay.requests == asked
 
 
@@ -336,8 +336,8 @@ class TestAnAudit:
     ) -> None:
         monkeypatch.setenv("DOCKER_CLIENT_TIMEOUT", str(TIMEOUT))
         relay.meddle = lambda _: LIES[lie]
-        told = refusal("--docker-host", relay.url)
-        assert told.startswith((f"{relay.url}: GET /_ping: ", f"{relay.url}: GET /version: "))
+        text = refusal("--docker-host", relay.url)
+        assert text.startswith((f"{relay.url}: GET /_ping: ", f"{relay.url}: GET /version: "))
 
     @pytest.mark.parametrize("lie", LIES)
     def test_of_one_who_lies_later_fails(

@@ -127,6 +127,7 @@ def test_of_representations(engine_url: str) -> None:
     assert SECRET not in repr(resolve(SECRET_URL))
     settings = Settings.parse(hosts=[SECRET_URL, engine_url])
     audit = Audit.reach(settings)
-    told = [settings, audit, audit.hosts[1].engine(), vars(audit.hosts[1].engine().observer._api)]
-    assert SECRET not in repr(told)
+    engine = audit.hosts[1].engine()
+    objects = [settings, audit, engine, vars(engine.observer._api)]
+    assert SECRET not in repr(objects)
     audit.close()

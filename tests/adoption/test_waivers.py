@@ -1,4 +1,4 @@
-"""Waivers and baselines: their lines, what they accept, what is told of stale ones."""
+"""Waivers and baselines: their lines, what they accept, and the lines on stale ones."""
 
 from __future__ import annotations
 
@@ -114,15 +114,15 @@ def test_stale_ones_are_told() -> None:
         for x in ("web: silent", "web: 99", "db: 5432", "web: silent until 2020-01-01")
     ]
     found = [(["web"], "silent", Port(80))]
-    told = stale(
+    lines = stale(
         waivers, found, [["web"]], missed=[["api"]], all_asked=False, rules=RULES, today=TODAY
     )
-    assert told == [
+    assert lines == [
         "waiver not used: web: 99",
         "waiver expired on 2020-01-01: web: silent until 2020-01-01",
     ]
-    told = stale(waivers, found, [["web"]], missed=[], all_asked=True, rules=RULES, today=TODAY)
-    assert "waiver not used: db: 5432" in told
+    lines = stale(waivers, found, [["web"]], missed=[], all_asked=True, rules=RULES, today=TODAY)
+    assert "waiver not used: db: 5432" in lines
 
 
 @pytest.mark.parametrize(
@@ -139,10 +139,10 @@ def test_of_what_was_left_out_none_is_stale(
 ) -> None:
     waivers = [Waiver.parse(line)]
     for all_asked in (False, True):  # of those that run, --exposed-run alone asks for none
-        told = stale(
+        lines = stale(
             waivers, [], [["web"]], missed=missed, all_asked=all_asked, rules=rules, today=TODAY
         )
-        assert told == []
+        assert lines == []
 
 
 def test_a_container_is_called_by_its_service_too() -> None:
@@ -152,10 +152,10 @@ def test_a_container_is_called_by_its_service_too() -> None:
     (found,) = Acceptance((waiver,)).applied(one, (WEB,), TODAY)
     assert found.waived == ""
     another = ["shop-web-2", "shop/web"]
-    told = stale(
+    lines = stale(
         [waiver], [], [["db"]], missed=[another], all_asked=False, rules=RULES, today=TODAY
     )
-    assert told == []
+    assert lines == []
 
 
 def test_labels_count_only_where_allowed_and_say_whose_they_are() -> None:

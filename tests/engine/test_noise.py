@@ -1,4 +1,4 @@
-"""RPC servers over UDP, told from clients by what their processes hold beside them."""
+"""RPC servers over UDP, distinguished from clients by the other sockets of their processes."""
 
 from __future__ import annotations
 

@@ -32,9 +32,9 @@ def test_it_stays_until_it_is_ended(
             lines = iter(demo.stdout.readline, "")
             shown = list(takewhile(lambda x: "until Ctrl-C" not in x, lines))
             assert "demo: the audit found exactly the drift that is there\n" in shown
-            told = [shlex.split(next(lines)) for _ in range(4)][1:]
+            options = [shlex.split(next(lines)) for _ in range(4)][1:]
             audit, passes, fails = (
-                command("env", *x, "-p", "no:cacheprovider", cwd=tmp_path) for x in told
+                command("env", *x, "-p", "no:cacheprovider", cwd=tmp_path) for x in options
             )
         finally:
             demo.terminate()  # a job in the background ignores Ctrl-C

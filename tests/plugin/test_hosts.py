@@ -338,7 +338,7 @@ def a_server(answers: Mapping[str, bytes | None]) -> Iterator[str]:
             thread.join()
 
 
-TOLD = {
+ANSWERS = {
     "/_ping": b"OK",  # without a version in its head
     "/version": json.dumps({"ApiVersion": "1.41", "Version": "20.10"}).encode(),
 }
@@ -371,11 +371,11 @@ class TestOneThatMisbehaves:
             ({"/_ping": b"OK", "/version": None}, "GET /version: no answer in time"),
             ({"/_ping": b"<html>", "/version": b"<html>"}, "GET /version: "),
             ({"/_ping": b"OK", "/version": b"[]"}, "GET /version"),
-            ({**TOLD, "/containers/json": None}, "/containers/json: no answer in time"),
-            ({**TOLD, "/containers/json": b"{}"}, "answered what no engine "),
-            ({**TOLD, "/containers/json": b"[1]"}, "answered what no engine "),
-            ({**TOLD, "/containers/json": b'[{"Id": 1}]'}, "answered what no engine "),
-            ({**TOLD, "/containers/json": b"["}, "GET /containers/json: "),
+            ({**ANSWERS, "/containers/json": None}, "/containers/json: no answer in time"),
+            ({**ANSWERS, "/containers/json": b"{}"}, "answered what no engine "),
+            ({**ANSWERS, "/containers/json": b"[1]"}, "answered what no engine "),
+            ({**ANSWERS, "/containers/json": b'[{"Id": 1}]'}, "answered what no engine "),
+            ({**ANSWERS, "/containers/json": b"["}, "GET /containers/json: "),
         ],
         ids=[
             "late",
@@ -399,7 +399,7 @@ class TestOneThatMisbehaves:
         assert said in text
 
     def test_in_the_middle_of_it(self, run_pytest: Run, engine_url: str, place: Stage) -> None:
-        with a_server({**TOLD, "/containers/json": ONE}) as url:
+        with a_server({**ANSWERS, "/containers/json": ONE}) as url:
             result = run_pytest(
                 *("--exposed", "--exposed-filter", place.filter, "-v"),
                 *("--docker-host", url, "--docker-host", engine_url),
@@ -417,8 +417,8 @@ def test_tests_of_running_containers_say_what_is_wrong(
     pytester.makepyfile("def test_each(running_container): pass\ndef test_it(exposed): pass")
     result = run_pytest()
     result.assert_outcomes(errors=2)
-    told = [x for x in result.outlines if x.startswith("pytest-exposed: ")]
-    assert len(told) == 2
+    lines = [x for x in result.outlines if x.startswith("pytest-exposed: ")]
+    assert len(lines) == 2
     assert "s3cr3t" not in result.stdout.str()
 
 

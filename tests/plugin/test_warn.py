@@ -122,15 +122,15 @@ def test_reports(audit: Run, place: Stage, tmp_path: Path) -> None:
         files["html"].read_text()
     )
     cases = ET.parse(files["xml"]).getroot().iter("testcase")
-    told = {
+    categories = {
         x.get("name"): y.get("value")
         for x in cases
         for y in x.iter("property")
         if y.get("name") == "exposed_warning"
     }
-    (name,) = told
+    (name,) = categories
     assert str(name).endswith("web")
-    assert str(told[name]).startswith("silent 443/tcp: ")
+    assert str(categories[name]).startswith("silent 443/tcp: ")
 
 
 def test_an_assertion_passes(place: Stage, pytester: pytest.Pytester, run_on_engine: Run) -> None:

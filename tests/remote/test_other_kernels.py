@@ -32,10 +32,10 @@ def runs(relay: Relay, stage: Stage) -> Runs:
     def run(runtime: str, image: str | None = None, default: str = "runc") -> Staged:
         container = stage.run(image=image)
         api = stage.client.api
-        told = api.inspect_container(container.id)
-        told["HostConfig"]["Runtime"] = runtime
+        record = api.inspect_container(container.id)
+        record["HostConfig"]["Runtime"] = runtime
         info = api.info() | {"DefaultRuntime": default, "SystemTime": None}
-        answers = {f"/containers/{container.id}/json": told, "/info": info}
+        answers = {f"/containers/{container.id}/json": record, "/info": info}
         lies = {path: says(whole(json.dumps(x).encode())) for path, x in answers.items()}
         relay.meddle = lambda line: next((x for path, x in lies.items() if path in line), None)
         return container

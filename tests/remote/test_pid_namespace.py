@@ -120,18 +120,22 @@ class TestAnotherPidNamespace:
             until grep -q :270F /proc/{pid}/net/tcp; do :; done
             {shlex.join(run)}
         """
-        told = outcome(in_pid_namespace(["sh", "-c", script]), folder)[name]
+        record = outcome(in_pid_namespace(["sh", "-c", script]), folder)[name]
         seen = {"auto": "helper", "exec": "exec"}.get(source)
-        assert (told["source"], told["listening"]) == (seen, ["80/tcp"] if seen else None)
-        assert seen or "no process here is the container's" in told["error"]
+        assert (record["source"], record["listening"]) == (seen, ["80/tcp"] if seen else None)
+        assert seen or "no process here is the container's" in record["error"]
 
     def test_with_the_old_proc_it_is_as_on_the_host(
         self, shared: tuple[str, str, Stage], folder: Path
     ) -> None:
         url, name, stage = shared
         run = audit(url, folder, stage)
-        told = outcome(["unshare", "--pid", "--fork", "--", *run], folder)[name]
-        assert (told["source"], told["listening"], told["findings"]) == ("netlink", ["80/tcp"], [])
+        record = outcome(["unshare", "--pid", "--fork", "--", *run], folder)[name]
+        assert (record["source"], record["listening"], record["findings"]) == (
+            "netlink",
+            ["80/tcp"],
+            [],
+        )
 
 
 # The machine's own Python for others

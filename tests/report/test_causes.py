@@ -1,4 +1,4 @@
-"""Findings that are one but for their ports: told together, and each told somewhere."""
+"""Findings that differ only by port: grouped, and each of them in a group."""
 
 from __future__ import annotations
 
@@ -119,8 +119,8 @@ def test_a_finding_of_the_container_has_no_port() -> None:
 def test_each_is_told_once_and_neighbours_together(bare: list[Finding]) -> None:
     found = [replace(x, message=f"on {x.port}", fix=f"stop {x.port}") for x in bare]
     for grouped in (finding_groups(found), neighbours(found)):
-        told = [(x.first.rule, x.first.waived, port) for x in grouped for port in x.ports]
-        assert sorted(told, key=str) == sorted(((x.rule, x.waived, x.port) for x in found), key=str)
+        rows = [(x.first.rule, x.first.waived, port) for x in grouped for port in x.ports]
+        assert sorted(rows, key=str) == sorted(((x.rule, x.waived, x.port) for x in found), key=str)
     for cause in neighbours(sorted(found, key=lambda x: str(x.port))):
         assert cause.first.port == cause.ports[0]
         assert cause.message == f"on {cause.span}"

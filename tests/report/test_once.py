@@ -1,4 +1,4 @@
-"""What is wrong with a Swarm service is told once for all its tasks; everything else as often."""
+"""A Swarm service's finding is shown once for all its tasks; all others as often as they occur."""
 
 from __future__ import annotations
 

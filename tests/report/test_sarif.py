@@ -80,9 +80,9 @@ def test_what_could_not_be_looked_at_is_no_success(written: Any) -> None:
     unseen = record("web", error="no source can see the sockets of web", findings=None)
     (invocation,) = written(host(unseen), host(error="nothing answers there"))["invocations"]
     assert invocation["executionSuccessful"] is False
-    told = [x["message"]["text"] for x in invocation["toolExecutionNotifications"]]
-    assert [x.partition(": ")[2] for x in told[:1]] == ["no source can see the sockets of web"]
-    assert told[1] == "nothing answers there"
+    messages = [x["message"]["text"] for x in invocation["toolExecutionNotifications"]]
+    assert [x.partition(": ")[2] for x in messages[:1]] == ["no source can see the sockets of web"]
+    assert messages[1] == "nothing answers there"
 
 
 def test_each_rule_has_a_title_with_a_subject(written: Any) -> None:

@@ -120,8 +120,8 @@ def test_the_files_of_a_newcomers_tasks_are_where_the_documentation_says() -> No
     tasks = text.partition("## What a change touches")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (an? .*?) \| (.*) \|$", tasks, re.MULTILINE)
     assert len(rows) == 5
-    for task, told in rows:
-        named = re.findall(r"`([\w./]+)`", told)
+    for task, cell in rows:
+        named = re.findall(r"`([\w./]+)`", cell)
         files = [x if x.startswith("docs/") else f"{PACKAGE.name}/{x}" for x in named if "/" in x]
         assert files, task
         missing = [x for x in files if not (root / x).exists()]

@@ -350,17 +350,17 @@ def test_many_are_read_in_groups_each_of_which_is_told_ahead(proc: Path) -> None
         own = proctree.namespace(proc, str(number)) if number % 3 else shared
         proctree.process(proc, 1000 + number, network=own, cgroup=f"0::/{identity}\n")
     targets = [target(x, shares=not n % 3, place=x if n % 3 else "") for n, x in enumerate(ids)]
-    told: list[object] = []
+    namespaces: list[object] = []
     reads: list[object] = []
     most = 0
 
     def ahead(processes: Iterable[ContainerProcess]) -> None:
         nonlocal most
-        told.extend(x.namespace for x in processes)
+        namespaces.extend(x.namespace for x in processes)
         most = max(most, len(held_open(proc)))
 
     def read(process: ContainerProcess) -> tuple[list[Socket], None]:
-        assert process.namespace in told
+        assert process.namespace in namespaces
         reads.append(process.namespace)
         return [socket()], None
 
@@ -368,7 +368,7 @@ def test_many_are_read_in_groups_each_of_which_is_told_ahead(proc: Path) -> None
     answers = local.observe(targets, "netlink", read, ahead)
     assert [x for x in answers.values() if not isinstance(x, SocketSnapshot)] == []
     assert list(answers) == ids
-    assert told == reads
+    assert namespaces == reads
     assert len(set(reads)) == len(reads) == 201
     assert 32 <= most <= 64
     assert held_open(proc) == []

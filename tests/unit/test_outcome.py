@@ -27,10 +27,10 @@ def not_run(name: str) -> dict[str, Any]:
     return unseen(name) | {"error": NOT_RUN}
 
 
-def outcome(*told: dict[str, Any], hosts: str = "a") -> Results:
-    """Return the outcome of what tests told, of the first host unless they say another."""
+def outcome(*items: dict[str, Any], hosts: str = "a") -> Results:
+    """Return the results of items, on the first host unless they name another."""
     found = Results({x: HostResults(x) for x in hosts})
-    for number, one in enumerate(told):
+    for number, one in enumerate(items):
         found.add({"host": hosts[0], "id": str(number), **one})
     return found
 

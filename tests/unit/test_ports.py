@@ -366,9 +366,9 @@ def test_the_protocol_counts() -> None:
 def test_what_can_be_read_of_exposed_ports_is_read_and_the_rest_told(
     keys: list[str], ports: list[str], invalid: tuple[str, ...]
 ) -> None:
-    found, told = Ports.from_exposed(keys)
+    found, left_out = Ports.from_exposed(keys)
     assert found.ranges() == ports
-    assert told == invalid
+    assert left_out == invalid
 
 
 @given(st.lists(st.text(max_size=8) | PORTS.map(str)))

@@ -547,7 +547,7 @@ def doubtful(port: int | str, presumed: Kind = "reachable", address: str = ANY) 
 @pytest.mark.parametrize(
     "one",
     [
-        # Whosever it is, nothing changes: what is certain is told.
+        # Its owner changes nothing: certain findings are shown.
         container(*reaching(80), doubtful(80), documented=[80]),
         container(*reaching(80), doubtful(80, "loopback"), documented=[80]),
         container(doubtful(80, "loopback")),
@@ -578,8 +578,8 @@ def test_the_error_names_the_listener_the_container_and_what_would_tell() -> Non
     one = container(doubtful(80, address="::"), name="web\n")
     with pytest.raises(ObservationError) as caught:
         found(one)
-    told = "which container [::]:80/tcp belongs to is unknown: web\\n shares its network"
-    assert str(caught.value).startswith(told)
+    start = "which container [::]:80/tcp belongs to is unknown: web\\n shares its network"
+    assert str(caught.value).startswith(start)
     assert "run as root" in str(caught.value)
 
 
@@ -697,9 +697,9 @@ def test_what_is_judged_by_the_other_rules_is_right_whatever_is_published(
     one = container(*listeners, documented=[port] * documents, neighbours=(other,))
     unknown = hanging_on_publications(one, select(chosen))
     others = chosen.difference(unknown)
-    told = replace(one, published=(publication(*published),))
+    publishing = replace(one, published=(publication(*published),))
     found = {str(x) for name in others for x in findings(one, select([name]))}
-    assert {str(x) for name in others for x in findings(told, select([name]))} <= found
+    assert {str(x) for name in others for x in findings(publishing, select([name]))} <= found
 
 
 # Choosing rules

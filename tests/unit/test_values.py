@@ -51,10 +51,10 @@ BOTH = pytest.mark.parametrize("make", [dataclasses.dataclass, values.dataclass]
 
 @pytest.fixture
 def made(make: Callable[..., Any]) -> Callable[..., Any]:
-    def anew(body: type, **options: bool) -> Any:
+    def define(body: type, **options: bool) -> Any:
         return make(slots=True, **options)(type(body.__name__, (), dict(body.__dict__)))
 
-    return anew
+    return define
 
 
 @BOTH

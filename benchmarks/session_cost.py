@@ -1,4 +1,4 @@
-"""A plugin of pytest for measured runs: tells how long the session took, and its memory."""
+"""A plugin of pytest for measured runs: writes the time of the session and its peak memory."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-FILE = "EXPOSED_BENCHMARKS_TOLD"
-"""The variable with the name of the file that it tells this."""
+FILE = "EXPOSED_BENCHMARKS_SESSION"
+"""The variable with the name of the file to write."""
 
 _STARTED: pytest.StashKey[float] = pytest.StashKey()
 
@@ -27,5 +27,5 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Write the seconds, and the most bytes that the process had in memory (proc_pid_status(5))."""
     seconds = time.perf_counter() - config.stash[_STARTED]
     peak = re.search(r"VmHWM:\s+([0-9]+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
-    told = {"session": seconds, "memory": int(peak[1]) * 1024 if peak else 0}
-    Path(os.environ[FILE]).write_text(json.dumps(told), encoding="ascii")
+    cost = {"session": seconds, "memory": int(peak[1]) * 1024 if peak else 0}
+    Path(os.environ[FILE]).write_text(json.dumps(cost), encoding="ascii")

@@ -114,10 +114,10 @@ def _audit(host: str, run_id: str, folder: Path) -> int:
 def _stay(host: str, run_id: str) -> None:
     """Tell what can be run by hand, and wait for Ctrl-C."""
     say("\ndemo: the containers run until Ctrl-C. In another terminal:\n")
-    audit = f"--exposed --exposed-filter label={LABEL}={run_id}"
+    ours = f"--exposed-filter label={LABEL}={run_id}"
     suite = Path(__file__).parents[1] / "suite"
-    tests = (shlex.quote(str(suite / f"test_{x}.py")) for x in ("services", "drift"))
-    for arguments in (audit, *tests):
+    services, drift = (shlex.quote(str(suite / f"test_{x}.py")) for x in ("services", "drift"))
+    for arguments in (f"--exposed {ours}", f"{services} {ours}", drift):
         say(f"DOCKER_HOST={host} {shlex.quote(sys.executable)} -m pytest {arguments}")
     with suppress(KeyboardInterrupt):
         threading.Event().wait()

@@ -143,6 +143,11 @@ def connect(host: str, *, timeout: int = 60) -> docker.DockerClient:
 
     Raises DockerException or OSError where the engine does not answer.
     """
+    if host.startswith("unix://"):
+        # The SDK leaves a socket open when it can't connect, and says why at great length.
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(timeout)
+            probe.connect(host.removeprefix("unix://"))
     # DockerClient(base_url=…) would ignore DOCKER_TLS_VERIFY and DOCKER_CERT_PATH.
     client = docker.from_env(timeout=timeout, environment={**os.environ, "DOCKER_HOST": host})
     try:
@@ -156,11 +161,6 @@ def connect(host: str, *, timeout: int = 60) -> docker.DockerClient:
 def silence(host: str) -> Exception | None:
     """Return what kept the engine from answering, None when it answered."""
     try:
-        if host.startswith("unix://"):
-            # The SDK leaves a socket open when it can't connect, and says why at great length.
-            with socket.socket(socket.AF_UNIX) as probe:
-                probe.settimeout(5)
-                probe.connect(host.removeprefix("unix://"))
         connect(host, timeout=5).close()
     except (DockerException, OSError) as error:
         return error

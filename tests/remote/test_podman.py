@@ -116,7 +116,7 @@ def _installed(program: str) -> bool:
 def _client(url: str) -> docker.DockerClient | None:
     try:
         return connect(url)
-    except DockerException:
+    except (DockerException, OSError):
         return None
 
 

@@ -41,7 +41,7 @@ from pytest_exposed.engine import helper
 from pytest_exposed.engine.helper import LABEL, is_helper
 from pytest_exposed.engine.transport import frames
 from pytest_exposed.plugin import fixtures
-from pytest_exposed.sockets.helper import SCRIPT
+from pytest_exposed.sockets.helper_script import SCRIPT, parse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -570,6 +570,40 @@ class TestItsScript:
         assert (done.returncode, lines[-1]) == (0, "@done 5")
         assert "@process 8" in lines
         assert lines[lines.index("@table tcp") + 1] == "the table"
+
+    @pytest.mark.parametrize("shell", SHELLS)
+    def test_one_namespace_is_one_where_a_process_ends_before_it_is_compared(
+        self, shell: str
+    ) -> None:
+        # The first process goes when the cgroup of the second is read.
+        command = [str(busybox()), "sh"] if shell == "busybox" else [shell]
+        identity = "ab" * 32
+        script = f"""
+            set -e
+            mount -t tmpfs none /proc
+            mkdir -p /proc/1/net /proc/7/net /proc/8/net /proc/self/fd
+            ln -s {busybox()} /proc/self/exe
+            echo the table > /proc/7/net/tcp
+            ln /proc/7/net/tcp /proc/8/net/tcp
+            ln -s /proc/8/net/tcp /proc/self/fd/9
+            echo 0::/docker/{identity} > /proc/7/cgroup
+            mkfifo /proc/8/cgroup
+            {{
+                cp /proc/7/cgroup /proc/8/new
+                rm -r /proc/7
+                mv /proc/8/new /proc/8/cgroup
+                echo 0::/docker/{identity}
+            }} > /proc/8/cgroup &
+            exec {shlex.join([*command, "-c", SCRIPT, "sh", "5", identity])}
+        """
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", script],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        found, _, _ = parse(done.stdout, b"@done 5\n")
+        assert [(x.pid, x.owner({identity.encode()})) for x in found] == [(8, identity)]
 
     @pytest.mark.parametrize("shell", SHELLS)
     def test_looks_again_for_each_line(self, shell: str) -> None:

@@ -12,6 +12,7 @@ from make import DATA
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets import exec as exec_
 from pytest_exposed.sockets import helper
+from pytest_exposed.sockets.helper_script import SCRIPT, parse
 from pytest_exposed.sockets.reading import SocketSnapshot, Target
 from pytest_exposed.sockets.remote import MOST_LINES
 from pytest_exposed.sockets.source import Shared
@@ -50,7 +51,7 @@ class Says:
 
     def run_helper(self, script: str, arguments: Sequence[str], end: bytes) -> bytes:
         asked, *ids = arguments
-        assert script == helper.SCRIPT
+        assert script == SCRIPT
         assert end == f"\n@done {asked}\n".encode()
         assert set(ids) == {WEB, JOINER, IDLE}
         return self._text.replace(b"@done\n", end[1:])
@@ -149,7 +150,7 @@ def test_exec_tells_ipv6_by_the_addresses_that_follow() -> None:
 def test_a_cut_text_of_the_helper_is_refused() -> None:
     for end in range(0, len(HELPER), 13):
         with pytest.raises(TableError):
-            helper.parse(HELPER[:end], b"@done\n")
+            parse(HELPER[:end], b"@done\n")
         assert {type(x) for x in by_helper(HELPER[:end]).values()} == {TableError}
 
 
@@ -158,7 +159,7 @@ def test_the_answer_to_another_question_is_refused() -> None:
     for text in (another, another + HELPER):
         assert {type(x) for x in by_helper(text).values()} == {TableError}
         with pytest.raises(TableError):
-            helper.parse(text, b"@done\n")
+            parse(text, b"@done\n")
 
 
 def test_a_cut_text_of_a_cat_lacks_whole_lines_at_most() -> None:
@@ -308,7 +309,7 @@ def test_a_table_that_is_missing_is_not_an_empty_one() -> None:
 def test_tables_of_udp_are_read_several_times() -> None:
     assert [exec_.COMMAND.count(f"/proc/self/net/{x}") for x in ("udp", "udp6")] == [READINGS] * 2
     reading = " ".join(['"$1/net/$table"'] * READINGS)
-    assert f"udp*) cat {reading} ;;" in helper.SCRIPT
+    assert f"udp*) cat {reading} ;;" in SCRIPT
 
 
 def test_a_long_table_of_udp_that_is_told_once_is_not_believed() -> None:

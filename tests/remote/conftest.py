@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from engine.test_findings import SETUPS
-from remote.common import helper_of, listener_with_cat
+from remote.common import helper_of
 from remote.relay import Relay
-from stage import Images, Stage
 
 if TYPE_CHECKING:
-    from stage import Staged
+    from stage import Images
 
 
 @pytest.fixture(autouse=True)
@@ -47,22 +44,6 @@ def relay(socket_url: str) -> Iterator[Relay]:
 def helper_image(images: Images) -> str:
     """The tag of an image that a helper can be made of."""
     return helper_of(images)
-
-
-@pytest.fixture(scope="session")
-def all_setups(images: Images) -> Iterator[Stage]:
-    """The containers of all setups of the audit's tests, and idle ones, 30 in all; with a cat."""
-    tags = {x.exposes: listener_with_cat(images, exposes=x.exposes) for x in SETUPS}
-    with Stage(images) as stage, ThreadPoolExecutor(4) as pool:
-
-        def run(place: int) -> Staged:
-            if place >= len(SETUPS):
-                return stage.run(name=f"more-{place}", image=tags[()])
-            x = SETUPS[place]
-            return stage.run(*x.words, name=x.name, image=tags[x.exposes], **x.options)
-
-        list(pool.map(run, range(30)))
-        yield stage
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from engine.test_addresses import in_two_networks
-from engine.test_findings import SETUPS, Setup
 from engine.test_identity import POWERS
 from remote.common import in_background, listener_with_cat
 from stage import wait_until
@@ -44,25 +43,7 @@ def look(engine_url: str) -> Iterator[Engine]:
         yield engine
 
 
-@pytest.fixture(scope="module")
-def seen(look: Engine, all_setups: Stage) -> dict[str, Container]:
-    """All setups, each asked for itself."""
-    found = look.containers(label=all_setups.label)
-    assert {x.source for x in found} == {"exec"}
-    return {x.name.removeprefix(f"{all_setups.name}-"): x for x in found}
-
-
 class TestWhatItFinds:
-    @pytest.mark.parametrize("setup", SETUPS, ids=[x.name for x in SETUPS])
-    def test_just_what_is_there(self, setup: Setup, seen: dict[str, Container]) -> None:
-        container = seen[setup.name]
-        assert {str(x) for x in container.findings} == setup.findings
-        assert container.listening == setup.listening
-
-    def test_no_names_of_processes(self, seen: dict[str, Container]) -> None:
-        (finding,) = seen["no-expose"].findings
-        assert finding.message.startswith("something listens on 0.0.0.0:80, and ")
-
     def test_ipv6_only_as_if_it_were_dual_stack(
         self, look: Engine, images: Images, stage: Stage
     ) -> None:

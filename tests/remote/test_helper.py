@@ -16,7 +16,6 @@ import pytest
 from demo.images import busybox
 from docker.errors import NotFound
 from engine.test_addresses import TestPublishedToOneAddress
-from engine.test_findings import SETUPS, Setup
 from engine.test_identity import IN_CGROUP, POWERS
 from remote.common import (
     clock,
@@ -70,30 +69,7 @@ def web(shared_stage: Stage) -> Staged:
     return shared_stage.run("tcp:0.0.0.0:80", exposes=("80",))
 
 
-@pytest.fixture(scope="module")
-def seen(look: Engine, all_setups: Stage) -> dict[str, Container]:
-    """All setups, observed in one round."""
-    found = look.containers(label=all_setups.label)
-    assert {x.source for x in found} == {"helper"}
-    return {x.name.removeprefix(f"{all_setups.name}-"): x for x in found}
-
-
 class TestWhatItFinds:
-    @pytest.mark.parametrize("setup", SETUPS, ids=[x.name for x in SETUPS])
-    def test_just_what_is_there(self, setup: Setup, seen: dict[str, Container]) -> None:
-        container = seen[setup.name]
-        assert {str(x) for x in container.findings} == setup.findings
-        assert container.listening == setup.listening
-
-    def test_no_names_of_processes(self, seen: dict[str, Container]) -> None:
-        (finding,) = seen["no-expose"].findings
-        assert finding.message.startswith("something listens on 0.0.0.0:80, and ")
-        assert all(not y.owners for x in seen.values() for y in x.listeners)
-
-    def test_udp_clients_as_ephemeral(self, seen: dict[str, Container]) -> None:
-        (listener,) = seen["udp-clients"].listeners
-        assert (listener.kind, listener.port.protocol) == ("ephemeral", "udp")
-
     def test_ipv6_only_as_if_it_were_dual_stack(self, look: Engine, stage: Stage) -> None:
         # /proc shows both alike. To netlink this one is unreachable: there is no IPv6 address.
         container = stage.run("tcp6only:[::]:80", exposes=("80",))
@@ -212,24 +188,6 @@ class TestSharedNamespaces:
 
 
 class TestItsContainer:
-    def test_is_one_for_thirty(
-        self, engine_url: str, client: docker.DockerClient, images: Images, all_setups: Stage
-    ) -> None:
-        # In the engine's events a container has the name of its image.
-        image = images.build(parent=helper_of(images), instructions=["LABEL only=this"])
-        since = clock(client)
-        with Engine(engine_url, source="helper", helper_image=image) as look:
-            assert len(look.containers(label=all_setups.label)) == 30
-        events = client.api.events(
-            since=int(since),
-            until=int(clock(client)) + 1,
-            filters={"type": "container", "image": image},
-            decode=True,
-        )
-        # It is killed where it has not ended by itself yet.
-        actions = [x["Action"] for x in events if x["Action"] != "kill"]
-        assert actions == ["create", "attach", "start", "die", "destroy"]
-
     def test_is_one_for_tests_of_all_running_containers(
         self,
         relay: Relay,

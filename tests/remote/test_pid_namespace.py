@@ -1,4 +1,7 @@
-"""Where pids mean something else: another pid namespace, a container, a /proc that hides."""
+"""What is found in each kind of container by sources that need no pids, or where those are others.
+
+Where they are others: in another pid namespace, in a container, with a /proc that hides.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,23 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from engine.test_findings import SETUPS
-from remote.common import listener_with_cat
+from engine.test_findings import SETUPS, Setup
+from remote.common import clock, helper_of, listener_with_cat
+from stage import Stage
 from workload import listener
 
 import pytest_exposed
+from pytest_exposed import Container, Engine
 
 if TYPE_CHECKING:
+    import docker
     from remote.relay import Relay
-    from stage import Images, Stage
+    from stage import Images, Staged
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,6 +43,73 @@ def folder() -> Iterator[Path]:
     path.chmod(0o777)
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def all_setups(images: Images) -> Iterator[Stage]:
+    """The containers of all setups of the audit's tests, and idle ones, 30 in all; with a cat."""
+    tags = {x.exposes: listener_with_cat(images, exposes=x.exposes) for x in SETUPS}
+    with Stage(images) as stage, ThreadPoolExecutor(4) as pool:
+
+        def run(place: int) -> Staged:
+            if place >= len(SETUPS):
+                return stage.run(name=f"more-{place}", image=tags[()])
+            x = SETUPS[place]
+            return stage.run(*x.words, name=x.name, image=tags[x.exposes], **x.options)
+
+        list(pool.map(run, range(30)))
+        yield stage
+
+
+@pytest.fixture(scope="module", params=["helper", "exec"])
+def seen(
+    request: pytest.FixtureRequest,
+    socket_url: str,
+    helper_image: str,
+    all_setups: Stage,
+) -> dict[str, Container]:
+    """All setups, as one source sees them."""
+    with Engine(socket_url, source=request.param, helper_image=helper_image) as engine:
+        found = engine.containers(label=all_setups.label)
+    assert {x.source for x in found} == {request.param}
+    return {x.name.removeprefix(f"{all_setups.name}-"): x for x in found}
+
+
+class TestByItself:
+    """Each source, chosen where a better one would do."""
+
+    @pytest.mark.parametrize("setup", SETUPS, ids=[x.name for x in SETUPS])
+    def test_just_what_is_there(self, setup: Setup, seen: dict[str, Container]) -> None:
+        container = seen[setup.name]
+        assert {str(x) for x in container.findings} == setup.findings
+        assert container.listening == setup.listening
+
+    def test_no_names_of_processes(self, seen: dict[str, Container]) -> None:
+        (finding,) = seen["no-expose"].findings
+        assert finding.message.startswith("something listens on 0.0.0.0:80, and ")
+        assert all(not y.owners for x in seen.values() for y in x.listeners)
+
+    def test_udp_clients_as_ephemeral(self, seen: dict[str, Container]) -> None:
+        (listener,) = seen["udp-clients"].listeners
+        assert (listener.kind, listener.port.protocol) == ("ephemeral", "udp")
+
+    def test_thirty_containers_have_one_helper(
+        self, engine_url: str, client: docker.DockerClient, images: Images, all_setups: Stage
+    ) -> None:
+        # In the engine's events a container has the name of its image.
+        image = images.build(parent=helper_of(images), instructions=["LABEL only=this"])
+        since = clock(client)
+        with Engine(engine_url, source="helper", helper_image=image) as look:
+            assert len(look.containers(label=all_setups.label)) == 30
+        events = client.api.events(
+            since=int(since),
+            until=int(clock(client)) + 1,
+            filters={"type": "container", "image": image},
+            decode=True,
+        )
+        # It is killed where it has not ended by itself yet.
+        actions = [x["Action"] for x in events if x["Action"] != "kill"]
+        assert actions == ["create", "attach", "start", "die", "destroy"]
 
 
 def audit(url: str, folder: Path, stage: Stage, *arguments: str) -> list[str]:

@@ -78,6 +78,8 @@ class HostAudit:
     wanted: list[Listed] = field(default_factory=list)
     not_running: list[Listed] = field(default_factory=list)
     """The filtered containers that don't run; known only in the process that began the audit."""
+    stopped: list[Listed] = field(default_factory=list)
+    """All containers that don't run, where something is accepted; known as not_running is."""
     _records: list[JsonObject] = field(default_factory=list)
     _listed_at: float = 0
     _looked_at: float = 0
@@ -116,6 +118,9 @@ class HostAudit:
                 self.wanted = [x for x in self.wanted if x.id in chosen]
             if self.settings.audits_running:
                 self.not_running = observer.not_running(self.settings.filters)
+            if self.settings.accepts:
+                whole = self.settings.audits_running and not self.settings.filters
+                self.stopped = self.not_running if whole else observer.not_running({})
         except EngineError as error:
             self.error = str(error)
         if self._closed:  # by an interrupt

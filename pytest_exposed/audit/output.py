@@ -20,7 +20,7 @@ from pytest_exposed.unpatched import today
 
 
 class _Judged:
-    """What an audit judged: which of the containers that run or were to be run, by which rules."""
+    """What an audit judged: which of the containers that are there or to be run, by which rules."""
 
     def __init__(self, audit: Audit, outcome: Results) -> None:
         self.containers = [x for x in outcome.containers() if x["findings"] is not None]
@@ -29,8 +29,10 @@ class _Judged:
             x for host in audit.hosts for x in host.everyone if x.is_users and x.id not in seen
         ]
         not_run = _not_run(audit, outcome)
+        # One that is stopped may be started again, with the findings that it had.
+        missed = [*running, *(x for host in audit.hosts for x in host.stopped)]
         self.missed = [
-            *(names_of(x.name, x.service.name if x.service else None, x.pod) for x in running),
+            *(names_of(x.name, x.service.name if x.service else None, x.pod) for x in missed),
             *((x,) for x in not_run),
         ]
         # With --exposed-run alone, nobody asked for those that run.
@@ -38,7 +40,7 @@ class _Judged:
         self.reached = not any(x.error for x in outcome.hosts.values())
         self.rules = {x.name for x in select(audit.settings.select, audit.settings.ignore)}
         # Replicas share an entry.
-        self._left = {baseline.key(x.name, x.labels, x.image_id) for x in running}
+        self._left = {baseline.key(x.name, x.labels, x.image_id) for x in missed}
         self._left |= {baseline.key(x, {}) for x in not_run}
 
     def all_of(self, entry: Entry) -> bool:
@@ -149,7 +151,7 @@ def stale_lines(audit: Audit, outcome: Results) -> list[str]:
     nothing is known about them.
     """
     accepted = audit.settings.acceptance
-    if not accepted.waivers and audit.settings.baseline is None:
+    if not audit.settings.accepts:
         return []
     from pytest_exposed.rules.waivers import stale  # noqa: PLC0415  # as in acceptance.py
 
@@ -174,6 +176,6 @@ def stale_lines(audit: Audit, outcome: Results) -> list[str]:
         fixed = [x for x in accepted.baseline - known if judged.all_of(x)]
         running = set(outcome.keys.values())
         for x in sorted(fixed, key=str):
-            why = "not found any more" if x.container in running else "no such container runs"
+            why = "not found any more" if x.container in running else "there is no such container"
             lines.append(f"{why}, remove it from {audit.settings.baseline}: {printable(str(x))}")
     return lines

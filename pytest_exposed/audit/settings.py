@@ -75,6 +75,11 @@ class Settings:
         return self.tables or self.json_to_stdout or bool(self.reports)
 
     @property
+    def accepts(self) -> bool:
+        """Whether waivers or a baseline accept findings."""
+        return bool(self.acceptance.waivers) or self.baseline is not None
+
+    @property
     def writes(self) -> bool:
         """Whether something is written that only an audit can fill."""
         return bool(self.reports or self.json_to_stdout or self.new_baseline or self.new_tests)
@@ -125,9 +130,9 @@ class Settings:
         with _at("filter"):
             chosen_by = _filters(filters)
         with _at("grace"):
-            seconds = _seconds(grace, GRACE, "a grace")
+            seconds = _seconds(grace, GRACE)
         with _at("watch"):
-            watched = _seconds(watch, 0, "a watch")
+            watched = _seconds(watch, 0)
         with _at("run"):
             started = _runs(runs, hosts)
         if dockerfile and not started:
@@ -256,7 +261,7 @@ def _filters(lines: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _seconds(text: str | float | None, default: float, what: str) -> float:
+def _seconds(text: str | float | None, default: float) -> float:
     if text is None or text == "":
         return default
     try:
@@ -264,5 +269,5 @@ def _seconds(text: str | float | None, default: float, what: str) -> float:
     except ValueError:
         seconds = -1
     if not 0 <= seconds <= 86400:
-        raise ConfigurationError(f"{text!r} is not {what}: a number of seconds from 0 to 86400")
+        raise ConfigurationError(f"{text!r} is not a number of seconds from 0 to 86400")
     return seconds

@@ -61,7 +61,8 @@ class Images:
                 f"{printable(name)!r} is not an image: {error.reason}"
             ) from None
         except NotFoundError:
-            known = [x for record in self._api.images() for x in tags(record)]
+            # A name without a tag is near to another one without its.
+            known = [x.removesuffix(":latest") for y in self._api.images() for x in tags(y)]
             raise unknown(name, "image", known, self._api.host.shown) from None
         shown = name if isinstance(image, str) else (tags(found) or [name])[0]
         return image_from_record(found, shown)

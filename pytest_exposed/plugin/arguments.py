@@ -152,7 +152,7 @@ def _setting(config: pytest.Config, name: str) -> Any:
         from pytest_exposed.errors import ConfigurationError  # noqa: PLC0415  # for such runs alone
 
         form = next((x.toml for x in OPTIONS if f"exposed_{x.name}" == name), "true")
-        hint = f"; in TOML write {name} = {form}" if form else ""
+        hint = f"; write {name} = {form}" if form else ""
         raise ConfigurationError(f"the setting {name} is wrong: {error}{hint}") from None
 
 

@@ -73,12 +73,19 @@ def test_what_is_not_judged_stays_in_a_new_baseline(
         said = run(*both, left_out)
         assert "3 accepted findings written to new.txt; 1 of them kept from old.txt" in said
         assert new.read_text(encoding="utf-8") == old.read_text(encoding="utf-8")
+    two.sdk.stop(timeout=0)  # the next start brings its findings back
+    for narrower in ((), ("--exposed-filter", f"name={stage.name}-one")):
+        said = run(*both, *narrower, "-o", f"exposed_allow={two.name}: 9999")
+        assert "3 accepted findings written to new.txt; 1 of them kept from old.txt" in said
+        assert new.read_text(encoding="utf-8") == old.read_text(encoding="utf-8")
+        assert "remove it from" not in said
+        assert "waiver not used" not in said
     two.sdk.remove(force=True)
     gone = "1 of old.txt left out, as not found any more"
     said = run(*both)
     assert f"exposed: 2 accepted findings written to new.txt; {gone}\n" in said
     line = f"{two.name}: undocumented 80/tcp"
-    assert f"exposed: no such container runs, remove it from old.txt: {line}\n" in said
+    assert f"exposed: there is no such container, remove it from old.txt: {line}\n" in said
 
     # One that is waived, too, is still there; and what people wrote stays.
     words = "80/tcp  # until the proxy is there"

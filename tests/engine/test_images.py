@@ -240,6 +240,14 @@ class TestNames:
             engine.image(f"{tag}-x")
         assert f"no image '{tag}-x'" in str(caught.value)
         assert f"did you mean {tag}" in str(caught.value)
+        name = tag.partition("/")[0] + "/latest"
+        engine_has = images.client.images.get(tag)
+        assert engine_has.tag(name, "latest")
+        try:
+            with pytest.raises(NotFoundError, match=f"did you mean {name}[,? ]"):
+                engine.image(f"{name}s")
+        finally:
+            images.client.images.remove(f"{name}:latest")
 
     @pytest.mark.parametrize("name", [None, 80, ""])
     def test_that_are_none(self, name: object, engine: Engine) -> None:

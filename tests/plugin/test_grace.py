@@ -91,8 +91,7 @@ def test_those_whose_health_checks_are_starting_are_waited_for_together(
 def test_what_is_no_grace(text: str, run: Run) -> None:
     said = refusal(run(f"--exposed-grace={text}"))
     assert said == (
-        f"--exposed-grace, exposed_grace: {text!r} is not a grace: "
-        "a number of seconds from 0 to 86400"
+        f"--exposed-grace, exposed_grace: {text!r} is not a number of seconds from 0 to 86400"
     )
 
 

@@ -214,7 +214,7 @@ if IS_9:
     ) -> None:
         pytester.makepyprojecttoml(f"[tool.pytest]\n{wrong}\n")
         typed = () if wrong.startswith("exposed =") else ("--exposed",)
-        assert refusal(run_pytest(*typed)).endswith(f"; in TOML write {right}")
+        assert refusal(run_pytest(*typed)).endswith(f"; write {right}")
 
     def test_an_option_of_the_same_name_in_another_plugin(
         run_pytest: Run, pytester: pytest.Pytester

@@ -206,7 +206,7 @@ def test_a_container_that_the_run_starts(
 @pytest.mark.parametrize("value", ["-1", "soon", "100000"])
 def test_a_wrong_number(run: Run, value: str) -> None:
     assert refusal(run(f"--exposed-watch={value}")).endswith(
-        f"{value!r} is not a watch: a number of seconds from 0 to 86400"
+        f"{value!r} is not a number of seconds from 0 to 86400"
     )
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from demo.engine import connect, engine
-from stage import Images, Stage
 
 from benchmarks import command, fleet, growth, kinds, others, ours, startup
 from benchmarks.measure import medians
@@ -21,7 +18,7 @@ from benchmarks.table import markdown
 
 if TYPE_CHECKING:
     import docker
-    from stage import Staged
+    from stage import Stage, Staged
 
 FOLDER = Path(__file__).with_name("results")
 
@@ -37,27 +34,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("sizes", nargs="*", type=int, default=_SIZES, metavar="CONTAINERS")
     sizes = sorted(parser.parse_args().sizes)
-    with engine() as url:
-        os.environ["DOCKER_HOST"] = url
-        client = connect(url)
-        images = Images(client, f"benchmarks-{secrets.token_hex(3)}")
-        try:
-            with Stage(images) as stage:
-                results = _measure(client, images, stage, sizes)
-        finally:
-            images.remove()
-            client.close()
+    with fleet.empty() as stage:
+        results = _measure(stage, sizes)
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / "results.md").write_text(markdown(results), encoding="utf-8")
     (FOLDER / "results.svg").write_text(svg(results), encoding="utf-8")
     print(markdown(results))
 
 
-def _measure(
-    client: docker.DockerClient, images: Images, stage: Stage, sizes: list[int]
-) -> Results:
-    results = Results(_machine(client))
-    helper_image = fleet.image(images)
+def _measure(stage: Stage, sizes: list[int]) -> Results:
+    results = Results(_machine(stage.client))
+    helper_image = fleet.image(stage.images)
     print("much of something", flush=True)
     results.growths = growth.growths(stage, 5)
     print("containers of other kinds", flush=True)

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from demo.engine import connect, engine
 from demo.images import busybox
+from stage import Images, Stage
 from workload import listener
 
 if TYPE_CHECKING:
-    from stage import Images, Stage, Staged
+    from stage import Staged
 
 PORT = 80
 
 _MEMORY = 32 << 20
 """Bytes that a container takes, most of them for its shim."""
+
+
+@contextmanager
+def empty() -> Iterator[Stage]:
+    """Yield a stage without containers: on the engine that answers, or on a throwaway one.
+
+    DOCKER_HOST is its address from then on.
+    """
+    with engine() as url:
+        os.environ["DOCKER_HOST"] = url
+        client = connect(url)
+        images = Images(client, f"benchmarks-{secrets.token_hex(3)}")
+        try:
+            with Stage(images) as stage:
+                yield stage
+        finally:
+            images.remove()
+            client.close()
 
 
 def image(images: Images) -> str:

@@ -6,22 +6,17 @@ Its table is written to results/watching.md.
 from __future__ import annotations
 
 import argparse
-import os
-import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from demo.engine import connect, engine
-from stage import Images, Stage
 
 from benchmarks import fleet
 from pytest_exposed import Engine
 from pytest_exposed.observation.watch import Watch
 
 if TYPE_CHECKING:
-    from stage import Staged
+    from stage import Stage, Staged
 
 _FILE = Path(__file__).with_name("results") / "watching.md"
 _SIZES = (1, 60, 200)
@@ -33,16 +28,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.watched", description=__doc__)
     parser.add_argument("sizes", nargs="*", type=int, default=_SIZES, metavar="CONTAINERS")
     sizes = sorted(parser.parse_args().sizes)
-    with engine() as url:
-        os.environ["DOCKER_HOST"] = url
-        client = connect(url)
-        images = Images(client, f"benchmarks-{secrets.token_hex(3)}")
-        try:
-            with Stage(images) as stage:
-                _FILE.write_text("\n".join(_lines(stage, sizes)) + "\n", encoding="utf-8")
-        finally:
-            images.remove()
-            client.close()
+    with fleet.empty() as stage:
+        _FILE.write_text("\n".join(_lines(stage, sizes)) + "\n", encoding="utf-8")
     print(_FILE.read_text(encoding="utf-8"))
 
 

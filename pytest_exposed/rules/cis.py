@@ -24,7 +24,7 @@ def _published_everywhere(case: Case) -> Breach | None:
     host = "every node of the swarm" if any(x.ingress for x in everywhere) else "the host"
     port = max(x.host_port for x in everywhere)
     definition, one = definition_of(case.container), f"ADDRESS:{port}:{case.port}"
-    setting = f'`{definition.publishes}: ["{one}"]` of {definition.place}' if definition else ""
+    setting = f'"{one}" in `{definition.publishes}` of {definition.place}' if definition else ""
     todo = f"publish it on one: {setting or f'-p {one}'}"
     if not port:
         todo = "let the host's firewall or router choose who gets to it, or don't publish it"

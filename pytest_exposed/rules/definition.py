@@ -39,7 +39,7 @@ class Definition(NamedTuple):
         if container.network_mode.startswith("container:"):
             return None
         counted = f", with {_RUN}" if container.documented_at_run is None else ""
-        return f'`{self.declares}: ["{port}"]` of {self.place}{counted}'
+        return f'add "{port}" to `{self.declares}` of {self.place}{counted}'
 
 
 def definition_of(container: Container) -> Definition | None:

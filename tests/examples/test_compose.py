@@ -73,7 +73,7 @@ def test_the_audit_of_the_project(project: Path, command: Command, stage: Stage)
     assert result.returncode == 1, result.stdout
     assert "= 1 failed, 4 passed in " in result.stdout
     assert "listens on [::]:8080" in result.stdout
-    assert '`expose: ["8080/tcp"]` of service admin in ' in result.stdout
+    assert 'add "8080/tcp" to `expose` of service admin in ' in result.stdout
     assert "5 containers on 1 host, 4 match, 1 do not (silent 1, undocumented 1)" in result.stdout
     assert "it runs httpd with other arguments than its image has for it" in result.stdout
 

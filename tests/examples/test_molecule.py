@@ -129,7 +129,7 @@ def test_a_port_that_the_scenario_can_declare(short_role: Path, command: Command
     declaring["exposed_ports"] = ["8081/tcp"]
     scenario.write_text(yaml.safe_dump(settings), encoding="utf-8")
     output = command("molecule", "test", "-s", "audit", cwd=short_role).stdout
-    setting = f'`exposed_ports: ["8081/tcp"]` of platform {silent["name"]} in molecule.yml'
+    setting = f'add "8081/tcp" to `exposed_ports` of platform {silent["name"]} in molecule.yml'
     assert f"EXPOSE 8081/tcp; or {setting}, with --exposed-documented=run" in output
     of_platform = f"platform {declaring['name']} in molecule.yml"
     assert f"count what {of_platform} declares: --exposed-documented=run" in output

@@ -44,8 +44,8 @@ def test_the_line_that_a_fix_names_declares_the_port(docker_28: NewerEngine, up:
     with Engine(docker_28.url) as engine:
         web = engine.container("web")
         assert [x.fix for x in web.findings] == [
-            f'add to its Dockerfile: EXPOSE {port}; or `expose: ["{port}"]` of service web in '
-            "compose.yaml, with --exposed-documented=run"
+            f'add to its Dockerfile: EXPOSE {port}; or add "{port}" to `expose` of service web '
+            "in compose.yaml, with --exposed-documented=run"
             for port in ("8081/tcp", "8082/udp")
         ]
         up('    expose: ["8081/tcp", "8082/udp"]\n')
@@ -62,10 +62,10 @@ def test_the_line_that_publishes_on_one_address(docker_28: NewerEngine, up: Up) 
     up('    ports: ["8080:80/tcp"]\n')
     with Engine(docker_28.url, select="published-everywhere") as engine:
         (finding,) = engine.container("web").findings
-        _, _, setting = finding.fix.partition(": ")
-        line = setting.split("`")[1]
-        assert setting == f"`{line}` of service web in compose.yaml"
-        up(f"    {line.replace('ADDRESS', '127.0.0.1')}\n")
+        entry = '"ADDRESS:8080:80/tcp"'
+        setting = f"{entry} in `ports` of service web in compose.yaml"
+        assert finding.fix == f"publish it on one: {setting}"
+        up(f"    ports: [{entry.replace('ADDRESS', '127.0.0.1')}]\n")
         (published,) = engine.container("web").published
         assert published.endpoint == "127.0.0.1:8080"
         assert not engine.container("web").findings

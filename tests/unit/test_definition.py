@@ -21,10 +21,9 @@ COMPOSE = {
 MOLECULE = {"owner": "molecule"}
 LINE = "add to its Dockerfile: EXPOSE 8081/tcp"
 WAIVE = "waive it (`{}: {} 8081/tcp  # reason`), or "
-EXPOSE = '`expose: ["8081/tcp"]` of service web in compose.yaml, with --exposed-documented=run'
-EXPOSED_PORTS = (
-    '`exposed_ports: ["8081/tcp"]` of platform web in molecule.yml, with --exposed-documented=run'
-)
+COUNTED = ", with --exposed-documented=run"
+EXPOSE = f'add "8081/tcp" to `expose` of service web in compose.yaml{COUNTED}'
+EXPOSED_PORTS = f'add "8081/tcp" to `exposed_ports` of platform web in molecule.yml{COUNTED}'
 COUNT = "count what service web in compose.yaml declares: --exposed-documented=run"
 
 
@@ -66,7 +65,7 @@ def test_what_is_not_documented(one: Container, expected: str) -> None:
 def test_where_the_run_documents() -> None:
     """The setting comes first, and needs no option."""
     one = undocumented(COMPOSE, documented_at_run=Ports())
-    assert fix(one) == f'`expose: ["8081/tcp"]` of service web in compose.yaml, or {LINE}'
+    assert fix(one) == f'add "8081/tcp" to `expose` of service web in compose.yaml, or {LINE}'
     silent = container(declared=[8081], labels=COMPOSE, documented_at_run=Ports.parse(8081))
     assert fix(silent) == "start its service, or don't declare it (service web in compose.yaml)"
 
@@ -131,7 +130,7 @@ def test_what_is_published_everywhere(labels: dict[str, str], written: str) -> N
         listener(80), documented=[80], published=[publication(80, 8080)], labels=labels
     )
     key, _, of = written.partition(":` ")
-    expected = f'publish it on one: {key}: ["ADDRESS:8080:80/tcp"]` {of}'
+    expected = f'publish it on one: "ADDRESS:8080:80/tcp" in {key}` {of}'
     assert fix(everywhere, "cis") == expected
     assert fix(
         container(listener(80), documented=[80], published=[publication(80, 8080)]), "cis"

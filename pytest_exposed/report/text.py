@@ -38,13 +38,17 @@ def warnings_text(container: Container, findings: Sequence[Finding]) -> str:
 
     The last line of each warning says what to do.
     """
-    heading = f"{container.role} ({container.image})"
+    heading = _with_image(container.role, container)
     return "\n".join([heading, *findings_lines(findings, starts=may_start(container))])
 
 
 def titled(container: Container) -> str:
     """Return a container's name with its image, unless the name is the image."""
-    name, image = str(container), str(container.image)
+    return _with_image(str(container), container)
+
+
+def _with_image(name: str, container: Container) -> str:
+    image = str(container.image)
     return name if name == image else f"{name} ({image})"
 
 

@@ -62,9 +62,7 @@ def _unreachable(case: Case) -> Breach | None:
         where_bound = "none of its listeners can be reached from outside"
     return (
         f"{why}, and {where_bound}: {only}",
-        advice.to_reach(
-            case, "unreachable", f"{_remedy(case, listeners)} in {case.container.role}"
-        ),
+        advice.to_reach(case, "unreachable", f"{_remedy(case, listeners)} in {case.subject}"),
     )
 
 
@@ -101,14 +99,14 @@ def _led_elsewhere(case: Case) -> Breach | None:
     if not ends:
         family = "publish it for an address family that the container has"
         return (
-            f"{published}, which the engine forwards to no address of {case.container.role}",
+            f"{published}, which the engine forwards to no address of {case.subject}",
             f"{family}, in a network that is not internal, or don't publish it",
         )
     those = "its only listener is" if len(case.answering) == 1 else "its listeners are"
     alone = ", or that address" if case.addresses(case.published) == ends and not ends[1:] else ""
     return (
         f"{published}, which leads to {' or '.join(ends)}, and {those} bound elsewhere: {only}",
-        f"bind {case.bind} in {case.container.role}{alone}",
+        f"bind {case.bind} in {case.subject}{alone}",
     )
 
 
@@ -136,7 +134,7 @@ def _published_silent(case: Case) -> Breach | None:
     if not case.published or case.answering:
         return None
     runs, fix = _instead(case.container)
-    nothing = f"nothing in {case.container.role} listens on {case.port}{runs}"
+    nothing = f"nothing in {case.subject} listens on {case.port}{runs}"
     return (
         f"published as {case.where}, and {nothing}",
         fix or f"start its service{case.listening_elsewhere()}",
@@ -155,7 +153,7 @@ def _silent(case: Case) -> Breach | None:
     """
     if not case.documented or case.own or case.on_demand:
         return None
-    message = f"{case.documenter}, and nothing in {case.container.role} listens on it"
+    message = f"{case.documenter}, and nothing in {case.subject} listens on it"
     # One that is documented as well is no slip: images of HTTP/3 have 443/tcp and 443/udp.
     instead = [x for x in case.alike if x not in case.container.documented]
     if instead and case.only_declared:

@@ -59,7 +59,7 @@ def _silent_range(case: Case) -> Breach | None:
     """
     if not case.on_demand or case.own:
         return None
-    message = f"{case.documenter}, and nothing in {case.container.role} listens on it"
+    message = f"{case.documenter}, and nothing in {case.subject} listens on it"
     return (
         f"{message}: it is one of a range that looks used on demand",
         "remove the range from its Dockerfile if nothing ever opens it, or accept `silent-range`",

@@ -42,6 +42,15 @@ class Case(NamedTuple):  # which takes the least time to make: there may be 65,5
         return str(self.container.image)
 
     @property
+    def subject(self) -> str:
+        """The container's name; "the container" where its image has the same name.
+
+        The container of --exposed-run is called by its image.
+        """
+        role = self.container.role
+        return "the container" if role == self.image else role
+
+    @property
     def where(self) -> str:
         """Where the port is published on the host: "0.0.0.0:8080, [::]:8080"."""
         return where(self.published)
@@ -66,14 +75,14 @@ class Case(NamedTuple):  # which takes the least time to make: there may be 65,5
         if self.container.image == NO_IMAGE:
             return "it has no image that could EXPOSE it"
         if self.container.documented_at_run is not None:
-            return f"neither {self.image} nor {self.container.role} documents it"
+            return f"neither {self.image} nor {self.subject} documents it"
         return f"{self.image} does not EXPOSE it"
 
     @property
     def documenter(self) -> str:
         """What documents the port: "shop/web:1.4 documents it", "web declares it"."""
         if self.only_declared:
-            return f"{self.container.role} declares it"
+            return f"{self.subject} declares it"
         return f"{self.image} documents it"
 
     @property

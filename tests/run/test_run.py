@@ -90,7 +90,7 @@ def test_a_grace_that_ends(run: Run, images: Images) -> None:
     result.stdout.fnmatch_lines(
         [
             "exposed: *, 1 container to start (it has 1 s to settle)",
-            "  silent  80/tcp  *",
+            f"  silent  80/tcp  {image} documents it, and nothing in the container listens on it*",
             "exposed: waited 1 s for containers that had just started (--exposed-grace)",
             f"FAILED exposed::{image} - silent 80/tcp",
         ]

@@ -332,6 +332,23 @@ def test_a_silent_port_says_what_to_do() -> None:
     assert finding.fix == "start its service, or remove EXPOSE 80/tcp from its Dockerfile"
 
 
+def test_a_container_that_is_called_by_its_image_is_the_container() -> None:
+    """As that of --exposed-run is: a message names the image, and not the same word twice."""
+    names = {"name": "shop/web:1", "image_name": "shop/web:1"}
+    silent = only(container(documented=[80], **names))
+    assert silent.message == "shop/web:1 documents it, and nothing in the container listens on it"
+    bound = listener(80, "127.0.0.1", kind="loopback")
+    assert only(container(bound, documented=[80], **names)).fix == (
+        "bind 0.0.0.0:80 in the container, or remove EXPOSE 80/tcp"
+    )
+    published = only(container(published=[publication(80, 8080)], **names))
+    assert published.message.endswith(", and nothing in the container listens on 80/tcp")
+    undocumented = only(container(*reaching(80), documented_at_run=Ports(), **names))
+    assert undocumented.message.endswith("neither shop/web:1 nor the container documents it")
+    declared = container(declared=[80], documented_at_run=Ports.parse(80), **names)
+    assert only(declared).message.startswith("the container declares it, and nothing in the ")
+
+
 def test_a_published_silent_port_tells_where_and_what_answers_instead() -> None:
     bound = [publication(80, 8080), publication(80, 8081, "::")]
     finding = only(container(published=bound))

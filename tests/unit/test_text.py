@@ -12,7 +12,7 @@ from make import ANY, container, listener, publication
 
 from pytest_exposed.model import Finding, Process, Publication, endpoint, unmapped
 from pytest_exposed.model.ports import Port, Ports
-from pytest_exposed.report.text import failure_text, findings_lines, table
+from pytest_exposed.report.text import failure_text, findings_lines, table, warnings_text
 from pytest_exposed.text import plural, printable
 
 # What moves the cursor, adds a line, turns the direction of writing, hides, or is no character.
@@ -178,6 +178,11 @@ def test_a_failure_shows_findings_then_the_table() -> None:
         "PORT    DOCUMENTED  PUBLISHED  LISTENING   PROCESS",
         "80/tcp  -           -          0.0.0.0:80  python3 (pid 1)",
     ]
+
+
+def test_a_heading_names_the_image_unless_the_container_is_called_by_it() -> None:
+    assert warnings_text(container(), ()) == "web (webapp:1)"
+    assert warnings_text(container(name="webapp:1"), ()) == "webapp:1"
 
 
 def test_the_columns_are_aligned_and_the_ports_sorted() -> None:

@@ -30,9 +30,8 @@ class Port:
     def __init__(self, number: int, protocol: str = "tcp") -> None:
         """Raise PortError (a ValueError) for an invalid number or protocol."""
         if type(number) is not int or not 1 <= number <= HIGHEST:
-            raise PortError(
-                f"{number!r} is not a port: a number from 1 to {HIGHEST}; Port.parse() reads texts"
-            )
+            hint = "" if type(number) is int else "; Port.parse() reads other forms"
+            raise PortError(f"{number!r} is not a port: a number from 1 to {HIGHEST}{hint}")
         if protocol not in PROTOCOLS:
             raise PortError(f"{protocol!r} is not a protocol of ports: tcp, udp or sctp")
         object.__setattr__(self, "number", number)

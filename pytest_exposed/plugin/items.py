@@ -125,7 +125,8 @@ class AuditItem(pytest.Item):
         """Return the path, line and heading of a failure; there is no file."""
         # The id's first part is the path: pytest shows a location where the two differ.
         # If the id ends with the heading, pytest shows the dots before "[" as "::", as a module's.
-        heading = f"{self.name} " if "." in self.name.partition("[")[0] else self.name
+        # A blank on each side keeps the heading of such a name in the middle of its line.
+        heading = f" {self.name} " if "." in self.name.partition("[")[0] else self.name
         return self.config.rootpath / self.nodeid.partition("::")[0], 0, heading
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:

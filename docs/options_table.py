@@ -33,7 +33,9 @@ def page(text: str) -> str:
 
 
 def _row(row: Option) -> str:
-    option = f"`{row.flag} {row.metavar}`".replace("|", "\\|") if row.help else ""
+    # A value in quotation marks may begin with "-", as `docker run`'s do: after "=" alone.
+    between = "=" if row.metavar.startswith('"') else " "
+    option = f"`{row.flag}{between}{row.metavar}`".replace("|", "\\|") if row.help else ""
     if row.repeatable:
         option += ", repeatable"
     setting = f"`exposed_{row.name}`" if row.setting else ""

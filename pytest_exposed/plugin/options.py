@@ -63,7 +63,8 @@ OPTIONS = (
         "run",
         "runs",
         "start a container as `docker run` does, audit it when it has settled, and remove it; "
-        "repeatable. With --exposed, the running containers are audited too",
+        "repeatable. Write = after the option: pytest takes words that begin with - for options of "
+        "its own. With --exposed, the running containers are audited too",
         metavar='"[OPTIONS] IMAGE [COMMAND]"',
         repeatable=True,
         setting="arguments of `docker run`, one container per line",
@@ -164,11 +165,11 @@ OPTIONS = (
     Option(
         "allow",
         "allow",
-        "waiver, CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason; repeatable. It is "
-        "added to those of exposed_allow",
+        "waiver, CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  [# reason]; repeatable. It "
+        "is added to those of exposed_allow",
         metavar="LINE",
         repeatable=True,
-        setting="waivers, one per line: GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  # reason",
+        setting="waivers, one per line: GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  [# reason]",
         type="linelist",
         toml='["web: 8080  # why"]',
         adds=True,

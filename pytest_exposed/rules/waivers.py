@@ -1,4 +1,4 @@
-"""Waivers: lines of the user's configuration that accept findings, each with a reason. Pure."""
+"""Waivers: lines of the user's configuration that accept findings, and may say why. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FORM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """One line, `CONTAINER-GLOB: WHAT[, …] [until YYYY-MM-DD]  # reason`.
+    """One line, `CONTAINER-GLOB: WHAT[, …] [until YYYY-MM-DD]  [# reason]`.
 
     WHAT is a rule, a port or a range, or a rule and a port, `silent 443/udp`.
     """
@@ -42,7 +42,7 @@ class Waiver:
         if match is None or not match["what"]:
             raise ConfigurationError(
                 f"{line!r} is not a waiver: write CONTAINER-GLOB: RULE-OR-PORT, … "
-                "[until YYYY-MM-DD]  # reason"
+                "[until YYYY-MM-DD]  [# reason]"
             )
         rules: set[str] = set()
         ports = Ports()

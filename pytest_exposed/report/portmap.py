@@ -25,6 +25,7 @@ _DOCUMENTED = {"yes": "documented", "only declared": "declared", "no": "not docu
 _LISTENING = {
     "reachable": "listening",
     "dynamic": "dynamic",
+    "multicast": "multicast",
     "IPv6 only": "listening",
     "unattributed": "listener unknown",
     "loopback": "only inside",
@@ -207,6 +208,8 @@ def _kind(listener: ListenerRecord, of_port: Iterable[ListenerRecord]) -> str:
     """Return the word for a listener beside the others of its port."""
     if listener.get("dynamic") and listener["kind"] == "reachable":
         return "dynamic"
+    if listener.get("multicast"):
+        return "multicast"
     # If IPv4 answers, an unreachable IPv6 listener is no fault.
     answers = any(x["kind"] == "reachable" for x in of_port)
     is_fine = answers and listener["kind"] == "unreachable" and listener["address"] == "::"

@@ -11,6 +11,7 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication
 from pytest_exposed.model.ports import Port, Ports
+from pytest_exposed.rules.judge import discovery_ports
 
 if TYPE_CHECKING:
     from typing_extensions import NotRequired  # typing's came with Python 3.11
@@ -36,6 +37,8 @@ class ListenerRecord(TypedDict):
     pid: int | None
     program: NotRequired[str]
     dynamic: NotRequired[bool]
+    multicast: NotRequired[bool]
+    """Whether it is there for multicast discovery, and its image does not document it."""
     seen: NotRequired[str]
     """When a watch saw it, if it was not always there."""
 
@@ -109,6 +112,7 @@ def of_container(container: Container, dockerfile: Dockerfile | None = None) -> 
     verdict = container.verdict
     unknown = isinstance(verdict, ObservationError)
     service = container.service
+    discovery = discovery_ports(container)
     return {
         "id": container.id,
         "name": container.name,
@@ -124,7 +128,7 @@ def of_container(container: Container, dockerfile: Dockerfile | None = None) -> 
         "declared": [str(x) for x in container.declared],
         "listening": [str(x) for x in container.listening],
         "published": [_publication(x) for x in container.published],
-        "listeners": [_listener(x) for x in container.listeners],
+        "listeners": [_listener(x, discovery) for x in container.listeners],
         "findings": None
         if unknown
         else [_finding(x, dockerfile, container.image.documented) for x in container.findings],
@@ -213,7 +217,7 @@ def _publication(publication: Publication) -> PublicationRecord:
     }
 
 
-def _listener(listener: Listener) -> ListenerRecord:
+def _listener(listener: Listener, discovery: Ports) -> ListenerRecord:
     record: ListenerRecord = {
         "port": str(listener.port),
         "address": listener.address,
@@ -225,6 +229,8 @@ def _listener(listener: Listener) -> ListenerRecord:
         record["program"] = listener.program
     if listener.dynamic:
         record["dynamic"] = True
+    if listener.kind == "reachable" and listener.port in discovery:
+        record["multicast"] = True
     if listener.seen:
         record["seen"] = listener.seen
     return record

@@ -13,6 +13,7 @@ from pytest_exposed.model.ports import Port, Ports, adjoining
 from pytest_exposed.observation.judge import HIDDEN
 from pytest_exposed.report.finding_groups import neighbours
 from pytest_exposed.rules import RULES
+from pytest_exposed.rules.judge import discovery_ports
 from pytest_exposed.rules.on_demand import on_demand
 from pytest_exposed.text import plural, printable
 from pytest_exposed.values import dataclass
@@ -96,6 +97,7 @@ class _Row:
     published: tuple[Publication, ...]
     listeners: tuple[Listener, ...]
     on_demand: bool
+    multicast: bool
 
     def cells(self) -> tuple[str, ...]:
         span = self.last - self.first.number
@@ -108,7 +110,9 @@ class _Row:
         ]
         answers = any(x.kind == "reachable" for x in self.listeners)
         listening = [
-            _listener(x) + _until(x.port.number, span) + _kind(x, answers=answers)
+            _listener(x)
+            + _until(x.port.number, span)
+            + _kind(x, answers=answers, multicast=self.multicast)
             for x in self.listeners
         ]
         owners = sorted({x for listener in self.listeners for x in listener.owners})
@@ -127,6 +131,7 @@ class _Row:
             self.first.protocol,
             self.documented,
             self.on_demand,
+            self.multicast,
             [(x.host_ip, x.offset, x.ingress) for x in self.published],
             [(x.address, x.traits, x.v6only, x.owners) for x in self.listeners],
         )
@@ -144,12 +149,14 @@ def _listener(listener: Listener) -> str:
     return endpoint(listener.address, listener.port.number)
 
 
-def _kind(listener: Listener, *, answers: bool) -> str:
+def _kind(listener: Listener, *, answers: bool, multicast: bool) -> str:
     """Return the remark on a listener; answers says whether any listener of its port is reachable.
 
-    An unreachable IPv6 listener is no fault if another address answers.
+    An unreachable IPv6 listener is no fault if another address answers. multicast says whether the
+    port is one of multicast discovery.
     """
     what = ["IPv6 only"] if listener.v6only else []
+    what += ["multicast"] if multicast and listener.kind == "reachable" else []
     usual = ("reachable", "unreachable") if listener.v6only and answers else ("reachable",)
     what += [x for x in listener.traits if x not in usual]
     return f" ({', '.join(what)})" if what else ""
@@ -182,7 +189,7 @@ def _rows(container: Container) -> list[_Row]:
     listeners = _by_port(container.listeners)
     publications = _by_port(container.published)
     ports = {*container.documented, *container.declared, *listeners, *publications}
-    asked_for = on_demand(container)
+    asked_for, discovery = on_demand(container), discovery_ports(container)
     rows: dict[Port, _Row] = {}
     for port in ports:
         documented = "-"
@@ -197,6 +204,7 @@ def _rows(container: Container) -> list[_Row]:
             tuple(publications.get(port, ())),
             tuple(listeners.get(port, ())),
             port in asked_for,
+            port in discovery,
         )
     runs = adjoining(rows, lambda x, y: rows[x].alike() == rows[y].alike())
     folded = [replace(rows[run[0]], last=run[-1].number) for run in runs]

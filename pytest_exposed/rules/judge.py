@@ -9,7 +9,8 @@ from itertools import islice
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication
 from pytest_exposed.model.ports import HIGHEST, PROTOCOLS, Port, Ports, order
-from pytest_exposed.rules import Case, Rule
+from pytest_exposed.rules import RULES, Case, Rule
+from pytest_exposed.rules.multicast import NUMBERS
 from pytest_exposed.rules.on_demand import on_demand
 from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass
@@ -22,6 +23,16 @@ _CLOSED = ("loopback", "unreachable")
 def findings(container: Container, rules: Sequence[Rule]) -> tuple[Finding, ...]:
     """Return what rules find wrong with a container, sorted by port; raises as search does."""
     return tuple(search(container, rules))
+
+
+def discovery_ports(container: Container) -> Ports:
+    """Return the ports that a container has for multicast discovery: what `multicast` finds."""
+    if not any(x.port.number in NUMBERS for x in container.listeners):
+        return Ports()
+    try:
+        return Ports(x.port for x in search(container, [RULES["multicast"]]) if x.port)
+    except ObservationError:
+        return Ports()
 
 
 def brief(findings: Iterable[Finding]) -> str:

@@ -10,6 +10,8 @@ from pytest_exposed.model.ports import Port
 from pytest_exposed.rules.rule import Breach, Case, processes, rule
 
 _MDNS, _SSDP, _LLMNR = 5353, 1900, 5355
+NUMBERS = frozenset((_MDNS, _SSDP, _LLMNR))
+"""The numbers of these ports."""
 
 
 def is_discovery(case: Case) -> bool:

@@ -182,6 +182,15 @@ def test_ports_that_nobody_chose_share_a_tile() -> None:
     assert web.label == "80/tcp"
 
 
+def test_a_port_of_multicast_discovery_says_so() -> None:
+    one = record(listener("5353/udp"))
+    assert [x.get("multicast") for x in one["listeners"] or ()] == [True]
+    ((port, cell),) = cells_of(one).items()
+    assert cell.words([port])[1] == "0.0.0.0:5353 (multicast)"
+    (tile,) = tiles_of({port: cell})
+    assert tile[:3] == ("5353/udp", "not documented, multicast", "some")
+
+
 PORTS = st.builds(Port, st.one_of(st.integers(1, 12), st.sampled_from([65535, 8080])))
 CELLS = st.sampled_from(
     [

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from make import ANY, container, listener, publication
 
-from pytest_exposed.model import Finding, Process, Publication, endpoint, unmapped
+from pytest_exposed.model import Container, Finding, Process, Publication, endpoint, unmapped
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report.text import failure_text, findings_lines, table, warnings_text
 from pytest_exposed.text import plural, printable
@@ -178,6 +178,22 @@ def test_a_failure_shows_findings_then_the_table() -> None:
         "PORT    DOCUMENTED  PUBLISHED  LISTENING   PROCESS",
         "80/tcp  -           -          0.0.0.0:80  python3 (pid 1)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("one", "shown"),
+    [
+        (container(listener("5353/udp")), ["0.0.0.0:5353 (multicast)"]),
+        (container(listener("5353/udp", "127.0.0.1", "loopback")), ["127.0.0.1:5353 (loopback)"]),
+        # What is documented or published, and what has the number alone, is a port like any other.
+        (container(listener("5353/udp"), documented=["5353/udp"]), ["0.0.0.0:5353"]),
+        (container(listener("5353/udp"), published=[publication("5353/udp")]), ["0.0.0.0:5353"]),
+        (container(listener("5353/udp"), listener(5353)), ["0.0.0.0:5353"] * 2),
+        (container(listener("5354/udp")), ["0.0.0.0:5354"]),
+    ],
+)
+def test_a_port_of_multicast_discovery_is_marked(one: Container, shown: list[str]) -> None:
+    assert [x[3] for x in rows(table(one))[1:]] == shown
 
 
 def test_a_heading_names_the_image_unless_the_container_is_called_by_it() -> None:

@@ -174,16 +174,26 @@ class Staged:
         self.sdk.start()
         self.wait_for("ready")
 
-    def wait_for(self, line: str) -> None:
+    def restart(self) -> None:
+        """Restart it at once, and return when it has written "ready" again."""
+        before = self._lines().count("ready")
+        self.sdk.restart(timeout=0)
+        self.wait_for("ready", times=before + 1)
+
+    def wait_for(self, line: str, *, times: int = 1) -> None:
         """Wait until it has written a line; AssertionError where it ends before."""
 
         def written() -> bool:
             ended = self.state() == "exited"
-            lines = self.sdk.logs().decode().splitlines()
-            assert line in lines or not ended, f"{self.name} ended: {lines}"
-            return line in lines
+            lines = self._lines()
+            found = lines.count(line) >= times
+            assert found or not ended, f"{self.name} ended: {lines}"
+            return found
 
         wait_until(written, f"{self.name} writes {line!r}")
+
+    def _lines(self) -> list[str]:
+        return self.sdk.logs().decode().splitlines()
 
     def state(self) -> str:
         """Return its state, as the engine tells it now."""

@@ -209,7 +209,7 @@ class TestOwnerThatRestarted:
             "tcp:0.0.0.0:81", name="joiner", exposes=("81",), network_mode=f"container:{owner.id}"
         )
         assert found(look.container(owner.name)) == set()
-        owner.sdk.restart(timeout=0)
+        owner.restart()
         after = look.container(owner.name)
         assert found(after) == {"published-silent 81/tcp"}
         assert after.neighbours == ()
@@ -281,7 +281,7 @@ class TestDockersDns:
 
     def test_nor_after_a_restart(self, look: Engine, stage: Stage) -> None:
         container = stage.run("tcp:0.0.0.0:80", exposes=("80",), network=stage.network().name)
-        container.sdk.restart(timeout=0)
+        container.restart()
         seen = look.container(container.name)
         assert heard(seen) == {"0.0.0.0:80/tcp reachable"}
         assert found(seen) == set()

@@ -100,8 +100,7 @@ class TestBetweenListAndLook:
     def test_restarted(self, look: Engine, stage: Stage) -> None:
         container = stage.run("tcp:0.0.0.0:80", exposes=("80",))
         listed, everyone = look.observer.find(container.name)
-        container.sdk.restart(timeout=0)
-        wait_until(lambda: container.sdk.logs().count(b"ready") == 2, "it is ready again")
+        container.restart()
         answer = look.observer.observe([listed], everyone)[container.id]
         assert not isinstance(answer, Exception)
         assert answer.listening == {"80/tcp"}

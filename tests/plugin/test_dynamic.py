@@ -28,8 +28,7 @@ def test_restarted_it_breaks_no_baseline(
     file = tmp_path / "accepted.txt"
     audit(stage, f"--exposed-write-baseline={file}").assert_outcomes(failed=1)
     assert file.read_text().splitlines()[1:] == [f"{container.name}: dynamic"]
-    container.sdk.restart(timeout=0)
-    container.wait_for("ready")
+    container.restart()
     assert len(numbers(netlink, container.name) - before) > 0
     result = audit(stage, f"--exposed-baseline={file}", "-v")
     result.assert_outcomes(passed=1)

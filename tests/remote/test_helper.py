@@ -40,6 +40,7 @@ from pytest_exposed.engine import helper
 from pytest_exposed.engine.helper import LABEL, is_helper
 from pytest_exposed.engine.transport import frames
 from pytest_exposed.plugin import fixtures
+from pytest_exposed.sockets.cgroups import pids_of
 from pytest_exposed.sockets.helper_script import SCRIPT, parse
 
 if TYPE_CHECKING:
@@ -226,6 +227,8 @@ class TestItsContainer:
         ):
             helper = running_helper(client, image)
             found = client.api.inspect_container(helper)
+            # It has trapped the signal when it sleeps, in a process of its own.
+            wait_until(lambda: len(pids_of([helper])[helper]) > 1, "its sh waits")
             client.api.kill(helper, "USR1")
         (container,) = came_to
         assert isinstance(container, Container)
@@ -270,7 +273,7 @@ class TestItStays:
         for number in range(3):
             other = stage.run(f"tcp:0.0.0.0:{1000 + number}", name=f"other-{number}")
             assert through.container(other.name).listening == {1000 + number}
-            web.sdk.restart(timeout=0)
+            web.restart()
             assert through.container(web.name).listening == {80}
         assert made(relay) == 1
 

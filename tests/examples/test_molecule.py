@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,16 +85,6 @@ def test_the_scenario_with_the_audit(role: Path, command: Command) -> None:
     assert result.returncode == 0, result.stdout
     assert " 2 passed in " in result.stdout
     assert "exposed: 2 containers on 1 host, 2 match" in result.stdout
-
-
-def test_the_page_shows_lines_of_the_scenario() -> None:
-    words = r"lines of its `molecule\.yml`:\n\n```yaml\n(.*?)^```$"
-    page = PAGE.read_text(encoding="utf-8")
-    (block,) = re.findall(words, page, re.MULTILINE | re.DOTALL)
-    scenario = EXAMPLES / "molecule/webserver/molecule/audit/molecule.yml"
-    shown, whole = (yaml.safe_load(x) for x in (block, scenario.read_text(encoding="utf-8")))
-    for part, lines in shown.items():
-        assert lines.items() <= whole[part].items()
 
 
 def finding_of(page: Path) -> list[str]:

@@ -16,7 +16,7 @@ from pytest_exposed.text import printable
 _FILES = "com.docker.compose.project.config_files"
 """A label of Compose: the paths of its files, with commas between (api/labels.go of its pkg)."""
 
-_RUN = "--exposed-documented=run"
+_RUN = "set `exposed_documented = run`"
 
 
 class Definition(NamedTuple):
@@ -35,10 +35,10 @@ class Definition(NamedTuple):
         Docker refuses --expose for one that joins another's network.
         """
         if port in container.declared:
-            return f"count what {self.place} declares: {_RUN}"
+            return f"{_RUN} to count what {self.place} declares"
         if container.network_mode.startswith("container:"):
             return None
-        counted = f", with {_RUN}" if container.documented_at_run is None else ""
+        counted = f", and {_RUN}" if container.documented_at_run is None else ""
         return f'add "{port}" to `{self.declares}` of {self.place}{counted}'
 
 

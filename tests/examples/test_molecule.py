@@ -119,9 +119,9 @@ def test_a_port_that_the_scenario_can_declare(short_role: Path, command: Command
     scenario.write_text(yaml.safe_dump(settings), encoding="utf-8")
     output = command("molecule", "test", "-s", "audit", cwd=short_role).stdout
     setting = f'add "8081/tcp" to `exposed_ports` of platform {silent["name"]} in molecule.yml'
-    assert f"EXPOSE 8081/tcp; or {setting}, with --exposed-documented=run" in output
+    assert f"EXPOSE 8081/tcp; or {setting}, and set `exposed_documented = run`" in output
     of_platform = f"platform {declaring['name']} in molecule.yml"
-    assert f"count what {of_platform} declares: --exposed-documented=run" in output
+    assert f"set `exposed_documented = run` to count what {of_platform} declares" in output
 
 
 def test_what_the_scenario_declares(role: Path, command: Command) -> None:

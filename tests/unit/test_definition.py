@@ -21,10 +21,10 @@ COMPOSE = {
 MOLECULE = {"owner": "molecule"}
 LINE = "add to its Dockerfile: EXPOSE 8081/tcp"
 WAIVE = "waive it (`{}: {} 8081/tcp  # reason`), or "
-COUNTED = ", with --exposed-documented=run"
+COUNTED = ", and set `exposed_documented = run`"
 EXPOSE = f'add "8081/tcp" to `expose` of service web in compose.yaml{COUNTED}'
 EXPOSED_PORTS = f'add "8081/tcp" to `exposed_ports` of platform web in molecule.yml{COUNTED}'
-COUNT = "count what service web in compose.yaml declares: --exposed-documented=run"
+COUNT = "set `exposed_documented = run` to count what service web in compose.yaml declares"
 
 
 def fix(one: Container, *select_: str) -> str:
@@ -85,7 +85,7 @@ def test_where_the_run_documents() -> None:
 def test_the_name_of_the_file(files: str | None, shown: str) -> None:
     labels = {**COMPOSE, "com.docker.compose.project.config_files": files}
     given = {x: y for x, y in labels.items() if y is not None}
-    assert f"of service web in {shown}, with" in fix(undocumented(given))
+    assert f"of service web in {shown}, and set" in fix(undocumented(given))
 
 
 @pytest.mark.parametrize(

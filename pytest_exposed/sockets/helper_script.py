@@ -166,7 +166,9 @@ def parse(text: bytes, end: bytes) -> tuple[list[Seen], dict[int, int], bytes]:
             pid, _, other = value.partition(b" ")
             alike[_pid(pid)] = _pid(other)
         elif word == b"@gone":
-            found = [x for x in found if x.pid != _pid(value)]
+            # Where another process was found in its namespace, its text still shows that one.
+            gone = {_pid(value)} - set(alike.values())
+            found = [x for x in found if x.pid not in gone]
         elif word == b"@host":
             host = value.split(b" ")[0]
         elif not (found and found[-1].take(word, value, rest)):

@@ -327,3 +327,12 @@ def test_a_table_of_another_machines_byte_order_is_read_so() -> None:
 
     (answer,) = exec_.observe(TARGETS[:1], Shared([], Big(EXEC))).values()
     assert "tcp 1.0.0.127:9000" in sockets(answer)
+
+
+def test_a_process_that_has_gone_is_left_out_unless_another_was_in_its_namespace() -> None:
+    whole, alike, _ = parse(HELPER, b"@done\n")
+    for pid in [x.pid for x in whole]:
+        text = HELPER.replace(b"@host", f"@gone {pid}\n@host".encode(), 1)
+        left = {x.pid for x in parse(text, b"@done\n")[0]}
+        assert (pid in left) is (pid in alike.values())
+    assert {x.pid in alike.values() for x in whole} == {True, False}

@@ -48,21 +48,23 @@ def wait_until_settled(
     image's name; the watch notes what is seen of it.
     """
     began = monotonic()
-    stillness, life, lives = Stillness(), None, list[float]()
-    saw = began
+    stillness, lives, saw = Stillness(), [began], began
+    life: datetime | None = None
     while True:
         everyone = [by_image(x, image) if x.id == identity else x for x in observer.running()]
         now = next((x for x in everyone if x.id == identity), None)
         if now is None:
             return _ended(observer, identity, image)
+        life = life or started_at(observer, now)
         looked = monotonic()
         answer = observer.observe([now], everyone, owners=True)[identity]
         if isinstance(answer, (NotRunningError, GoneError)) and _has_ended(observer, now):
             return _ended(observer, identity, image)
-        if (started := started_at(observer, now)) != life and started is not None:
+        if (started := started_at(observer, now)) == life:
+            stillness.note(answer, looked)
+        else:  # what was seen may be of the life before
             life, stillness = started, Stillness()
-            lives.append(looked)
-        stillness.note(answer, looked)
+            lives += [looked] if started else []
         watch.note({identity: answer}, looked)
         missing = _missing(now, answer)
         if not missing and stillness.has_settled(looked):

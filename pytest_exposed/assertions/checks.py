@@ -51,9 +51,11 @@ def container_listens_on(
         raise _no_ports()
     if not is_duration(within):
         raise ConfigurationError(f"within={within!r} is not a number of seconds")
-    if not is_duration(during) or (during and not only):
+    if not is_duration(during):
+        raise ConfigurationError(f"during={during!r} is not a number of seconds")
+    if during and not only:
         raise ConfigurationError(
-            f"during={during!r} is not possible: give a number of seconds, together with only=True"
+            f"during={during!r} needs only=True: it asks that nothing else does"
         )
     check = _listen_within(engine, container, wanted, within=within, only=only)
     if check and during:

@@ -62,6 +62,7 @@ def container_matches_image(
     ).answer
     if isinstance(answer, ObservationError):
         raise answer
+    image = "its image" if str(answer) == str(answer.image) else answer.image
     unknown = answer.publications_unknown
     known = answer.findings if unknown is None or answer.verdict is not unknown else ()
     found = [x for x in known if x.fails and not accepts(x)]
@@ -72,8 +73,8 @@ def container_matches_image(
         without = f", {', '.join(left_out)} ignored" if left_out else ""
         warned = brief(x for x in known if x.warns and not accepts(x))
         warnings = f"; warnings: {warned}" if warned else ""
-        return Check(True, f"{answer} matches {answer.image}{without}{warnings}", answer)
-    why = f"{answer} does not match {answer.image}: {brief(found)}"
+        return Check(True, f"{answer} matches {image}{without}{warnings}", answer)
+    why = f"{answer} does not match {image}: {brief(found)}"
     return Check(False, why, answer, findings=found)
 
 

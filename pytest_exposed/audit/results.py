@@ -146,7 +146,7 @@ class Results:
         return reached and not any(map(_fails, self.containers()))
 
     def waited(self) -> str | None:
-        """Return a line on young containers that were waited for in vain; None where none was.
+        """Return a line on young containers that were waited for; None where none was.
 
         It names none: while one is waited for, the grace of others runs out.
         """
@@ -154,9 +154,7 @@ class Results:
             record["waited"]
             for host in self.hosts.values()
             for record in host.records.values()
-            if record.get("record")
-            and record.get("waited", 0) >= _LONG
-            and _fails(record["record"])
+            if record.get("record") and record.get("waited", 0) >= _LONG
         )
         if not waited:
             return None

@@ -57,7 +57,9 @@ def members(written: str, inventory: str | None) -> list[Member]:
         hint = did_you_mean(group, {*groups, *named})
         if said and not _hosts("all", groups):
             hint = f", and no host at all; ansible-inventory says: {said}"
-        where = f" {printable(inventory)}" if inventory else " (ANSIBLE_INVENTORY, --inventory)"
+        where = (
+            f" {printable(inventory)}" if inventory else " (ANSIBLE_INVENTORY, --ansible-inventory)"
+        )
         raise ConfigurationError(
             f"{printable(written)}: Ansible's inventory{where} has no such group{hint}"
         )

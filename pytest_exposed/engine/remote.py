@@ -47,6 +47,8 @@ class EngineRemote:
         self._closed = False
         self._swept = False
         self._info: JsonObject | None = None
+        self.image_trouble = ""
+        """Why the image that was named can't be used; empty where it can, or none was named."""
 
     @property
     def byteorder(self) -> str:
@@ -153,13 +155,10 @@ class EngineRemote:
         """Return the helper's image: the given one, pulled if missing, or an official one."""
         if self._image is not None:
             try:
-                self._api.image(self._image)
-            except NotFoundError:
-                self._pull(self._image)
-            except LostError:
+                self._given(self._image)
+            except ObservationError as error:
+                self.image_trouble = str(error)
                 raise
-            except EngineError as error:
-                raise ObservationError(f"its image can't be used: {error}") from None
             return self._image
         names = [x for record in self._api.images() for x in tags(record)]
         for official in _OFFICIAL:
@@ -171,6 +170,17 @@ class EngineRemote:
             f"it needs an image with sh and cat: there is no {' or '.join(_OFFICIAL)} on the "
             "engine, and --exposed-helper-image names none"
         )
+
+    def _given(self, image: str) -> None:
+        """Pull the image that was named if it is missing; ObservationError if it can't be used."""
+        try:
+            self._api.image(image)
+        except NotFoundError:
+            self._pull(image)
+        except LostError:
+            raise
+        except EngineError as error:
+            raise ObservationError(f"its image can't be used: {error}") from None
 
     def _pull(self, image: str) -> None:
         from pytest_exposed.engine.pull import pull  # noqa: PLC0415  # it needs the docker SDK

@@ -24,6 +24,9 @@ _MOST_INVALID = 8
 _LOCAL_PORTS = "32768 60999"
 """Notes on entries of EXPOSE that are no ports: an image made by hand can have any number."""
 
+BELIEVED = "it was seen by exec, which believes its image"
+"""Words of a note where the image that was named for the helper can't be used."""
+
 
 class Attribution:
     """Makes snapshots of a scene's containers, each as if it were alone, not yet judged."""
@@ -178,6 +181,8 @@ class Attribution:
         notes += [listed.publications_unknown] if listed.publications_unknown else []
         if not reading.shows_udp6:
             notes.append("its runtime doesn't show UDP over IPv6")
+        if reading.source == "exec" and (trouble := self._queries.remote.image_trouble):
+            notes.append(f"{BELIEVED}; helper: {trouble}")
         if reading.addresses == frozenset() and not reading.ipv6:
             notes.append("its network has no address but loopback: nothing outside can reach it")
         return notes

@@ -21,6 +21,7 @@ from pytest_exposed.errors import (
     ObservationError,
 )
 from pytest_exposed.model import Container
+from pytest_exposed.observation.attribute import BELIEVED
 from pytest_exposed.observation.judge import BY_PORTS, HIDDEN, RARELY, RESTARTED, RESTLESS, UNWELL
 from pytest_exposed.plugin.progress import live
 from pytest_exposed.report import record
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from pytest_exposed.report.dockerfile import Dockerfile
 
-_UNSURE = (BY_PORTS, RARELY, HIDDEN, UNWELL, RESTLESS, RESTARTED)
+_UNSURE = (BY_PORTS, RARELY, HIDDEN, UNWELL, RESTLESS, RESTARTED, BELIEVED)
 """Words of the notes that say what a rule lacked to judge by."""
 
 

@@ -8,6 +8,7 @@ from docs.scene import Service
 
 SHOP = {
     "tutorial.md",
+    "explanation/sources.md",
     "how-to/brownfield.md",
     "how-to/waivers.md",
     "reference/audit.md",
@@ -51,9 +52,5 @@ SCENES: Mapping[str, Sequence[Service]] = {
         ),
         Service("silent-range", "app:11", ("tcp:0.0.0.0:21",), ("21", "21100-21110")),
         Service("multicast", "app:12", ("udp:0.0.0.0:5353",)),
-    ),
-    "explanation/sources.md": (
-        Service("web", "shop/web:1.4", ("tcp:0.0.0.0:80",), ("80",)),
-        Service("shell", "shop/shell:1", ("tcp:0.0.0.0:80",), ("80",), has_shell=True),
     ),
 }

@@ -40,6 +40,7 @@ from pytest_exposed.engine import helper
 from pytest_exposed.engine.helper import LABEL, is_helper
 from pytest_exposed.engine.transport import frames
 from pytest_exposed.plugin import fixtures
+from pytest_exposed.sockets import chain
 from pytest_exposed.sockets.cgroups import pids_of
 from pytest_exposed.sockets.helper_script import SCRIPT, parse
 
@@ -736,6 +737,23 @@ class TestItsImage:
                 "helper: it needs an image with sh and cat: * --exposed-helper-image names none",
             ]
         )
+
+    def test_that_is_named_and_cannot_be_had_is_told_where_exec_looks(
+        self,
+        relay: Relay,
+        stage: Stage,
+        run_pytest: Callable[..., pytest.RunResult],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        stage.script("listener tcp:0.0.0.0:80 ready", exposes=("80",))
+        monkeypatch.setattr(chain, "ORDER", chain.REMOTE)  # as where the kernel is another one
+        given = ("--docker-host", relay.url, "--exposed", "--exposed-filter", stage.filter)
+        result = run_pytest(*given, "--exposed-helper-image=127.0.0.1:9/no/such")
+        result.assert_outcomes(passed=1)
+        note = "exposed: it was seen by exec, which believes its image"
+        result.stdout.fnmatch_lines([f"{note}; helper: its image can't be pulled: * (1 container)"])
+        result = run_pytest(*given, "--exposed-source=exec")
+        result.stdout.no_fnmatch_line("*believes*")
 
     def test_that_is_named_and_missing_is_pulled(
         self, private: PrivateEngine, private_stage: Stage

@@ -55,6 +55,32 @@ def test_it_waits_for_what_is_documented(run: Run, images: Images) -> None:
     assert result.duration > 4
 
 
+def test_it_waits_for_what_is_published(run: Run, images: Images) -> None:
+    image = images.build(exposes=("80",))
+    line = f"--exposed-run=-p 127.0.0.1::81 {image} tcp:0.0.0.0:80 delay:4 tcp:0.0.0.0:81"
+    result = run(line, "--exposed-ignore=published-undocumented,undocumented")
+    result.assert_outcomes(passed=1)
+    assert result.duration > 4
+
+
+def test_it_does_not_wait_for_what_is_accepted(
+    run: Run, images: Images, pytester: pytest.Pytester
+) -> None:
+    image = images.build(exposes=("80", "81"))
+    pytester.makeini(f"[pytest]\nexposed_allow = {image}: silent 81\n")
+    began = time.monotonic()
+    run(f"--exposed-run={image} tcp:0.0.0.0:80").assert_outcomes(passed=1)
+    assert time.monotonic() - began < 60
+
+
+def test_a_wait_in_vain_is_told_of_one_that_passes(run: Run, images: Images) -> None:
+    result = run(f"--exposed-run={images.build()}", "--exposed-grace=1")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        ["exposed: waited 1 s for containers that had just started (--exposed-grace)"]
+    )
+
+
 def test_it_waits_until_nothing_changes(run: Run, images: Images) -> None:
     image = images.build(exposes=("80",))
     words = "tcp:0.0.0.0:80 delay:1.5 tcp:0.0.0.0:81 delay:1.5 tcp:0.0.0.0:82"

@@ -245,7 +245,7 @@ def test_during_a_port_that_goes(engine: Engine, stage: Stage) -> None:
 
 
 def test_during_without_only(engine: Engine, stage: Stage) -> None:
-    with pytest.raises(ConfigurationError, match="together with only=True"):
+    with pytest.raises(ConfigurationError, match="needs only=True"):
         container_listens_on(engine, stage.run().name, 80, during=4)
 
 

@@ -28,6 +28,8 @@ _BLIND = 5.0
 _RECENT = 10.0
 """Seconds after a restart in which a container has not shown that it goes on."""
 
+_WITHOUT_LISTENER = ("silent", "published-silent")
+
 _HAS_ENDED = ("exited", "dead", "removing")
 
 
@@ -42,10 +44,10 @@ def wait_until_settled(
 ) -> tuple[Listed | None, Observed]:
     """Return a container as listed and as seen, when it has settled or grace seconds are over.
 
-    It has settled when its health check, if any, has succeeded, every documented port has a
-    listener, and its listeners have not changed for a moment. One that ends is waited for no
-    longer; one that ends again and again, and is restarted, never settles. It is called by its
-    image's name; the watch notes what is seen of it.
+    It has settled when its health check, if any, has succeeded, every port that is documented or
+    published has a listener, or is accepted without one, and its listeners have not changed for a
+    moment. One that ends is waited for no longer; one that ends again and again, and is restarted,
+    never settles. It is called by its image's name; the watch notes what is seen of it.
     """
     began = monotonic()
     stillness, lives, saw = Stillness(), [began], began
@@ -123,8 +125,21 @@ def _missing(listed: Listed, answer: Observed) -> str:
     if health not in ("", "healthy"):
         return "its health check"
     heard = Ports(x.port for x in answer.listeners)
-    silent = answer.documented - heard - on_demand(answer)
+    expected = answer.documented | Ports(x.port for x in answer.published)
+    silent = expected - heard - on_demand(answer) - _accepted(answer)
     return str(silent) if silent else ""
+
+
+def _accepted(answer: Container) -> Ports:
+    """Return the ports for which its waivers or the baseline accept that nothing listens."""
+    if isinstance(answer.verdict, ObservationError):
+        return Ports()
+    found = [x for x in answer.verdict if x.rule in _WITHOUT_LISTENER]
+    accepted, others = (
+        Ports(y for x in found for y in x.ports if (x.waived is None) is fails)
+        for fails in (False, True)
+    )
+    return accepted - others
 
 
 def _health(listed: Listed) -> str:

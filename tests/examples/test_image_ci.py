@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,12 @@ def test_nothing_is_pushed_but_what_passed() -> None:
     assert "cancelled" not in push["if"]
     assert "always" not in push["if"]
     script = document(GITLAB)["ship"]["script"]
-    assert [x.partition(" ")[0] for x in script] == ["docker", "pytest", "echo", "docker"]
+    assert [x.partition(" ")[0] for x in script] == ["docker", "pytest", "if", "echo", "docker"]
+    branches = {"main": 1, "other": 0, "": 0}  # a merge request's pipeline has no branch
+    for branch, pushes in branches.items():
+        env = {"CI_COMMIT_BRANCH": branch, "CI_DEFAULT_BRANCH": "main"}
+        words = ["sh", "-ec", f"{script[2]}\nexit 1"]
+        assert subprocess.run(words, env=env, check=False).returncode == pushes
 
 
 def test_the_script_at_gitlab(command: Command, project: Path, given: dict[str, str]) -> None:

@@ -43,9 +43,12 @@ class Local:
     """All running containers of the engine: a process that names two of them is nobody's."""
     proc: str = "/proc"
     _members: Members = field(init=False)
+    _has_sctp: bool = field(init=False)
+    """Whether the kernel has SCTP: each namespace has its table then, that of this process too."""
 
     def __post_init__(self) -> None:
         self._members = Members(self.ids, self.proc)
+        self._has_sctp = os.path.exists(f"{self.proc}/self/net/sctp/eps")
 
     @property
     def pids(self) -> dict[str, list[int]]:
@@ -91,11 +94,13 @@ class Local:
         self, found: Member, source: str, read: Read, seen: dict[object, Sockets]
     ) -> SocketSnapshot:
         process, addresses = found.process, found.addresses
-        if _key(found) not in seen:
+        key = _key(found)
+        if key not in seen:
             sockets, local_ports = read(process)
             # sock_diag answers an empty dump for a protocol whose module is missing.
-            seen[_key(found)] = sockets + _sctp_endpoints(process), local_ports
-        sockets, local_ports = seen[_key(found)]
+            endpoints = _sctp_endpoints(process) if self._has_sctp else []
+            seen[key] = sockets + endpoints, local_ports
+        sockets, local_ports = seen[key]
         ipv6 = ipv6_addresses(process)
         reading = SocketSnapshot(
             source=source,

@@ -103,5 +103,7 @@ def _with(numbers: str, port: Port, text: str) -> str:
         text, rest = ours, layer + quoted
     else:
         rest = ""
-    # The same number in a name, version or address stays: web-80, 10.0.0.80.
-    return re.sub(rf"(?<![\w.-]){own}(?![\w-]|\.\w)", numbers, text) + rest
+    # The same number in a name, version or address stays: web-80, 10.0.0.80. One pattern for all
+    # ports: to compile one for each would take longer than all else in a report of many.
+    number = r"(?<![\w.-])[0-9]+(?![\w-]|\.\w)"
+    return re.sub(number, lambda x: numbers if x[0] == own else x[0], text) + rest

@@ -23,12 +23,9 @@ def asked(relay: Relay) -> list[str]:
     return lines
 
 
-@pytest.fixture(params=[1, 7])
-def crowd(
-    request: pytest.FixtureRequest, images: Images, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[Stage, list[Staged]]]:
+@pytest.fixture(params=[1, 7], scope="module")
+def crowd(request: pytest.FixtureRequest, images: Images) -> Iterator[tuple[Stage, list[Staged]]]:
     """Containers of two images, the parameter times: one that matches, and one that doesn't."""
-    monkeypatch.setattr("pytest_exposed.audit.host._FRESH", 60)  # on a slow machine, too
     with Stage(images) as stage:
         yield (
             stage,
@@ -38,6 +35,11 @@ def crowd(
                 for exposes in (("80",), ("80", "81"))
             ],
         )
+
+
+@pytest.fixture(autouse=True)
+def _fresh_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_exposed.audit.host._FRESH", 60)  # on a slow machine, too
 
 
 def test_an_audit_asks_for_three_lists_and_each_image(

@@ -193,6 +193,12 @@ def look(request: pytest.FixtureRequest) -> Engine:
     return engine
 
 
+@pytest.fixture(scope="module")
+def looks(netlink: Engine, procfs: Engine) -> list[Engine]:
+    """The same, for a test whose containers each source looks at in turn: they are started once."""
+    return [netlink, procfs]
+
+
 @pytest.fixture(autouse=True)
 def _reports_meet_their_schema(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that has written a JSON report that the documented schema refuses."""

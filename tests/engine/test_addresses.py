@@ -146,7 +146,7 @@ def ipv6_network(shared_stage: Stage) -> Network:
 
 
 def test_ipv6_only_is_reachable_with_an_ipv6_address(
-    look: Engine, ipv6_network: Network, stage: Stage
+    looks: list[Engine], ipv6_network: Network, stage: Stage
 ) -> None:
     container = stage.run(
         "tcp6only:[::]:80",
@@ -155,13 +155,14 @@ def test_ipv6_only_is_reachable_with_an_ipv6_address(
         exposes=("80-82",),
         network=ipv6_network.name,
     )
-    seen = look.container(container.name)
-    assert kinds(seen) == {
-        "[::]:80/tcp": "reachable",
-        "[::]:81/tcp": "reachable",
-        "[::1]:82/tcp": "loopback",
-    }
-    assert found(seen) == {"unreachable 82/tcp"}
+    for look in looks:
+        seen = look.container(container.name)
+        assert kinds(seen) == {
+            "[::]:80/tcp": "reachable",
+            "[::]:81/tcp": "reachable",
+            "[::1]:82/tcp": "loopback",
+        }
+        assert found(seen) == {"unreachable 82/tcp"}
 
 
 class TestTwoNetworks:
@@ -173,7 +174,7 @@ class TestTwoNetworks:
         return [f"10.{x}.{secrets.randbelow(256)}" for x in (213, 214)]
 
     def test_it_is_reachable_as_long_as_it_has_the_address(
-        self, look: Engine, stage: Stage, prefixes: list[str]
+        self, looks: list[Engine], stage: Stage, prefixes: list[str]
     ) -> None:
         first, second = (stage.network(ipam=pool(f"{x}.0/24")) for x in prefixes)
         one, two = (f"{x}.9" for x in prefixes)
@@ -188,14 +189,16 @@ class TestTwoNetworks:
         )
         second.connect(container.sdk, ipv4_address=two)
         container.start()
-        seen = look.container(container.name)
-        assert kinds(seen) == {f"{one}:80/tcp": "reachable", f"{two}:81/tcp": "reachable"}
-        assert found(seen) == set()
+        for look in looks:
+            seen = look.container(container.name)
+            assert kinds(seen) == {f"{one}:80/tcp": "reachable", f"{two}:81/tcp": "reachable"}
+            assert found(seen) == set()
 
         second.disconnect(container.sdk)
-        seen = look.container(container.name)
-        assert kinds(seen)[f"{two}:81/tcp"] == "unreachable"
-        assert found(seen) == {"unreachable 81/tcp"}
+        for look in looks:
+            seen = look.container(container.name)
+            assert kinds(seen)[f"{two}:81/tcp"] == "unreachable"
+            assert found(seen) == {"unreachable 81/tcp"}
 
 
 class TestPublishedToOneAddress:
@@ -217,19 +220,21 @@ class TestPublishedToOneAddress:
 
     @pytest.mark.parametrize("place", [0, 1])
     def test_a_listener_in_one_of_two_networks(
-        self, place: int, look: Engine, run: Callable[[str], str], prefixes: list[str]
+        self, place: int, looks: list[Engine], run: Callable[[str], str], prefixes: list[str]
     ) -> None:
-        seen = look.container(run(f"{prefixes[place]}.9"))
-        (published,) = seen.published
-        is_served = served(published.host_port)
-        assert is_served is (place == 0)  # what the engine does; or this proves nothing
-        assert found(seen) == (set() if is_served else {"unreachable 80/tcp"})
-        if not is_served:
-            assert f"which leads to {prefixes[0]}.9, and " in seen.findings[0].message
+        name = run(f"{prefixes[place]}.9")
+        for look in looks:
+            seen = look.container(name)
+            (published,) = seen.published
+            is_served = served(published.host_port)
+            assert is_served is (place == 0)  # what the engine does; or this proves nothing
+            assert found(seen) == (set() if is_served else {"unreachable 80/tcp"})
+            if not is_served:
+                assert f"which leads to {prefixes[0]}.9, and " in seen.findings[0].message
 
     @pytest.mark.parametrize("place", [0, 1])
     def test_a_route_of_the_containers_own_changes_nothing(
-        self, place: int, look: Engine, stage: Stage, prefixes: list[str]
+        self, place: int, looks: list[Engine], stage: Stage, prefixes: list[str]
     ) -> None:
         # The engine led the publication to the first network before the container went elsewhere.
         container = in_two_networks(
@@ -241,14 +246,15 @@ class TestPublishedToOneAddress:
             ports={"80/tcp": ("127.0.0.1",)},
             cap_add=["NET_ADMIN"],
         )
-        seen = look.container(container.name)
-        is_served = served(seen.published[0].host_port)
-        assert is_served is (place == 0)
-        assert found(seen) == (set() if is_served else {"unreachable 80/tcp"})
+        for look in looks:
+            seen = look.container(container.name)
+            is_served = served(seen.published[0].host_port)
+            assert is_served is (place == 0)
+            assert found(seen) == (set() if is_served else {"unreachable 80/tcp"})
 
     @pytest.mark.parametrize("names", ["ab", "ba"])
     def test_a_network_that_it_joined_later(
-        self, names: str, look: Engine, stage: Stage, prefixes: list[str]
+        self, names: str, looks: list[Engine], stage: Stage, prefixes: list[str]
     ) -> None:
         """Of two networks with as many gateways, that of the lower name has the publication."""
         networks = [
@@ -263,16 +269,19 @@ class TestPublishedToOneAddress:
             network=networks[0].name,
             networking_config={networks[0].name: endpoint},
         )
-        assert found(look.container(container.name)) == set()
+        for look in looks:
+            assert found(look.container(container.name)) == set()
         networks[1].connect(container.sdk, ipv4_address=f"{prefixes[1]}.9")
-        seen = look.container(container.name)
-        is_served = served(seen.published[0].host_port)
-        assert is_served is (names == "ab")
-        assert found(seen) == (set() if is_served else {"unreachable 80/tcp"})
+        for look in looks:
+            seen = look.container(container.name)
+            is_served = served(seen.published[0].host_port)
+            assert is_served is (names == "ab")
+            assert found(seen) == (set() if is_served else {"unreachable 80/tcp"})
         networks[1].disconnect(container.sdk)
-        seen = look.container(container.name)
-        assert served(seen.published[0].host_port)
-        assert found(seen) == set()
+        for look in looks:
+            seen = look.container(container.name)
+            assert served(seen.published[0].host_port)
+            assert found(seen) == set()
 
     def test_nothing_tells_where_a_listener_is_bound_to_a_device(
         self, netlink: Engine, stage: Stage, prefixes: list[str]
@@ -298,7 +307,9 @@ class TestPublishedToOneAddress:
         # It answers in each network; others than netlink ask for the range of ports for clients.
         assert asked == [] or look.observer.source != "netlink"
 
-    def test_an_address_of_the_container_s_own_making(self, look: Engine, stage: Stage) -> None:
+    def test_an_address_of_the_container_s_own_making(
+        self, looks: list[Engine], stage: Stage
+    ) -> None:
         network = stage.network()
         container = stage.script(
             "ip address add 10.217.0.1/16 dev eth0; exec /bin/listener tcp:10.217.0.1:80 ready",
@@ -307,9 +318,10 @@ class TestPublishedToOneAddress:
             cap_add=["NET_ADMIN"],
             ports={"80/tcp": ("127.0.0.1",)},
         )
-        seen = look.container(container.name)
-        assert not served(seen.published[0].host_port)
-        assert found(seen) == {"unreachable 80/tcp"}
+        for look in looks:
+            seen = look.container(container.name)
+            assert not served(seen.published[0].host_port)
+            assert found(seen) == {"unreachable 80/tcp"}
 
     @pytest.mark.parametrize(
         ("word", "host", "right"),
@@ -323,17 +335,18 @@ class TestPublishedToOneAddress:
         ],
     )
     def test_of_ipv4_and_ipv6(
-        self, word: str, host: str, right: bool, look: Engine, stage: Stage
+        self, word: str, host: str, right: bool, looks: list[Engine], stage: Stage
     ) -> None:
         subnet = f"fd00:{secrets.randbelow(65536):x}:{secrets.randbelow(65536):x}::/64"
         network = stage.network(enable_ipv6=True, ipam=pool(subnet))
         container = stage.run(
             word, exposes=("80",), network=network.name, ports={"80/tcp": (host,)}
         )
-        seen = look.container(container.name)
-        # That a socket is of IPv6 alone is what only netlink tells.
-        is_right = right or (word.startswith("tcp6only") and look.observer.source != "netlink")
-        assert found(seen) == (set() if is_right else {"unreachable 80/tcp"})
+        for look in looks:
+            seen = look.container(container.name)
+            # That a socket is of IPv6 alone is what only netlink tells.
+            is_right = right or (word.startswith("tcp6only") and look.observer.source != "netlink")
+            assert found(seen) == (set() if is_right else {"unreachable 80/tcp"})
 
 
 class TestTwoOptions:
@@ -356,15 +369,15 @@ class TestTwoOptions:
         ],
     )
     def test_a_server_on_ipv4_alone(
-        self, hosts: Any, expected: set[str], look: Engine, stage: Stage, network: Network
+        self, hosts: Any, expected: set[str], looks: list[Engine], stage: Stage, network: Network
     ) -> None:
         # Docker 28 chooses one port for a -p without address and one with, and then refuses it.
         ports = [(x[0], free_port(x[0])) if x and None in hosts else x for x in hosts]
         container = stage.run(
             "tcp:0.0.0.0:80", exposes=("80",), network=network.name, ports={"80/tcp": ports}
         )
-        seen = look.container(container.name)
-        for one in seen.published:
+        observed = [x.container(container.name) for x in looks]
+        for one in observed[0].published:
             is_ipv6 = ":" in one.host_ip
             host = "::1" if is_ipv6 else "127.0.0.1"
             # A new IPv6 address is not answered at for a second (duplicate address detection).
@@ -374,9 +387,10 @@ class TestTwoOptions:
                 ),
                 f"{one} answers: {not is_ipv6}",
             )
-        assert found(seen) == expected
-        for finding in seen.findings:
-            assert ANY not in finding.message.partition("which leads to")[0]
+        for seen in observed:
+            assert found(seen) == expected
+            for finding in seen.findings:
+                assert ANY not in finding.message.partition("which leads to")[0]
 
 
 def free_port(host: str) -> int:
@@ -405,7 +419,7 @@ def served(port: int, host: str = "127.0.0.1") -> bool:
 class TestEphemeral:
     """UDP ports of the range for clients, where nothing names them."""
 
-    def test_the_default_range(self, look: Engine, stage: Stage) -> None:
+    def test_the_default_range(self, looks: list[Engine], stage: Stage) -> None:
         container = stage.run(
             "udp:0.0.0.0:32767-32768",
             "udp:0.0.0.0:60999-61000",
@@ -413,43 +427,53 @@ class TestEphemeral:
             "tcp:0.0.0.0:50000",
             exposes=("50000/udp",),
         )
-        seen = look.container(container.name)
-        assert kinds(seen) == {
-            "0.0.0.0:32767/udp": "reachable",
-            "0.0.0.0:32768/udp": "ephemeral",
-            "0.0.0.0:50000/tcp": "reachable",
-            "0.0.0.0:50000/udp": "reachable",
-            "0.0.0.0:60999/udp": "ephemeral",
-            "0.0.0.0:61000/udp": "reachable",
-        }
-        unnamed = {f"undocumented {x}" for x in ("32767/udp", "61000/udp")}
-        assert found(seen) == {*unnamed, "dynamic 50000/tcp"}
+        for look in looks:
+            seen = look.container(container.name)
+            assert kinds(seen) == {
+                "0.0.0.0:32767/udp": "reachable",
+                "0.0.0.0:32768/udp": "ephemeral",
+                "0.0.0.0:50000/tcp": "reachable",
+                "0.0.0.0:50000/udp": "reachable",
+                "0.0.0.0:60999/udp": "ephemeral",
+                "0.0.0.0:61000/udp": "reachable",
+            }
+            unnamed = {f"undocumented {x}" for x in ("32767/udp", "61000/udp")}
+            assert found(seen) == {*unnamed, "dynamic 50000/tcp"}
 
     @pytest.mark.parametrize("between", [" ", "\t"])  # as people write it, and as sysctl prints it
-    def test_the_namespaces_own_range(self, between: str, look: Engine, stage: Stage) -> None:
+    def test_the_namespaces_own_range(
+        self, between: str, looks: list[Engine], stage: Stage
+    ) -> None:
         container = stage.run(
             "udp:0.0.0.0:2000",
             "udp:0.0.0.0:50000",
             sysctls={"net.ipv4.ip_local_port_range": f"1024{between}4999"},
         )
-        seen = look.container(container.name)
-        assert kinds(seen) == {"0.0.0.0:2000/udp": "ephemeral", "0.0.0.0:50000/udp": "reachable"}
+        expected = {"0.0.0.0:2000/udp": "ephemeral", "0.0.0.0:50000/udp": "reachable"}
+        for look in looks:
+            assert kinds(look.container(container.name)) == expected
 
-    def test_a_published_port_is_none(self, look: Engine, stage: Stage) -> None:
+    def test_a_published_port_is_none(self, looks: list[Engine], stage: Stage) -> None:
         container = stage.run("udp:0.0.0.0:50000", ports={"50000/udp": ("127.0.0.1",)})
-        assert found(look.container(container.name)) == {"published-undocumented 50000/udp"}
+        for look in looks:
+            assert found(look.container(container.name)) == {"published-undocumented 50000/udp"}
 
 
-def test_sctp_where_the_kernel_has_none_or_nothing_listens(look: Engine, stage: Stage) -> None:
+def test_sctp_where_the_kernel_has_none_or_nothing_listens(
+    looks: list[Engine], stage: Stage
+) -> None:
     container = stage.run("tcp:0.0.0.0:9", exposes=("9/sctp", "9/tcp"))
-    assert found(look.container(container.name)) == {"silent 9/sctp"}
+    for look in looks:
+        assert found(look.container(container.name)) == {"silent 9/sctp"}
 
 
-def test_sctp_listener(look: Engine, stage: Stage) -> None:
+def test_sctp_listener(looks: list[Engine], stage: Stage) -> None:
     """Where the kernel has SCTP; where it has none, no endpoint can exist."""
     words: list[str] = []
     expected = {}
     with suppress(OSError):
         socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP).close()
         words, expected = ["sctp:0.0.0.0:9"], {"0.0.0.0:9/sctp": "reachable"}
-    assert kinds(look.container(stage.run(*words).name)) == expected
+    name = stage.run(*words).name
+    for look in looks:
+        assert kinds(look.container(name)) == expected

@@ -66,6 +66,11 @@ def look(engine_url: str, helper_image: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
+def looks(look: Engine) -> list[Engine]:
+    return [look]
+
+
+@pytest.fixture(scope="module")
 def web(shared_stage: Stage) -> Staged:
     """A container to look at."""
     return shared_stage.run("tcp:0.0.0.0:80", exposes=("80",))

@@ -80,26 +80,28 @@ class TestASocketHandedOver:
             yield {"volumes": {folder: {"bind": "/shelf", "mode": "rw"}}}
 
     def test_stays_where_it_answers(
-        self, shelf: dict[str, Any], look: Engine, stage: Stage
+        self, shelf: dict[str, Any], looks: list[Engine], stage: Stage
     ) -> None:
         """It is reached at the address of the network that it was made in, whoever holds it."""
         maker = stage.create("tcp:0.0.0.0:80", "give:/shelf/x", "ready", name="maker", **shelf)
         maker.sdk.start()
         taker = stage.run("take:/shelf/x", name="taker", **shelf)
         maker.wait_for("ready")
-        assert heard(look.container(maker.name)) == {"0.0.0.0:80/tcp None"}
-        assert heard(look.container(taker.name)) == set()
+        for look in looks:
+            assert heard(look.container(maker.name)) == {"0.0.0.0:80/tcp None"}
+            assert heard(look.container(taker.name)) == set()
 
     def test_is_its_holders_in_a_shared_namespace(
-        self, shelf: dict[str, Any], look: Engine, stage: Stage
+        self, shelf: dict[str, Any], looks: list[Engine], stage: Stage
     ) -> None:
         maker = stage.create("tcp:0.0.0.0:80", "give:/shelf/x", "ready", name="maker", **shelf)
         maker.sdk.start()
         network = f"container:{maker.id}"
         taker = stage.run("take:/shelf/x", name="taker", network_mode=network, **shelf)
         maker.wait_for("ready")
-        assert heard(look.container(maker.name)) == set()
-        assert heard(look.container(taker.name)) == {"0.0.0.0:80/tcp listener"}
+        for look in looks:
+            assert heard(look.container(maker.name)) == set()
+            assert heard(look.container(taker.name)) == {"0.0.0.0:80/tcp listener"}
 
 
 # Without a privilege: podman's own filter of system calls lets user namespaces be made, too.
@@ -116,17 +118,18 @@ class TestAddressesOfItsOwnMaking:
     """With CAP_NET_ADMIN a container changes the addresses and routes that its network shows."""
 
     def test_a_range_in_the_place_of_its_address_hides_nothing(
-        self, look: Engine, stage: Stage
+        self, looks: list[Engine], stage: Stage
     ) -> None:
         container = stage.script(
             "ip address flush dev eth0; ip route add local 172.0.0.0/8 dev lo; "
             "exec listener tcp:0.0.0.0:9999 ready",
             cap_add=["NET_ADMIN"],
         )
-        seen = look.container(container.name)
-        assert {str(x) for x in seen.findings} == {"undocumented 9999/tcp"}
+        for look in looks:
+            seen = look.container(container.name)
+            assert {str(x) for x in seen.findings} == {"undocumented 9999/tcp"}
 
-    def test_its_default_route_changes_nothing(self, look: Engine, stage: Stage) -> None:
+    def test_its_default_route_changes_nothing(self, looks: list[Engine], stage: Stage) -> None:
         prefixes = [f"10.{x}.{secrets.randbelow(256)}" for x in (219, 220)]
         networks = [stage.network(ipam=pool(f"{x}.0/24")) for x in prefixes]
         container = stage.create(
@@ -139,22 +142,24 @@ class TestAddressesOfItsOwnMaking:
         )
         networks[1].connect(container.sdk, ipv4_address=f"{prefixes[1]}.9")
         container.start()
-        seen = look.container(container.name)
-        rules = {x.rule for x in seen.findings}
-        assert rules == (set() if served(seen.published[0].host_port) else {"unreachable"})
+        for look in looks:
+            seen = look.container(container.name)
+            rules = {x.rule for x in seen.findings}
+            assert rules == (set() if served(seen.published[0].host_port) else {"unreachable"})
 
 
 class TestANetworkOfItsOwnMaking:
     """In a user namespace of its own a container is root, and can make a network like its own."""
 
-    def test_hides_nobody_who_stays(self, look: Engine, stage: Stage) -> None:
+    def test_hides_nobody_who_stays(self, looks: list[Engine], stage: Stage) -> None:
         container = stage.script(
             f'listener tcp:0.0.0.0:80 & {ELSEWHERE} exec listener tcp:0.0.0.0:81 ready"',
             **UNFILTERED,
         )
-        assert {str(x) for x in look.container(container.name).listeners} == {"0.0.0.0:80/tcp"}
+        for look in looks:
+            assert {str(x) for x in look.container(container.name).listeners} == {"0.0.0.0:80/tcp"}
 
-    def test_nor_in_anothers_network(self, look: Engine, stage: Stage) -> None:
+    def test_nor_in_anothers_network(self, looks: list[Engine], stage: Stage) -> None:
         owner = stage.run("tcp:0.0.0.0:80", name="owner")
         joiner = stage.script(
             "listener tcp:0.0.0.0:81 & exec unshare -U -r -n listener tcp:0.0.0.0:82 ready",
@@ -162,19 +167,23 @@ class TestANetworkOfItsOwnMaking:
             network_mode=f"container:{owner.id}",
             **UNFILTERED,
         )
-        assert {str(x) for x in look.container(joiner.name).listeners} == {"0.0.0.0:81/tcp"}
-        assert {str(x) for x in look.container(owner.name).listeners} == {"0.0.0.0:80/tcp"}
+        for look in looks:
+            assert {str(x) for x in look.container(joiner.name).listeners} == {"0.0.0.0:81/tcp"}
+            assert {str(x) for x in look.container(owner.name).listeners} == {"0.0.0.0:80/tcp"}
 
     @pytest.mark.parametrize("network", ["bridge", "none"])
-    def test_is_not_taken_for_its_network(self, network: str, look: Engine, stage: Stage) -> None:
+    def test_is_not_taken_for_its_network(
+        self, network: str, looks: list[Engine], stage: Stage
+    ) -> None:
         container = stage.script(
             f'{ELSEWHERE} exec listener tcp:0.0.0.0:80 ready"',
             exposes=("80",),
             network_mode=network,
             **UNFILTERED,
         )
-        with pytest.raises(ObservationError, match="they have left it"):
-            look.container(container.name)
+        for look in looks:
+            with pytest.raises(ObservationError, match="they have left it"):
+                look.container(container.name)
 
     def test_is_doubted_by_the_helper(
         self, engine_url: str, helper_image: str, stage: Stage
@@ -188,9 +197,12 @@ class TestANetworkOfItsOwnMaking:
         ):
             helper.container(container.name)
 
-    def test_of_a_user_namespace_alone_nothing_is_thought(self, look: Engine, stage: Stage) -> None:
+    def test_of_a_user_namespace_alone_nothing_is_thought(
+        self, looks: list[Engine], stage: Stage
+    ) -> None:
         container = stage.script("exec unshare -U -r listener tcp:0.0.0.0:80 ready", **UNFILTERED)
-        assert heard(look.container(container.name)) == {"0.0.0.0:80/tcp listener"}
+        for look in looks:
+            assert heard(look.container(container.name)) == {"0.0.0.0:80/tcp listener"}
 
 
 def test_a_process_of_the_host_in_the_network_is_not_the_containers(
@@ -214,17 +226,18 @@ def test_a_process_of_the_host_in_the_network_is_not_the_containers(
 
 
 def test_a_wide_range_of_ports_for_clients_keeps_udp_from_the_findings(
-    look: Engine, stage: Stage
+    looks: list[Engine], stage: Stage
 ) -> None:
     """It is listed as ephemeral. TCP is a finding, whatever the range."""
     wide = {"net.ipv4.ip_local_port_range": "1024 65000"}
     container = stage.run("udp:0.0.0.0:5353", "tcp:0.0.0.0:5353", sysctls=wide)
-    seen = look.container(container.name)
-    assert [(str(x), x.kind) for x in seen.listeners] == [
-        ("0.0.0.0:5353/tcp", "reachable"),
-        ("0.0.0.0:5353/udp", "ephemeral"),
-    ]
-    assert [str(x) for x in seen.findings] == ["dynamic 5353/tcp"]
+    for look in looks:
+        seen = look.container(container.name)
+        assert [(str(x), x.kind) for x in seen.listeners] == [
+            ("0.0.0.0:5353/tcp", "reachable"),
+            ("0.0.0.0:5353/udp", "ephemeral"),
+        ]
+        assert [str(x) for x in seen.findings] == ["dynamic 5353/tcp"]
 
 
 class TestDescriptorsOfOneThread:
@@ -252,19 +265,21 @@ class TestTheHelpersLabel:
 
     NAME = f"pytest-exposed-{'0' * 32}"
 
-    def test_hides_nothing(self, look: Engine, images: Images, stage: Stage) -> None:
+    def test_hides_nothing(self, looks: list[Engine], images: Images, stage: Stage) -> None:
         image = images.build(
             files={"/bin/listener": listener()},
             instructions=[f"LABEL {LABEL}={self.NAME}", 'ENTRYPOINT ["/bin/listener"]'],
         )
         labelled = stage.run("tcp:0.0.0.0:80", image=image)
-        assert heard(look.container(labelled.name)) == {"0.0.0.0:80/tcp listener"}
+        for look in looks:
+            assert heard(look.container(labelled.name)) == {"0.0.0.0:80/tcp listener"}
 
-    def test_nor_with_a_helpers_name(self, look: Engine, stage: Stage) -> None:
+    def test_nor_with_a_helpers_name(self, looks: list[Engine], stage: Stage) -> None:
         named = stage.create("tcp:0.0.0.0:80", "ready", labels={LABEL: self.NAME})
         named.sdk.rename(self.NAME)
         named.start()
-        assert heard(look.container(named.id)) == {"0.0.0.0:80/tcp listener"}
+        for look in looks:
+            assert heard(look.container(named.id)) == {"0.0.0.0:80/tcp listener"}
 
     def test_nor_does_it_get_one_removed(
         self, engine_url: str, helper_image: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
@@ -326,12 +341,13 @@ class TestNames:
         assert "could be 2 containers" in str(caught.value)
 
 
-def test_ten_thousand_listeners(look: Engine, stage: Stage) -> None:
+def test_ten_thousand_listeners(looks: list[Engine], stage: Stage) -> None:
     limit = {"ulimits": [Ulimit(name="nofile", soft=20_000, hard=20_000)]}
     container = stage.run("tcp:0.0.0.0:1-10000", exposes=("1-10000",), **limit)
-    seen = look.container(container.name)
-    assert len(seen.listening) == 10_000
-    assert seen.findings == ()
+    for look in looks:
+        seen = look.container(container.name)
+        assert len(seen.listening) == 10_000
+        assert seen.findings == ()
 
 
 def test_an_image_with_endless_ports_that_are_none(

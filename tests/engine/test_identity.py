@@ -38,12 +38,13 @@ def heard(container: Container) -> set[str]:
     return {f"{x} {x.process}" for x in container.listeners}
 
 
-def test_a_process_in_a_cgroup_below_the_containers_own(look: Engine, stage: Stage) -> None:
+def test_a_process_in_a_cgroup_below_the_containers_own(looks: list[Engine], stage: Stage) -> None:
     container = stage.script(f"{IN_CGROUP} in_cgroup below listener tcp:0.0.0.0:80 ready", **POWERS)
-    assert heard(look.container(container.name)) == {"0.0.0.0:80/tcp listener"}
+    for look in looks:
+        assert heard(look.container(container.name)) == {"0.0.0.0:80/tcp listener"}
 
 
-def test_it_is_the_containers_in_a_shared_namespace_too(look: Engine, stage: Stage) -> None:
+def test_it_is_the_containers_in_a_shared_namespace_too(looks: list[Engine], stage: Stage) -> None:
     owner = stage.run("tcp:0.0.0.0:80", name="owner")
     joiner = stage.script(
         f"{IN_CGROUP} in_cgroup below listener tcp:0.0.0.0:81 ready",
@@ -51,8 +52,9 @@ def test_it_is_the_containers_in_a_shared_namespace_too(look: Engine, stage: Sta
         **POWERS,
         network_mode=f"container:{owner.id}",
     )
-    assert heard(look.container(owner.name)) == {"0.0.0.0:80/tcp listener"}
-    assert heard(look.container(joiner.name)) == {"0.0.0.0:81/tcp listener"}
+    for look in looks:
+        assert heard(look.container(owner.name)) == {"0.0.0.0:80/tcp listener"}
+        assert heard(look.container(joiner.name)) == {"0.0.0.0:81/tcp listener"}
 
 
 @pytest.mark.parametrize("network", ["bridge", "host"])
@@ -82,17 +84,18 @@ class TestLeavingTheNetwork:
     """What a process does in a namespace of its own can't be reached at the container's address."""
 
     def test_one_that_changes_its_own_address_has_not_left(
-        self, look: Engine, stage: Stage
+        self, looks: list[Engine], stage: Stage
     ) -> None:
         container = stage.script(
             "ip address flush dev eth0; ip address add 10.218.0.7/16 dev eth0; "
             "exec listener tcp:0.0.0.0:80 ready",
             cap_add=["NET_ADMIN"],
         )
-        assert heard(look.container(container.name)) == {"0.0.0.0:80/tcp listener"}
+        for look in looks:
+            assert heard(look.container(container.name)) == {"0.0.0.0:80/tcp listener"}
 
     def test_what_it_publishes_leads_to_the_address_that_the_engine_gave(
-        self, look: Engine, stage: Stage
+        self, looks: list[Engine], stage: Stage
     ) -> None:
         container = stage.script(
             "ip address flush dev eth0; ip address add 10.218.0.7/16 dev eth0; "
@@ -101,7 +104,10 @@ class TestLeavingTheNetwork:
             cap_add=["NET_ADMIN"],
             ports={"80/tcp": ("127.0.0.1",)},
         )
-        assert [str(x) for x in look.container(container.name).findings] == ["unreachable 80/tcp"]
+        for look in looks:
+            assert [str(x) for x in look.container(container.name).findings] == [
+                "unreachable 80/tcp"
+            ]
 
     def test_a_child_leaves(self, look: Engine, stage: Stage) -> None:
         container = stage.script(
@@ -124,39 +130,44 @@ class TestLeavingTheNetwork:
         assert heard(seen) == {"0.0.0.0:80/tcp listener"}
 
     @pytest.mark.parametrize("network", ["bridge", "host"])
-    def test_all_leave(self, network: str, look: Engine, stage: Stage) -> None:
+    def test_all_leave(self, network: str, looks: list[Engine], stage: Stage) -> None:
         container = stage.script(
             "exec unshare -n listener tcp:0.0.0.0:80 ready",
             exposes=("80",),
             network_mode=network,
             **POWERS,
         )
-        with pytest.raises(ObservationError, match="they have left it"):
-            look.container(container.name)
+        for look in looks:
+            with pytest.raises(ObservationError, match="they have left it"):
+                look.container(container.name)
 
 
-def test_a_cgroup_named_like_another_container_gains_nothing(look: Engine, stage: Stage) -> None:
+def test_a_cgroup_named_like_another_container_gains_nothing(
+    looks: list[Engine], stage: Stage
+) -> None:
     victim = stage.run("tcp:0.0.0.0:80", name="victim", exposes=("80",))
     liar = stage.script(
         f"{IN_CGROUP} (in_cgroup {victim.id} listener tcp:0.0.0.0:99 ready) & wait",
         name="liar",
         **POWERS,
     )
-    assert heard(look.container(victim.name)) == {"0.0.0.0:80/tcp listener"}
-    # Nobody's process, but the socket says who made it, and the namespace is the liar's.
-    assert {str(x) for x in look.container(liar.name).listeners} == {"0.0.0.0:99/tcp"}
+    for look in looks:
+        assert heard(look.container(victim.name)) == {"0.0.0.0:80/tcp listener"}
+        # Nobody's process, but the socket says who made it, and the namespace is the liar's.
+        assert {str(x) for x in look.container(liar.name).listeners} == {"0.0.0.0:99/tcp"}
 
 
-def test_a_container_all_in_such_a_cgroup_is_not_seen(look: Engine, stage: Stage) -> None:
+def test_a_container_all_in_such_a_cgroup_is_not_seen(looks: list[Engine], stage: Stage) -> None:
     victim = stage.run("tcp:0.0.0.0:80", name="victim", exposes=("80",))
     liar = stage.script(
         f"{IN_CGROUP} in_cgroup {victim.id} listener tcp:0.0.0.0:99 ready",
         name="liar",
         **POWERS,
     )
-    assert heard(look.container(victim.name)) == {"0.0.0.0:80/tcp listener"}
-    with pytest.raises(ObservationError, match="no process here is the container's"):
-        look.container(liar.name)
+    for look in looks:
+        assert heard(look.container(victim.name)) == {"0.0.0.0:80/tcp listener"}
+        with pytest.raises(ObservationError, match="no process here is the container's"):
+            look.container(liar.name)
 
 
 def cgroups_of(container: Staged) -> list[Path]:

@@ -93,34 +93,39 @@ def test_what_is_no_port_is_noted_and_breaks_nothing(
 
 
 class TestImageThatIsNotWhatItsNameSays:
-    def test_a_tag_that_moved(self, look: Engine, images: Images, stage: Stage) -> None:
+    def test_a_tag_that_moved(self, looks: list[Engine], images: Images, stage: Stage) -> None:
         old, new, tag = images.build(exposes=("80",)), images.build(), images.new_tag()
         self.get(stage, old).tag(*tag.split(":"))
         container = stage.run("tcp:0.0.0.0:80", image=tag)
         self.get(stage, new).tag(*tag.split(":"))
-        assert not look.image(tag).documented
-        seen = look.container(container.name)
-        assert seen.documented == {"80/tcp"}
-        assert found(seen) == {}
+        for look in looks:
+            assert not look.image(tag).documented
+            seen = look.container(container.name)
+            assert seen.documented == {"80/tcp"}
+            assert found(seen) == {}
 
     def test_a_tag_that_moved_the_other_way(
-        self, look: Engine, images: Images, stage: Stage
+        self, looks: list[Engine], images: Images, stage: Stage
     ) -> None:
         old, new, tag = images.build(), images.build(exposes=("80",)), images.new_tag()
         self.get(stage, old).tag(*tag.split(":"))
         container = stage.run("tcp:0.0.0.0:80", image=tag)
         self.get(stage, new).tag(*tag.split(":"))
-        assert set(found(look.container(container.name))) == {"undocumented 80/tcp"}
+        for look in looks:
+            assert set(found(look.container(container.name))) == {"undocumented 80/tcp"}
 
-    def test_an_image_removed_by_force(self, look: Engine, images: Images, stage: Stage) -> None:
+    def test_an_image_removed_by_force(
+        self, looks: list[Engine], images: Images, stage: Stage
+    ) -> None:
         tag = images.load({"80/tcp": {}})
         container = stage.run("tcp:0.0.0.0:80", image=tag)
         stage.client.images.remove(tag, force=True)
-        with pytest.raises(NotFoundError):
-            look.image(tag)
-        seen = look.container(container.name)
-        assert seen.documented == {"80/tcp"}
-        assert found(seen) == {}
+        for look in looks:
+            with pytest.raises(NotFoundError):
+                look.image(tag)
+            seen = look.container(container.name)
+            assert seen.documented == {"80/tcp"}
+            assert found(seen) == {}
 
     def get(self, stage: Stage, tag: str) -> Image:
         return stage.client.images.get(tag)
@@ -153,77 +158,85 @@ class TestInheritedExpose:
 
 
 class TestExposeAtRunTime:
-    def test_it_documents_nothing_for_the_image(self, look: Engine, stage: Stage) -> None:
+    def test_it_documents_nothing_for_the_image(self, looks: list[Engine], stage: Stage) -> None:
         container = stage.run("tcp:0.0.0.0:90", declares=("90/tcp", "91/tcp"), exposes=("89",))
-        seen = look.container(container.name)
-        assert seen.declared == {"89/tcp", "90/tcp", "91/tcp"}
-        assert seen.documented == {"89/tcp"}
-        messages = found(seen)
-        assert set(messages) == {"silent 89/tcp", "undocumented 90/tcp"}
-        assert messages["undocumented 90/tcp"].endswith(
-            "; --expose or -p documents it for this container only"
-        )
+        for look in looks:
+            seen = look.container(container.name)
+            assert seen.declared == {"89/tcp", "90/tcp", "91/tcp"}
+            assert seen.documented == {"89/tcp"}
+            messages = found(seen)
+            assert set(messages) == {"silent 89/tcp", "undocumented 90/tcp"}
+            assert messages["undocumented 90/tcp"].endswith(
+                "; --expose or -p documents it for this container only"
+            )
 
-    def test_its_protocol_in_capitals(self, look: Engine, stage: Stage) -> None:
+    def test_its_protocol_in_capitals(self, looks: list[Engine], stage: Stage) -> None:
         container = stage.run("tcp:0.0.0.0:80", declares=("80/TCP",), exposes=("80",))
-        seen = look.container(container.name)
-        assert seen.declared == {"80/tcp"}
-        assert found(seen) == {}
+        for look in looks:
+            seen = look.container(container.name)
+            assert seen.declared == {"80/tcp"}
+            assert found(seen) == {}
 
 
 class TestPublishing:
-    def test_all_exposed_ports(self, look: Engine, stage: Stage) -> None:
+    def test_all_exposed_ports(self, looks: list[Engine], stage: Stage) -> None:
         container = stage.run("tcp:0.0.0.0:80", exposes=("80", "81"), publish_all_ports=True)
-        seen = look.container(container.name)
-        assert {str(x.port) for x in seen.published} == {"80/tcp", "81/tcp"}
-        assert set(found(seen)) == {"published-silent 81/tcp"}
-        assert container_publishes(look, container.name, 80, 81)
-        assert container_publishes(look, container.name, f"{container.host_port('80/tcp')}:80")
+        for look in looks:
+            seen = look.container(container.name)
+            assert {str(x.port) for x in seen.published} == {"80/tcp", "81/tcp"}
+            assert set(found(seen)) == {"published-silent 81/tcp"}
+            assert container_publishes(look, container.name, 80, 81)
+            assert container_publishes(look, container.name, f"{container.host_port('80/tcp')}:80")
 
-    def test_one_port_twice(self, look: Engine, stage: Stage) -> None:
+    def test_one_port_twice(self, looks: list[Engine], stage: Stage) -> None:
         ports = {"80/tcp": [("127.0.0.1", None), ("127.0.0.2", None)]}
         container = stage.run(ports=ports)
-        seen = look.container(container.name)
-        assert sorted(x.host_ip for x in seen.published) == ["127.0.0.1", "127.0.0.2"]
-        (finding,) = seen.findings
-        assert finding.rule == "published-silent"
-        assert "127.0.0.1:" in finding.message
-        assert "127.0.0.2:" in finding.message
+        for look in looks:
+            seen = look.container(container.name)
+            assert sorted(x.host_ip for x in seen.published) == ["127.0.0.1", "127.0.0.2"]
+            (finding,) = seen.findings
+            assert finding.rule == "published-silent"
+            assert "127.0.0.1:" in finding.message
+            assert "127.0.0.2:" in finding.message
 
-    def test_udp_is_not_tcp(self, look: Engine, stage: Stage) -> None:
+    def test_udp_is_not_tcp(self, looks: list[Engine], stage: Stage) -> None:
         container = stage.run("tcp:0.0.0.0:53", exposes=("53",), ports={"53/udp": ("127.0.0.1",)})
-        assert set(found(look.container(container.name))) == {"published-silent 53/udp"}
-        assert not container_publishes(look, container.name, 53)
-        assert container_publishes(look, container.name, "53/udp")
+        for look in looks:
+            assert set(found(look.container(container.name))) == {"published-silent 53/udp"}
+            assert not container_publishes(look, container.name, 53)
+            assert container_publishes(look, container.name, "53/udp")
 
     @pytest.mark.parametrize("network", ["host", "none"])
-    def test_without_effect(self, network: str, look: Engine, stage: Stage) -> None:
+    def test_without_effect(self, network: str, looks: list[Engine], stage: Stage) -> None:
         container = stage.run(binds=("80/tcp",), network_mode=network)
-        seen = look.container(container.name)
-        assert seen.published == ()
-        assert f"-p 80/tcp has no effect with --network {network}" in seen.notes
-        assert found(seen) == {}
+        for look in looks:
+            seen = look.container(container.name)
+            assert seen.published == ()
+            assert f"-p 80/tcp has no effect with --network {network}" in seen.notes
+            assert found(seen) == {}
 
-    def test_in_an_internal_network(self, look: Engine, stage: Stage) -> None:
+    def test_in_an_internal_network(self, looks: list[Engine], stage: Stage) -> None:
         network = stage.network(internal=True)
         container = stage.run(
             "tcp:0.0.0.0:80", exposes=("80",), ports={"80/tcp": 0}, network=network.name
         )
-        seen = look.container(container.name)
-        assert seen.published == ()
-        assert f"-p 80/tcp has no effect with --network {network.name}" in seen.notes
-        assert found(seen) == {}
+        for look in looks:
+            seen = look.container(container.name)
+            assert seen.published == ()
+            assert f"-p 80/tcp has no effect with --network {network.name}" in seen.notes
+            assert found(seen) == {}
 
-    def test_declared_in_an_internal_network(self, look: Engine, stage: Stage) -> None:
+    def test_declared_in_an_internal_network(self, looks: list[Engine], stage: Stage) -> None:
         # The engine's list has no ports of it; on such a port an undeclared one is a client's.
         container = stage.run(
             "udp:0.0.0.0:40000",
             declares=("40000/udp",),
             network_mode=stage.network(internal=True).name,
         )
-        seen = look.container(container.name)
-        assert seen.declared == {"40000/udp"}
-        assert set(found(seen)) == {"undocumented 40000/udp"}
+        for look in looks:
+            seen = look.container(container.name)
+            assert seen.declared == {"40000/udp"}
+            assert set(found(seen)) == {"undocumented 40000/udp"}
 
 
 class TestNames:

@@ -70,24 +70,28 @@ class TestHostNetwork:
         assert found(other) == {f"undocumented {two}/tcp"}
         assert found(idle) == {f"silent {two}/tcp"}
 
-    def test_the_proxy_of_a_published_port_is_nobodys(self, look: Engine, stage: Stage) -> None:
+    def test_the_proxy_of_a_published_port_is_nobodys(
+        self, looks: list[Engine], stage: Stage
+    ) -> None:
         published = stage.run("tcp:0.0.0.0:80", exposes=("80",), ports={"80/tcp": 0})
         port = published.host_port("80/tcp")
         idle = stage.run(name="idle", exposes=(str(port),), network_mode="host")
-        assert heard(look.container(idle.name)) == set()
-        assert found(look.container(idle.name)) == {f"silent {port}/tcp"}
+        for look in looks:
+            assert heard(look.container(idle.name)) == set()
+            assert found(look.container(idle.name)) == {f"silent {port}/tcp"}
 
     def test_who_joins_a_container_on_it_is_on_it_too(
-        self, look: Engine, stage: Stage, ports: tuple[int, int, int]
+        self, looks: list[Engine], stage: Stage, ports: tuple[int, int, int]
     ) -> None:
         foreign, _, _ = ports
         owner = stage.run(name="owner", exposes=(str(foreign),), network_mode="host")
         joiner = stage.run(
             name="joiner", exposes=(str(foreign),), network_mode=f"container:{owner.id}"
         )
-        for name in (owner.name, joiner.name):
-            assert heard(look.container(name)) == set()
-            assert found(look.container(name)) == {f"silent {foreign}/tcp"}
+        for look in looks:
+            for name in (owner.name, joiner.name):
+                assert heard(look.container(name)) == set()
+                assert found(look.container(name)) == {f"silent {foreign}/tcp"}
 
     def test_also_when_that_has_ended(self, engine_url: str, look: Engine, stage: Stage) -> None:
         owner = stage.run(name="owner", network_mode="host")
@@ -219,14 +223,15 @@ class TestOwnerThatRestarted:
 
 
 class TestNoNetwork:
-    def test_is_seen(self, look: Engine, stage: Stage) -> None:
+    def test_is_seen(self, looks: list[Engine], stage: Stage) -> None:
         matching = stage.run("tcp:0.0.0.0:80", exposes=("80",), network_mode="none")
         loopback = stage.run("tcp:127.0.0.1:80", name="l", exposes=("80",), network_mode="none")
-        seen = look.container(matching.name)
-        assert heard(seen) == {"0.0.0.0:80/tcp unreachable"}
-        assert found(seen) == {"unreachable 80/tcp"}
-        assert "without an IPv4 address" in seen.findings[0].message
-        assert found(look.container(loopback.name)) == {"unreachable 80/tcp"}
+        for look in looks:
+            seen = look.container(matching.name)
+            assert heard(seen) == {"0.0.0.0:80/tcp unreachable"}
+            assert found(seen) == {"unreachable 80/tcp"}
+            assert "without an IPv4 address" in seen.findings[0].message
+            assert found(look.container(loopback.name)) == {"unreachable 80/tcp"}
 
 
 @pytest.fixture(scope="module")
@@ -268,23 +273,25 @@ class TestDockersDns:
         assert found(high) == {"unreachable 40000/tcp"}
 
     def test_they_stay_after_a_disconnect_and_are_still_not_the_containers(
-        self, look: Engine, stage: Stage
+        self, looks: list[Engine], stage: Stage
     ) -> None:
         network = stage.network()
         container = stage.run(
             "tcp:0.0.0.0:80", "udp:0.0.0.0:53", exposes=("80", "53/udp"), network=network.name
         )
         network.disconnect(container.sdk)
-        seen = look.container(container.name)
-        assert heard(seen) == {"0.0.0.0:80/tcp unreachable", "0.0.0.0:53/udp unreachable"}
-        assert found(seen) == {"unreachable 80/tcp", "unreachable 53/udp"}
+        for look in looks:
+            seen = look.container(container.name)
+            assert heard(seen) == {"0.0.0.0:80/tcp unreachable", "0.0.0.0:53/udp unreachable"}
+            assert found(seen) == {"unreachable 80/tcp", "unreachable 53/udp"}
 
-    def test_nor_after_a_restart(self, look: Engine, stage: Stage) -> None:
+    def test_nor_after_a_restart(self, looks: list[Engine], stage: Stage) -> None:
         container = stage.run("tcp:0.0.0.0:80", exposes=("80",), network=stage.network().name)
         container.restart()
-        seen = look.container(container.name)
-        assert heard(seen) == {"0.0.0.0:80/tcp reachable"}
-        assert found(seen) == set()
+        for look in looks:
+            seen = look.container(container.name)
+            assert heard(seen) == {"0.0.0.0:80/tcp reachable"}
+            assert found(seen) == set()
 
 
 class TestPidNamespaces:

@@ -27,14 +27,18 @@ Run = Callable[..., pytest.RunResult]
 Audit = Callable[..., str]
 
 
-class TestOneNode:
-    @pytest.fixture
-    def audit(self, run_pytest: Run, services: Services) -> Run:
+@pytest.fixture(scope="class")
+def web(manager_images: Images) -> Iterator[None]:
+    """A service of two tasks on the one node."""
+    with Services(manager_images) as services:
         services.run("web", "tcp:0.0.0.0:80", exposes=("80",), publishes={18080: 80}, replicas=2)
-        return run_pytest
+        yield
 
-    def test_is_the_manager(self, audit: Run, manager: Machine) -> None:
-        result = audit("--docker-host", f"swarm://{manager.url}")
+
+@pytest.mark.usefixtures("web")
+class TestOneNode:
+    def test_is_the_manager(self, run_pytest: Run, manager: Machine) -> None:
+        result = run_pytest("--docker-host", f"swarm://{manager.url}")
         result.assert_outcomes(passed=2)
         result.stdout.fnmatch_lines(
             [
@@ -44,10 +48,10 @@ class TestOneNode:
         )
 
     def test_is_the_default_engine(
-        self, audit: Run, manager: Machine, monkeypatch: pytest.MonkeyPatch
+        self, run_pytest: Run, manager: Machine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("DOCKER_HOST", manager.url)
-        audit("--docker-host", "swarm://").assert_outcomes(passed=2)
+        run_pytest("--docker-host", "swarm://").assert_outcomes(passed=2)
 
 
 class TestNoManager:

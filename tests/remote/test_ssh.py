@@ -218,6 +218,14 @@ class TestItWorks:
         result = pytester.runpytest(*given, f"--exposed-run={image} tcp:0.0.0.0:80")
         result.assert_outcomes(passed=1)
         result.stdout.fnmatch_lines(["exposed: *, 1 container to start (*)"])
+        made = {"label": "pytest-exposed.run", "ancestor": image}
+        assert not images.client.api.containers(all=True, filters=made)
+
+    def test_running_an_image_that_ends(
+        self, server: Server, images: Images, pytester: pytest.Pytester
+    ) -> None:
+        image = images.build(exposes=("80",))
+        given = ("-p", "no:hypothesispytest", "--docker-host", server.url)
         result = pytester.runpytest(*given, f"--exposed-run={image} tcp:0.0.0.0:81 exit:3")
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines([f"{image} has exited with code 3*"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -51,17 +52,24 @@ def imported(node: ast.AST, *, types: bool = True) -> Iterator[str]:
         if isinstance(child, ast.ImportFrom):
             assert child.module is not None
             yield from (f"{child.module}.{x.name}" for x in child.names)
-        yield from imported(child, types=types)
+        if not isinstance(child, ast.expr):  # which has none
+            yield from imported(child, types=types)
+
+
+@cache
+def parsed(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text())
 
 
 def layer(module: str) -> str:
     return ORDER[RANKS[module.split(".", maxsplit=1)[0]]]
 
 
+@cache
 def own(module: str) -> set[str]:
     """Return the modules of the package that a module imports, for its types alone included."""
     found = set()
-    for name in imported(ast.parse(MODULES[module].read_text())):
+    for name in imported(parsed(module)):
         package, _, mine = name.partition(".")
         if package == PACKAGE.name and mine in MODULES:
             found.add(mine)
@@ -82,7 +90,7 @@ def test_a_module_imports_what_is_below_it(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_the_world_is_at_the_edges(module: str) -> None:
-    for name in imported(ast.parse(MODULES[module].read_text()), types=False):
+    for name in imported(parsed(module), types=False):
         package = name.split(".")[0]
         if package == "pytest":
             assert layer(module) == "plugin", module
@@ -98,7 +106,7 @@ def test_no_imports_go_in_a_circle() -> None:
 
 @pytest.mark.parametrize("module", [x for x in MODULES if layer(x) in ("model", "rules")])
 def test_what_is_pure_reads_and_waits_for_nothing(module: str) -> None:
-    found = set(imported(ast.parse(MODULES[module].read_text()), types=False))
+    found = set(imported(parsed(module), types=False))
     packages = {x.partition(".")[0] for x in found}
     assert not packages & {"os", "socket", "subprocess", "threading", "time", "urllib", "tempfile"}
     assert "pathlib" not in packages or module == "rules.baseline"  # which is a file
@@ -106,7 +114,7 @@ def test_what_is_pure_reads_and_waits_for_nothing(module: str) -> None:
 
 @pytest.mark.parametrize("module", [x for x in MODULES if x != "unpatched"])
 def test_no_other_module_asks_a_clock_that_a_test_can_freeze(module: str) -> None:
-    tree = ast.parse(MODULES[module].read_text())
+    tree = parsed(module)
     assert "time" not in {x.partition(".")[0] for x in imported(tree)}, (
         "unpatched has a clock and a pause"
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from pytest_exposed.model import endpoint
-from pytest_exposed.model.ports import Port, Ports, adjoining
+from pytest_exposed.model.ports import Port, Ports, adjoining, order
 from pytest_exposed.report.record import (
     ContainerRecord,
     FindingRecord,
@@ -177,7 +177,7 @@ def cells_of(container: ContainerRecord) -> dict[Port, Cell]:
             tuple((x["rule"], kind_of(x)) for x in findings.get(name, ())),
             port in asked_for and name not in published,
         )
-        for port, name in sorted(ports.items())
+        for port, name in sorted(ports.items(), key=lambda x: order(x[0]))
     }
 
 

@@ -141,7 +141,8 @@ def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool
     if not wanted:
         return Check(True, f"{container} listens on nothing", container)
     met = [x for x in container.listeners if any(y.is_met_by(x) for y in wanted)]
-    return Check(True, f"{container} listens on {_list(map(_who, met))}", container)
+    alone = ", and nothing else that can be reached" if only else ""
+    return Check(True, f"{container} listens on {_list(map(_who, met))}{alone}", container)
 
 
 def _is_surplus(listener: Listener, wanted: Iterable[BoundPort]) -> bool:
@@ -165,20 +166,24 @@ def _spans(bound: Iterable[BoundPort]) -> str:
 
 def _why_missing(container: Container, missing: Sequence[BoundPort]) -> str:
     """Return why a container doesn't listen on all that is asked for, and what it listens on."""
-    ports = {x.port for x in missing}
-    closed = [x for x in container.listeners if x.port in ports]
-    if {x.port for x in closed}.issuperset(x.port for x in missing if x.address is None) and closed:
-        bound = all(x.address is None for x in missing)
-        lacks = "nothing reachable listens" if bound else "nothing listens"
-        return f"{container}: {lacks} on {_spans(missing)}, only on {_list(map(_who, closed))}"
-    return f"{container}: nothing listens on {_spans(missing)} ({_heard(container, closed)})"
+    closed = [x for x in container.listeners if x.port in {y.port for y in missing}]
+    bound = [x for x in missing if x.port in {y.port for y in closed}]
+    absent = [x for x in missing if x not in bound]
+    why = []
+    if absent:
+        heard = "" if bound else f" ({_heard(container)})"
+        why.append(f"nothing listens on {_spans(absent)}{heard}")
+    if bound:
+        what = "nothing" if any(x.address for x in bound) else "nothing reachable"
+        why.append(f"{what} listens on {_spans(bound)}, only on {_list(map(_who, closed))}")
+    return f"{container}: {'; '.join(why)}"
 
 
-def _heard(container: Container, closed: Sequence[Listener]) -> str:
-    """Return what a container listens on; closed are listeners on the ports that are asked for."""
-    others = [x for x in container.listeners if x.kind != "ephemeral" and x not in closed]
-    shown = [*map(_who, closed), *Ports(x.port for x in others if x.kind == "reachable").ranges()]
-    shown += [_who(x) for x in others if x.kind != "reachable"]
+def _heard(container: Container) -> str:
+    """Return what a container listens on."""
+    found = [x for x in container.listeners if x.kind != "ephemeral"]
+    shown = Ports(x.port for x in found if x.kind == "reachable").ranges()
+    shown += [_who(x) for x in found if x.kind != "reachable"]
     return f"it listens on {_list(shown) or 'nothing'}"
 
 
@@ -216,18 +221,19 @@ def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) 
         raise not_running(name, engine.observer.inspect(listed), engine.observer.last_lines(listed))
     listed = engine.observer.completed(listed)
     missing = [x for x in wanted if not any(x.is_met_by(y) for y in listed.published)]
-    found = _list(listed.published) or "nothing"
     if missing and listed.publications_unknown:
         raise ObservationError(
             f"whether {name} publishes {_list(missing)}: {listed.publications_unknown}\n{REMEDY}"
         )
     if missing:
+        found = _list(listed.published) or "nothing"
         why = f"{name} does not publish {_list(missing)} (it publishes {found})"
         try:
             return Check(False, why, engine.container(listed.id))
         except ExposedError:  # only its table is missing from the report then
             return Check(False, why)
-    return Check(True, f"{name} publishes {found}")
+    met = [x for x in listed.published if any(y.is_met_by(x) for y in wanted)]
+    return Check(True, f"{name} publishes {_list(met)}")
 
 
 def image_exposes(engine: Engine, image: object, *ports: PortsLike, only: bool = False) -> Check:

@@ -55,7 +55,7 @@ def substitute(
             f"Molecule's sleep loop instead of its image's {usual} (override_command)",
             "start its service in converge.yml, or set override_command: false in molecule.yml",
         )
-    if now == usual:
+    if now == usual or _name(now) == usual or now == _name(usual):  # sh is /bin/sh
         program = _program(command) if now == _ARGUMENTS else now
         return CommandOverride(f"{program} with other arguments than its image has for it", None)
     return CommandOverride(f"{now} instead of its image's {usual}", None)
@@ -76,6 +76,10 @@ def is_own(line: str, image: Image) -> bool:
 def _line(words: Sequence[str]) -> str:
     """Return words as dockerd writes them in its list: daemon/container/view.go of moby."""
     return " ".join([*words[:1], *(f"'{x}'" if " " in x else x for x in words[1:])])
+
+
+def _name(program: str) -> str:
+    return program.rpartition("/")[2]
 
 
 def _program(words: Sequence[str]) -> str:

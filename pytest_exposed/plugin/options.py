@@ -93,7 +93,7 @@ OPTIONS = (
         "filter",
         "filters",
         "audit only the containers of this docker filter, such as label=tier=front or name=web; "
-        "repeatable: of one key any, of several keys all must fit",
+        "repeatable, combined as by `docker ps`: all labels must fit, and one name",
         metavar="KEY=VALUE",
         repeatable=True,
         setting="docker filters, one KEY=VALUE per line",

@@ -24,7 +24,7 @@ _MOST_HOSTS = 20
 
 
 def write(path: Path, hosts: Sequence[HostRecord]) -> None:
-    """Write the summary, and a row for each finding and for each container that was not seen.
+    """Write the summary, a row for each finding and each container that was not seen, and notes.
 
     Below are the rules that were broken, each with what it means.
     """
@@ -43,6 +43,8 @@ def write(path: Path, hosts: Sequence[HostRecord]) -> None:
             ]
             lines += [*rows[: max(0, left)], ""]
         left -= len(rows)
+        if notes := [*_notes(host)][:_MOST]:
+            lines += [*notes, ""]
     lines += [f"… and {-left} more", ""] if left < 0 else []
     lines += _rules(hosts)
     path.write_text("\n".join(lines).rstrip("\n") + "\n", encoding="utf-8")
@@ -81,6 +83,13 @@ def _rows(host: HostRecord, found: Sequence[ServiceGroup]) -> Iterator[str]:
         fix = fix if reason is None else f"accepted: {reason}".removesuffix(": ")
         port = cause.span if cause.ports else ""
         yield _row(one.who, one.container["image"], cause.first.rule, port, cause.message, fix)
+
+
+def _notes(host: HostRecord) -> Iterator[str]:
+    """Yield a line for each note on a container."""
+    for container in host["containers"]:
+        for note in container.get("notes", ()):
+            yield f"- {_escaped(container['name'])}: {_escaped(note)}"
 
 
 def _place(finding: Finding) -> int:

@@ -11,6 +11,7 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Container, Finding, Listener, Publication
 from pytest_exposed.model.ports import Port, Ports
+from pytest_exposed.observation.judge import HIDDEN
 from pytest_exposed.rules.judge import discovery_ports
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class ContainerRecord(TypedDict):
     listeners: list[ListenerRecord] | None
     findings: list[FindingRecord] | None
     error: str | None
+    notes: NotRequired[list[str]]
+    """What was lacking to judge it by, or is odd about it; missing where nothing is."""
     started_by_run: NotRequired[bool]
     """True if the run started it; missing otherwise."""
 
@@ -133,6 +136,7 @@ def of_container(container: Container, dockerfile: Dockerfile | None = None) -> 
         if unknown
         else [_finding(x, dockerfile, container.image.documented) for x in container.findings],
         "error": str(verdict) if unknown else None,
+        **_notes(container),
     }
 
 
@@ -195,6 +199,7 @@ def of_stopped(listed: Listed) -> StoppedRecord:
 class _Rarely(TypedDict, total=False):
     pod: str
     documented_by_image: list[str]
+    notes: list[str]
     started_by_run: bool
 
 
@@ -207,6 +212,11 @@ def _by_image(container: Container) -> _Rarely:
     if container.documented_at_run is None:
         return {}
     return {"documented_by_image": [str(x) for x in container.image.documented]}
+
+
+def _notes(container: Container) -> _Rarely:
+    shown = [x for x in container.notes if x != HIDDEN]
+    return {"notes": shown} if shown else {}
 
 
 def _publication(publication: Publication) -> PublicationRecord:

@@ -212,6 +212,11 @@ class TestOneLine:
         assert said == f"{web} listens on 0.0.0.0:80/tcp (listener (pid 1))"
         assert repr(container_publishes(engine, web, 80)).startswith(f"{web} publishes ")
 
+    def test_names_what_was_asked_for(self, engine: Engine, stage: Stage) -> None:
+        two = stage.run(ports={"80/tcp": ("127.0.0.1",), "81/tcp": ("127.0.0.1",)})
+        said = repr(container_publishes(engine, two.name, 80))
+        assert said == f"{two.name} publishes 127.0.0.1:{two.host_port('80/tcp')}->80/tcp"
+
 
 BAD_PORTS = (0, 70000, -1, 80.5, True, None, "", "80/icmp", "90-80", "http", "0", "70000", b"80")
 

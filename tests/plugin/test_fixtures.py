@@ -121,6 +121,14 @@ TABLE = (
             "WEB listens on 0.0.0.0:80/tcp (listener (pid 1)), and should not",
         ),
         (
+            "assert container_listens_on(WEB, 81, 9000)",
+            "WEB: nothing listens on 81/tcp; nothing reachable listens on 9000/tcp, only on 127.*",
+        ),
+        (
+            "assert not container_listens_on(WEB, 80, 8080, only=True)",
+            "WEB listens on 0.0.0.0:80/tcp *, and nothing else that can be reached, and should not",
+        ),
+        (
             "found = container_listens_on(WEB, 81)\n    assert found",
             "WEB: nothing listens on 81/tcp (it listens on *)",
         ),

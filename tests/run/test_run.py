@@ -103,10 +103,15 @@ def test_a_health_check_that_never_succeeds(run: Run, images: Images) -> None:
     """It is judged when the grace is over, and the run says what it was."""
     check = 'HEALTHCHECK --interval=1s --retries=1 CMD ["/bin/sh", "-c", "exit 1"]'
     image = images.with_shell(("80",), [check])
-    result = run(f"--exposed-run={image} 'listener tcp:0.0.0.0:80'", "--exposed-grace=5")
+    line = f"--exposed-run={image} 'listener tcp:0.0.0.0:80'"
+    reports = ("--exposed-report=ports.json", "--exposed-report=ports.md")
+    result = run(line, "--exposed-grace=5", *reports)
     result.assert_outcomes(passed=1)
-    line = "exposed: its health check has not succeeded: it is unhealthy (1 container)"
-    result.stdout.fnmatch_lines([line])
+    note = "its health check has not succeeded: it is unhealthy"
+    result.stdout.fnmatch_lines([f"exposed: {note} (1 container)"])
+    (host,) = json.loads(Path("ports.json").read_text(encoding="utf-8"))["hosts"]
+    assert host["containers"][0]["notes"] == [note]
+    assert f"- {image}: {note}" in Path("ports.md").read_text(encoding="utf-8").splitlines()
 
 
 def test_a_grace_that_ends(run: Run, images: Images) -> None:

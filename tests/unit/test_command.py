@@ -67,6 +67,12 @@ def test_nothing_is_replaced(command: tuple[str, ...], of: dict[str, Any]) -> No
             {"command": HTTPD},
             "httpd with other arguments than its image has for it",
         ),
+        # The shell finds one in the other.
+        (
+            ("sh", "-c", "sleep 9"),
+            {"command": ("/bin/sh",)},
+            "sh with other arguments than its image has for it",
+        ),
         (
             ("/entry.sh", "-p"),
             {"entrypoint": ENTRYPOINT, "command": HTTPD},

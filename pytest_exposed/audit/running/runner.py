@@ -24,6 +24,9 @@ from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic
 from pytest_exposed.values import dataclass
 
+_LONG = 10.0
+"""Seconds that a wait is told from: most containers settle in fewer, on a busy machine too."""
+
 
 @dataclass(slots=True)
 class Runner:
@@ -32,7 +35,7 @@ class Runner:
     command: DockerCommand
     settings: Settings
     waited: dict[str, float]
-    """Seconds that were waited for containers that have not settled, by their ids."""
+    """Seconds that were waited for containers that took long to settle, by their ids."""
     _started: list[RunContainer] = field(default_factory=list)
     _left: list[str] = field(default_factory=list)
 
@@ -69,7 +72,7 @@ class Runner:
                 observer, started, planned.image, grace, show=show, watch=watched
             )
             waited = monotonic() - began
-            self.waited[started] = waited if waited >= grace else 0
+            self.waited[started] = waited if waited >= min(grace, _LONG) else 0
             if self.settings.watch and listed is not None and isinstance(answer, Container):
                 life = started_at(observer, listed)
                 watch(watched, [listed], self.settings.watch, show)

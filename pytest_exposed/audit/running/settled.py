@@ -134,12 +134,9 @@ def _accepted(answer: Container) -> Ports:
     """Return the ports for which its waivers or the baseline accept that nothing listens."""
     if isinstance(answer.verdict, ObservationError):
         return Ports()
-    found = [x for x in answer.verdict if x.rule in _WITHOUT_LISTENER]
-    accepted, others = (
-        Ports(y for x in found for y in x.ports if (x.waived is None) is fails)
-        for fails in (False, True)
-    )
-    return accepted - others
+    silent = [x for x in answer.verdict if x.rule in _WITHOUT_LISTENER]
+    accepted = Ports(y for x in silent if x.waived is not None for y in x.ports)
+    return accepted - Ports(y for x in silent if x.waived is None for y in x.ports)
 
 
 def _health(listed: Listed) -> str:

@@ -1,25 +1,28 @@
-"""The kernel's table of UDP sockets while others come and go: this process's own, on loopback."""
+"""The kernel's table of UDP sockets while others come and go, in a network namespace of its own.
+
+In the host's, looks of other tests at it would be refused meanwhile.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-import pytest
-from stage import wait_until
-
+from pytest_exposed.sockets.netlink import CLONE_NEWNET
 from pytest_exposed.sockets.table import TableError, lines_of
 from pytest_exposed.sockets.tables.tcp_udp import READINGS, parse_table, steady
+from pytest_exposed.unpatched import in_kernel_thread
 
 CHURN = """
 import socket
 
 def bound():
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.bind(("127.0.0.1", 0))
+    made.bind(("", 0))
     return made
 
 print("ready", flush=True)
@@ -44,7 +47,7 @@ def churn() -> Iterator[None]:
 
 def chunks() -> Iterator[bytes]:
     """Read the table as it is read of containers."""
-    with open("/proc/self/net/udp", "rb", buffering=0) as file:
+    with open("/proc/thread-self/net/udp", "rb", buffering=0) as file:
         while chunk := file.read(65536):
             yield chunk
 
@@ -55,35 +58,47 @@ def ports() -> set[int]:
     return {x.port for x in parse_table(lines, "udp")}
 
 
-@pytest.fixture
+@contextmanager
 def there() -> Iterator[set[int]]:
-    """The ports of sockets that are there all the time: more than a page of the table has."""
+    """Sockets that are there all the time, by their ports: more than a page of the table has."""
     with ExitStack() as stack:
         made = [
             stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
             for _ in range(100)
         ]
         for one in made:
-            one.bind(("127.0.0.1", 0))
+            one.bind(("", 0))
         yield {x.getsockname()[1] for x in made}
 
 
-def test_has_all_of_them_or_is_refused(there: set[int]) -> None:
+def in_a_namespace(work: Callable[[], None]) -> None:
+    """Do something in a thread, and processes of it, in a new network namespace."""
+
+    def inside() -> None:
+        assert ctypes.CDLL(None).unshare(CLONE_NEWNET) == 0
+        work()
+
+    in_kernel_thread(inside)
+
+
+def test_has_all_of_them_or_is_refused() -> None:
     """A single reading lacks some in most of these rounds."""
-    whole = 0
-    with churn():
-        for _ in range(300):
-            with suppress(TableError):
-                assert there <= ports()
-                whole += 1
-    assert whole > 0
+
+    def work() -> None:
+        whole = 0
+        with there() as expected, churn():
+            for _ in range(300):
+                with suppress(TableError):
+                    assert expected <= ports()
+                    whole += 1
+        assert whole > 0
+
+    in_a_namespace(work)
 
 
-def test_is_had_where_nothing_changes(there: set[int]) -> None:
-    def had() -> bool:
-        try:
-            return there <= ports()
-        except TableError:  # something else on this machine opens sockets
-            return False
+def test_is_had_where_nothing_changes() -> None:
+    def work() -> None:
+        with there() as expected:
+            assert ports() == expected
 
-    wait_until(had, "the table is had")
+    in_a_namespace(work)

@@ -154,6 +154,7 @@ class EngineRemote:
     def _helper_image(self) -> str:
         """Return the helper's image: the given one, pulled if missing, or an official one."""
         if self._image is not None:
+            self.image_trouble = ""
             try:
                 self._given(self._image)
             except ObservationError as error:

@@ -44,11 +44,11 @@ class Local:
     proc: str = "/proc"
     _members: Members = field(init=False)
     _has_sctp: bool = field(init=False)
-    """Whether the kernel has SCTP: each namespace has its table then, that of this process too."""
+    """Whether the kernel may have SCTP, so that each namespace has a table of it."""
 
     def __post_init__(self) -> None:
         self._members = Members(self.ids, self.proc)
-        self._has_sctp = os.path.exists(f"{self.proc}/self/net/sctp/eps")
+        self._has_sctp = _may_have_sctp(self.proc)
 
     @property
     def pids(self) -> dict[str, list[int]]:
@@ -210,6 +210,14 @@ def _of_another(socket: Socket, cgroups: frozenset[int] | None) -> bool:
     if socket.cgroup is None or cgroups is None:
         return socket.address == DNS
     return socket.cgroup not in cgroups
+
+
+def _may_have_sctp(proc: str) -> bool:
+    """Return False where the namespace of this process is seen to have no table of SCTP."""
+    try:
+        return "sctp" in os.listdir(f"{proc}/self/net")
+    except OSError:  # this process isn't in that /proc
+        return True
 
 
 def _sctp_endpoints(process: ContainerProcess) -> list[Socket]:

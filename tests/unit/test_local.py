@@ -106,9 +106,10 @@ def test_sctp_endpoints_are_among_its_sockets(proc: Path) -> None:
     (folder / "net" / "sctp").mkdir()
     table = folder / "net" / "sctp" / "eps"
     table.write_text(SCTP + "0 0 2   10  22   8888      0 9 0.0.0.0 \n")
-    (proc / "self" / "net" / "sctp").mkdir(parents=True)
-    (proc / "self" / "net" / "sctp" / "eps").write_text(SCTP)  # that of each namespace, or none
     found = socket(8888, ANY, inode=9, protocol="sctp")
+    # Whether this process is in that /proc or not: each namespace has the table, or none has.
+    assert seen(proc, target()).sockets == (socket(), found)
+    (proc / "self" / "net" / "sctp").mkdir(parents=True)
     assert seen(proc, target()).sockets == (socket(), found)
     table.write_text("nonsense\n")
     assert "sctp/eps" in refused(proc, target())

@@ -32,6 +32,7 @@ class Command:
     """A row: what an audit takes beside tests of nothing, in seconds."""
 
     what: str
+    containers: int
     nothing: float
     audit: float
 
@@ -39,7 +40,9 @@ class Command:
 def costs(stage: Stage, containers: int, rounds: int) -> list[Command]:
     """Return the whole of it with and without bytecode, then the processor time of each part."""
     audit = ["-p", "exposed", "--exposed", "--exposed-source=netlink"]
-    audit.append(f"--exposed-filter={stage.filter}")
+    if len(stage.client.api.containers()) != containers:
+        # There are others; and with a filter the engine is asked for one more list.
+        audit.append(f"--exposed-filter={stage.filter}")
     parts: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "test_nothing.py").write_text(_NOTHING.format(containers), encoding="utf-8")
@@ -65,13 +68,23 @@ def costs(stage: Stage, containers: int, rounds: int) -> list[Command]:
         )
     least = {name: min(seconds) for name, seconds in parts.items()}
     return [
-        Command("from start to exit", found["nothing cached"], found["audit cached"]),
-        Command("where no bytecode is cached", found["nothing empty"], found["audit empty"]),
-        *(
-            Command(f"of the first: {x}", least[f"nothing cached {x}"], least[f"audit cached {x}"])
-            for x in marks.PARTS
-        ),
+        Command(what, containers, values[f"nothing{which}"], values[f"audit{which}"])
+        for what, values, which in (
+            ("from start to exit", found, " cached"),
+            ("where no bytecode is cached", found, " empty"),
+            *((f"of the first: {x}", least, f" cached {x}") for x in marks.PARTS),
+        )
     ]
+
+
+def more(smallest: Command, stage: Stage, containers: int, rounds: int) -> tuple[int, float]:
+    """Return the largest fleet, and the seconds that each container adds beside a test of nothing.
+
+    smallest is the first of the costs of the smallest fleet.
+    """
+    largest = costs(stage, containers, rounds)[0]
+    added = (largest.audit - largest.nothing) - (smallest.audit - smallest.nothing)
+    return containers, added / max(1, containers - smallest.containers)
 
 
 def _run(words: list[str], folder: str, settings: dict[str, str]) -> tuple[float, list[float]]:

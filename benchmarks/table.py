@@ -87,6 +87,8 @@ def markdown(results: Results) -> str:
             "",
             "`pytest --exposed` of the smallest fleet by netlink, beside as many tests of nothing.",
             "What the first is made of is processor time, the least of all rounds.",
+            f"Each container more, up to {results.more[0]} of them,",
+            f"adds {_ms(results.more[1])} ms beyond what a test of nothing does.",
             "",
             *_table(
                 ("", "tests of nothing, ms", "audit, ms", "ratio"),

@@ -84,7 +84,7 @@ def more(smallest: Command, stage: Stage, containers: int, rounds: int) -> tuple
     """
     largest = costs(stage, containers, rounds)[0]
     added = (largest.audit - largest.nothing) - (smallest.audit - smallest.nothing)
-    return containers, added / max(1, containers - smallest.containers)
+    return containers, added / (containers - smallest.containers)
 
 
 def _run(words: list[str], folder: str, settings: dict[str, str]) -> tuple[float, list[float]]:

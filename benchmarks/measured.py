@@ -44,8 +44,8 @@ class Results:
     ways: list[Way] = field(default_factory=list)
     growths: list[Growth] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
-    more: tuple[int, float] = (0, 0.0)
-    """The containers of the largest fleet, and the seconds that each adds to the whole command."""
+    more: list[tuple[int, float]] = field(default_factory=list)
+    """Containers of a larger fleet, and the seconds that each adds to the whole command."""
     start_ups: list[StartUp] = field(default_factory=list)
     import_seconds: float = 0
 

@@ -87,8 +87,10 @@ def markdown(results: Results) -> str:
             "",
             "`pytest --exposed` of the smallest fleet by netlink, beside as many tests of nothing.",
             "What the first is made of is processor time, the least of all rounds.",
-            f"Each container more, up to {results.more[0]} of them,",
-            f"adds {_ms(results.more[1])} ms beyond what a test of nothing does.",
+            *(
+                f"Each container more, up to {size}, adds {_ms(seconds)} ms beyond a test's."
+                for size, seconds in results.more
+            ),
             "",
             *_table(
                 ("", "tests of nothing, ms", "audit, ms", "ratio"),

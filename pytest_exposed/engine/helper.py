@@ -39,6 +39,9 @@ _RUNTIMES = ("runc", "crun", "youki", "io.containerd.runc.v2")
 SECONDS = 60.0
 """Seconds for a helper's answer, and seconds since its creation in which it is asked."""
 
+LEFT_AFTER = 2 * SECONDS
+"""Seconds since its creation after which no run can be at work with a helper."""
+
 _END = 10.0
 """Seconds for the removal of a helper that has ended."""
 
@@ -209,7 +212,7 @@ def remove_leftovers(api: Api, *, running: bool) -> None:
     now = when(api.info().get("SystemTime"))
     for record in left:
         made = record.get("Created")
-        old = now is not None and isinstance(made, int) and now.timestamp() - made > 2 * SECONDS
+        old = now is not None and isinstance(made, int) and now.timestamp() - made > LEFT_AFTER
         with suppress(ObservationError, RecordError):
             listed = Listed.from_record(record)
             orphan = listed.state == "created" and has_ended(listed.labels.get(OWNER, ""))

@@ -7,7 +7,6 @@ import secrets
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,6 @@ from engine.test_identity import POWERS
 from workload import listener
 
 from pytest_exposed import Container, Engine, NotFoundError, ObservationError
-from pytest_exposed.engine import helper
 from pytest_exposed.engine.helper import LABEL
 
 if TYPE_CHECKING:
@@ -280,16 +278,6 @@ class TestTheHelpersLabel:
         named.start()
         for look in looks:
             assert heard(look.container(named.id)) == {"0.0.0.0:80/tcp listener"}
-
-    def test_nor_does_it_get_one_removed(
-        self, engine_url: str, helper_image: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(helper, "SECONDS", -60.0)  # so that all are older than any gets
-        labelled = stage.run("tcp:0.0.0.0:80", labels={LABEL: "x"})
-        look = Engine(engine_url, source="helper", helper_image=helper_image)
-        with look, suppress(ObservationError):
-            look.container(labelled.name)
-        assert labelled.state() == "running"
 
 
 NASTY = "\x1b[2J\x1b]0;pwned\x07\n::error::x\u202e<b>&\"'|`[x](y)"

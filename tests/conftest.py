@@ -10,7 +10,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +26,7 @@ from remains import alive, remove_remains
 from schema import problems_below
 from stage import Images, Stage, leftovers
 
+import pytest_exposed
 from pytest_exposed import Engine
 
 if TYPE_CHECKING:
@@ -218,15 +222,34 @@ def _little_to_collect(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _own_process_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _alone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep from the pytest runs inside of tests that this one is a worker's, or a job's.
 
-    In a job (CI, BUILD_NUMBER) pytest does not shorten the lines of its summary.
+    In a job (CI, BUILD_NUMBER) pytest does not shorten the lines of its summary. Of the plugins
+    that are installed they have this one and xdist: loading all takes a third of a run.
     """
     if "pytester" in request.fixturenames:
         request.getfixturevalue("pytester")  # it clears the variable
-    monkeypatch.setenv("PYTEST_ADDOPTS", WITHOUT_SLOW_PLUGINS)
+        _import_all()
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "pytest_exposed.plugin,xdist.plugin")
     for name in [x for x in os.environ if x.startswith("PYTEST_XDIST_")]:
         monkeypatch.delenv(name)
     for name in ("CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)
+
+
+@cache
+def _import_all() -> None:
+    """Import all of the package: what a run inside of a test imports goes with it, each time."""
+    for module in walk_packages(pytest_exposed.__path__, "pytest_exposed."):
+        import_module(module.name)
+
+
+@pytest.fixture
+def all_plugins(_alone: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have all plugins that are installed in the pytest runs inside of a test, as users have."""
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    monkeypatch.delenv("PYTEST_PLUGINS")
+    monkeypatch.setenv("PYTEST_ADDOPTS", WITHOUT_SLOW_PLUGINS)

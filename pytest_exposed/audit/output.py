@@ -9,6 +9,7 @@ from typing import TextIO
 from pytest_exposed import report
 from pytest_exposed.audit.audit import Audit
 from pytest_exposed.audit.results import Results, id_of_run
+from pytest_exposed.audit.settings import Settings
 from pytest_exposed.model import names_of
 from pytest_exposed.model.ports import Port
 from pytest_exposed.report.record import ports_of
@@ -144,6 +145,12 @@ def _port(text: str | None) -> Port | None:
     return Port.parse(text) if text is not None else None
 
 
+def _rewrites_its_baseline(settings: Settings) -> bool:
+    """Return whether the baseline is written anew: what is not found any more is not in it."""
+    both = settings.baseline, settings.new_baseline
+    return len({Path(x).resolve() for x in both if x is not None}) == 1 and None not in both
+
+
 def stale_lines(audit: Audit, outcome: Results) -> list[str]:
     """Return a line for each waiver or entry of a baseline that accepts nothing any more.
 
@@ -171,7 +178,7 @@ def stale_lines(audit: Audit, outcome: Results) -> list[str]:
         rules=judged.rules,
         today=today(),
     )
-    if audit.settings.baseline is not None:
+    if audit.settings.baseline is not None and not _rewrites_its_baseline(audit.settings):
         known = {x for x, _ in _entries(outcome)}
         fixed = [x for x in accepted.baseline - known if judged.all_of(x)]
         running = set(outcome.keys.values())

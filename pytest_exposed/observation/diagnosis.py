@@ -63,6 +63,16 @@ def _started_since(queries: EngineQueries, inspected: Inspected, began: float) -
     return (now - inspected.started).total_seconds() < elapsed
 
 
+def has_restarted(queries: EngineQueries, listed: Listed) -> ObservationError:
+    """Return the error of a container that ended and was started again."""
+    try:
+        inspected = queries.inspect(listed)
+    except ObservationError as error:
+        return error
+    log = queries.last_lines(listed)
+    return not_running(printable(listed.name), inspected, log, restarted=True)
+
+
 def not_running(
     name: str, inspected: Inspected, log: str, *, restarted: bool = False
 ) -> NotRunningError:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, ObservationError
 from pytest_exposed.model import Container, Observed
+from pytest_exposed.observation.diagnosis import has_restarted
 from pytest_exposed.observation.observe import Documented, Observer
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.settling import Stillness, is_final, may_mend
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic, pause
 from pytest_exposed.values import dataclass
+
+if TYPE_CHECKING:
+    from pytest_exposed.engine.inspection import Inspected
 
 _STOPPED = 2.0
 """Seconds for which a container may be stopped during a `docker restart`."""
@@ -60,44 +65,90 @@ def settle(
     after its start, by the engine's clock. While its health check says `starting`, they count from
     the answer, which is waited seconds old. An older container is not waited for, and neither is
     what waiting can't change. If the grace ran out since the answer, it is observed once more. A
-    container that could not be seen may have been restarted since it was listed, and be young.
-    show is called with what is waited for, after a second of it.
+    container that could not be seen may have been restarted since it was listed, and be young. One
+    that the engine has restarted because it ended is judged at the end of its grace, which begins
+    anew if it ends meanwhile; should it end again, that is the answer. show is called with what is
+    waited for, after a second of it.
     """
     rules = observer.rules if rules is None else rules
     seen = isinstance(answer, Container)
     if is_final(answer, rules) or (seen and not listed.starting and listed.up_for >= grace):
         return Settled(answer)
-    left = _left(observer, listed, grace, waited)
+    before = _life(observer, listed)
+    left = _left(observer, before, grace, waited)
     if not listed.starting and left + waited <= 0:
         return Settled(answer)
-    stillness, began = Stillness(), monotonic()
-    stillness.note(answer, began - waited)
-    ran = began
-    for _ in moments(max(left, _FIRST_PAUSE)):
-        passed = monotonic() - began
-        if passed > _SHOWN:
-            rest = f"{max(left - passed, 0):.0f} s more at most"
-            show(f"{printable(listed.name)} has just started, waiting {rest} …")
-        everyone = observer.running()
-        now = [x for x in everyone if x.id == listed.id]
-        looked = monotonic()
-        answer = observer.observe(
-            now or [listed], everyone, owners=owners, rules=rules, documented=documented
-        )[listed.id]
-        ran = monotonic() if now else ran
-        stillness.note(answer, looked)
-        if is_final(answer, rules) or monotonic() - ran > _STOPPED:
-            return Settled(answer)
-        if stillness.has_settled(looked) and not may_mend(answer, rules):
-            return Settled(answer, is_young=looked - began < left)
-    return Settled(answer)
+    wait = _Wait(observer, listed, rules, owners, documented, show)
+    settled = wait.for_answer(answer, left, waited, whole=_restarts(before) > 0)
+    now = _life(observer, listed)
+    if _restarts(now) <= _restarts(before) or not isinstance(settled.answer, Container):
+        return settled
+    # It ended by itself, and its new life may be as short.
+    settled = wait.for_answer(settled.answer, _left(observer, now, grace, 0), 0, whole=True)
+    if _restarts(_life(observer, listed)) > _restarts(now):
+        return Settled(has_restarted(observer, listed))
+    return settled
 
 
-def _left(observer: Observer, listed: Listed, grace: float, waited: float) -> float:
-    """Return how many seconds of the grace a container has left, by the engine's clock."""
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """What is waited for: a container that is observed again and again."""
+
+    observer: Observer
+    listed: Listed
+    rules: Sequence[Rule]
+    owners: bool
+    documented: Documented | None
+    show: Callable[[str], object]
+
+    def for_answer(
+        self, answer: Observed, seconds: float, waited: float, *, whole: bool
+    ) -> Settled:
+        """Return the answer when the container has settled; with whole, when seconds are over."""
+        stillness, began = Stillness(), monotonic()
+        stillness.note(answer, began - waited)
+        ran = began
+        for _ in moments(max(seconds, _FIRST_PAUSE)):
+            passed = monotonic() - began
+            if passed > _SHOWN:
+                rest = f"{max(seconds - passed, 0):.0f} s more at most"
+                self.show(f"{printable(self.listed.name)} has just started, waiting {rest} …")
+            everyone = self.observer.running()
+            now = [x for x in everyone if x.id == self.listed.id]
+            looked = monotonic()
+            answer = self.observer.observe(
+                now or [self.listed],
+                everyone,
+                owners=self.owners,
+                rules=self.rules,
+                documented=self.documented,
+            )[self.listed.id]
+            ran = monotonic() if now else ran
+            stillness.note(answer, looked)
+            if is_final(answer, self.rules) or monotonic() - ran > _STOPPED:
+                return Settled(answer)
+            is_right = not whole and not may_mend(answer, self.rules)
+            if is_right and stillness.has_settled(looked):
+                return Settled(answer, is_young=looked - began < seconds)
+        return Settled(answer)
+
+
+def _life(observer: Observer, listed: Listed) -> Inspected | None:
+    """Return a container as it is inspected now; None where it can't be."""
     try:
-        inspected = observer.inspect(listed)
+        return observer.inspect(listed)
     except ObservationError:
+        return None
+
+
+def _restarts(life: Inspected | None) -> int:
+    """Return how often the engine has restarted a container that had ended."""
+    return life.restarts if life is not None else 0
+
+
+def _left(observer: Observer, inspected: Inspected | None, grace: float, waited: float) -> float:
+    """Return how many seconds of the grace a container has left, by the engine's clock."""
+    if inspected is None:
         return 0
     if inspected.starting:
         return grace - waited

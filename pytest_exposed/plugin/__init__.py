@@ -84,7 +84,12 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     if audits:
         given = getattr(config, "workerinput", {})
-        config.stash[_ALONE] = alone = given.get(_IS_ALONE, arguments.is_alone(config))
+        alone = given.get(_IS_ALONE, arguments.is_alone(config))
+        # A worker of pytest-xdist has an audit where its controller has.
+        left_out = _IS_ALONE not in given if given else arguments.leaves_out(config)
+        if left_out and not alone:
+            return
+        config.stash[_ALONE] = alone
         config.stash[_CHOSEN] = arguments.take_own_ids(config, alone=alone)
         if alone:
             arguments.refuse_unused(config, [], audit=True)
@@ -105,7 +110,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
     listed = getattr(config, "workerinput", {}).get(_LIST)
     stdout = config.stash.get(_STDOUT, sys.stdout)
-    config.stash[_AUDIT] = begin(config, listed, config.stash[_CHOSEN], stdout)
+    chosen, joins = config.stash[_CHOSEN], not config.stash[_ALONE]
+    config.stash[_AUDIT] = begin(config, listed, chosen, stdout, joins=joins)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -168,9 +168,32 @@ def is_alone(config: pytest.Config) -> bool:
 
     In addopts, PYTEST_ADDOPTS or as the setting it joins the tests that pytest would run.
     """
-    words = [str(x).partition("=")[0] for x in config.invocation_params.args]
-    typed = "--exposed" in words or "--exposed-run" in words
-    return typed and config.args_source is not pytest.Config.ArgsSource.ARGS
+    return _is_typed(config) and config.args_source is not pytest.Config.ArgsSource.ARGS
+
+
+def _is_typed(config: pytest.Config) -> bool:
+    """Return whether --exposed or --exposed-run is on the command line."""
+    words = {str(x).partition("=")[0] for x in config.invocation_params.args}
+    return not words.isdisjoint(("--exposed", "--exposed-run"))
+
+
+def leaves_out(config: pytest.Config) -> bool:
+    """Return whether an audit that would join other tests is left out: single tests are chosen.
+
+    That is so where addopts or a setting asks for it, and the arguments are ids, none of which is
+    the audit's.
+    """
+    if _is_typed(config) or config.args_source is not pytest.Config.ArgsSource.ARGS:
+        return False
+    return bool(config.args) and all("::" in x for x in config.args) and not own_ids(config)
+
+
+def is_unmarked(config: pytest.Config) -> bool:
+    """Return whether -m leaves out all tests of the audit, whatever other markers these have."""
+    chosen = str(config.getoption("markexpr", ""))
+    # Of a plain conjunction: one false term makes it false.
+    terms = [] if re.search(r"\bor\b|[()]", chosen) else re.split(r"\band\b", chosen)
+    return any(x.split() == ["not", "exposed"] for x in terms)
 
 
 def take_own_ids(config: pytest.Config, *, alone: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, TextIO
@@ -26,12 +27,18 @@ from pytest_exposed.text import plural
 
 
 def begin(
-    config: pytest.Config, listed: str | None, chosen: Sequence[str], stdout: TextIO
+    config: pytest.Config,
+    listed: str | None,
+    chosen: Sequence[str],
+    stdout: TextIO,
+    *,
+    joins: bool,
 ) -> Audit:
     """Begin the audit of a run, and register its hooks.
 
     listed is the list of pytest-xdist's controller, chosen the ids of the tests to run, none for
-    all. Raises UsageError where an engine or a test is missing.
+    all. joins is whether other tests are to run: these run without an engine, and a test of the
+    audit fails. Else raises UsageError where an engine is missing, and in any case for a test.
     """
     try:
         settings = arguments.expanded(config)
@@ -39,7 +46,7 @@ def begin(
             audit = Audit.load(listed, settings)
         else:
             with meanwhile(config, f"exposed: reaching {plural(len(settings.hosts), 'host')} …"):
-                audit = Audit.begin(settings)
+                audit = (Audit.reach if joins and not chosen else Audit.begin)(settings)
     except ExposedError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     config.add_cleanup(lambda: say(audit.close()))
@@ -48,6 +55,11 @@ def begin(
         if not any(_is_of(x, one) for x in known):
             why = audit.why_not(one)
             raise pytest.UsageError(f"not found: {one} (the audit has no such test){why}")
+    for one in config.args:
+        own = next((x for x in known if x.endswith(f"::{one}")), None)
+        if own is not None and not os.path.lexists(one):
+            why = f"the audit's test of that container is {own}"
+            raise pytest.UsageError(f"file or directory not found: {one} ({why})")
     hooks = AuditHooks(audit, chosen, stdout if settings.json_to_stdout else None)
     config.pluginmanager.register(hooks, "exposed-audit")
     return audit
@@ -162,8 +174,10 @@ class AuditHooks:
         self._due |= {x: x for x in ids}
 
     def _tests(self, session: pytest.Session, host: HostAudit) -> Iterator[pytest.Item]:
-        name = self._audit.id_of(host)
-        if host.error is not None and name.startswith(tuple(session.config.option.deselect or ())):
+        name, config = self._audit.id_of(host), session.config
+        if host.error is not None and (
+            arguments.is_unmarked(config) or name.startswith(tuple(config.option.deselect or ()))
+        ):
             return iter(())
         collector = HostCollector.from_parent(
             session, name=name, nodeid=name, whole=self._audit, audit=host, chosen=self._chosen

@@ -13,7 +13,7 @@ from dataclasses import field, replace
 from pathlib import Path
 
 from pytest_exposed.errors import ConfigurationError, ObservationError, PortError
-from pytest_exposed.model import Container
+from pytest_exposed.model import Container, Finding
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass
@@ -93,15 +93,18 @@ class Dockerfile:
         return found[-1].line if found else self.last_from
 
     def pointed_at(self, container: Container) -> Container:
-        """Return the container with the Dockerfile's line in each fix."""
+        """Return the container with the Dockerfile's line in each fix that is made there."""
         verdict, documented = container.verdict, container.image.documented
         if isinstance(verdict, ObservationError):
             return container
-        found = (
-            replace(x, fix=f"{x.fix} ({printable(self.path)}:{self.line_of(x.port, documented)})")
-            for x in verdict
-        )
-        return replace(container, verdict=tuple(found))
+
+        def pointed(finding: Finding) -> Finding:
+            if not re.search("EXPOSE|Dockerfile", finding.fix):
+                return finding
+            place = f"{printable(self.path)}:{self.line_of(finding.port, documented)}"
+            return replace(finding, fix=f"{finding.fix} ({place})")
+
+        return replace(container, verdict=tuple(map(pointed, verdict)))
 
 
 @dataclass(slots=True)

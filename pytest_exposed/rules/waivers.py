@@ -132,9 +132,14 @@ def stale(
     findings are names of the container, rule and port of each that is accepted; judged the names of
     each container that was judged, missed those of the others, None where these are unknown;
     all_asked whether all were judged that the run was asked for; rules those that were judged by.
-    A waiver that could be for a container that was left out is not named.
+    A waiver that could be for a container that was left out is not named, and neither is one for a
+    port, whatever the rule, where not all rules judged that do by default.
     """
     found = list(findings)
+    by_default = {x.name for x in RULES.values() if "default" in x.groups}
+
+    def asked(waiver: Waiver) -> bool:
+        return waiver.asks_for | (by_default if waiver.ports else set()) <= set(rules)
 
     def looked_at(waiver: Waiver) -> bool:
         if missed is None or any(map(waiver.is_for, missed)):
@@ -146,7 +151,7 @@ def stale(
         if waiver.expired(today):
             lines.append(f"waiver expired on {waiver.until}: {waiver.line}")
         elif (
-            waiver.asks_for <= set(rules)
+            asked(waiver)
             and looked_at(waiver)
             and not any(waiver.accepts(*x, today) for x in found)
         ):

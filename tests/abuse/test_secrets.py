@@ -94,7 +94,7 @@ def test_of_a_suite(
     monkeypatch.setenv("DOCKER_HOST", engine_url)
     pytester.makepyfile(SUITE.replace("{name}", name))
     arguments = [f"--exposed-filter=name={name}", *TALKATIVE]
-    result = pytester.runpytest("-p", "no:hypothesispytest", *arguments)
+    result = pytester.runpytest(*arguments)
     assert result.parseoutcomes() == {"failed": 10}
     assert_silent(result)
 
@@ -108,7 +108,7 @@ def test_of_fixtures_without_an_engine(pytester: pytest.Pytester) -> None:
         """
     )
     arguments = ["--docker-host", SECRET_URL, *TALKATIVE]
-    result = pytester.runpytest("-p", "no:hypothesispytest", *arguments)
+    result = pytester.runpytest(*arguments)
     assert result.parseoutcomes() == {"errors": 3}
     assert_silent(result)
 
@@ -118,7 +118,7 @@ def test_of_an_audit(engine_url: str, stage: Stage, pytester: pytest.Pytester) -
     reports = [f"--exposed-report=report.{x}" for x in ("json", "html", "sarif", "md")]
     hosts = ["--docker-host", engine_url, "--docker-host", SECRET_URL]
     arguments = ["--exposed", "--exposed-filter", stage.filter, *hosts, *reports, *TALKATIVE]
-    result = pytester.runpytest("-p", "no:hypothesispytest", *arguments)
+    result = pytester.runpytest(*arguments)
     result.assert_outcomes(failed=2)
     assert_silent(result)
 

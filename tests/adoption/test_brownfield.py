@@ -86,6 +86,10 @@ def test_what_is_not_judged_stays_in_a_new_baseline(
     assert f"exposed: 2 accepted findings written to new.txt; {gone}\n" in said
     line = f"{two.name}: undocumented 80/tcp"
     assert f"exposed: there is no such container, remove it from old.txt: {line}\n" in said
+    new.write_bytes(old.read_bytes())
+    said = run("--exposed-baseline=new.txt", "--exposed-write-baseline=new.txt")
+    assert "1 of new.txt left out, as not found any more" in said
+    assert "remove it from" not in said  # it is
 
     # One that is waived, too, is still there; and what people wrote stays.
     words = "80/tcp  # until the proxy is there"

@@ -123,6 +123,9 @@ def test_stale_ones_are_told() -> None:
     ]
     lines = stale(waivers, found, [["web"]], missed=[], all_asked=True, rules=RULES, today=TODAY)
     assert "waiver not used: db: 5432" in lines
+    some = ["silent"]  # a rule that didn't judge may need what names none
+    lines = stale(waivers, [], [["web"]], missed=[], all_asked=True, rules=some, today=TODAY)
+    assert [x for x in lines if "not used" in x] == ["waiver not used: web: silent"]
 
 
 @pytest.mark.parametrize(

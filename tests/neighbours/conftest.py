@@ -40,10 +40,10 @@ class Trio:
 
 
 @pytest.fixture(autouse=True)
-def _plugins_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runs inside of tests load what is installed; tox keeps it from the run of the tests."""
-    for name in ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_ADDOPTS"):
-        monkeypatch.delenv(name, raising=False)
+def _plugins_are_loaded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs inside of tests load what is installed, slow or not; tox keeps it from the tests."""
+    request.getfixturevalue("all_plugins")
+    monkeypatch.delenv("PYTEST_ADDOPTS")
     for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
         monkeypatch.delenv(name, raising=False)
 

@@ -19,7 +19,7 @@ LABEL = {"label": "pytest-exposed.run"}
 
 def run(pytester: pytest.Pytester, newer: NewerEngine, *options: str) -> pytest.RunResult:
     """Run pytest; nothing that it starts is left."""
-    result = pytester.runpytest("-p", "no:hypothesispytest", "--docker-host", newer.url, *options)
+    result = pytester.runpytest("--docker-host", newer.url, *options)
     assert not newer.client.api.containers(all=True, filters=LABEL)
     return result
 

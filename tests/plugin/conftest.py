@@ -19,8 +19,7 @@ def run_pytest(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Ru
     """Run pytest; a warning, such as of a socket left open, is an error, and so is a traceback."""
     for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
         monkeypatch.delenv(name, raising=False)
-    # hypothesis would be imported again in each run, for half a second.
-    given = ("-W", "error", "-p", "no:hypothesispytest")
+    given = ("-W", "error")
 
     def run(*arguments: str) -> pytest.RunResult:
         gc.freeze()  # so that just what the run leaves is looked at

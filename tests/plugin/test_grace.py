@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from refusal import refusal
+from stage import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stage import Stage
+    from stage import Stage, Staged
 
     Run = Callable[..., pytest.RunResult]
 
@@ -158,3 +159,30 @@ def test_what_is_silent_says_how_young_its_container_is(run: Run, stage: Stage) 
     result.stdout.fnmatch_lines(
         ["  silent  80/tcp  *listens on it*; it has been up for less than a minute"]
     )
+
+
+LIVES = {"restart_policy": {"Name": "always"}}
+
+
+def test_one_that_ends_again_and_again(run: Run, stage: Stage) -> None:
+    """It listens as its image says, for long enough to have settled, and ends."""
+    script = "echo ready; listener tcp:0.0.0.0:80 & sleep 3; echo oh no; exit 2"
+    container = stage.script(script, exposes=("80",), **LIVES)
+    wait_until(lambda: restarts(container), "it has been restarted")
+    result = run("--exposed-grace=6")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*-app *restart*the last lines of its log:", "  oh no"])
+
+
+def test_one_that_has_ended_and_then_stays(run: Run, stage: Stage) -> None:
+    script = "test -e /tried && exec listener tcp:0.0.0.0:80; mkdir /tried; echo ready; sleep 1"
+    container = stage.script(script, exposes=("80",), **LIVES)
+    wait_until(lambda: restarts(container) == 1, "it has been restarted")
+    result = run("--exposed-grace=6")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["exposed: waited [456] s for containers that had just started *"])
+
+
+def restarts(container: Staged) -> int:
+    container.sdk.reload()
+    return int(container.sdk.attrs["RestartCount"])

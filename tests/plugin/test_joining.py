@@ -112,3 +112,73 @@ def test_what_only_shows_needs_no_engine(shows: str, pytester: pytest.Pytester) 
     result = pytester.runpytest(shows)
     assert result.ret in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     assert not [x for x in result.errlines if x.startswith("ERROR")]
+
+
+NOWHERE = "unix:///there/is/no.sock"
+
+
+@WORKERS
+@pytest.mark.parametrize("more", ["addopts = --exposed", "exposed = true"])
+def test_without_an_engine_the_suite_runs_and_the_audit_fails(
+    more: str, workers: tuple[str, ...], run_pytest: Run, suite: Callable[[str], None]
+) -> None:
+    suite(more)
+    result = run_pytest("--docker-host", NOWHERE, *workers)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            f"{NOWHERE}: GET /_ping: there is no such socket*",
+            "exposed: 0 containers on 1 host, 0 match, 1 host not reached",
+            "FAILED exposed - *",
+        ]
+    )
+
+
+@WORKERS
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ("suite/test_own.py::test_own",),
+        ("-m", "not exposed"),
+        ("-m", "not exposed and not slow"),
+        ("-o", "exposed=false"),
+        ("--deselect", "exposed"),
+    ],
+)
+def test_what_leaves_the_audit_out_needs_no_engine(
+    chosen: tuple[str, ...],
+    workers: tuple[str, ...],
+    run_pytest: Run,
+    suite: Callable[[str], None],
+) -> None:
+    suite("exposed = true")
+    result = run_pytest("--docker-host", NOWHERE, *chosen, *workers)
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ("--exposed", "suite/test_own.py::test_own"),
+        ("suite",),
+        ("suite/test_own.py",),
+        ("-m", "exposed or not slow"),
+        ("-m", "not (exposed and slow)"),
+    ],
+)
+def test_what_does_not(
+    chosen: tuple[str, ...], run_pytest: Run, suite: Callable[[str], None]
+) -> None:
+    suite("exposed = true")
+    run_pytest(*chosen).assert_outcomes(passed=1, failed=1)
+
+
+def test_a_container_that_is_given_as_a_path(
+    run_pytest: Run, suite: Callable[[str], None], drift: Staged
+) -> None:
+    suite("")
+    result = run_pytest("--exposed", drift.name)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    why = f"(the audit's test of that container is exposed::{drift.name})"
+    assert result.errlines[0] == f"ERROR: file or directory not found: {drift.name} {why}"

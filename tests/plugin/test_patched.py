@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from stage import Stage
 
+pytestmark = pytest.mark.usefixtures("all_plugins")
+
 SUITE = """
 import os, sys
 import pytest

@@ -119,7 +119,7 @@ def modules_of_an_audit(folder: Path, *arguments: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "exposed", "--exposed", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": ""},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -51,7 +51,7 @@ def run_pytest(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
     """Run an audit; a warning, such as of a socket left open, is an error."""
 
     def run(*arguments: str) -> pytest.RunResult:
-        given = ["-W", "error", "-p", "no:hypothesispytest", "--exposed", "--exposed-grace=0"]
+        given = ["-W", "error", "--exposed", "--exposed-grace=0"]
         result = pytester.runpytest(*given, *arguments)
         for sign in ("Traceback", "INTERNALERROR", "pytest_exposed/"):
             result.stdout.no_fnmatch_line(f"*{sign}*")

@@ -214,7 +214,7 @@ class TestItsContainer:
         for seconds in (3600, 0):
             monkeypatch.setattr(fixtures, "_FRESH", seconds)
             relay.requests.clear()
-            pytester.runpytest("-p", "no:hypothesispytest", *options).assert_outcomes(passed=6)
+            pytester.runpytest(*options).assert_outcomes(passed=6)
             assert made(relay) == 1
             # Not those of helpers, at the end: other tests' are among them, or not.
             asked = [x for x in relay.requests if "/containers/json?" in x and LABEL not in x]
@@ -698,7 +698,7 @@ class TestItsEnd:
             pytester.makepyfile(
                 f"def test_it(container_listens_on): assert container_listens_on('{web.name}', 80)"
             )
-        result = pytester.runpytest("-W", "error", "-p", "no:hypothesispytest", *given)
+        result = pytester.runpytest("-W", "error", *given)
         result.assert_outcomes(passed=1)
         assert result.ret == pytest.ExitCode.OK
         (line,) = [x for x in result.errlines if x]

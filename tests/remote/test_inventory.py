@@ -29,6 +29,10 @@ Run = Callable[..., pytest.RunResult]
 Write = Callable[[str], str]
 
 
+# The inventory is named by an option of testinfra's.
+pytestmark = pytest.mark.usefixtures("all_plugins")
+
+
 @pytest.fixture(scope="module")
 def server(engine_url: str) -> Iterator[Server]:
     """An ssh server whose docker command speaks to the engine."""

@@ -229,7 +229,7 @@ def test_its_own_command_removes_what_a_run_starts(
     def left() -> list[str]:
         return [x.id for x in podman.client.containers.list(all=True) if x.id not in before]
 
-    given = ("-p", "no:hypothesispytest", "--docker-host", podman.url)
+    given = ("--docker-host", podman.url)
     line = f"--exposed-run={limits} {image}"
     killed = subprocess.Popen(
         [sys.executable, "-m", "pytest", *given, line],

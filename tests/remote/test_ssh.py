@@ -214,7 +214,7 @@ class TestItWorks:
             command = ["docker", "context", "create", host, f"--docker=host={server.url}"]
             subprocess.run(command, stdin=subprocess.DEVNULL, check=True)
         image = images.build(exposes=("80",))
-        given = ("-p", "no:hypothesispytest", "--docker-host", host)
+        given = ("--docker-host", host)
         result = pytester.runpytest(*given, f"--exposed-run={image} tcp:0.0.0.0:80")
         result.assert_outcomes(passed=1)
         result.stdout.fnmatch_lines(["exposed: *, 1 container to start (*)"])
@@ -225,7 +225,7 @@ class TestItWorks:
         self, server: Server, images: Images, pytester: pytest.Pytester
     ) -> None:
         image = images.build(exposes=("80",))
-        given = ("-p", "no:hypothesispytest", "--docker-host", server.url)
+        given = ("--docker-host", server.url)
         result = pytester.runpytest(*given, f"--exposed-run={image} tcp:0.0.0.0:81 exit:3")
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines([f"{image} has exited with code 3*"])

@@ -75,7 +75,7 @@ def run_beside(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, engin
         monkeypatch.delenv(name, raising=False)
 
     def run(*arguments: str) -> pytest.RunResult:
-        given = ("-p", "no:hypothesispytest", "--docker-host", engine_url)
+        given = ("--docker-host", engine_url)
         result = pytester.runpytest(*given, *arguments)
         for line in (*result.outlines, *result.errlines):
             assert "Traceback (most recent" not in line
@@ -98,7 +98,7 @@ def begin(
     begun: list[subprocess.Popen[str]] = []
 
     def begin(*arguments: str, started_something: bool = True) -> subprocess.Popen[str]:
-        given = ("-p", "no:hypothesispytest", "--docker-host", engine_url)
+        given = ("--docker-host", engine_url)
         process = subprocess.Popen(
             [sys.executable, "-c", _PYTEST, *given, *arguments],
             cwd=pytester.path,

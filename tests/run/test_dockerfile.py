@@ -36,6 +36,17 @@ def test_messages_and_sarif(run: Run, images: Images, pytester: pytest.Pytester)
     ]
 
 
+def test_what_is_not_mended_there(run: Run, images: Images, pytester: pytest.Pytester) -> None:
+    (pytester.path / "Dockerfile").write_text("FROM scratch\nEXPOSE 80\n")
+    result = run(
+        f"--exposed-run=-p 127.0.0.1::81 {images.build(exposes=('80',))} tcp:0.0.0.0:80",
+        *("--exposed-dockerfile=Dockerfile", "--exposed-grace=1"),
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["  published-silent *", "*publish a port that answers*80/tcp"])
+    result.stdout.no_fnmatch_line("*Dockerfile:*")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

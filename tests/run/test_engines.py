@@ -38,7 +38,7 @@ def _nothing_is_left(
 def run(pytester: pytest.Pytester, image: str, *options: str) -> None:
     """Run an image that matches."""
     line = f"--exposed-run={image} tcp:0.0.0.0:80"
-    pytester.runpytest("-p", "no:hypothesispytest", line, *options).assert_outcomes(passed=1)
+    pytester.runpytest(line, *options).assert_outcomes(passed=1)
 
 
 def test_the_environment(
@@ -96,7 +96,7 @@ def test_several_engines(
 ) -> None:
     """Each runs the image; where one doesn't have it, that test fails."""
     result = pytester.runpytest(
-        *("-p", "no:hypothesispytest", "--docker-host", engine_url, "--docker-host", private.url),
+        *("--docker-host", engine_url, "--docker-host", private.url),
         f"--exposed-run={image} tcp:0.0.0.0:80",
     )
     assert images.run not in image
@@ -126,7 +126,7 @@ def test_an_engine_that_dies(pytester: pytest.Pytester) -> None:
 
 def begin(pytester: pytest.Pytester, engine: MortalEngine, image: str) -> subprocess.Popen[str]:
     """Begin to run an image that never settles."""
-    given = ("-p", "no:hypothesispytest", "--docker-host", engine.url, f"--exposed-run={image}")
+    given = ("--docker-host", engine.url, f"--exposed-run={image}")
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", *given],
         cwd=pytester.path,

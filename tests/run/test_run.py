@@ -153,6 +153,16 @@ def test_one_that_restarts_again_and_again(run: Run, images: Images) -> None:
     result.stdout.fnmatch_lines([f"{image} *code 3*"])
 
 
+@pytest.mark.parametrize("options", ["--exposed-ignore=silent", "--exposed-select=cis"])
+def test_a_silent_port_that_no_rule_judges(options: str, run: Run, images: Images) -> None:
+    """It is not waited for."""
+    image = images.build(exposes=("80", "443"))
+    began = time.monotonic()
+    result = run(f"--exposed-run={image} tcp:0.0.0.0:80", "--exposed-grace=600", options)
+    assert time.monotonic() - began < 300
+    result.assert_outcomes(passed=1)
+
+
 def test_one_that_listens_between_its_restarts(run: Run, images: Images) -> None:
     """Its listeners are the same in each life, and it settles in none."""
     image = images.with_shell(("80",))

@@ -103,6 +103,7 @@ def test_a_host_whose_container_is_missing(engine_url: str) -> None:
         container_listens_on(engine, testinfra.get_host("docker://no-such-container"), 80)
 
 
+@pytest.mark.usefixtures("all_plugins")
 def test_the_host_fixture_of_testinfra_beside_ours(
     web: Staged, engine_url: str, pytester: pytest.Pytester
 ) -> None:

@@ -36,7 +36,7 @@ def in_terminal(pytester: pytest.Pytester, engine_url: str) -> Callable[..., Scr
 
     def run(*arguments: str) -> Screen:
         ours, theirs = pty.openpty()
-        given = ("-p", "no:hypothesispytest", "--docker-host", engine_url, *arguments)
+        given = ("--docker-host", engine_url, *arguments)
         process = subprocess.Popen(
             [sys.executable, "-m", "pytest", *given],
             cwd=pytester.path,

@@ -36,7 +36,7 @@ def run(pytester: pytest.Pytester, engine_url: str, stage: Stage) -> Run:
     """Audit the stage."""
 
     def run(*arguments: str) -> pytest.RunResult:
-        given = ("-p", "no:hypothesispytest", "--docker-host", engine_url, "--exposed-grace=0")
+        given = ("--docker-host", engine_url, "--exposed-grace=0")
         chosen = ("--exposed", "--exposed-filter", stage.filter)
         result = pytester.runpytest(*given, *chosen, *arguments)
         for line in (*result.outlines, *result.errlines):
@@ -196,7 +196,7 @@ def test_a_container_that_the_run_starts(
     image = images.with_shell(("80",))
     script = f"listener tcp:0.0.0.0:80 & {PASSING}"
     line = f"--exposed-run={image} '{script}'"
-    given = ("-p", "no:hypothesispytest", "--docker-host", engine_url, line)
+    given = ("--docker-host", engine_url, line)
     pytester.runpytest(*given).assert_outcomes(passed=1)
     result = pytester.runpytest(*given, "--exposed-watch=9")
     result.assert_outcomes(failed=1)

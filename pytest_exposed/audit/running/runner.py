@@ -8,16 +8,12 @@ from dataclasses import field
 from pytest_exposed.audit.running.command import CommandError, DockerCommand
 from pytest_exposed.audit.running.container import RunContainer, remove_leftovers
 from pytest_exposed.audit.running.plan import Planned, plan
-from pytest_exposed.audit.running.settled import (
-    has_restarted,
-    look_once,
-    started_at,
-    wait_until_settled,
-)
+from pytest_exposed.audit.running.settled import look_once, started_at, wait_until_settled
 from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ConfigurationError, EngineError
 from pytest_exposed.model import Container, Observed
+from pytest_exposed.observation.diagnosis import has_restarted
 from pytest_exposed.observation.observe import Observer
 from pytest_exposed.observation.watch import Watch, watch
 from pytest_exposed.text import printable

@@ -11,7 +11,7 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import GoneError, NotFoundError, NotRunningError, ObservationError
 from pytest_exposed.model import Container, Observed
 from pytest_exposed.model.ports import Ports
-from pytest_exposed.observation.diagnosis import not_running
+from pytest_exposed.observation.diagnosis import has_restarted, not_running
 from pytest_exposed.observation.judge import RESTLESS, UNWELL
 from pytest_exposed.observation.observe import Observer
 from pytest_exposed.observation.watch import Watch
@@ -45,9 +45,9 @@ def wait_until_settled(
     """Return a container as listed and as seen, when it has settled or grace seconds are over.
 
     It has settled when its health check, if any, has succeeded, every port that is documented or
-    published has a listener, or is accepted without one, and its listeners have not changed for a
-    moment. One that ends is waited for no longer; one that ends again and again, and is restarted,
-    never settles. It is called by its image's name; the watch notes what is seen of it.
+    published has a listener, is accepted without one or judged by no rule, and its listeners have
+    not changed for a moment. One that ends is waited for no longer; one that ends again and again,
+    and is restarted, never settles. It is called by its image's name; the watch notes what is seen.
     """
     began = monotonic()
     stillness, lives, saw = Stillness(), [began], began
@@ -99,16 +99,6 @@ def started_at(observer: Observer, listed: Listed) -> datetime | None:
         return None
 
 
-def has_restarted(observer: Observer, listed: Listed) -> ObservationError:
-    """Return the error of a container that ended and was started again."""
-    try:
-        inspected = observer.inspect(listed)
-    except ObservationError as error:
-        return error
-    log = observer.last_lines(listed)
-    return not_running(printable(listed.name), inspected, log, restarted=True)
-
-
 def by_image(listed: Listed, image: str) -> Listed:
     """Return a container called by its image as it was typed, which lasts from run to run.
 
@@ -124,19 +114,17 @@ def _missing(listed: Listed, answer: Observed) -> str:
     health = _health(listed)
     if health not in ("", "healthy"):
         return "its health check"
-    heard = Ports(x.port for x in answer.listeners)
-    expected = answer.documented | Ports(x.port for x in answer.published)
-    silent = expected - heard - on_demand(answer) - _accepted(answer)
+    silent = _silent(answer)
     return str(silent) if silent else ""
 
 
-def _accepted(answer: Container) -> Ports:
-    """Return the ports for which its waivers or the baseline accept that nothing listens."""
-    if isinstance(answer.verdict, ObservationError):
-        return Ports()
-    silent = [x for x in answer.verdict if x.rule in _WITHOUT_LISTENER]
-    accepted = Ports(y for x in silent if x.waived is not None for y in x.ports)
-    return accepted - Ports(y for x in silent if x.waived is None for y in x.ports)
+def _silent(answer: Container) -> Ports:
+    """Return the ports that a chosen rule finds without a listener, and that nothing accepts."""
+    if not isinstance(answer.verdict, ObservationError):
+        silent = [x for x in answer.verdict if x.rule in _WITHOUT_LISTENER and x.waived is None]
+        return Ports(y for x in silent for y in x.ports)
+    expected = answer.documented | Ports(x.port for x in answer.published)
+    return expected - Ports(x.port for x in answer.listeners) - on_demand(answer)
 
 
 def _health(listed: Listed) -> str:

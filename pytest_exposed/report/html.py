@@ -64,7 +64,7 @@ def write(path: Path, hosts: Sequence[HostRecord]) -> None:
         "img-src data:; base-uri 'none'; form-action 'none'",
         style=style,
         script=script,
-        title=safe(line),
+        title=safe(", ".join(line.split(", ")[:2])),
         summary=safe(line, LONG),
         about=_about(hosts),
         hosts="\n".join(line for x in hosts for line in _host(x, alone=len(hosts) == 1)),

@@ -134,10 +134,13 @@ class _Wait:
 
 
 def _life(observer: Observer, listed: Listed) -> Inspected | None:
-    """Return a container as it is inspected now; None where it can't be."""
+    """Return a container as it is inspected now; None where it can't be.
+
+    What was found before says more than that the engine is lost.
+    """
     try:
         return observer.inspect(listed)
-    except ObservationError:
+    except (ObservationError, EngineError):
         return None
 
 

@@ -38,7 +38,11 @@ collect_ignore = ["examples", "newer"]
 
 # No example of a property fails for the time it takes: other tests keep the machine busy.
 settings.register_profile(
-    "tests", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+    "tests",
+    max_examples=50,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 # What a property finds, it finds with one Python: with the others, that it runs at all is enough.
 settings.register_profile("few", settings.get_profile("tests"), max_examples=5)

@@ -88,8 +88,8 @@ def test_the_scenario_with_testinfra_fails_but_for_settings(
     assert " 1 passed in " in verify(0)
 
 
-def test_the_scenario_with_the_audit(role: Path, command: Command) -> None:
-    result = command("molecule", "test", "-s", "audit", cwd=role)
+def test_the_scenario_with_the_audit(short_role: Path, command: Command) -> None:
+    result = command(*SHORT_TEST, cwd=short_role)
     assert result.returncode == 0, result.stdout
     assert " 2 passed in " in result.stdout
     assert "exposed: 2 containers on 1 host, 2 match" in result.stdout

@@ -29,10 +29,10 @@ def container_matches_image(
     """Return whether the rules find nothing wrong with a container.
 
     ignore are rules and groups not to judge by; allow are rules and ports whose findings are
-    accepted: "silent", 9000, "8000-8003/udp". documented is whose word counts as documentation:
-    "image", or "run" for what the container declares as well; by default the engine's. A container
-    younger than grace seconds is looked at again until it matches, and its listeners have been the
-    same for 2 seconds.
+    accepted: "silent", 9000, "8000-8003/udp", "silent 443". documented is whose word counts as
+    documentation: "image", or "run" for what the container declares as well; by default the
+    engine's. A container younger than grace seconds is looked at again until it matches, and its
+    listeners have been the same for 2 seconds.
 
     Raises ConfigurationError for an unknown rule, and where all that the engine judges by are
     ignored, else as container_listens_on does.
@@ -58,7 +58,14 @@ def container_matches_image(
         listed.id
     ]
     answer = settle(
-        observer, listed, answer, grace, owners=True, rules=judged_by, documented=by
+        observer,
+        listed,
+        answer,
+        grace,
+        owners=True,
+        rules=judged_by,
+        documented=by,
+        accepts=accepts,
     ).answer
     if isinstance(answer, ObservationError):
         raise answer
@@ -95,16 +102,24 @@ def _allowance(allow: PortsLike) -> Callable[[Finding], bool]:
     if isinstance(allow, bytes) or not isinstance(allow, (str, int, Port, Iterable)):
         raise PortError(f"allow={allow!r} is neither ports nor rules")
     names: set[str] = set()
+    pairs: list[tuple[str, Ports]] = []
     forms: list[PortsLike] = []
     for form in _separate([allow] if isinstance(allow, (str, int, Port)) else allow):
-        if isinstance(form, str) and form in RULES:
-            names.add(form)
+        rule, _, port = form.partition(" ") if isinstance(form, str) else ("", "", "")
+        if rule in RULES and not port:
+            names.add(rule)
+        elif rule in RULES:  # as a waiver has it
+            pairs.append((rule, Ports.parse(port.strip())))
         elif isinstance(form, str) and re.fullmatch("[a-z-]+", form):
             raise PortError(f"{form!r} is neither a port nor a rule ({', '.join(RULES)})")
         else:
             forms.append(form)
     ports = Ports.parse(*forms)
-    return lambda x: x.rule in names or (x.port is not None and Ports(x.ports) <= ports)
+    pairs.extend((x, ports) for x in RULES)
+    return lambda x: (
+        x.rule in names
+        or (x.port is not None and any(x.rule == y and Ports(x.ports) <= z for y, z in pairs))
+    )
 
 
 def _separate(forms: Iterable[PortsLike]) -> Iterator[PortsLike]:

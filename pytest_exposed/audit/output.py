@@ -101,7 +101,8 @@ def write(audit: Audit, outcome: Results, stdout: TextIO | None = None) -> tuple
         from pytest_exposed.report import suite  # noqa: PLC0415  # rarely written
 
         tests = settings.new_tests
-        attempt(tests, lambda: suite.write(tests, hosts, today()), f"a suite written to {tests}")
+        lasting = [x.as_record(with_runs=False) for x in outcome.hosts.values()]
+        attempt(tests, lambda: suite.write(tests, lasting, today()), f"a suite written to {tests}")
     return lines, fine
 
 

@@ -95,9 +95,14 @@ class HostResults:
         """How many containers have gone since they were listed."""
         return sum(bool(x.get("gone")) for x in self.records.values())
 
-    def as_record(self) -> HostRecord:
-        """Return the host's part of a report; the containers of a service are in a row."""
-        names = [(x.get("service") or x["name"], x["name"], x["id"], x) for x in self.containers]
+    def as_record(self, *, with_runs: bool = True) -> HostRecord:
+        """Return the host's part of a report; the containers of a service are in a row.
+
+        with_runs says whether to include the containers that the run has started and removed.
+        """
+        runs = [x["record"] for key, x in self.records.items() if key.startswith(id_of_run(""))]
+        chosen = [x for x in self.containers if with_runs or not any(x is y for y in runs)]
+        names = [(x.get("service") or x["name"], x["name"], x["id"], x) for x in chosen]
         containers = [x[-1] for x in sorted(names, key=lambda x: x[:-1])]
         return {
             "host": self.host,

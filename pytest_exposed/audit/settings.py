@@ -16,7 +16,7 @@ from pytest_exposed.observation import Engine
 from pytest_exposed.observation.observe import DOCUMENTED
 from pytest_exposed.rules import selection
 from pytest_exposed.rules.acceptance import Acceptance, waivers_of
-from pytest_exposed.rules.baseline import read
+from pytest_exposed.rules.baseline import Entry, read
 from pytest_exposed.sockets.chain import SOURCES
 from pytest_exposed.values import dataclass
 
@@ -137,9 +137,14 @@ class Settings:
             started = _runs(runs, hosts)
         if dockerfile and not started:
             raise ConfigurationError("--exposed-dockerfile needs --exposed-run: add that")
+        if new_tests and started and not audits_running:
+            raise ConfigurationError(
+                "--exposed-write-tests writes assertions of running containers, and none of those "
+                "that --exposed-run starts is there later: start it yourself and add --exposed"
+            )
         with _at("allow"):
             waivers = waivers_of(allow)
-        accepted = read(Path(baseline)) if baseline else frozenset()
+        accepted = _read(baseline, new_baseline)
         return cls(
             hosts=tuple(dict.fromkeys(x.strip() for x in hosts)) or (None,),
             filters=chosen_by,
@@ -238,6 +243,13 @@ def _in_folder(name: str) -> Path | None:
             f"{name!r} can't be written: there is no folder {Path(name).parent}"
         )
     return Path(name)
+
+
+def _read(baseline: str, new: str) -> frozenset[Entry]:
+    """Return what a baseline accepts; none where it is missing, and to be written."""
+    if not baseline or (new and not Path(baseline).exists() and Path(new) == Path(baseline)):
+        return frozenset()
+    return read(Path(baseline))
 
 
 def _new_tests(name: str) -> Path | None:

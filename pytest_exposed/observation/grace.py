@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, ObservationError
-from pytest_exposed.model import Container, Observed
+from pytest_exposed.model import Container, Finding, Observed
 from pytest_exposed.observation.diagnosis import has_restarted
 from pytest_exposed.observation.observe import Documented, Observer
 from pytest_exposed.rules import Rule
@@ -56,6 +56,7 @@ def settle(
     owners: bool = False,
     rules: Sequence[Rule] | None = None,
     documented: Documented | None = None,
+    accepts: Callable[[Finding], bool] = lambda _: False,
     waited: float = 0,
     show: Callable[[str], object] = lambda _: None,
 ) -> Settled:
@@ -67,8 +68,8 @@ def settle(
     what waiting can't change. If the grace ran out since the answer, it is observed once more. A
     container that could not be seen may have been restarted since it was listed, and be young. One
     that the engine has restarted because it ended is judged at the end of its grace, which begins
-    anew if it ends meanwhile; should it end again, that is the answer. show is called with what is
-    waited for, after a second of it.
+    anew if it ends meanwhile; should it end again, that is the answer. accepts is as for
+    may_mend. show is called with what is waited for, after a second of it.
     """
     rules = observer.rules if rules is None else rules
     seen = isinstance(answer, Container)
@@ -78,7 +79,7 @@ def settle(
     left = _left(observer, before, grace, waited)
     if not listed.starting and left + waited <= 0:
         return Settled(answer)
-    wait = _Wait(observer, listed, rules, owners, documented, show)
+    wait = _Wait(observer, listed, rules, owners, documented, accepts, show)
     settled = wait.for_answer(answer, left, waited, whole=_restarts(before) > 0)
     now = _life(observer, listed)
     if _restarts(now) <= _restarts(before) or not isinstance(settled.answer, Container):
@@ -99,6 +100,7 @@ class _Wait:
     rules: Sequence[Rule]
     owners: bool
     documented: Documented | None
+    accepts: Callable[[Finding], bool]
     show: Callable[[str], object]
 
     def for_answer(
@@ -127,7 +129,7 @@ class _Wait:
             stillness.note(answer, looked)
             if is_final(answer, self.rules) or monotonic() - ran > _STOPPED:
                 return Settled(answer)
-            is_right = not whole and not may_mend(answer, self.rules)
+            is_right = not whole and not may_mend(answer, self.rules, self.accepts)
             if is_right and stillness.has_settled(looked):
                 return Settled(answer, is_young=looked - began < seconds)
         return Settled(answer)

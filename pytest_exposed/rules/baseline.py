@@ -110,7 +110,8 @@ def read(path: Path) -> frozenset[Entry]:
             f"there is no baseline {path}: --exposed-write-baseline writes one"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the baseline {path} can't be read: {error}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigurationError(f"the baseline {path} can't be read: {why}") from None
     if not text.startswith("# pytest-exposed baseline 1:"):
         raise ConfigurationError(f"{path} is not a baseline of version 1")
     lines = [x.strip() for x in text.splitlines()]

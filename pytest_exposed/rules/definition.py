@@ -60,9 +60,9 @@ def definition_of(container: Container) -> Definition | None:
 
 
 def in_definition(container: Container) -> str:
-    """Return what defines a container, to be put behind a fix."""
+    """Return where a container's declared ports are written, to be put behind a fix."""
     found = definition_of(container)
-    return f" ({found.place})" if found else ""
+    return f" (`{found.declares}` of {found.place})" if found else ""
 
 
 def in_publications(container: Container) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pytest_exposed.errors import GoneError, ObservationError, PublicationsUnknownError
 from pytest_exposed.model import Container, Finding, Observed
@@ -27,12 +27,18 @@ def is_final(answer: Observed, rules: Sequence[Rule]) -> bool:
     return is_judged and not any(x.by_listeners for x in rules)
 
 
-def may_mend(answer: Observed, rules: Sequence[Rule]) -> bool:
-    """Return whether what is wrong may not be so in a moment: a service that starts mends it."""
+def may_mend(
+    answer: Observed, rules: Sequence[Rule], accepts: Callable[[Finding], bool] = lambda _: False
+) -> bool:
+    """Return whether what is wrong may not be so in a moment: a service that starts mends it.
+
+    accepts says of what was not waived whether it is accepted all the same.
+    """
     if not isinstance(answer, Container) or isinstance(answer.verdict, ObservationError):
         return True
     by_listeners = {x.name for x in rules if x.by_listeners}
-    return any(_may_go(x, answer) for x in answer.verdict if x.rule in by_listeners)
+    wrong = (x for x in answer.verdict if x.rule in by_listeners and not accepts(x))
+    return any(_may_go(x, answer) for x in wrong)
 
 
 def _may_go(finding: Finding, container: Container) -> bool:

@@ -58,10 +58,7 @@ class Waiver:
                 else:
                     ports |= Ports.parse(word.strip())
             except PortError as error:
-                name = word.strip()
-                why = f"{name!r} is neither a port nor a rule ({', '.join(RULES)})"
-                if name[:1].isdecimal():
-                    why = str(error)
+                why = _why_not(word.strip(), error)
                 raise ConfigurationError(f"{line!r} is not a waiver: {why}") from None
         until = None
         if match["until"] is not None:
@@ -107,6 +104,15 @@ class Waiver:
                 or (port is not None and (port in self.ports or (rule, port) in self.pairs))
             )
         )
+
+
+def _why_not(word: str, error: PortError) -> str:
+    """Return what is wrong with a word that is not a port, as its error says, and not a rule."""
+    is_number = word[:1].isdecimal()
+    why = str(error) if is_number else f"{word!r} is neither a port nor a rule ({', '.join(RULES)})"
+    if ":" in word:
+        return f"{why}; each waiver has a line of its own"
+    return f"{why}; a reason begins with #" if " " in word else why
 
 
 def reason_for(

@@ -99,6 +99,17 @@ def test_what_is_not_judged_stays_in_a_new_baseline(
     assert words in new.read_text(encoding="utf-8")
 
 
+def test_the_setting_may_be_there_before_the_file(
+    pytester: pytest.Pytester, engine_url: str, stage: Stage
+) -> None:
+    stage.run("tcp:0.0.0.0:80")
+    given = ("-o", "exposed_baseline=ports.txt")
+    first = audit(pytester, engine_url, stage, *given, "--exposed-write-baseline=ports.txt")
+    first.assert_outcomes(failed=1)
+    first.stdout.fnmatch_lines(["exposed: 1 accepted finding written to ports.txt"])
+    audit(pytester, engine_url, stage, *given).assert_outcomes(passed=1)
+
+
 def test_a_run_says_how_long_it_waited(
     pytester: pytest.Pytester, engine_url: str, stage: Stage
 ) -> None:

@@ -92,6 +92,20 @@ def test_malformed_lines_are_named(line: str) -> None:
     assert repr(line) in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("api: 9100 metrics", "; a reason begins with #"),
+        ("api: metrics", ")"),
+        ("api: 9100, db: unreachable", "; each waiver has a line of its own"),
+    ],
+)
+def test_common_slips_have_a_hint(line: str, hint: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        Waiver.parse(line)
+    assert str(raised.value).endswith(hint)
+
+
 @given(st.text(max_size=60))
 def test_any_text_is_a_waiver_or_a_clear_error(text: str) -> None:
     try:

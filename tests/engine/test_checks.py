@@ -127,6 +127,13 @@ def test_publishes(form: str, answer: bool, engine: Engine, scene: Scene) -> Non
     assert bool(container_publishes(engine, scene.web.name, form)) is answer
 
 
+def test_what_is_allowed_is_not_waited_for(engine: Engine, stage: Stage) -> None:
+    drift = stage.run("tcp:0.0.0.0:80")
+    began = time.monotonic()
+    assert container_matches_image(engine, drift.name, allow=80, grace=600)
+    assert time.monotonic() - began < 300
+
+
 def test_matches_image(engine: Engine, scene: Scene, stage: Stage) -> None:
     name = scene.web.name
     assert not container_matches_image(engine, name)
@@ -137,6 +144,8 @@ def test_matches_image(engine: Engine, scene: Scene, stage: Stage) -> None:
     assert container_matches_image(engine, name, allow="undocumented")
     assert container_matches_image(engine, name, allow="silent, 8080")
     assert container_matches_image(engine, name, allow=["silent", [8080]])
+    assert container_matches_image(engine, name, allow="undocumented 8080")
+    assert not container_matches_image(engine, name, allow=["silent 8080", "undocumented 80"])
     with pytest.raises(PortError, match="is neither ports nor rules"):
         container_matches_image(engine, name, allow=b"P")
     assert not container_matches_image(engine, name, ignore="silent")

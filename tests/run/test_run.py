@@ -33,6 +33,18 @@ def test_a_container_that_matches(run: Run, images: Images) -> None:
     )
 
 
+def test_a_written_suite_has_those_that_last(
+    run: Run, images: Images, stage: Stage, pytester: pytest.Pytester
+) -> None:
+    running = stage.run("tcp:0.0.0.0:80", exposes=("80",))
+    image = images.build(exposes=("80",))
+    given = ("--exposed", f"--exposed-filter={stage.filter}", "--exposed-write-tests=test_x.py")
+    run(f"--exposed-run={image} tcp:0.0.0.0:80", *given).assert_outcomes(passed=2)
+    text = (pytester.path / "test_x.py").read_text(encoding="utf-8")
+    assert f'container_listens_on("{running.name}", "80/tcp", only=True)' in text
+    assert text.count("def test_") == 1
+
+
 def test_a_container_that_does_not(run: Run, images: Images) -> None:
     image = images.build(exposes=("80",))
     result = run(f"--exposed-run={image} tcp:0.0.0.0:80 tcp:0.0.0.0:9000")
@@ -410,6 +422,10 @@ def test_accepted_by_the_name_of_the_image(
         (
             ("--exposed-run=x", "--docker-host=swarm://manager"),
             "--exposed-run, exposed_run: swarm://manager is a list of engines, and an image runs",
+        ),
+        (
+            ("--exposed-run=x", "--exposed-write-tests=test_x.py"),
+            "--exposed-write-tests writes assertions of running containers, and none",
         ),
     ],
 )

@@ -67,7 +67,8 @@ def test_where_the_run_documents() -> None:
     one = undocumented(COMPOSE, documented_at_run=Ports())
     assert fix(one) == f'add "8081/tcp" to `expose` of service web in compose.yaml, or {LINE}'
     silent = container(declared=[8081], labels=COMPOSE, documented_at_run=Ports.parse(8081))
-    assert fix(silent) == "start its service, or don't declare it (service web in compose.yaml)"
+    there = "(`expose` of service web in compose.yaml)"
+    assert fix(silent) == f"start its service, or don't declare it {there}"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import suppress
@@ -49,23 +48,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """Keep standard output for the JSON report, before pytest begins to capture output."""
-    reports = getattr(early_config.known_args_namespace, "exposed_report", None) or ()
-    # A worker of pytest-xdist has none: its terminal's output would be everybody's then.
-    if "json:-" in reports and not ("PYTEST_XDIST_WORKER" in os.environ and _is_discarded(1)):
+    if "json:-" in (getattr(early_config.known_args_namespace, "exposed_report", None) or ()):
         from pytest_exposed.plugin import stdout  # noqa: PLC0415
 
+        if stdout.is_of_a_worker():
+            return (yield)
         reserved = stdout.reserve()
         early_config.stash[_STDOUT] = reserved.stream
         early_config.add_cleanup(reserved.restore)
     return (yield)
-
-
-def _is_discarded(descriptor: int) -> bool:
-    """Return whether what is written to a descriptor goes to the null device."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(os.devnull))
-    except OSError:
-        return False
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:

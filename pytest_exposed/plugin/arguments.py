@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import pytest
 from pytest_exposed.plugin.options import OPTIONS
 
 if TYPE_CHECKING:
+    from pytest_exposed.audit import Audit
     from pytest_exposed.audit.settings import Settings
 
 EXPANDED: pytest.StashKey[Settings | ValueError] = pytest.StashKey()
@@ -89,6 +90,25 @@ def refuse_unused(config: pytest.Config, items: list[pytest.Item], *, audit: boo
         raise pytest.UsageError(text)
     config.workeroutput[REFUSAL] = text
     items.clear()
+
+
+def is_of(nodeid: str, chosen: str) -> bool:
+    """Return whether an id from the command line means a test, or what is above it."""
+    return nodeid == chosen or nodeid.startswith(f"{chosen}::")
+
+
+def refuse_unknown(config: pytest.Config, chosen: Iterable[str], audit: Audit) -> None:
+    """Raise UsageError for a chosen id that no test has, and for a container given as a path."""
+    known = audit.ids()
+    for one in chosen:
+        if not any(is_of(x, one) for x in known):
+            why = audit.why_not(one)
+            raise pytest.UsageError(f"not found: {one} (the audit has no such test){why}")
+    for one in config.args:
+        own = next((x for x in known if x.endswith(f"::{one}")), None)
+        if own is not None and not os.path.lexists(one):
+            why = f"the audit's test of that container is {own}"
+            raise pytest.UsageError(f"file or directory not found: {one} ({why})")
 
 
 def parsed(config: pytest.Config, values: Mapping[str, Any]) -> Settings:

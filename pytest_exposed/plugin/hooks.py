@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, TextIO
@@ -50,16 +49,7 @@ def begin(
     except ExposedError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     config.add_cleanup(lambda: say(audit.close()))
-    known = audit.ids()
-    for one in chosen:
-        if not any(_is_of(x, one) for x in known):
-            why = audit.why_not(one)
-            raise pytest.UsageError(f"not found: {one} (the audit has no such test){why}")
-    for one in config.args:
-        own = next((x for x in known if x.endswith(f"::{one}")), None)
-        if own is not None and not os.path.lexists(one):
-            why = f"the audit's test of that container is {own}"
-            raise pytest.UsageError(f"file or directory not found: {one} ({why})")
+    arguments.refuse_unknown(config, chosen, audit)
     hooks = AuditHooks(audit, chosen, stdout if settings.json_to_stdout else None)
     config.pluginmanager.register(hooks, "exposed-audit")
     return audit
@@ -88,12 +78,7 @@ class HostCollector(AuditCollector):
                 for name, planned in zip(self.audit.names_of_runs(), self.audit.runs, strict=True)
             ]
         chosen = self._chosen
-        return [x for x in items if not chosen or any(_is_of(x.nodeid, y) for y in chosen)]
-
-
-def _is_of(nodeid: str, chosen: str) -> bool:
-    """Return whether an id from the command line means a test, or what is above it."""
-    return nodeid == chosen or nodeid.startswith(f"{chosen}::")
+        return [x for x in items if not chosen or any(arguments.is_of(x.nodeid, y) for y in chosen)]
 
 
 class AuditHooks:

@@ -16,6 +16,20 @@ class Reserved(NamedTuple):
     restore: Callable[[], None]
 
 
+def is_of_a_worker() -> bool:
+    """Return whether this is a worker of pytest-xdist, whose standard output nobody reads.
+
+    Its terminal writes there all the same, and would be seen elsewhere. A program that a worker has
+    started inherits the variable, but not the null device.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return False
+    try:
+        return os.path.samestat(os.fstat(1), os.stat(os.devnull))
+    except OSError:
+        return False
+
+
 def reserve() -> Reserved:
     """Return standard output for one writer, and lead all others to standard error.
 

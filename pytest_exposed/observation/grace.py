@@ -75,14 +75,19 @@ def settle(
     seen = isinstance(answer, Container)
     if is_final(answer, rules) or (seen and not listed.starting and listed.up_for >= grace):
         return Settled(answer)
-    before = _life(observer, listed)
+    try:
+        before = _life(observer, listed)
+    except EngineError:
+        if seen:  # what is right now may be wrong in a moment
+            raise
+        return Settled(answer)  # it says more than that the engine is lost
     left = _left(observer, before, grace, waited)
     if not listed.starting and left + waited <= 0:
         return Settled(answer)
     wait = _Wait(observer, listed, rules, owners, documented, accepts, show)
     settled = wait.for_answer(answer, left, waited, whole=_restarts(before) > 0)
-    now = _life(observer, listed)
-    if _restarts(now) <= _restarts(before) or not isinstance(settled.answer, Container):
+    now = _life(observer, listed) if isinstance(settled.answer, Container) else None
+    if _restarts(now) <= _restarts(before):
         return settled
     # It ended by itself, and its new life may be as short.
     settled = wait.for_answer(settled.answer, _left(observer, now, grace, 0), 0, whole=True)
@@ -136,13 +141,10 @@ class _Wait:
 
 
 def _life(observer: Observer, listed: Listed) -> Inspected | None:
-    """Return a container as it is inspected now; None where it can't be.
-
-    What was found before says more than that the engine is lost.
-    """
+    """Return a container as it is inspected now; None where it can't be. Raises EngineError."""
     try:
         return observer.inspect(listed)
-    except (ObservationError, EngineError):
+    except ObservationError:
         return None
 
 

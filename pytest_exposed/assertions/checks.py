@@ -80,8 +80,8 @@ def _listen_within(
                 raise not_running(str(snapshot), now, log, restarted=True)
         check = _all_listen_on(engine.tasks(container), wanted, only=only)
         if check:
-            break
-    return check
+            return check
+    return Check(False, f"{check}; waited {within:g} s", *check.containers)
 
 
 def _listen_during(

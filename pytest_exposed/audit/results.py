@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, TypedDict
 
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 _LONG = 1.0
 """Seconds that a person notices."""
+_MOST_NAMED = 3
+"""Containers that a line names before it counts the others."""
 _MOST_WARNED = 20
 """Containers of which warnings are shown in the terminal."""
 
@@ -69,6 +70,14 @@ def of_listed(host: str, listed: Listed, **found: Unpack[FoundRecord]) -> ItemRe
 def _fails(container: ContainerRecord) -> bool:
     """Return whether a container could not be seen, or has a finding that fails it."""
     return container["error"] is not None or any(map(fails, container["findings"] or ()))
+
+
+def _of_containers(note: str, names: Sequence[str]) -> str:
+    """Return a note with its containers: their names where it says "it", else how many."""
+    if not note.startswith(("it ", "its ")):
+        return f"{note} ({plural(len(names), 'container')})"
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{', '.join(names[:_MOST_NAMED])}{more}: {note}"
 
 
 @dataclass(slots=True)
@@ -179,14 +188,13 @@ class Results:
         return found + ([f"and {plural(more, 'container')} more"] if more > 0 else [])
 
     def unsure(self) -> list[str]:
-        """Return a line for each rule that lacked something to judge containers by."""
-        found = Counter(
-            note
-            for host in self.hosts.values()
-            for record in host.records.values()
-            for note in record.get("unsure", ())
-        )
-        return [f"{note} ({plural(number, 'container')})" for note, number in found.items()]
+        """Return a line for each note that says what some containers were judged without."""
+        found: dict[str, list[str]] = {}
+        for host in self.hosts.values():
+            for record in host.records.values():
+                for note in record.get("unsure", ()):
+                    found.setdefault(note, []).append(record["record"]["name"])
+        return [_of_containers(note, names) for note, names in found.items()]
 
     def young(self) -> str | None:
         """Return a line on containers that were judged young; None where none was."""

@@ -120,7 +120,7 @@ def test_a_health_check_that_never_succeeds(run: Run, images: Images) -> None:
     result = run(line, "--exposed-grace=5", *reports)
     result.assert_outcomes(passed=1)
     note = "its health check has not succeeded: it is unhealthy"
-    result.stdout.fnmatch_lines([f"exposed: {note} (1 container)"])
+    result.stdout.fnmatch_lines([f"exposed: {image}: {note}"])
     (host,) = json.loads(Path("ports.json").read_text(encoding="utf-8"))["hosts"]
     assert host["containers"][0]["notes"] == [note]
     assert f"- {image}: {note}" in Path("ports.md").read_text(encoding="utf-8").splitlines()
@@ -244,7 +244,7 @@ def test_listeners_that_come_and_go(run: Run, images: Images) -> None:
     result = run(
         f"--exposed-run={image} 'listener tcp:0.0.0.0:80 & {flicker}'", "--exposed-grace=6"
     )
-    line = "exposed: its listeners have not stayed the same for two seconds (1 container)"
+    line = f"exposed: {image}: its listeners have not stayed the same for two seconds"
     result.stdout.fnmatch_lines([line])
 
 

@@ -61,14 +61,8 @@ def build_image(
         lines.insert(1, "COPY root /")
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:
-        _add(tar, "Dockerfile", "\n".join(lines).encode())
-        for path, source in sorted(files.items()):
-            content = source if isinstance(source, bytes) else source.read_bytes()
-            _add(tar, f"root/{path.lstrip('/')}", content)
-        for path, target in sorted(links.items()):
-            entry = _entry(tar, f"root/{path.lstrip('/')}")
-            entry.type, entry.linkname = tarfile.SYMTYPE, target
-            tar.addfile(entry)
+        add_file(tar, "Dockerfile", "\n".join(lines).encode())
+        add_files(tar, files, links, below="root/")
     context.seek(0)
     image, _ = client.images.build(fileobj=context, custom_context=True, tag=tag, rm=True)
     return str(image.id)
@@ -81,7 +75,24 @@ def remove_images(client: docker.DockerClient, *tags: str) -> None:
             client.images.remove(tag, force=True)
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+def add_files(
+    tar: tarfile.TarFile,
+    files: Mapping[str, Path | bytes],
+    links: Mapping[str, str] = NOTHING,
+    below: str = "",
+) -> None:
+    """Add files and symbolic links to an archive, as `build_image` takes them, below a folder."""
+    for path, source in sorted(files.items()):
+        content = source if isinstance(source, bytes) else source.read_bytes()
+        add_file(tar, f"{below}{path.lstrip('/')}", content)
+    for path, target in sorted(links.items()):
+        entry = _entry(tar, f"{below}{path.lstrip('/')}")
+        entry.type, entry.linkname = tarfile.SYMTYPE, target
+        tar.addfile(entry)
+
+
+def add_file(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    """Add a file to an archive, with the folders it is in; programs and scripts are executable."""
     entry = _entry(tar, name)
     entry.size = len(content)
     entry.mode = 0o755 if content.startswith((b"\x7fELF", b"#!")) else 0o644

@@ -53,6 +53,18 @@ def endless(head: bytes, part: bytes) -> Meddle:
     return _sends(lambda: chain([head], repeat(part)))
 
 
+def endless_and_slow(head: bytes, part: bytes) -> Meddle:
+    """Meddle: the same with pauses, where time is the only bound: else it eats a processor."""
+
+    def slowly() -> Iterator[bytes]:
+        never = threading.Event()
+        yield head
+        while not never.wait(PAUSE):
+            yield part
+
+    return _sends(slowly)
+
+
 def _sends(parts: Callable[[], Iterable[bytes]]) -> Meddle:
     def meddle(client: socket.socket) -> None:
         for part in parts():  # until they end, or nobody listens any more
@@ -61,6 +73,7 @@ def _sends(parts: Callable[[], Iterable[bytes]]) -> Meddle:
     return meddle
 
 
+INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n" * 1000
 LONG = b"x" * 65536
 BOMB = gzip.compress(b"[" + b" " * (256 << 20) + b"]", 1)
 
@@ -74,13 +87,13 @@ TRANSPORT: dict[str, Meddle] = {
     "drips-its-body": drips(JSON + b"Content-Length: 9999\r\n\r\n[" + b" " * 9999),
     "drips-chunks": drips(CHUNKED + b"1\r\n \r\n" * 1000),
     "drips-chunk-extensions": drips(CHUNKED + b"1;" + b"x" * 9999),
-    "never-begins": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+    "never-begins": endless_and_slow(b"", INTERIM),
     "endless-header": endless(JSON + b"X: ", LONG),
     "endless-headers": endless(JSON, b"X: y\r\n" * 1000),
     "huge-headers": says(JSON, *[b"X: " + b"y" * 60000 + b"\r\n"] * 1000, b"\r\n[]"),
     "endless-body": endless(JSON + b"\r\n[", LONG),
     "endless-chunks": endless(CHUNKED, b"10000\r\n" + LONG + b"\r\n"),
-    "endless-trailers": endless(CHUNKED + b"2\r\n[]\r\n0\r\n", b"X: y\r\n" * 1000),
+    "endless-trailers": endless_and_slow(CHUNKED + b"2\r\n[]\r\n0\r\n", b"X: y\r\n" * 1000),
     "negative-chunk": endless(CHUNKED + b"-1\r\n", LONG),
     "chunk-without-a-size": says(CHUNKED, b"zz\r\n[]\r\n"),
     "gigantic-length": endless(JSON + b"Content-Length: 99999999999999\r\n\r\n", LONG),

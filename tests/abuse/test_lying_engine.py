@@ -85,6 +85,13 @@ def test_whatever_the_list_is(lie: Meddle, relay: Relay) -> None:
         engine.observer.running()  # it was the answer, and not the connection
 
 
+def test_what_is_endless_at_full_speed(relay: Relay) -> None:
+    relay.meddle = lambda _: lies.endless(b"", lies.INTERIM)
+    with bounded(), pytest.raises(EngineError) as caught:
+        Engine(relay.url, timeout=TIMEOUT)
+    assert message(caught).startswith(f"{relay.url}: GET /_ping: ")
+
+
 @pytest.mark.parametrize(
     "lie", ["endless-body", "negative-chunk", "gigantic-length", "gzip-bomb", "error-without-end"]
 )

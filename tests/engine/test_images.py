@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from demo.images import build_image
+from stage import RUN
+from workload import listener
 
 from pytest_exposed import (
     ConfigurationError,
@@ -15,6 +19,7 @@ from pytest_exposed import (
 )
 
 if TYPE_CHECKING:
+    import docker
     from docker.models.images import Image
     from stage import Images, Stage
 
@@ -42,9 +47,25 @@ def found(container: Container) -> dict[str, str]:
 def test_forms_of_expose(
     written: str, documented: set[str], engine: Engine, images: Images
 ) -> None:
-    image = engine.image(images.build(exposes=(written,)))
+    image = engine.image(images.build(instructions=[f"EXPOSE {written}"]))
     assert image.documented == documented
     assert image.invalid == ()
+
+
+def test_images_of_the_tests_are_as_the_builder_makes_them(
+    client: docker.DockerClient, images: Images
+) -> None:
+    loaded, built = images.build(exposes=("80", "53/udp")), images.new_tag()
+    lines = [f"LABEL {RUN}={images.run}", 'ENTRYPOINT ["/bin/listener"]']
+    lines += ["EXPOSE 80", "EXPOSE 53/udp"]
+    build_image(client, built, files={"/bin/listener": listener()}, instructions=lines)
+
+    def told(tag: str) -> tuple[dict[str, Any], list[str]]:
+        config = client.api.inspect_image(tag)["Config"]
+        commands = [x["CreatedBy"] for x in client.api.history(tag)]
+        return config | {"Image": ""}, [re.sub(r"dir:\w+ ", "dir:root ", x) for x in commands]
+
+    assert told(loaded) == told(built)
 
 
 def test_an_image_without_expose(engine: Engine, images: Images) -> None:

@@ -168,7 +168,7 @@ def as_built(
 ) -> bytes:
     """Return an image for `docker load` that is as the classic builder would make it."""
     config: dict[str, Any] = {"Labels": dict(labels), "Env": [f"PATH={_PATH}"]}
-    lines = ["LABEL " + " ".join(f"{k}={v}" for k, v in labels.items())]
+    lines = [f"LABEL {k}={v}" for k, v in labels.items()]
     if entrypoint:
         config["Entrypoint"] = [*entrypoint]
         lines.append(f"ENTRYPOINT {json.dumps([*entrypoint], separators=(',', ':'))}")

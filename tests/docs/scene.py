@@ -13,7 +13,7 @@ from random import sample
 from typing import TYPE_CHECKING, Any
 
 from demo.images import build_image, busybox, remove_images
-from stage import wait_until
+from stage import as_built, wait_until
 from workload import listener
 
 if TYPE_CHECKING:
@@ -139,16 +139,15 @@ def _build(client: docker.DockerClient, service: Service) -> None:
     if service.has_shell:
         files["/bin/busybox"] = busybox()
         links = {f"/bin/{x}": "busybox" for x in ("sh", "cat")}
-    build_image(
-        client,
+    image = as_built(
         service.image,
+        {},
         files=files,
         links=links,
-        instructions=[
-            *(f"EXPOSE {x}" for x in service.exposes),
-            f'ENTRYPOINT ["/bin/{service.process}"]',
-        ],
+        entrypoint=[f"/bin/{service.process}"],
+        exposes=service.exposes,
     )
+    client.images.load(image)
 
 
 def _start(client: docker.DockerClient, service: Service, found: Scene) -> None:

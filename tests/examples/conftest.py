@@ -31,6 +31,8 @@ def environment(engine_url: str, tmp_path: Path) -> dict[str, str]:
         "DOCKER_HOST": engine_url,
         "PATH": os.pathsep.join([*map(str, programs), os.environ["PATH"]]),
         "NO_COLOR": "1",
+        # No copy of each module to a folder: a tenth less work.
+        "ANSIBLE_PIPELINING": "1",
     }
 
 

@@ -45,14 +45,15 @@ def test_paused(looks: list[Engine], stage: Stage) -> None:
         assert seen.listeners[0].process == "listener"
 
 
-def test_restarting(look: Engine, stage: Stage) -> None:
+def test_restarting(looks: list[Engine], stage: Stage) -> None:
     container = crash_loop(stage, "tcp:0.0.0.0:80")
-    with pytest.raises(NotRunningError) as caught:
-        look.container(container.name)
-    first, *log = str(caught.value).splitlines()
-    said = f"{container.name} is restarting: it exited with code 3, [5-9] times so far"
-    assert re.match(said, first)
-    assert log == ["  ready"] * 5
+    for look in looks:
+        with pytest.raises(NotRunningError) as caught:
+            look.container(container.name)
+        first, *log = str(caught.value).splitlines()
+        said = f"{container.name} is restarting: it exited with code 3, [5-9] times so far"
+        assert re.match(said, first)
+        assert log == ["  ready"] * 5
 
 
 def test_exited(looks: list[Engine], stage: Stage) -> None:
@@ -84,66 +85,73 @@ def test_removed(looks: list[Engine], stage: Stage) -> None:
 
 
 class TestBetweenListAndLook:
-    def test_removed(self, look: Engine, stage: Stage) -> None:
+    def test_removed(self, looks: list[Engine], stage: Stage) -> None:
         container = stage.run("tcp:0.0.0.0:80")
-        listed, everyone = look.observer.find(container.name)
+        before = [x.observer.find(container.name) for x in looks]
         container.sdk.remove(force=True)
-        answer = look.observer.observe([listed], everyone)[container.id]
-        assert isinstance(answer, GoneError)
-        assert str(answer) == f"{container.name} is gone since the run began"
+        for look, (listed, everyone) in zip(looks, before, strict=True):
+            answer = look.observer.observe([listed], everyone)[container.id]
+            assert isinstance(answer, GoneError)
+            assert str(answer) == f"{container.name} is gone since the run began"
 
-    def test_ended(self, look: Engine, stage: Stage) -> None:
+    def test_ended(self, looks: list[Engine], stage: Stage) -> None:
         container = stage.run("tcp:0.0.0.0:80")
-        listed, everyone = look.observer.find(container.name)
+        before = [x.observer.find(container.name) for x in looks]
         container.sdk.kill()
         wait_until(lambda: container.state() == "exited", "its end")
-        answer = look.observer.observe([listed], everyone)[container.id]
-        assert isinstance(answer, NotRunningError)
-        assert f"{container.name} has exited with code 137" in str(answer)
+        for look, (listed, everyone) in zip(looks, before, strict=True):
+            answer = look.observer.observe([listed], everyone)[container.id]
+            assert isinstance(answer, NotRunningError)
+            assert f"{container.name} has exited with code 137" in str(answer)
 
-    def test_restarted(self, look: Engine, stage: Stage) -> None:
+    def test_restarted(self, looks: list[Engine], stage: Stage) -> None:
         container = stage.run("tcp:0.0.0.0:80", exposes=("80",))
-        listed, everyone = look.observer.find(container.name)
+        before = [x.observer.find(container.name) for x in looks]
         container.restart()
-        answer = look.observer.observe([listed], everyone)[container.id]
-        assert not isinstance(answer, Exception)
-        assert answer.listening == {"80/tcp"}
+        for look, (listed, everyone) in zip(looks, before, strict=True):
+            answer = look.observer.observe([listed], everyone)[container.id]
+            assert not isinstance(answer, Exception)
+            assert answer.listening == {"80/tcp"}
 
-    def test_restarted_with_another_address(self, look: Engine, stage: Stage) -> None:
+    def test_restarted_with_another_address(self, looks: list[Engine], stage: Stage) -> None:
         network = stage.network()
         container = stage.run("tcp:0.0.0.0:80", exposes=("80",), network=network.name)
-        listed, everyone = look.observer.find(container.name)
+        before = [x.observer.find(container.name) for x in looks]
         container.sdk.stop()
         # The first free address is given: that which it had.
         stage.run(name="other", network=network.name)
         container.sdk.start()
         wait_until(lambda: container.sdk.logs().count(b"ready") == 2, "it is ready again")
-        assert look.observer.find(container.name)[0].addresses != listed.addresses
-        answer = look.observer.observe([listed], everyone)[container.id]
-        assert not isinstance(answer, Exception)
-        assert answer.listening == {"80/tcp"}
+        now = looks[0].observer.find(container.name)[0].addresses
+        assert now not in [x.addresses for x, _ in before]
+        for look, (listed, everyone) in zip(looks, before, strict=True):
+            answer = look.observer.observe([listed], everyone)[container.id]
+            assert not isinstance(answer, Exception)
+            assert answer.listening == {"80/tcp"}
 
-    def test_connected_to_another_network(self, look: Engine, stage: Stage) -> None:
+    def test_connected_to_another_network(self, looks: list[Engine], stage: Stage) -> None:
         network, other = stage.network(), stage.network()
         container = stage.run("tcp:0.0.0.0:80", exposes=("80",), network=network.name)
-        listed, everyone = look.observer.find(container.name)
+        before = [x.observer.find(container.name) for x in looks]
         network.disconnect(container.sdk)
         other.connect(container.sdk)
-        answer = look.observer.observe([listed], everyone)[container.id]
-        assert not isinstance(answer, Exception)
-        assert answer.listening == {"80/tcp"}
+        for look, (listed, everyone) in zip(looks, before, strict=True):
+            answer = look.observer.observe([listed], everyone)[container.id]
+            assert not isinstance(answer, Exception)
+            assert answer.listening == {"80/tcp"}
 
-    def test_the_others_are_seen_all_the_same(self, look: Engine, stage: Stage) -> None:
+    def test_the_others_are_seen_all_the_same(self, looks: list[Engine], stage: Stage) -> None:
         going = stage.run("tcp:0.0.0.0:80", name="going")
         staying = stage.run("tcp:0.0.0.0:80", name="staying")
-        everyone = look.observer.running()
-        wanted = [x for x in everyone if x.id in (going.id, staying.id)]
+        before = [x.observer.running() for x in looks]
         going.sdk.remove(force=True)
-        answers = look.observer.observe(wanted, everyone)
-        assert isinstance(answers[going.id], GoneError)
-        seen = answers[staying.id]
-        assert not isinstance(seen, Exception)
-        assert seen.listening == {"80/tcp"}
+        for look, everyone in zip(looks, before, strict=True):
+            wanted = [x for x in everyone if x.id in (going.id, staying.id)]
+            answers = look.observer.observe(wanted, everyone)
+            assert isinstance(answers[going.id], GoneError)
+            seen = answers[staying.id]
+            assert not isinstance(seen, Exception)
+            assert seen.listening == {"80/tcp"}
 
 
 def starts_late(stage: Stage, seconds: float = 2, **options: Any) -> Staged:
@@ -153,10 +161,12 @@ def starts_late(stage: Stage, seconds: float = 2, **options: Any) -> Staged:
     return container
 
 
-def test_a_late_listener_is_silent_without_grace(look: Engine, stage: Stage) -> None:
-    check = container_matches_image(look, starts_late(stage).name)
-    assert not check
-    assert "silent 80/tcp" in repr(check)
+def test_a_late_listener_is_silent_without_grace(looks: list[Engine], stage: Stage) -> None:
+    container = starts_late(stage)
+    for look in looks:
+        check = container_matches_image(look, container.name)
+        assert not check
+        assert "silent 80/tcp" in repr(check)
 
 
 def test_a_late_listener_matches_with_grace(look: Engine, stage: Stage) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,13 +94,17 @@ class TestHostNetwork:
                 assert heard(look.container(name)) == set()
                 assert found(look.container(name)) == {f"silent {foreign}/tcp"}
 
-    def test_also_when_that_has_ended(self, engine_url: str, look: Engine, stage: Stage) -> None:
+    def test_also_when_that_has_ended(self, engine_url: str, stage: Stage) -> None:
         owner = stage.run(name="owner", network_mode="host")
         joiner = stage.run(name="joiner", network_mode=f"container:{owner.id}")
-        with Engine(engine_url, source=look.observer.source, select=["host-network"]) as engine:
-            assert found(engine.container(joiner.name)) == {"host-network"}
+        with ExitStack() as stack:
+            looks = [
+                stack.enter_context(Engine(engine_url, source=x, select=["host-network"]))
+                for x in ("netlink", "procfs")
+            ]
+            assert [found(x.container(joiner.name)) for x in looks] == [{"host-network"}] * 2
             owner.sdk.stop()
-            assert found(engine.container(joiner.name)) == {"host-network"}
+            assert [found(x.container(joiner.name)) for x in looks] == [{"host-network"}] * 2
 
 
 def test_one_look_at_many_namespaces_ends_where_it_began(
@@ -187,7 +192,7 @@ class TestSharedWithContainers:
 
 class TestJoinersOfJoiners:
     def test_they_answer_for_the_owner_even_when_those_between_have_ended(
-        self, look: Engine, stage: Stage
+        self, looks: list[Engine], stage: Stage
     ) -> None:
         owner = stage.run(name="owner", ports={"80/tcp": ("127.0.0.1",)})
         between = stage.run(name="between", network_mode=f"container:{owner.id}")
@@ -197,29 +202,31 @@ class TestJoinersOfJoiners:
             exposes=("80",),
             network_mode=f"container:{between.id}",
         )
-        assert found(look.container(owner.name)) == found(look.container(last.name)) == set()
+        names = owner.name, last.name
+        assert [found(x.container(y)) for x in looks for y in names] == [set()] * 4
         between.sdk.stop()
-        assert found(look.container(owner.name)) == found(look.container(last.name)) == set()
+        assert [found(x.container(y)) for x in looks for y in names] == [set()] * 4
 
 
 class TestOwnerThatRestarted:
     """It gets a new namespace; the joiner stays in the old one."""
 
-    def test_each_is_alone_then(self, look: Engine, stage: Stage) -> None:
+    def test_each_is_alone_then(self, looks: list[Engine], stage: Stage) -> None:
         owner = stage.run(
             "tcp:0.0.0.0:80", name="owner", exposes=("80",), ports={"81/tcp": ("127.0.0.1",)}
         )
         joiner = stage.run(
             "tcp:0.0.0.0:81", name="joiner", exposes=("81",), network_mode=f"container:{owner.id}"
         )
-        assert found(look.container(owner.name)) == set()
+        assert [found(x.container(owner.name)) for x in looks] == [set(), set()]
         owner.restart()
-        after = look.container(owner.name)
-        assert found(after) == {"published-silent 81/tcp"}
-        assert after.neighbours == ()
-        # The old one has no address any more.
-        assert heard(look.container(joiner.name)) == {"0.0.0.0:81/tcp unreachable"}
-        assert found(look.container(joiner.name)) == {"unreachable 81/tcp"}
+        for look in looks:
+            after = look.container(owner.name)
+            assert found(after) == {"published-silent 81/tcp"}
+            assert after.neighbours == ()
+            # The old one has no address any more.
+            assert heard(look.container(joiner.name)) == {"0.0.0.0:81/tcp unreachable"}
+            assert found(look.container(joiner.name)) == {"unreachable 81/tcp"}
 
 
 class TestNoNetwork:

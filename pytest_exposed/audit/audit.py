@@ -91,6 +91,8 @@ class Audit:
                 return f": {error}"
             if found.id in {x.id for x in host.wanted}:
                 return f": the test of {printable(name)} is {begin}{found}"
+            if not self.settings.audits_running:
+                return f": {found} is no image of --exposed-run: add --exposed to audit it too"
             return f": {found} is left out by the filter"
         return ""
 

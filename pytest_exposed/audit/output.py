@@ -36,17 +36,24 @@ class _Judged:
             *(names_of(x.name, x.service.name if x.service else None, x.pod) for x in missed),
             *((x,) for x in not_run),
         ]
-        # With --exposed-run alone, nobody asked for those that run.
-        self.all_asked = not not_run and not (audit.settings.audits_running and running)
+        # With --exposed-run alone, nobody asked for any other container.
+        self.all_asked = not not_run and audit.settings.audits_running and not running
         self.reached = not any(x.error for x in outcome.hosts.values())
         self.rules = {x.name for x in select(audit.settings.select, audit.settings.ignore)}
         # Replicas share an entry.
         self._left = {baseline.key(x.name, x.labels, x.image_id) for x in missed}
         self._left |= {baseline.key(x, {}) for x in not_run}
+        self._keys = {outcome.keys[x["id"]] for x in self.containers}
+        self._audits_running = audit.settings.audits_running
 
     def all_of(self, entry: Entry) -> bool:
         """Return whether an entry of a baseline would have been found if it still applied."""
-        return self.reached and entry.rule in self.rules and entry.container not in self._left
+        if not self.reached or entry.rule not in self.rules or entry.container in self._left:
+            return False
+        if entry.container in self._keys:
+            return True
+        # Only an image that a run starts is called by a tag: another run may start it.
+        return self._audits_running and ":" not in entry.container
 
 
 def _not_run(audit: Audit, outcome: Results) -> list[str]:
@@ -173,7 +180,11 @@ def stale_lines(audit: Audit, outcome: Results) -> list[str]:
             if y["waived"] is not None
             for port in ports_of(y) or (None,)
         ],
-        [names_of(x["name"], x["service"], x.get("pod")) for x in judged.containers],
+        [
+            # An image without its tag is a slip: it is looked at, and accepts nothing.
+            (*names_of(x["name"], x["service"], x.get("pod")), x["name"].rpartition(":")[0])
+            for x in judged.containers
+        ],
         missed=judged.missed if judged.reached else None,
         all_asked=judged.all_asked,
         rules=judged.rules,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import field
 
@@ -41,7 +42,8 @@ class Image:
         return any(not x.startswith(("localhost/", "<none>")) for x in self.digests)
 
     def __str__(self) -> str:
-        return printable(self.name)
+        # Docker shows as much of an id.
+        return re.sub(r"^(sha256:[0-9a-f]{12})[0-9a-f]{52}$", r"\1", printable(self.name))
 
     def __repr__(self) -> str:
         """Return a short text: pytest shows it beside every failed assertion."""

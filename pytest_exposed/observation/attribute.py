@@ -185,6 +185,11 @@ class Attribution:
             notes.append(f"{BELIEVED}; helper: {trouble}")
         if reading.addresses == frozenset() and not reading.ipv6:
             notes.append("its network has no address but loopback: nothing outside can reach it")
+        if listed.state == "paused":
+            notes.append("it is paused: nothing answers before `docker unpause`")
+        if listed.image.startswith("sha256:"):
+            anew = "if its tag was built anew since it was created, recreate it to run that image"
+            notes.append(f"the engine knows its image by id alone: {anew}")
         return notes
 
 

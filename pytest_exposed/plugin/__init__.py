@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     )
 
 _AUDIT: pytest.StashKey[Audit] = pytest.StashKey()
+_RUNNING: pytest.StashKey[Audit] = pytest.StashKey()
+"""What lists the running containers, for the fixture of that name."""
 _CHECKERS: pytest.StashKey[dict[int, Checker]] = pytest.StashKey()
 _FILE: pytest.StashKey[Path] = pytest.StashKey()
 _CHOSEN: pytest.StashKey[Sequence[str]] = pytest.StashKey()
@@ -156,7 +158,8 @@ def pytest_configure_node(node: Any) -> None:
         # So all tests of a host go to one worker: none looks at all hosts.
         config.stash[_AUDIT].by_host = config.getoption("dist") in ("loadscope", "loadfile")
         node.workerinput[_LIST] = config.stash[_AUDIT].dump()
-        return
+        if config.stash[_AUDIT].settings.audits_running:
+            return
     if _FILE not in config.stash:
         config.stash[_FILE] = file = Path(gettempdir(), f"pytest-exposed-{uuid4().hex}.json")
         config.add_cleanup(lambda: file.unlink(missing_ok=True))
@@ -209,15 +212,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     by_container = "running_container" in metafunc.fixturenames
     try:
         settings = arguments.expanded(config)
-        if by_container and _AUDIT not in config.stash:
-            file = getattr(config, "workerinput", {}).get(_LIST_FILE)
-            config.stash[_AUDIT] = fixtures.running(settings, file)
+        if by_container and _RUNNING not in config.stash:
+            audit = config.stash.get(_AUDIT, None)
+            if audit is None or not audit.settings.audits_running:
+                file = getattr(config, "workerinput", {}).get(_LIST_FILE)
+                audit = fixtures.running(settings, file)
+            config.stash[_RUNNING] = audit
     except ValueError as error:  # the engine's fixture will say it, in a test that fails
         config.stash[arguments.EXPANDED] = error
         runs = [pytest.param(0, None, id="unreachable")]
     else:
         if by_container:
-            runs = fixtures.runs_of_containers(config.stash[_AUDIT])
+            runs = fixtures.runs_of_containers(config.stash[_RUNNING])
         elif len(settings.hosts) > 1:
             runs = fixtures.runs_of_engines(settings)
             metafunc.parametrize("_exposed_checker", runs, indirect=True, scope="session")

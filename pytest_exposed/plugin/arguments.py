@@ -166,14 +166,30 @@ def given(config: pytest.Config) -> dict[str, Any]:
 
 
 def _setting(config: pytest.Config, name: str) -> Any:
+    row = next((x for x in OPTIONS if f"exposed_{x.name}" == name), None)
     try:
-        return config.getini(name)
-    except (TypeError, ValueError, pytest.UsageError) as error:
+        return _checked(config.getini(name), row.type if row is not None else "bool")
+    # Of a list for a text pytest warns, which filterwarnings can make an error.
+    except (TypeError, ValueError, pytest.UsageError, pytest.PytestWarning) as error:
         from pytest_exposed.errors import ConfigurationError  # noqa: PLC0415  # for such runs alone
 
-        form = next((x.toml for x in OPTIONS if f"exposed_{x.name}" == name), "true")
+        form = row.toml if row is not None else "true"
         hint = f"; write {name} = {form}" if form else ""
-        raise ConfigurationError(f"the setting {name} is wrong: {error}{hint}") from None
+        why = str(error).partition("\n")[0].rstrip(".")
+        raise ConfigurationError(f"the setting {name} is wrong: {why}{hint}") from None
+
+
+def _checked(value: object, kind: str) -> object:
+    """Return a setting's value; TypeError for what pytest takes from ini_options as it is."""
+    if kind == "linelist":
+        values = value if isinstance(value, list) else [value]
+        for one in (x for x in values if not isinstance(x, str)):
+            raise TypeError(f"{one!r} is no text")
+    elif kind == "string" and not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    elif kind == "float" and isinstance(value, list):
+        raise TypeError(f"{value!r} is no number")
+    return value
 
 
 def _beside_ini(config: pytest.Config, name: str) -> str:

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from opcode import opmap
 from tempfile import NamedTemporaryFile
 from types import FrameType
@@ -49,6 +50,7 @@ def running(settings: Settings, file: str | None) -> Audit:
 
     The first process publishes its list by linking it to the file's name, which succeeds once.
     """
+    settings = replace(settings, audits_running=True, runs=())
     if file is None:
         audit = Audit.reach(settings)
         audit.close()

@@ -195,8 +195,17 @@ class JudgedItem(AuditItem):
             "record": record.of_container(container, dockerfile),
             "table": self._table(container),
             "warnings": _warnings(container),
-            "unsure": [x for x in container.notes if any(sign in x for sign in _UNSURE)],
+            "unsure": self._unsure(container),
         }
+
+    def _unsure(self, container: Container) -> list[str]:
+        """Return the notes that say what was lacking; of processes, where any are shown."""
+        found = [x for x in container.notes if any(sign in x for sign in _UNSURE)]
+        verdict = container.verdict
+        named = isinstance(verdict, ObservationError) or any(x.waived is None for x in verdict)
+        if named or self.audit.settings.shows_all:
+            return found
+        return [x for x in found if x != HIDDEN]
 
     def _table(self, container: Container) -> str | None:
         """Return the table of a container's ports, where these are asked for."""

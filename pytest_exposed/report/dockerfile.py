@@ -37,90 +37,26 @@ class Expose:
     has_variable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Dockerfile:
-    """A Dockerfile's path, and the lines that concern ports."""
-
-    path: str
-    """The path as given."""
-    last_from: int
-    """The line number of its last FROM, from 1."""
-    exposes: tuple[Expose, ...] = ()
-    """Those of the last stage, below those of the stages of this file that it begins from."""
-    elsewhere: tuple[Expose, ...] = ()
-    """Those of all stages: `docker build --target` ends with another than the last."""
-
-    @classmethod
-    def read(cls, path: str) -> Dockerfile:
-        """Return a parsed file; raises ConfigurationError if it is no Dockerfile."""
-        try:
-            text = Path(path).read_bytes().decode("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-            raise ConfigurationError(f"the Dockerfile {path} can't be read: {why}") from None
-        return cls.parse(path, text)
-
-    @classmethod
-    def parse(cls, path: str, text: str) -> Dockerfile:
-        """Return a parsed text; raises ConfigurationError if it has no FROM."""
-        stages: list[_Stage] = []
-        given: dict[str, str] = {}
-        for number, instruction, words in _instructions(text):
-            if instruction == "FROM":
-                stages.append(_Stage.begun(number, words, stages))
-            elif stages:
-                stages[-1].add(number, instruction, words, given)
-            elif instruction == "ARG":
-                given |= _values(words, given)
-        if not stages:
-            raise ConfigurationError(f"{path} is no Dockerfile: it has no FROM")
-        every = tuple(y for x in stages for y in x.exposes)
-        return cls(path, stages[-1].line, tuple(stages[-1].exposes), every)
-
-    def line_of(self, port: Port | None, documented: Ports) -> int:
-        """Return the line at which a port's finding can be fixed; documented are the image's ports.
-
-        This is the port's own EXPOSE. A documented port without one is that of a variable, or of
-        the base image, which the last FROM names. Any other belongs to the last EXPOSE, or else the
-        last FROM.
-        """
-        found = [x for x in self.exposes if port is not None and port in x.ports]
-        if not found and port is not None and port in documented:
-            found = [x for x in self.elsewhere if port in x.ports]
-            found = found or [x for x in self.exposes if x.has_variable]
-        elif not found:
-            found = [x for x in self.exposes if x.line > self.last_from]
-        return found[-1].line if found else self.last_from
-
-    def pointed_at(self, container: Container) -> Container:
-        """Return the container with the Dockerfile's line in each fix that is made there."""
-        verdict, documented = container.verdict, container.image.documented
-        if isinstance(verdict, ObservationError):
-            return container
-
-        def pointed(finding: Finding) -> Finding:
-            if not re.search("EXPOSE|Dockerfile", finding.fix):
-                return finding
-            place = f"{printable(self.path)}:{self.line_of(finding.port, documented)}"
-            return replace(finding, fix=f"{finding.fix} ({place})")
-
-        return replace(container, verdict=tuple(map(pointed, verdict)))
-
-
 @dataclass(slots=True)
-class _Stage:
+class Stage:
     """A stage: the line of its FROM, its name, its EXPOSE lines and what its variables are."""
 
     line: int
     name: str
     exposes: list[Expose] = field(default_factory=list)
+    """With those of the stages of this file that it begins from."""
     given: dict[str, str] = field(default_factory=dict)
     """By ARG."""
     set: dict[str, str] = field(default_factory=dict)
     """By ENV, which wins."""
 
+    @property
+    def ports(self) -> Ports:
+        """The ports that it exposes, but for those in variables that are not known."""
+        return Ports(y for x in self.exposes for y in x.ports)
+
     @classmethod
-    def begun(cls, line: int, words: Sequence[str], before: Sequence[_Stage]) -> _Stage:
+    def begun(cls, line: int, words: Sequence[str], before: Sequence[Stage]) -> Stage:
         """Return the stage of a FROM, with all that it has from another stage of the file."""
         image, *rest = [x for x in words if not x.startswith("--")] or [""]
         name = rest[1].lower() if len(rest) > 1 and rest[0].upper() == "AS" else ""
@@ -138,6 +74,85 @@ class _Stage:
         elif instruction == "EXPOSE":
             has_variable = any("$" in x for x in words)
             self.exposes.append(Expose(line, _ports(words, values), has_variable))
+
+
+@dataclass(frozen=True, slots=True)
+class Dockerfile:
+    """A Dockerfile's path, and the lines that concern ports."""
+
+    path: str
+    """The path as given."""
+    stages: tuple[Stage, ...]
+    """At least one."""
+
+    @classmethod
+    def read(cls, path: str) -> Dockerfile:
+        """Return a parsed file; raises ConfigurationError if it is no Dockerfile."""
+        try:
+            text = Path(path).read_bytes().decode("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+            raise ConfigurationError(f"the Dockerfile {path} can't be read: {why}") from None
+        return cls.parse(path, text)
+
+    @classmethod
+    def parse(cls, path: str, text: str) -> Dockerfile:
+        """Return a parsed text; raises ConfigurationError if it has no FROM."""
+        stages: list[Stage] = []
+        given: dict[str, str] = {}
+        for number, instruction, words in _instructions(text):
+            if instruction == "FROM":
+                stages.append(Stage.begun(number, words, stages))
+            elif stages:
+                stages[-1].add(number, instruction, words, given)
+            elif instruction == "ARG":
+                given |= _values(words, given)
+        if not stages:
+            raise ConfigurationError(f"{path} is no Dockerfile: it has no FROM")
+        return cls(path, tuple(stages))
+
+    def line_of(self, port: Port | None, documented: Ports) -> int:
+        """Return the line at which a port's finding can be fixed; documented are the image's ports.
+
+        This is the port's own EXPOSE. A documented port without one is that of a variable, or of
+        the base image, which the stage's FROM names. Any other belongs to the stage's last EXPOSE,
+        or else its FROM.
+        """
+        stage = self._built(documented)
+        found = [x for x in stage.exposes if port is not None and port in x.ports]
+        if not found and port is not None and port in documented:
+            found = [y for x in self.stages for y in x.exposes if port in y.ports]
+            found = found or [x for x in stage.exposes if x.has_variable]
+        elif not found:
+            found = [x for x in stage.exposes if x.line > stage.line]
+        return found[-1].line if found else stage.line
+
+    def _built(self, documented: Ports) -> Stage:
+        """Return the stage that an image with these ports was most likely built from.
+
+        That is the last one, unless `docker build --target` named another, whose ports the image
+        has more of: it may also have been built before a line of the last one was written.
+        """
+
+        def likeness(stage: Stage) -> int:
+            return len(stage.ports & documented) - len(stage.ports - documented)
+
+        likely = max(self.stages, key=lambda x: (likeness(x), x.line))
+        return likely if likeness(likely) > 0 else self.stages[-1]
+
+    def pointed_at(self, container: Container) -> Container:
+        """Return the container with the Dockerfile's line in each fix that is made there."""
+        verdict, documented = container.verdict, container.image.documented
+        if isinstance(verdict, ObservationError):
+            return container
+
+        def pointed(finding: Finding) -> Finding:
+            if not re.search("EXPOSE|Dockerfile", finding.fix):
+                return finding
+            place = f"{printable(self.path)}:{self.line_of(finding.port, documented)}"
+            return replace(finding, fix=f"{finding.fix} ({place})")
+
+        return replace(container, verdict=tuple(map(pointed, verdict)))
 
 
 def _values(words: Sequence[str], known: dict[str, str]) -> dict[str, str]:

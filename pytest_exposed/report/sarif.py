@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -136,8 +137,19 @@ def _place(container: ContainerRecord, cause: FindingGroup) -> tuple[str, int] |
     port = str(cause.first.port) if cause.first.port else None
     for x in container["findings"] or ():
         if (x["rule"], x["port"]) == (cause.first.rule, port) and "file" in x:
-            return Path(x["file"]).as_posix().removeprefix("./"), x["line"]
+            return _in_repository(x["file"]), x["line"]
     return None
+
+
+def _in_repository(file: str) -> str:
+    """Return a file's path from the root of its repository, which code scanning takes it for.
+
+    Without one it stays as it was typed.
+    """
+    path = Path(os.path.abspath(file))
+    root = next((x for x in path.parents if (x / ".git").exists()), None)
+    found = Path(file) if root is None else path.relative_to(root)
+    return found.as_posix().removeprefix("./")
 
 
 def _notifications(hosts: Sequence[HostRecord]) -> Iterator[dict[str, object]]:

@@ -14,6 +14,9 @@ from pytest_exposed.rules.optional import is_advice, opens_with
 from pytest_exposed.rules.rule import LAYER, Breach, Case, processes, rule, where, who
 from pytest_exposed.text import printable
 
+_MOST_HEARD = 3
+"""Listeners that the finding of another port names."""
+
 
 @rule("unreachable", "default", needs=["history"])
 def _unreachable(case: Case) -> Breach | None:
@@ -167,7 +170,7 @@ def _silent(case: Case) -> Breach | None:
     runs, fix = _instead(case.container)
     if fix is not None:
         return message + runs, fix
-    message += runs
+    message += runs + _only_on_loopback(case.container)
     if (needs := opens_with(case)) is not None:
         message += f"; its service opens it with {needs}"
     origin = layers.origin_of(case.container.image, case.port)
@@ -215,6 +218,16 @@ def _undocumented(case: Case) -> Breach | None:
         f"{who} {verb} {endpoints}, and {case.undocumented}{hint}",
         advice.to_document(case, "undocumented", _add_expose(case)),
     )
+
+
+def _only_on_loopback(container: Container) -> str:
+    """Return where a container listens if that is on loopback alone, as the end of a message."""
+    heard = [x for x in container.listeners if x.kind != "ephemeral"]
+    if not heard or any(x.kind != "loopback" for x in heard):
+        return ""
+    more = ", …" if len(heard) > _MOST_HEARD else ""
+    those = "its only listener is" if len(heard) == 1 else "its only listeners are"
+    return f"; {those} on loopback: {', '.join(map(who, heard[:_MOST_HEARD]))}{more}"
 
 
 def _instead(container: Container) -> tuple[str, str | None]:

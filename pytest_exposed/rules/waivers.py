@@ -150,7 +150,8 @@ def stale(
     def looked_at(waiver: Waiver) -> bool:
         if missed is None or any(map(waiver.is_for, missed)):
             return False
-        return all_asked or any(map(waiver.is_for, judged))
+        # Only an image that a run starts is called by a tag: another run may start it.
+        return (all_asked and ":" not in waiver.glob) or any(map(waiver.is_for, judged))
 
     lines = []
     for waiver in waivers:

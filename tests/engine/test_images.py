@@ -133,7 +133,11 @@ class TestImageThatIsNotWhatItsNameSays:
         container = stage.run("tcp:0.0.0.0:80", image=tag)
         self.get(stage, new).tag(*tag.split(":"))
         for look in looks:
-            assert set(found(look.container(container.name))) == {"undocumented 80/tcp"}
+            seen = look.container(container.name)
+            assert set(found(seen)) == {"undocumented 80/tcp"}
+            assert str(seen.image) == seen.image.id[: len("sha256:") + 12]
+            (note,) = seen.notes
+            assert "recreate it" in note
 
     def test_an_image_removed_by_force(
         self, looks: list[Engine], images: Images, stage: Stage

@@ -188,6 +188,34 @@ WRONG_TYPES = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("exposed_allow", "[9100]"),
+        ("exposed_allow", '[["web: 9100"]]'),
+        ("exposed_docker_host", "[1]"),
+        ("exposed_filter", "[1]"),
+        ("exposed_run", "[1]"),
+        ("exposed_ignore", "[1]"),
+        ("exposed_warn", "[true]"),
+        ("exposed_grace", '["1"]'),
+        ("exposed_helper_image", '["busybox"]'),
+        ("exposed_baseline", '["ports.txt"]'),
+    ],
+)
+def test_what_ini_options_takes_as_it_is(
+    name: str, value: str, run_pytest: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile("def test_x(container_listens_on): pass")
+    pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\n{name} = {value}\n")
+    said = f"the setting {name} is wrong: "
+    assert refusal(run_pytest("--exposed")).startswith(said)
+    if name != "exposed_run":
+        result = run_pytest()
+        result.assert_outcomes(errors=1)
+        assert any(x.startswith(f"pytest-exposed: {said}") for x in result.outlines)
+
+
 if IS_9:
 
     @pytest.mark.parametrize(("name", "value"), WRONG_TYPES)

@@ -76,6 +76,35 @@ def test_hostile_texts_are_valid(text: str, written: Any) -> None:
     assert len(run["invocations"][0]["toolExecutionNotifications"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("place", "uri"),
+    [
+        ((".", "Dockerfile"), "app/Dockerfile"),
+        ((".", "../Dockerfile"), "Dockerfile"),
+        ((".", "{here}/a b/Dockerfile"), "app/a%20b/Dockerfile"),
+        (("app", "./a/Dockerfile"), "a/Dockerfile"),
+        ((None, "./a/Dockerfile"), "a/Dockerfile"),
+        ((None, "../Dockerfile"), "../Dockerfile"),
+    ],
+)
+def test_a_file_is_named_from_the_root_of_its_repository(
+    place: tuple[str | None, str],
+    uri: str,
+    written: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (root, file), here = place, tmp_path / "app"
+    here.mkdir()
+    if root is not None:
+        (tmp_path / root / ".git").mkdir()
+    monkeypatch.chdir(here)
+    wrong = finding(port="80/tcp") | {"file": file.format(here=here), "line": 3}
+    (result,) = written(host(record("web", wrong)))["results"]
+    (location,) = result["locations"]
+    assert location["physicalLocation"]["artifactLocation"]["uri"] == uri
+
+
 def test_what_could_not_be_looked_at_is_no_success(written: Any) -> None:
     unseen = record("web", error="no source can see the sockets of web", findings=None)
     (invocation,) = written(host(unseen), host(error="nothing answers there"))["invocations"]

@@ -359,6 +359,26 @@ def test_side_by_side(run: Run, images: Images) -> None:
     result.stdout.fnmatch_lines(["exposed: 3 containers on 1 host, 2 match, 1 do not *"])
 
 
+@pytest.mark.parametrize("given", [(), ("-n2",), ("--exposed",)])
+def test_tests_of_running_containers_beside_it(
+    given: tuple[str, ...], run: Run, images: Images, stage: Stage, pytester: pytest.Pytester
+) -> None:
+    """Whatever the audit looks at, the fixture lists what runs."""
+    running = stage.run("tcp:0.0.0.0:80", exposes=("80",))
+    image = images.build(exposes=("80",))
+    pytester.makeini(f"[pytest]\nexposed_run = {image} tcp:0.0.0.0:80\n")
+    pytester.makepyfile("def test_each(running_container): pass")
+    chosen = f"--exposed-filter={stage.filter}"
+    result = run(chosen, *given, "-v", ".")
+    result.assert_outcomes(passed=3 if "--exposed" in given else 2)
+    result.stdout.fnmatch_lines([f"*test_each[[]{running.name}]*"])
+    result = run(chosen, *given, f"exposed::{running.name}")
+    if "--exposed" in given:
+        result.assert_outcomes(passed=1)
+    else:
+        result.stderr.fnmatch_lines([f"*{running.name} is no image of --exposed-run: add *"])
+
+
 def test_the_first_failure_ends_the_run(run: Run, images: Images, tmp_path: Path) -> None:
     image = images.build(exposes=("80",))
     lines = [f"--exposed-run={image} tcp:0.0.0.0:81 tcp:0.0.0.0:80"] * 2
@@ -415,6 +435,7 @@ def test_accepted_by_the_name_of_the_image(
             "--exposed-run, exposed_run: a line can't be split as a shell does",
         ),
         (("--exposed-run=-e A=b",), "--exposed-run, exposed_run: no image is named"),
+        (("--exposed-run=x  # why",), "--exposed-run, exposed_run: a word begins with #"),
         (
             ("--exposed-run=x", "--docker-host=ansible://web"),
             "--exposed-run, exposed_run: ansible://web is a list of engines, and an image runs",

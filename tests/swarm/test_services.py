@@ -198,9 +198,8 @@ class TestChecks:
         check = container_listens_on(engine, "half", 80, within=0.2)
         (deaf,) = [x.name for x in tasks(engine, "half") if not x.listening]
         assert not check
-        assert repr(check) == (
-            f"service half, 1 of 2 tasks: {deaf}: nothing listens on 80/tcp (it listens on nothing)"
-        )
+        nothing = "nothing listens on 80/tcp (it listens on nothing)"
+        assert repr(check) == f"service half, 1 of 2 tasks: {deaf}: {nothing}; waited 0.2 s"
 
     def test_only(self, engine: Engine) -> None:
         assert container_listens_on(engine, "wrong", 80, only=True)

@@ -51,6 +51,28 @@ def test_without_expose_the_last_from() -> None:
     assert lines(text, "80", documented=False) == [4]
 
 
+TARGETS = """\
+FROM debian AS app
+EXPOSE 8000
+CMD ["app"]
+FROM debian AS test
+EXPOSE 1
+FROM debian AS tool
+CMD ["tool"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("documented", "line"), [(["8000"], 2), (["1"], 5), ([], 6), (["9"], 6), (["1", "8000"], 5)]
+)
+def test_an_undocumented_port_is_of_the_stage_that_was_built(
+    documented: list[str], line: int
+) -> None:
+    """Whose EXPOSE lines the image has: `docker build --target`."""
+    parsed = Dockerfile.parse("Dockerfile", TARGETS)
+    assert parsed.line_of(Port.parse(9100), Ports.parse(*documented)) == line
+
+
 def test_a_finding_without_a_port() -> None:
     """The host's network."""
     assert Dockerfile.parse("Dockerfile", "FROM a\n").line_of(None, Ports()) == 1

@@ -332,6 +332,22 @@ def test_a_silent_port_says_what_to_do() -> None:
     assert finding.fix == "start its service, or remove EXPOSE 80/tcp from its Dockerfile"
 
 
+def test_a_silent_port_says_where_a_container_listens_on_loopback_alone() -> None:
+    bound = [listener(x, "127.0.0.1", kind="loopback") for x in (8080, 8081, 8082, 8083)]
+    one = found_at(80, container(bound[0], documented=[80]))
+    assert one.endswith("listens on it; its only listener is on loopback: 127.0.0.1:8080")
+    four = found_at(80, container(*bound, documented=[80]))
+    assert "; its only listeners are on loopback: 127.0.0.1:8080, " in four
+    assert four.endswith("127.0.0.1:8082, …")
+    assert "loopback" not in found_at(80, container(*bound, *reaching(9000), documented=[80]))
+
+
+def found_at(port: int, one: Container) -> str:
+    """Return the message of a port's finding."""
+    (message,) = (x.message for x in findings(one, DEFAULT) if x.port == Port(port))
+    return message
+
+
 def test_a_container_that_is_called_by_its_image_is_the_container() -> None:
     """As that of --exposed-run is: a message names the image, and not the same word twice."""
     names = {"name": "shop/web:1", "image_name": "shop/web:1"}

@@ -34,6 +34,10 @@ def split(lines: Sequence[str]) -> tuple[Words, ...]:
                 f"a line can't be split as a shell does: {error}; write [OPTIONS] IMAGE [COMMAND], "
                 "as behind `docker run`"
             ) from None
+        if any(x.startswith("#") for x in words):
+            raise ConfigurationError(
+                "a word begins with #, and a line has no comment: write it on a line of its own"
+            )
         if not words:
             raise ConfigurationError(
                 "no image is named: write [OPTIONS] IMAGE [COMMAND], as behind `docker run`"

@@ -105,7 +105,7 @@ def refuse_unknown(config: pytest.Config, chosen: Iterable[str], audit: Audit) -
             why = audit.why_not(one)
             raise pytest.UsageError(f"not found: {one} (the audit has no such test){why}")
     for one in config.args:
-        own = next((x for x in known if x.endswith(f"::{one}")), None)
+        own = next((x for x in known if x.endswith(f"::{one.removeprefix('exposed:')}")), None)
         if own is not None and not os.path.lexists(one):
             why = f"the audit's test of that container is {own}"
             raise pytest.UsageError(f"file or directory not found: {one} ({why})")

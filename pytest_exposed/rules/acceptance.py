@@ -78,7 +78,8 @@ class Acceptance:
                 waivers += waivers_of([f"*: {line}"])
             except ConfigurationError:
                 notes.append(
-                    f"its label {LABEL} has a line that is not a waiver: {printable(line, 80)}"
+                    f"its label {LABEL} has a line that is not a waiver, which is RULE-OR-PORT, …  "
+                    f"[# reason] there: {printable(line, 80)}"
                 )
         return waivers, tuple(notes)
 

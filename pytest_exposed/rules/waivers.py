@@ -112,6 +112,9 @@ def _why_not(word: str, error: PortError) -> str:
     why = str(error) if is_number else f"{word!r} is neither a port nor a rule ({', '.join(RULES)})"
     if ":" in word:
         return f"{why}; each waiver has a line of its own"
+    port, _, rule = word.partition(" ")
+    if rule in RULES:
+        return f"{why}; write `{rule} {port}`"
     return f"{why}; a reason begins with #" if " " in word else why
 
 

@@ -97,6 +97,7 @@ def test_malformed_lines_are_named(line: str) -> None:
     [
         ("api: 9100 metrics", "; a reason begins with #"),
         ("api: metrics", ")"),
+        ("api: 9100 silent", "; write `silent 9100`"),
         ("api: 9100, db: unreachable", "; each waiver has a line of its own"),
     ],
 )

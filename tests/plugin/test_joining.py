@@ -174,11 +174,13 @@ def test_what_does_not(
     run_pytest(*chosen).assert_outcomes(passed=1, failed=1)
 
 
+@pytest.mark.parametrize("before", ["", "exposed:"])
 def test_a_container_that_is_given_as_a_path(
-    run_pytest: Run, suite: Callable[[str], None], drift: Staged
+    before: str, run_pytest: Run, suite: Callable[[str], None], drift: Staged
 ) -> None:
     suite("")
-    result = run_pytest("--exposed", drift.name)
+    path = before + drift.name
+    result = run_pytest("--exposed", path)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     why = f"(the audit's test of that container is exposed::{drift.name})"
-    assert result.errlines[0] == f"ERROR: file or directory not found: {drift.name} {why}"
+    assert result.errlines[0] == f"ERROR: file or directory not found: {path} {why}"

@@ -263,7 +263,7 @@ class TestEnginesOfTheManagedHosts:
             "ansible_become=yes\n"
         )
         line = refusal("--docker-host=ansible://web", f"--ansible-inventory={inventory}")
-        assert "Permission denied (password).; it must work without asking" in line
+        assert "Permission denied (password).; ssh must get there without asking" in line
         assert "its ansible_password is not used: ssh has to log in without a password" in line
         assert "its ansible_become is not used: the user who logs in needs the right" in line
         assert "secret" not in line
@@ -398,7 +398,7 @@ class TestRefused:
             "status 255: 127.0.0.1: Permission denied"
         )
         assert line.endswith(
-            "Permission denied (publickey).; it must work without asking for anything"
+            "Permission denied (publickey).; ssh must get there without asking for anything"
         )
 
     def test_an_interrupt_ends_an_ssh_that_does_not_get_there(

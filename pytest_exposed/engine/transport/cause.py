@@ -61,7 +61,7 @@ def _of_ssh(text: str, host: Host) -> str:
     if host.shown.startswith("ssh://"):
         return f"{text}; `ssh {host.shown} docker version` must work without asking for anything"
     hint = f"; {host.hint}" if host.hint else ""
-    return f"{text}; it must work without asking for anything{hint}"
+    return f"{text}; ssh must get there without asking for anything{hint}"
 
 
 def _is_of_tls(error: BaseException) -> bool:

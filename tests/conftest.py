@@ -39,7 +39,7 @@ collect_ignore = ["examples", "newer"]
 # No example of a property fails for the time it takes: other tests keep the machine busy.
 settings.register_profile(
     "tests",
-    max_examples=50,
+    max_examples=30,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],

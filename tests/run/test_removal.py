@@ -40,7 +40,7 @@ def test_a_signal(begin: Begin, images: Images, started: Started, number: int) -
     assert not started.all()
 
 
-@pytest.mark.parametrize("moment", range(10))
+@pytest.mark.parametrize("moment", range(6))
 def test_ctrl_c_at_any_moment(images: Images, begin: Begin, started: Started, moment: int) -> None:
     """While pytest starts, the container does, it is looked at, or removed."""
     chance = random.Random(moment)  # noqa: S311  # moments, no secrets

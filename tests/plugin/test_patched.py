@@ -85,10 +85,16 @@ WARNINGS = ("-W", "ignore")
 """eventlet and gevent warn of what they do themselves."""
 
 
+@pytest.fixture(scope="module")
+def pair(shared_stage: Stage) -> Stage:
+    """A container that matches its image, and one that doesn't."""
+    shared_stage.run("tcp:0.0.0.0:80", name="fine", exposes=("80",))
+    shared_stage.run("tcp:0.0.0.0:80", "tcp:0.0.0.0:81", name="more", exposes=("80",))
+    return shared_stage
+
+
 def run(stage: Stage, engine_url: str, folder: Path, patch: str, *options: str) -> None:
     """Run a suite and the audit in a process of their own; both have to answer rightly."""
-    stage.run("tcp:0.0.0.0:80", name="fine", exposes=("80",))
-    stage.run("tcp:0.0.0.0:80", "tcp:0.0.0.0:81", name="more", exposes=("80",))
     (folder / "conftest.py").write_text(f"{patch}\n{CONFTEST}")
     (folder / "test_it.py").write_text(SUITE.replace("NAME", stage.name))
     given = ["--docker-host", engine_url, "--exposed-filter", stage.filter, "--exposed-grace=0"]
@@ -110,12 +116,12 @@ def run(stage: Stage, engine_url: str, folder: Path, patch: str, *options: str) 
 
 @pytest.mark.parametrize("patch", PATCHES)
 def test_a_suite_that_patches(
-    patch: str, stage: Stage, engine_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    patch: str, pair: Stage, engine_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if patch == "pyfakefs":
         monkeypatch.delenv("PYTEST_ADDOPTS")  # without its plugin
-    run(stage, engine_url, tmp_path, PATCHES[patch])
+    run(pair, engine_url, tmp_path, PATCHES[patch])
 
 
-def test_sockets_that_are_disabled(stage: Stage, engine_url: str, tmp_path: Path) -> None:
-    run(stage, engine_url, tmp_path, "", "--disable-socket", "--allow-unix-socket")
+def test_sockets_that_are_disabled(pair: Stage, engine_url: str, tmp_path: Path) -> None:
+    run(pair, engine_url, tmp_path, "", "--disable-socket", "--allow-unix-socket")

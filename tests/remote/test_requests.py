@@ -23,7 +23,7 @@ def asked(relay: Relay) -> list[str]:
     return lines
 
 
-@pytest.fixture(params=[1, 7], scope="module")
+@pytest.fixture(params=[1, 4], scope="module")
 def crowd(request: pytest.FixtureRequest, images: Images) -> Iterator[tuple[Stage, list[Staged]]]:
     """Containers of two images, the parameter times: one that matches, and one that doesn't."""
     with Stage(images) as stage:

@@ -84,6 +84,8 @@ class Dockerfile:
     """The path as given."""
     stages: tuple[Stage, ...]
     """At least one."""
+    _built: dict[Ports, Stage] = field(default_factory=dict, compare=False, repr=False)
+    """The stages that images were built from, by the images' ports."""
 
     @classmethod
     def read(cls, path: str) -> Dockerfile:
@@ -118,7 +120,9 @@ class Dockerfile:
         the base image, which the stage's FROM names. Any other belongs to the stage's last EXPOSE,
         or else its FROM.
         """
-        stage = self._built(documented)
+        if documented not in self._built:
+            self._built[documented] = self._likely(documented)
+        stage = self._built[documented]
         found = [x for x in stage.exposes if port is not None and port in x.ports]
         if not found and port is not None and port in documented:
             found = [y for x in self.stages for y in x.exposes if port in y.ports]
@@ -127,7 +131,7 @@ class Dockerfile:
             found = [x for x in stage.exposes if x.line > stage.line]
         return found[-1].line if found else stage.line
 
-    def _built(self, documented: Ports) -> Stage:
+    def _likely(self, documented: Ports) -> Stage:
         """Return the stage that an image with these ports was most likely built from.
 
         That is the last one, unless `docker build --target` named another, whose ports the image

@@ -16,6 +16,8 @@ from pytest_exposed.text import printable
 
 _MOST_HEARD = 3
 """Listeners that the finding of another port names."""
+_MOST_SEARCHED = 100
+"""Listeners that are searched for them, by each of what may be many findings."""
 
 
 @rule("unreachable", "default", needs=["history"])
@@ -222,6 +224,8 @@ def _undocumented(case: Case) -> Breach | None:
 
 def _only_on_loopback(container: Container) -> str:
     """Return where a container listens if that is on loopback alone, as the end of a message."""
+    if len(container.listeners) > _MOST_SEARCHED:
+        return ""
     heard = [x for x in container.listeners if x.kind != "ephemeral"]
     if not heard or any(x.kind != "loopback" for x in heard):
         return ""

@@ -39,6 +39,7 @@ def example(
     client.close()
 
 
+@pytest.mark.usefixtures("all_plugins")
 @pytest.mark.parametrize("name", [x.name for x in (EXAMPLES / "containers").glob("test_*.py")])
 def test_it_passes_until_the_container_drifts(
     example: Path, pytester: pytest.Pytester, name: str

@@ -162,6 +162,21 @@ def ready(home: Path, server: Server) -> Path:
     return home
 
 
+def test_an_interrupt_that_meets_its_start_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+    begin = subprocess.Popen._execute_child  # type: ignore[attr-defined]  # where it is met
+
+    def met(process: subprocess.Popen[bytes], *arguments: object) -> None:
+        begin(process, *arguments)
+        begun.append(process.pid)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "_execute_child", met)
+    with pytest.raises(KeyboardInterrupt):
+        ssh.SshWire(["sleep", "60"])
+    assert not Path("/proc", str(begun[0])).exists()
+
+
 @pytest.mark.usefixtures("ready")
 class TestItWorks:
     def test_by_address(self, server: Server, stage: Stage) -> None:

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from tempfile import TemporaryFile
+from typing import Any
 from weakref import finalize
 
 from pytest_exposed.engine.transport.wire import SshError, Wire
@@ -20,6 +21,21 @@ from pytest_exposed.text import printable
 
 _END = 5.0
 """Seconds for ssh to end after its connection."""
+
+
+class _Process(subprocess.Popen[bytes]):
+    """A process that ends where an interrupt meets its start: nobody else knows of it yet."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        try:
+            super().__init__(*arguments, **options)
+        except OSError:  # there is none
+            raise
+        except BaseException:
+            if getattr(self, "pid", None) is not None:
+                self.kill()
+                self.wait()
+            raise
 
 
 class SshWire(Wire):
@@ -31,16 +47,18 @@ class SshWire(Wire):
         self._errors = TemporaryFile()  # noqa: SIM115  # closed with the connection
         with theirs:
             try:
-                self.process = subprocess.Popen(
+                self.process = _Process(
                     command,
                     stdin=theirs.fileno(),
                     stdout=theirs.fileno(),
                     stderr=self._errors,
                     start_new_session=True,  # no prompts at the terminal; Ctrl-C is for the caller
                 )
-            except OSError as error:
+            except BaseException as error:
                 ours.close()
                 self._errors.close()
+                if not isinstance(error, OSError):
+                    raise
                 program = printable(command[0])
                 raise SshError(f"{program} can't be run: {error.strerror}") from None
         # If the process exits while a thread waits for an answer, nothing else closes it.

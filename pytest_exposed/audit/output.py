@@ -12,7 +12,7 @@ from pytest_exposed.audit.results import Results, id_of_run
 from pytest_exposed.audit.settings import Settings
 from pytest_exposed.model import names_of
 from pytest_exposed.model.ports import Port
-from pytest_exposed.report.record import ports_of
+from pytest_exposed.report.record import ContainerRecord, ports_of
 from pytest_exposed.rules import baseline
 from pytest_exposed.rules.baseline import REASON, Entry
 from pytest_exposed.rules.selection import select
@@ -153,6 +153,14 @@ def _port(text: str | None) -> Port | None:
     return Port.parse(text) if text is not None else None
 
 
+def _slips(container: ContainerRecord) -> tuple[str, ...]:
+    """Return names by which a waiver accepts nothing: without the tag, without the project."""
+    return (
+        container["name"].rpartition(":")[0],
+        (container["service"] or "").rpartition("/")[2],
+    )
+
+
 def _rewrites_its_baseline(settings: Settings) -> bool:
     """Return whether the baseline is written anew: what is not found any more is not in it."""
     both = settings.baseline, settings.new_baseline
@@ -180,11 +188,7 @@ def stale_lines(audit: Audit, outcome: Results) -> list[str]:
             if y["waived"] is not None
             for port in ports_of(y) or (None,)
         ],
-        [
-            # An image without its tag is a slip: it is looked at, and accepts nothing.
-            (*names_of(x["name"], x["service"], x.get("pod")), x["name"].rpartition(":")[0])
-            for x in judged.containers
-        ],
+        [(*names_of(x["name"], x["service"], x.get("pod")), *_slips(x)) for x in judged.containers],
         missed=judged.missed if judged.reached else None,
         all_asked=judged.all_asked,
         rules=judged.rules,

@@ -153,6 +153,7 @@ def pytest_configure_node(node: Any) -> None:
             from pytest_exposed.engine.hosts import plain  # noqa: PLC0415
 
             node.workerinput[arguments.HOSTS] = [plain(x) for x in arguments.expanded(config).hosts]
+        node.workerinput[arguments.AUDITS_RUNNING] = arguments.audits_running(config)
     if _AUDIT in config.stash:
         node.workerinput[_IS_ALONE] = config.stash[_ALONE]
         # So all tests of a host go to one worker: none looks at all hosts.

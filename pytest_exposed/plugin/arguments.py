@@ -22,6 +22,10 @@ EXPANDED: pytest.StashKey[Settings | ValueError] = pytest.StashKey()
 REFUSAL = "exposed_refusal"
 """Where a worker of pytest-xdist gives its controller what it refuses."""
 
+AUDITS_RUNNING = "exposed_audits_running"
+"""Where pytest-xdist's workers, who don't know what was typed, get whether containers that run are
+audited."""
+
 HOSTS = "exposed_hosts"
 """Where pytest-xdist's workers get the single engines that lists of them have."""
 
@@ -38,7 +42,17 @@ def audits(config: pytest.Config) -> bool:
 
 
 def audits_running(config: pytest.Config) -> bool:
-    """Return whether running containers are audited; raises ConfigurationError."""
+    """Return whether running containers are audited; raises ConfigurationError.
+
+    Where --exposed-run is typed, --exposed has to be as well: a job for an image has the same
+    configuration as the suite that joins an audit.
+    """
+    given = getattr(config, "workerinput", {})
+    if AUDITS_RUNNING in given:
+        return bool(given[AUDITS_RUNNING])
+    words = _words(config)
+    if "--exposed-run" in words and "--exposed" not in words:
+        return False
     return bool(config.getoption("exposed", False)) or bool(_setting(config, "exposed"))
 
 
@@ -74,7 +88,7 @@ def refuse_unused(config: pytest.Config, items: list[pytest.Item], *, audit: boo
     addopts are there for the runs that use them; any run may name an engine. A worker of
     pytest-xdist can't end the run: its items are taken away, and its controller is given the text.
     """
-    words = {str(x).partition("=")[0] for x in config.invocation_params.args}
+    words = _words(config)
     rows = [x for x in OPTIONS if x.flag in words and x.name != "docker_host"]
     if audit:
         rows = [x for x in rows if x.name == "filter" and not audits_running(config)]
@@ -209,8 +223,12 @@ def is_alone(config: pytest.Config) -> bool:
 
 def _is_typed(config: pytest.Config) -> bool:
     """Return whether --exposed or --exposed-run is on the command line."""
-    words = {str(x).partition("=")[0] for x in config.invocation_params.args}
-    return not words.isdisjoint(("--exposed", "--exposed-run"))
+    return not _words(config).isdisjoint(("--exposed", "--exposed-run"))
+
+
+def _words(config: pytest.Config) -> set[str]:
+    """Return the words of the command line, options without their values."""
+    return {str(x).partition("=")[0] for x in config.invocation_params.args}
 
 
 def leaves_out(config: pytest.Config) -> bool:

@@ -50,9 +50,14 @@ def begin(
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     config.add_cleanup(lambda: say(audit.close()))
     arguments.refuse_unknown(config, chosen, audit)
-    hooks = AuditHooks(audit, chosen, stdout if settings.json_to_stdout else None)
+    hooks = AuditHooks(audit, chosen, stdout if settings.json_to_stdout else None, joins=joins)
     config.pluginmanager.register(hooks, "exposed-audit")
     return audit
+
+
+_NONE = (
+    "no container was audited; those that fixtures start are not listed when tests are collected"
+)
 
 
 class HostCollector(AuditCollector):
@@ -84,9 +89,15 @@ class HostCollector(AuditCollector):
 class AuditHooks:
     """Adds the tests of the audit, gathers what they found, and reports it at the end."""
 
-    def __init__(self, audit: Audit, chosen: Sequence[str], stdout: TextIO | None = None) -> None:
-        """Take the audit, the ids of the tests to run (none for all), and where JSON is written."""
+    def __init__(
+        self, audit: Audit, chosen: Sequence[str], stdout: TextIO | None = None, *, joins: bool
+    ) -> None:
+        """Take the audit, the ids of the tests to run (none for all), and where JSON is written.
+
+        joins is whether other tests are to run.
+        """
         self._audit = audit
+        self._joins = joins
         self._stdout = stdout
         self._chosen = chosen
         self._lines: list[str] = []
@@ -268,11 +279,11 @@ class AuditHooks:
             time = [x for x in (self._outcome.waited(), self._outcome.young()) if x]
             stale = output.stale_lines(self._audit, self._outcome)
             self._lines[:0] = [*stale, *self._outcome.unsure(), *time]
-        elif terminalreporter.verbosity < 0 and not any(
-            x.wanted or x.runs for x in self._audit.hosts
-        ):
+        elif not any(x.wanted or x.runs for x in self._audit.hosts):
             # -q hides the header, and pytest says no more than that no tests ran.
-            self._lines[:0] = [x.header() for x in self._audit.hosts]
+            headers = [x.header() for x in self._audit.hosts if terminalreporter.verbosity < 0]
+            # Beside tests that pass, a header is not enough.
+            self._lines[:0] = [*headers, *([_NONE] if self._joins else [])]
         for line in self._lines:
             terminalreporter.write_line(f"exposed: {line}")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from pytest_exposed.errors import ConfigurationError, ObservationError, PortError
 from pytest_exposed.model import Container, Finding
 from pytest_exposed.model.ports import Port, Ports
+from pytest_exposed.rules.advice import INHERITED
 from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass
 
@@ -131,6 +132,9 @@ class Dockerfile:
             found = [x for x in stage.exposes if x.line > stage.line]
         return found[-1].line if found else stage.line
 
+    def _exposes(self, port: Port | None) -> bool:
+        return any(port in y.ports for x in self.stages for y in x.exposes)
+
     def _likely(self, documented: Ports) -> Stage:
         """Return the stage that an image with these ports was most likely built from.
 
@@ -154,7 +158,10 @@ class Dockerfile:
             if not re.search("EXPOSE|Dockerfile", finding.fix):
                 return finding
             place = f"{printable(self.path)}:{self.line_of(finding.port, documented)}"
-            return replace(finding, fix=f"{finding.fix} ({place})")
+            fix = finding.fix
+            if fix.startswith(INHERITED) and self._exposes(finding.port):  # an earlier stage does
+                fix = f"start its service, or remove EXPOSE {finding.port} from its Dockerfile"
+            return replace(finding, fix=f"{fix} ({place})")
 
         return replace(container, verdict=tuple(map(pointed, verdict)))
 

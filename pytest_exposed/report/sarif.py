@@ -82,7 +82,7 @@ def _results(hosts: Sequence[HostRecord]) -> Iterator[dict[str, object]]:
             result: dict[str, object] = {
                 "ruleId": rule,
                 "ruleIndex": names.index(rule),
-                "level": "warning" if cause.first.warning else _level(rule),
+                "level": "warning" if cause.first.warning else "error",
                 "message": {"text": _text(text)},
                 "locations": [_location(one, cause)],
                 "partialFingerprints": {"finding/v1": _digest(key)},

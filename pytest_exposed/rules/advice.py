@@ -42,6 +42,10 @@ def waive(case: Case, rule: str) -> str:
     return f"waive it (`{waiver(case.container, rule, case.port)}`)"
 
 
+INHERITED = "an inherited EXPOSE can't be taken back"
+"""Where the fix of a port begins that a base image documents."""
+
+
 def is_inherited(case: Case) -> bool:
     """Return whether the port's EXPOSE is inherited from the image's base."""
     return layers.origin_of(case.container.image, case.port).inherited
@@ -78,7 +82,7 @@ def to_remove(case: Case, rule: str) -> str:
     if case.only_declared:
         return f"start its service, or don't declare it{in_definition(case.container)}"
     if is_inherited(case):
-        return f"an inherited EXPOSE can't be taken back: start its service, or {waive(case, rule)}"
+        return f"{INHERITED}: start its service, or {waive(case, rule)}"
     remove = f"remove EXPOSE {case.port} from its Dockerfile"
     if _is_others(case.container.image):
         return f"{waive(case, rule)}, or start its service; if the image is yours, {remove}"

@@ -169,7 +169,8 @@ def _silent(case: Case) -> Breach | None:
             f"{message}, but on {instead[0]}" + (means if case.port.protocol == "tcp" else ""),
             advice.to_document(case, "silent", f"write EXPOSE {instead[0]} in its Dockerfile"),
         )
-    runs, fix = _instead(case.container)
+    # What the image would run instead serves what the image documents.
+    runs, fix = ("", None) if case.only_declared else _instead(case.container)
     if fix is not None:
         return message + runs, fix
     message += runs + _only_on_loopback(case.container)

@@ -174,6 +174,18 @@ def test_what_does_not(
     run_pytest(*chosen).assert_outcomes(passed=1, failed=1)
 
 
+@pytest.mark.parametrize("options", [(), ("-q",)])
+def test_that_there_was_no_container_is_said_beside_tests_that_pass(
+    options: tuple[str, ...], run_pytest: Run, suite: Callable[[str], None]
+) -> None:
+    suite("exposed = true")
+    result = run_pytest("-o", "exposed_filter=name=no-such-container", *options)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["exposed: no container was audited; *"])
+    result = run_pytest("--exposed", "-o", "exposed_filter=name=no-such-container")
+    result.stdout.no_fnmatch_line("*no container was audited*")
+
+
 @pytest.mark.parametrize("before", ["", "exposed:"])
 def test_a_container_that_is_given_as_a_path(
     before: str, run_pytest: Run, suite: Callable[[str], None], drift: Staged

@@ -76,6 +76,12 @@ def test_hostile_texts_are_valid(text: str, written: Any) -> None:
     assert len(run["invocations"][0]["toolExecutionNotifications"]) == 1
 
 
+def test_what_fails_the_run_is_an_error_whatever_its_group(written: Any) -> None:
+    found = (finding("published-everywhere"), finding("published-everywhere", warning=True))
+    results = written(host(record("web", found[0]), record("api", found[1])))["results"]
+    assert [x["level"] for x in results] == ["error", "warning"]
+
+
 @pytest.mark.parametrize(
     ("place", "uri"),
     [

@@ -359,6 +359,20 @@ def test_side_by_side(run: Run, images: Images) -> None:
     result.stdout.fnmatch_lines(["exposed: 3 containers on 1 host, 2 match, 1 do not *"])
 
 
+@pytest.mark.parametrize("configured", ["exposed = true", "addopts = --exposed"])
+def test_typed_alone_it_is_alone_whatever_is_configured(
+    configured: str, run: Run, images: Images, stage: Stage, pytester: pytest.Pytester
+) -> None:
+    stage.run("tcp:0.0.0.0:80")
+    image = images.build(exposes=("80",))
+    filters = f"exposed_filter = {stage.filter}"
+    pytester.makeini(f"[pytest]\n{configured}\n{filters}\n")
+    line = f"--exposed-run={image} tcp:0.0.0.0:80"
+    run(line).assert_outcomes(passed=1)
+    run(line, "-n1").assert_outcomes(passed=1)
+    run(line, "--exposed").assert_outcomes(passed=1, failed=1)
+
+
 @pytest.mark.parametrize("given", [(), ("-n2",), ("--exposed",)])
 def test_tests_of_running_containers_beside_it(
     given: tuple[str, ...], run: Run, images: Images, stage: Stage, pytester: pytest.Pytester

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from make import container
 
 from pytest_exposed import ConfigurationError, Port
+from pytest_exposed.model import Finding
 from pytest_exposed.model.ports import Ports
 from pytest_exposed.report.dockerfile import Dockerfile
 
@@ -71,6 +74,17 @@ def test_an_undocumented_port_is_of_the_stage_that_was_built(
     """Whose EXPOSE lines the image has: `docker build --target`."""
     parsed = Dockerfile.parse("Dockerfile", TARGETS)
     assert parsed.line_of(Port.parse(9100), Ports.parse(*documented)) == line
+
+
+def test_what_an_earlier_stage_exposes_can_be_removed() -> None:
+    inherited = "an inherited EXPOSE can't be taken back: start its service, or waive it"
+    found = Finding("silent", Port.parse(8000), "nothing listens", inherited)
+    other = Finding("silent", Port.parse(9), "nothing listens", inherited)
+    one = replace(container(documented=[8000, 9]), verdict=(found, other))
+    parsed = Dockerfile.parse("D", "FROM a AS prod\nEXPOSE 8000\nFROM prod\nEXPOSE 8001\n")
+    fixes = [x.fix for x in parsed.pointed_at(one).findings]
+    assert fixes[0] == "start its service, or remove EXPOSE 8000/tcp from its Dockerfile (D:2)"
+    assert fixes[1].startswith(inherited)
 
 
 def test_a_finding_without_a_port() -> None:

@@ -15,6 +15,7 @@ from make import ANY, OTHER_ID, container, image, listener, publication
 
 from pytest_exposed.errors import ConfigurationError, ObservationError
 from pytest_exposed.model import Container, Finding, Kind, Listener, Process, Publication
+from pytest_exposed.model.containers import CommandOverride
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.rules import RULES, judge
 from pytest_exposed.rules.judge import findings, hanging_on_publications
@@ -330,6 +331,13 @@ def test_a_silent_port_says_what_to_do() -> None:
     finding = only(container(documented=[80]))
     assert finding.message == "webapp:1 documents it, and nothing in web listens on it"
     assert finding.fix == "start its service, or remove EXPOSE 80/tcp from its Dockerfile"
+
+
+def test_what_runs_instead_is_not_blamed_for_what_the_image_does_not_document() -> None:
+    instead = CommandOverride("a loop", "start its service in converge.yml")
+    one = container(declared=[81], documented_at_run=Ports.parse(81), substitute=instead)
+    assert only(one).fix == "start its service, or don't declare it"
+    assert only(replace(one, image=image(81))).fix == instead.fix
 
 
 def test_a_silent_port_says_where_a_container_listens_on_loopback_alone() -> None:

@@ -108,4 +108,4 @@ def test_it_is_called_so(tmp_path: Path) -> None:
     assert "on demand" in (tmp_path / "map.html").read_text()
     sarif.write(tmp_path / "map.sarif", hosts)
     run = json.loads((tmp_path / "map.sarif").read_text())["runs"][0]
-    assert [x["level"] for x in run["results"]] == ["warning"]
+    assert [x["level"] for x in run["results"]] == ["error"]

@@ -214,11 +214,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         settings = arguments.expanded(config)
         if by_container and _RUNNING not in config.stash:
-            audit = config.stash.get(_AUDIT, None)
-            if audit is None or not audit.settings.audits_running:
-                file = getattr(config, "workerinput", {}).get(_LIST_FILE)
-                audit = fixtures.running(settings, file)
-            config.stash[_RUNNING] = audit
+            file = getattr(config, "workerinput", {}).get(_LIST_FILE)
+            begun = config.stash.get(_AUDIT, None)
+            config.stash[_RUNNING] = fixtures.running(settings, file, begun)
     except ValueError as error:  # the engine's fixture will say it, in a test that fails
         config.stash[arguments.EXPANDED] = error
         runs = [pytest.param(0, None, id="unreachable")]

@@ -45,11 +45,14 @@ ParameterSet = Any
 """What pytest.param returns; pytest has no public name for it."""
 
 
-def running(settings: Settings, file: str | None) -> Audit:
+def running(settings: Settings, file: str | None, begun: Audit | None) -> Audit:
     """Return the engines' running containers, one list for all processes that share a file.
 
+    They are those of the audit that the run has begun, if it lists any that run.
     The first process publishes its list by linking it to the file's name, which succeeds once.
     """
+    if begun is not None and begun.settings.audits_running:
+        return begun
     settings = replace(settings, audits_running=True, runs=())
     if file is None:
         audit = Audit.reach(settings)

@@ -52,7 +52,7 @@ class _Judged:
             return False
         if entry.container in self._keys:
             return True
-        # Only an image that a run starts is called by a tag: another run may start it.
+        # A tag means an image that a run starts, or a service of a job: another run may have it.
         return self._audits_running and ":" not in entry.container
 
 

@@ -121,19 +121,19 @@ class Dockerfile:
         the base image, which the stage's FROM names. Any other belongs to the stage's last EXPOSE,
         or else its FROM.
         """
-        if documented not in self._built:
-            self._built[documented] = self._likely(documented)
-        stage = self._built[documented]
+        stage = self._stage(documented)
         found = [x for x in stage.exposes if port is not None and port in x.ports]
         if not found and port is not None and port in documented:
-            found = [y for x in self.stages for y in x.exposes if port in y.ports]
-            found = found or [x for x in stage.exposes if x.has_variable]
+            found = [x for x in stage.exposes if x.has_variable]
         elif not found:
             found = [x for x in stage.exposes if x.line > stage.line]
         return found[-1].line if found else stage.line
 
-    def _exposes(self, port: Port | None) -> bool:
-        return any(port in y.ports for x in self.stages for y in x.exposes)
+    def _stage(self, documented: Ports) -> Stage:
+        """Return the stage that an image with these ports was built from."""
+        if documented not in self._built:
+            self._built[documented] = self._likely(documented)
+        return self._built[documented]
 
     def _likely(self, documented: Ports) -> Stage:
         """Return the stage that an image with these ports was most likely built from.
@@ -159,7 +159,9 @@ class Dockerfile:
                 return finding
             place = f"{printable(self.path)}:{self.line_of(finding.port, documented)}"
             fix = finding.fix
-            if fix.startswith(INHERITED) and self._exposes(finding.port):  # an earlier stage does
+            exposes = self._stage(documented).exposes
+            # A stage of this file that its own begins from can be mended.
+            if fix.startswith(INHERITED) and any(finding.port in x.ports for x in exposes):
                 fix = f"start its service, or remove EXPOSE {finding.port} from its Dockerfile"
             return replace(finding, fix=f"{fix} ({place})")
 

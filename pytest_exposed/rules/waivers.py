@@ -153,7 +153,7 @@ def stale(
     def looked_at(waiver: Waiver) -> bool:
         if missed is None or any(map(waiver.is_for, missed)):
             return False
-        # Only an image that a run starts is called by a tag: another run may start it.
+        # A tag means an image that a run starts, or a service of a job: another run may have it.
         return (all_asked and ":" not in waiver.glob) or any(map(waiver.is_for, judged))
 
     lines = []

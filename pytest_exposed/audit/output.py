@@ -37,7 +37,7 @@ class _Judged:
             *((x,) for x in not_run),
         ]
         # With --exposed-run alone, nobody asked for any other container.
-        self.all_asked = not not_run and audit.settings.audits_running and not running
+        self.all_asked = not not_run and audit.settings.audits_running
         self.reached = not any(x.error for x in outcome.hosts.values())
         self.rules = {x.name for x in select(audit.settings.select, audit.settings.ignore)}
         # Replicas share an entry.

@@ -17,7 +17,10 @@ from pytest_exposed.engine.json_fields import (
     as_words,
     when,
 )
-from pytest_exposed.model.ports import Ports
+from pytest_exposed.errors import PortError
+from pytest_exposed.model import Publication
+from pytest_exposed.model.ports import HIGHEST, Port, Ports
+from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass
 
 _ROUTING = {"NET_ADMIN", "CAP_NET_ADMIN", "ALL", "CAP_ALL"}
@@ -42,6 +45,8 @@ class Inspected:
     """Ports that -p asked for, whether or not they were bound."""
     bindings: Mapping[str, tuple[tuple[str, int], ...]]
     """The host's addresses and ports of each such port: empty and 0 for any."""
+    published: tuple[Publication, ...]
+    """What it publishes, or the container whose network it joined: podman's list lacks some."""
     sysctls: Mapping[str, str]
     command: tuple[str, ...]
     sandbox: str
@@ -81,6 +86,7 @@ class Inspected:
             bindings={
                 str(k): _bindings(v) for k, v in as_dict(settings.get("PortBindings")).items()
             },
+            published=_published(network.get("Ports")),
             sysctls=as_labels(settings.get("Sysctls")),
             command=as_words([record.get("Path") or "", *as_list(record.get("Args"))]),
             sandbox=as_text(network.get("SandboxKey")),
@@ -88,6 +94,21 @@ class Inspected:
             may_route=settings.get("Privileged") is True
             or not _ROUTING.isdisjoint(x.upper() for x in as_texts(settings.get("CapAdd"))),
         )
+
+
+def _published(ports: object) -> tuple[Publication, ...]:
+    found = set()
+    for text, entries in as_dict(ports).items():
+        try:
+            port = Port.parse(text)
+        except PortError:
+            continue
+        for entry in map(as_dict, as_list(entries)):
+            number = as_text(entry.get("HostPort"))
+            is_one = number.isdecimal() and number.isascii() and len(number) < 6
+            if is_one and 1 <= int(number) <= HIGHEST:
+                found.add(Publication(port, printable(as_text(entry.get("HostIp")), 64), int(number)))
+    return tuple(sorted(found))
 
 
 def _bindings(entries: object) -> tuple[tuple[str, int], ...]:

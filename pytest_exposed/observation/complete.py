@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import GoneError, ObservationError
+from pytest_exposed.model.ports import Ports
 from pytest_exposed.observation.netns import with_netns_mates
 from pytest_exposed.values import dataclass
 
@@ -94,12 +95,17 @@ def completed(
     inspected = inspect(listed)
     joined = inspected.network_mode.startswith("container:")
     in_pod = replace(listed, network_mode=inspected.network_mode).pod_network is not None
+    published = listed.published
+    if listed.network_mode is None:
+        # Of adjoining ports podman's list that is docker's has the first one.
+        published = (*inspected.published, *(x for x in published if x.ingress))
+    if joined and not in_pod:
+        published = ()  # podman has those of the other one; -p is refused for such containers
     return replace(
         listed,
         network_mode=inspected.network_mode,
-        # Podman lists the other container's publications for it; -p is refused for such ones.
-        published=listed.published if in_pod or not joined else (),
-        declared=listed.declared | inspected.declared,
+        published=published,
+        declared=listed.declared | inspected.declared | Ports(x.port for x in published),
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,6 +129,8 @@ def scene(podman: Podman) -> Mapping[str, SdkContainer]:
     plain = podman.image("podplain")
     wild = "tcp:0.0.0.0"
     owner = podman.run(web, f"{wild}:8080", name="owner", ports={"80/tcp": ("127.0.0.1",)})
+    first = _two_free_ports()
+    adjoining = {f"{80 + x}/tcp": ("127.0.0.1", first + x) for x in range(2)}
     return {
         "good": podman.run(web, f"{wild}:80", name="good"),
         "drift": podman.run(plain, f"{wild}:80", name="drift"),
@@ -134,6 +138,7 @@ def scene(podman: Podman) -> Mapping[str, SdkContainer]:
             web, f"{wild}:80", name="published", ports={"80/tcp": ("127.0.0.1",)}
         ),
         "everywhere": podman.run(web, f"{wild}:80", name="everywhere", ports={"80/tcp": None}),
+        "adjoining": podman.run(web, f"{wild}:80", name="adjoining", ports=adjoining),
         "idle": podman.run(web, name="idle"),
         "host": podman.run(plain, f"{wild}:18091", name="host", network_mode="host"),
         "owner": owner,
@@ -141,6 +146,15 @@ def scene(podman: Podman) -> Mapping[str, SdkContainer]:
             web, f"{wild}:80", name="joiner", network_mode=f"container:{owner.id}"
         ),
     }
+
+
+def _two_free_ports() -> int:
+    """Return the first of two ports of loopback that follow each other, and are free."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as one, suppress(OSError, OverflowError):
+            number: int = one.getsockname()[1]
+            socket.create_server(("127.0.0.1", number + 1)).close()
+            return number
 
 
 def found(container: Container) -> list[str]:
@@ -160,6 +174,10 @@ def test_the_same_answers(podman: Podman, source: str) -> None:
     (everywhere,) = seen["everywhere"].published
     assert everywhere.port == Port(80)
     assert everywhere.host_ip in ("", "0.0.0.0")  # noqa: S104  # podman 4, and 5
+    # Podman's list has the first of ports that follow each other, here and on the host.
+    assert [str(x.port) for x in seen["adjoining"].published] == ["80/tcp", "81/tcp"]
+    assert found(seen["adjoining"]) == ["published-silent 81/tcp"]
+    assert seen["adjoining"].notes == ()
     assert found(seen["idle"]) == ["silent 80/tcp"]
     assert seen["host"].listening == {"18091/tcp"}
     assert found(seen["host"]) == ["undocumented 18091/tcp"]
@@ -205,13 +223,14 @@ def test_what_a_joiner_publishes_is_nothing(
     with Engine(podman.url) as engine:
         assert not container_publishes(engine, str(scene["joiner"].name), 80)
         assert container_publishes(engine, str(scene["owner"].name), 80)
+        assert container_publishes(engine, str(scene["adjoining"].name), "80-81")
 
 
 @pytest.mark.usefixtures("scene")
 def test_the_audit_of_podman(podman: Podman, pytester: pytest.Pytester) -> None:
     result = pytester.runpytest("--exposed", "--exposed-grace=0", "--docker-host", podman.url)
-    result.assert_outcomes(passed=4, failed=4)
-    result.stdout.fnmatch_lines(["exposed: 8 containers on 1 host, 4 match, 4 do not*"])
+    result.assert_outcomes(passed=4, failed=5)
+    result.stdout.fnmatch_lines(["exposed: 9 containers on 1 host, 4 match, 5 do not*"])
 
 
 def test_its_own_command_removes_what_a_run_starts(

@@ -32,6 +32,9 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[str]:
     yield f"unix://{os.path.expanduser('~')}/.docker/run/docker.sock"
     yield f"unix://{os.path.expanduser('~')}/.docker/desktop/docker.sock"
     yield "unix:///run/podman/podman.sock"
+    if hasattr(os, "getuid"):  # su, sudo and cron set no XDG_RUNTIME_DIR
+        yield f"unix:///run/user/{os.getuid()}/docker.sock"
+        yield f"unix:///run/user/{os.getuid()}/podman/podman.sock"
 
 
 def _answers(path: str) -> bool:

@@ -272,8 +272,19 @@ class TestItDoesNot:
         make_key(home / "other")
         trust(home, server, key=(home / "other.pub").read_text())
         line = refusal("--docker-host", server.url)
-        assert line.startswith(f"{server.shown}: GET /_ping: ssh ended with status 255: ")
-        assert line.endswith(_hint(server))
+        assert line == (
+            f"{server.shown}: GET /_ping: ssh ended with status 255: Host key verification failed."
+            f"; the host has another key than before; {_hint(server)}"
+        )
+
+    def test_with_a_key_file_that_others_may_read(
+        self, home: Path, server: Server, refusal: Refusal
+    ) -> None:
+        trust(home, server)
+        take_key(home, server)
+        (home / ".ssh" / "id_ed25519").chmod(0o644)
+        line = refusal("--docker-host", server.url)
+        assert f"; others may read the key file, and ssh ignores it; {_hint(server)}" in line
 
     def test_with_another_key(self, home: Path, server: Server, refusal: Refusal) -> None:
         trust(home, server)
@@ -303,7 +314,7 @@ class TestItDoesNot:
         with refusing_port() as port:
             line = refusal("--docker-host", f"ssh://root@127.0.0.1:{port}")
         assert line.startswith(f"ssh://127.0.0.1:{port}: GET /_ping: ssh ended with status 255: ")
-        assert "Connection refused; `ssh ssh://127.0.0.1" in line
+        assert f"Connection refused; `ssh ssh://USER@127.0.0.1:{port} docker version` must" in line
 
     @pytest.mark.usefixtures("home")
     def test_with_a_name_that_is_none(self, refusal: Refusal) -> None:
@@ -331,17 +342,28 @@ class TestItDoesNot:
         assert line.startswith(f"{server.shown}: GET /_ping: ")
         assert line.endswith(_hint(server))
 
+    def test_where_no_engine_has_the_socket(
+        self, ready: Path, server: Server, refusal: Refusal
+    ) -> None:
+        line = refusal("--docker-host", f"{server.url}/nowhere/docker.sock")
+        version = "docker -H unix:///nowhere/docker.sock version"
+        hint = _hint(server).replace("docker version", version)
+        assert line.startswith(f"{server.shown}/nowhere/docker.sock: GET /_ping: ")
+        assert line.endswith(hint)
+
     def test_without_the_program(
         self, monkeypatch: pytest.MonkeyPatch, refusal: Refusal, tmp_path: Path
     ) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
         assert refusal("--docker-host", "ssh://prod-1").startswith(
-            "ssh://prod-1: GET /_ping: ssh can't be run: No such file or directory; "
+            "ssh://prod-1: GET /_ping: ssh can't be run: No such file or directory "
+            "(is OpenSSH's client installed?); "
         )
 
 
 def _hint(server: Server) -> str:
-    return f"`ssh {server.shown} docker version` must work without asking for anything"
+    there = server.shown.replace("//", "//USER@")
+    return f"`ssh {there} docker version` must work without asking for anything"
 
 
 def test_an_ssh_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,14 @@ def test_a_failure_is_one_line(error: Exception, line: str) -> None:
 
 def test_ssh_that_ended_names_what_must_work() -> None:
     error = SshError("ssh ended with status 255: Permission denied")
-    assert cause(error, resolve("ssh://me@prod-1", {})) == (
+    assert cause(error, resolve("ssh://prod-1", {})) == (
         "ssh ended with status 255: Permission denied; "
         "`ssh ssh://prod-1 docker version` must work without asking for anything"
+    )
+
+
+def test_its_user_is_not_shown_and_its_path_is_for_docker() -> None:
+    assert cause(TimeoutError(), resolve("ssh://me@prod-1:2222/run/podman/podman.sock", {})) == (
+        "no answer in time: the host may be down, or its engine busy; `ssh ssh://USER@prod-1:2222 "
+        "docker -H unix:///run/podman/podman.sock version` must work without asking for anything"
     )

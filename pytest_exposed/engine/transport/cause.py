@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
+import stat
 from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.transport.wire import AnswerError, ClosedError, SshError
@@ -20,8 +22,6 @@ _ADVICE = {
     errno.ENOENT: "there is no such socket: is the engine running, and is this its address? "
     "(DOCKER_HOST, --docker-host)",
     errno.ECONNREFUSED: "nothing answers there: is the engine running?",
-    errno.EACCES: "permission denied: run as root, or as a member of the socket's group (docker)",
-    errno.EPERM: "permission denied: run as root, or as a member of the socket's group (docker)",
     errno.ECONNRESET: _CLOSED,
     errno.EPIPE: _CLOSED,
 }
@@ -39,6 +39,10 @@ def cause(error: BaseException, host: Host) -> str:
         return text
     if isinstance(error, OSError):
         at_end = missing if isinstance(error, ConnectionError) else ""
+        if host.ssh and isinstance(error, TimeoutError):
+            return _of_ssh("no answer in time: the host may be down, or its engine busy", host)
+        if isinstance(error, PermissionError):
+            return f"permission denied: run as root{_group(host)}"
         return at_end + (_of_system(error) or f"{type(error).__name__}: {text}")
     shown = f"{type(error).__name__}: {text}"
     if isinstance(error, (ValueError, RecursionError)):
@@ -57,9 +61,27 @@ def _of_system(error: OSError) -> str | None:
     return _ADVICE.get(error.errno or 0)
 
 
+def _group(host: Host) -> str:
+    """Return ", or " and whose member may use a unix socket; nothing where no group may."""
+    try:
+        import grp  # noqa: PLC0415  # not on Windows
+
+        found = os.stat(host.url.partition("://")[2])
+        if found.st_gid == 0 or not found.st_mode & stat.S_IWGRP:
+            return ""
+        return f", or as a member of the group {printable(grp.getgrgid(found.st_gid).gr_name)}"
+    except (ImportError, OSError, KeyError):
+        return ", or as a member of the socket's group (docker)"
+
+
 def _of_ssh(text: str, host: Host) -> str:
     if host.shown.startswith("ssh://"):
-        return f"{text}; `ssh {host.shown} docker version` must work without asking for anything"
+        # The user's name is never shown, and ssh takes no path.
+        user = "USER@" if "-l" in host.ssh else ""
+        place = host.shown.removeprefix("ssh://").partition("/")[0]
+        engine = f"docker -H {host.docker_host}" if host.docker_host else "docker"
+        command = f"ssh ssh://{user}{place} {engine} version"
+        return f"{text}; `{command}` must work without asking for anything"
     hint = f"; {host.hint}" if host.hint else ""
     return f"{text}; ssh must get there without asking for anything{hint}"
 

@@ -22,6 +22,12 @@ from pytest_exposed.text import printable
 _END = 5.0
 """Seconds for ssh to end after its connection."""
 
+_WARNINGS = {
+    "REMOTE HOST IDENTIFICATION HAS CHANGED": "the host has another key than before",
+    "UNPROTECTED PRIVATE KEY FILE": "others may read the key file, and ssh ignores it",
+}
+"""Warnings of ssh that its last line leaves out, and what they mean (sshconnect.c, authfile.c)."""
+
 
 class _Process(subprocess.Popen[bytes]):
     """A process that ends where an interrupt meets its start: nobody else knows of it yet."""
@@ -60,7 +66,8 @@ class SshWire(Wire):
                 if not isinstance(error, OSError):
                     raise
                 program = printable(command[0])
-                raise SshError(f"{program} can't be run: {error.strerror}") from None
+                why = f"{error.strerror} (is OpenSSH's client installed?)"
+                raise SshError(f"{program} can't be run: {why}") from None
         # If the process exits while a thread waits for an answer, nothing else closes it.
         finalize(self, _terminate, self.process, os.getpid())
         finalize(self, ours.close)
@@ -96,8 +103,10 @@ class SshWire(Wire):
         lines = self._errors.read(65536).decode(errors="backslashreplace").split("\n")
         # The user's name is never shown.
         said = [printable(re.sub(r"[^\s@]+@", "", x.strip())) for x in lines if x.strip()]
+        last = said[-1] if said else "-"
+        warned = [why for words, why in _WARNINGS.items() if any(words in x for x in said)]
         raise SshError(
-            f"ssh ended with status {self.process.returncode}: {said[-1] if said else '-'}"
+            f"ssh ended with status {self.process.returncode}: {'; '.join((last, *warned))}"
         )
 
     def close(self) -> None:

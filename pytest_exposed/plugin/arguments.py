@@ -232,12 +232,16 @@ def _words(config: pytest.Config) -> set[str]:
 
 
 def leaves_out(config: pytest.Config) -> bool:
-    """Return whether an audit that would join other tests is left out: single tests are chosen.
+    """Return whether an audit that would join other tests is left out.
 
-    That is so where addopts or a setting asks for it, and the arguments are ids, none of which is
-    the audit's.
+    That is so where addopts or a setting asks for it, and -m leaves out all of it, or the arguments
+    are ids, none of which is the audit's.
     """
-    if _is_typed(config) or config.args_source is not pytest.Config.ArgsSource.ARGS:
+    if _is_typed(config):
+        return False
+    if is_unmarked(config):
+        return True
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
         return False
     return bool(config.args) and all("::" in x for x in config.args) and not own_ids(config)
 

@@ -55,9 +55,7 @@ def begin(
     return audit
 
 
-_NONE = (
-    "no container was audited; those that fixtures start are not listed when tests are collected"
-)
+_NONE = "no container was audited; those that fixtures start come too late for the audit"
 
 
 class HostCollector(AuditCollector):
@@ -279,7 +277,7 @@ class AuditHooks:
             time = [x for x in (self._outcome.waited(), self._outcome.young()) if x]
             stale = output.stale_lines(self._audit, self._outcome)
             self._lines[:0] = [*stale, *self._outcome.unsure(), *time]
-        elif not any(x.wanted or x.runs for x in self._audit.hosts):
+        elif not any(x.wanted or x.runs or x.error for x in self._audit.hosts):
             # -q hides the header, and pytest says no more than that no tests ran.
             headers = [x.header() for x in self._audit.hosts if terminalreporter.verbosity < 0]
             # Beside tests that pass, a header is not enough.

@@ -124,11 +124,14 @@ class AuditItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Any, int, str]:
         """Return the path, line and heading of a failure; there is no file."""
+        path, _, own = self.nodeid.partition("::")
         # The id's first part is the path: pytest shows a location where the two differ.
         # If the id ends with the heading, pytest shows the dots before "[" as "::", as a module's.
         # A blank on each side keeps the heading of such a name in the middle of its line.
         heading = f" {self.name} " if "." in self.name.partition("[")[0] else self.name
-        return self.config.rootpath / self.nodeid.partition("::")[0], 0, heading
+        if "[" in path and own == self.name:  # one of several hosts, which is in the path
+            heading = self.nodeid
+        return self.config.rootpath / path, 0, heading
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Return the text of an expected failure; a traceback only for our own bugs."""

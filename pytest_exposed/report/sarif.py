@@ -78,7 +78,8 @@ def _results(hosts: Sequence[HostRecord]) -> Iterator[dict[str, object]]:
             key = "\0".join((one.host["host"], one.name, rule, about))
             times[key] = times.get(key, 0) + 1
             key += f"\0{times[key]}" if times[key] > 1 else ""
-            text = f"{one.who} {span}: {cause.message}. Fix: {cause.fix}."
+            where = f" on {one.host['host']}" if len(hosts) > 1 else ""
+            text = f"{one.who}{where} {span}: {cause.message}. Fix: {cause.fix}."
             result: dict[str, object] = {
                 "ruleId": rule,
                 "ruleIndex": names.index(rule),

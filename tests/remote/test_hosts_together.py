@@ -87,6 +87,7 @@ class TestBothWork:
                 f"{near} PASSED *",
                 f"{far} PASSED *",
                 f"exposed[[]{shown(both.private.url)}]::{both.far.name}-d FAILED *",
+                f"_* exposed[[]{shown(both.private.url)}]::{both.far.name}-d _*",
                 f"*- ports on {both.relay.url} -*",
                 f"*- ports on {both.private.url} -*",
                 "exposed: 3 containers on 2 hosts, 2 match, 1 do not (silent 1)",

@@ -67,6 +67,15 @@ def test_a_fleet_is_valid(count: int, written: Any) -> None:
     assert len(set(prints)) == len(prints)
 
 
+def test_of_several_hosts_each_finding_names_its_own(written: Any) -> None:
+    found = record("web", finding())
+    (alone,) = written(host(found))["results"]
+    assert alone["message"]["text"].startswith("web 80/tcp: ")
+    both = written(host(found, name="n1"), host(found, name="n2"))["results"]
+    texts = [x["message"]["text"].partition(":")[0] for x in both]
+    assert texts == ["web on n1 80/tcp", "web on n2 80/tcp"]
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_texts_are_valid(text: str, written: Any) -> None:
     wrong = finding(message=text, fix=text, waived=text)

@@ -103,16 +103,23 @@ def _listen_during(
 
 def _all_listen_on(tasks: Sequence[Container], wanted: Sequence[BoundPort], *, only: bool) -> Check:
     """Return the answer for a container, or of all tasks of a service: those that don't, if any."""
-    checks = [_listens_on(x, wanted, only=only) for x in tasks]
-    failed = [x for x in checks if not x]
+    return of_all_tasks([_listens_on(x, wanted, only=only) for x in tasks])
+
+
+def of_all_tasks(checks: Sequence[Check]) -> Check:
+    """Return one answer from those for a container, or for each task of a service."""
     if len(checks) == 1:
         return checks[0]
+    failed = [x for x in checks if not x]
+    # The findings are those of the first container.
+    tasks = [y for x in sorted(checks, key=bool) for y in x.containers]
     service = f"service {tasks[0].service}"
     if not failed:
         return Check(True, f"{service}, all {len(tasks)} tasks: {checks[0]!r}", *tasks)
     names = f" ({_list(x.containers[0] for x in failed)})" if len(failed) > 1 else ""
     number = f"{len(failed)} of {len(tasks)} tasks{names}"
-    return Check(False, f"{service}, {number}: {failed[0]!r}", *tasks)
+    why = f"{service}, {number}: {failed[0]!r}"
+    return Check(False, why, *tasks, findings=failed[0].findings)
 
 
 def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool) -> Check:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from pytest_exposed.assertions.checks import expect_engine, is_duration
+from pytest_exposed.assertions.checks import expect_engine, is_duration, of_all_tasks
 from pytest_exposed.assertions.result import Check
 from pytest_exposed.errors import ConfigurationError, ObservationError, PortError
-from pytest_exposed.model import Finding
+from pytest_exposed.model import Container, Finding
 from pytest_exposed.model.ports import Port, Ports, PortsLike
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.grace import settle
@@ -53,36 +53,44 @@ def container_matches_image(
     by: Documented = "run" if word == "run" else "image"
     accepts = _allowance(allow)
     observer = engine.observer
-    listed, everyone = observer.find(container)
-    answer = observer.observe([listed], everyone, owners=True, rules=judged_by, documented=by)[
-        listed.id
-    ]
-    answer = settle(
-        observer,
-        listed,
-        answer,
-        grace,
-        owners=True,
-        rules=judged_by,
-        documented=by,
-        accepts=accepts,
-    ).answer
-    if isinstance(answer, ObservationError):
-        raise answer
-    image = "its image" if str(answer) == str(answer.image) else answer.image
-    unknown = answer.publications_unknown
-    known = answer.findings if unknown is None or answer.verdict is not unknown else ()
+    tasks, everyone = observer.find_tasks(container)
+    answers = observer.observe(tasks, everyone, owners=True, rules=judged_by, documented=by)
+    checks = []
+    for listed in tasks:
+        answer = settle(
+            observer,
+            listed,
+            answers[listed.id],
+            grace,
+            owners=True,
+            rules=judged_by,
+            documented=by,
+            accepts=accepts,
+        ).answer
+        if isinstance(answer, ObservationError):
+            raise answer
+        left_out = [x.name for x in engine.observer.rules if x.name in ignored]
+        checks.append(_matches(answer, accepts, left_out))
+    return of_all_tasks(checks)
+
+
+def _matches(
+    container: Container, accepts: Callable[[Finding], bool], left_out: Sequence[str]
+) -> Check:
+    """Return whether what was found of a container is accepted; left_out are rules not asked."""
+    image = "its image" if str(container) == str(container.image) else container.image
+    unknown = container.publications_unknown
+    known = container.findings if unknown is None or container.verdict is not unknown else ()
     found = [x for x in known if x.fails and not accepts(x)]
     if not found and unknown is not None:
         raise unknown
     if not found:
-        left_out = [x.name for x in engine.observer.rules if x.name in ignored]
         without = f", {', '.join(left_out)} ignored" if left_out else ""
         warned = brief(x for x in known if x.warns and not accepts(x))
         warnings = f"; warnings: {warned}" if warned else ""
-        return Check(True, f"{answer} matches {image}{without}{warnings}", answer)
-    why = f"{answer} does not match {image}: {brief(found)}"
-    return Check(False, why, answer, findings=found)
+        return Check(True, f"{container} matches {image}{without}{warnings}", container)
+    why = f"{container} does not match {image}: {brief(found)}"
+    return Check(False, why, container, findings=found)
 
 
 def _ignored(ignore: object) -> set[str]:

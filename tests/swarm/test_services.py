@@ -211,6 +211,18 @@ class TestChecks:
         assert not check
         assert "does not publish 18080->81/tcp (it publishes 0.0.0.0:18080->80/tcp)" in repr(check)
 
+    def test_every_task_matches(self, engine: Engine) -> None:
+        check = container_matches_image(engine, "fine")
+        assert check
+        assert repr(check).startswith("service fine, all 2 tasks: fine.1.")
+        assert "half, 2 of 2 tasks (half.1" in str(container_matches_image(engine, "half"))
+        check = container_matches_image(engine, "half", ignore="published-undocumented")
+        (deaf,) = [x.name for x in tasks(engine, "half") if not x.listening]
+        assert not check
+        assert repr(check).startswith(f"service half, 1 of 2 tasks: {deaf} does not match ")
+        assert check.containers[0].name == deaf
+        assert [x.rule for x in check.findings] == ["published-silent"]
+
     def test_a_snapshot_is_of_one(self, engine: Engine) -> None:
         with pytest.raises(NotFoundError, match=r"'fine' could be 2 containers: fine\.1\."):
             engine.container("fine")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from pytest_exposed.engine.forwarding import Endpoint, endpoints_of, telling_addresses
@@ -99,15 +100,11 @@ class Inspected:
 def _published(ports: object) -> tuple[Publication, ...]:
     found = set()
     for text, entries in as_dict(ports).items():
-        try:
+        with suppress(PortError):
             port = Port.parse(text)
-        except PortError:
-            continue
-        for entry in map(as_dict, as_list(entries)):
-            number = as_text(entry.get("HostPort"))
-            is_one = number.isdecimal() and number.isascii() and len(number) < 6
-            if is_one and 1 <= int(number) <= HIGHEST:
-                found.add(Publication(port, printable(as_text(entry.get("HostIp")), 64), int(number)))
+            for address, number in _bindings(entries):
+                if 1 <= number <= HIGHEST:
+                    found.add(Publication(port, printable(address, 64), number))
     return tuple(sorted(found))
 
 

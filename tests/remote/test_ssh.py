@@ -342,9 +342,8 @@ class TestItDoesNot:
         assert line.startswith(f"{server.shown}: GET /_ping: ")
         assert line.endswith(_hint(server))
 
-    def test_where_no_engine_has_the_socket(
-        self, ready: Path, server: Server, refusal: Refusal
-    ) -> None:
+    @pytest.mark.usefixtures("ready")
+    def test_where_no_engine_has_the_socket(self, server: Server, refusal: Refusal) -> None:
         line = refusal("--docker-host", f"{server.url}/nowhere/docker.sock")
         version = "docker -H unix:///nowhere/docker.sock version"
         hint = _hint(server).replace("docker version", version)

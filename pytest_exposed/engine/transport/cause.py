@@ -39,22 +39,22 @@ def cause(error: BaseException, host: Host) -> str:
         return text
     if isinstance(error, OSError):
         at_end = missing if isinstance(error, ConnectionError) else ""
-        if host.ssh and isinstance(error, TimeoutError):
-            return _of_ssh("no answer in time: the host may be down, or its engine busy", host)
-        if isinstance(error, PermissionError):
-            return f"permission denied: run as root{_group(host)}"
-        return at_end + (_of_system(error) or f"{type(error).__name__}: {text}")
+        return at_end + (_of_system(error, host) or f"{type(error).__name__}: {text}")
     shown = f"{type(error).__name__}: {text}"
     if isinstance(error, (ValueError, RecursionError)):
         return f"no engine sends such an answer: is this its address? ({shown})"
     return shown
 
 
-def _of_system(error: OSError) -> str | None:
+def _of_system(error: OSError, host: Host) -> str | None:
     """Return the meaning of a system error; None for an unknown one."""
     if isinstance(error, ClosedError):
         return "the connection was closed without an answer: is the engine still running?"
+    if isinstance(error, PermissionError):
+        return f"permission denied: run as root{_group(host)}"
     if isinstance(error, TimeoutError):
+        if host.ssh:
+            return _of_ssh("no answer in time: the host may be down, or its engine busy", host)
         return "no answer in time: is the engine busy, or another service at this address?"
     if isinstance(error, socket.gaierror):
         return f"{printable(error.strerror or str(error))}: is the host's name right?"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 def printable(text: str, limit: int = 256) -> str:
     """Return text with all unprintable characters escaped, cut off after limit characters.
@@ -19,3 +21,12 @@ def printable(text: str, limit: int = 256) -> str:
 def plural(count: int, noun: str) -> str:
     """Return "1 container", "2 containers"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ": " and the nearest known name; empty if none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415  # for mistakes alone
+
+    near = [printable(x) for x in get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)]
+    *first, last = near or [""]
+    return f": did you mean {', '.join(first)}{' or ' if first else ''}{last}?" if near else ""

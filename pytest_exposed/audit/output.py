@@ -122,14 +122,14 @@ def _accepted(audit: Audit, outcome: Results, judged: _Judged) -> tuple[set[Entr
     entries = {same.get(x, x) for x, reason in found if reason in (None, REASON)}
     kept = {x for x in before if not judged.all_of(x)} - entries
     line = f"{plural(len(entries | kept), 'accepted finding')} written to {settings.new_baseline}"
+    if kept:
+        line += f", {len(kept)} of them from {settings.baseline}, as not all was judged"
     left_out = before - kept - entries
     waived = left_out & {x for x, _ in found}
     if waived:
         line += f"; {len(waived)} of {settings.baseline} left out, as waived elsewhere"
     if gone := len(left_out - waived):
         line += f"; {gone} of {settings.baseline} left out, as not found any more"
-    if kept:
-        line += f"; {len(kept)} of them kept from {settings.baseline}, as not all was judged"
     if outcome.unseen():
         line += f"; {outcome.unseen()} of the containers were not judged"
     if unreached := sum(x.error is not None for x in outcome.hosts.values()):

@@ -22,9 +22,8 @@ from typing import Any
 from pytest_exposed.engine.ansible_ssh import Settings
 from pytest_exposed.engine.hosts import Member, resolve
 from pytest_exposed.engine.json_fields import as_dict, as_texts
-from pytest_exposed.engine.names import did_you_mean
 from pytest_exposed.errors import ConfigurationError
-from pytest_exposed.text import printable
+from pytest_exposed.text import did_you_mean, printable
 
 SCHEME = "ansible://"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from pytest_exposed.engine.records import Listed
@@ -16,7 +15,7 @@ from pytest_exposed.model import (
     Container,
     borrows_labels,
 )
-from pytest_exposed.text import printable
+from pytest_exposed.text import did_you_mean, printable
 
 # https://docs.docker.com/reference/compose-file/services/#labels
 _NUMBER = "com.docker.compose.container-number"
@@ -156,13 +155,6 @@ def unknown(name: str, what: str, known: Iterable[str], host: str) -> NotFoundEr
     """Return the error for an unknown name, with the nearest known one."""
     near = did_you_mean(name, known)
     return NotFoundError(f"no {what} {printable(name)!r}{near} (on {host})")
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ": " and the nearest known name; empty if none is near."""
-    near = [printable(x) for x in get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)]
-    *first, last = near or [""]
-    return f": did you mean {', '.join(first)}{' or ' if first else ''}{last}?" if near else ""
 
 
 def names_to_suggest(containers: Iterable[Listed]) -> set[str]:

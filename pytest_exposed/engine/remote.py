@@ -17,6 +17,7 @@ from pytest_exposed.errors import (
     NotFoundError,
     ObservationError,
 )
+from pytest_exposed.text import printable
 from pytest_exposed.unpatched import holding, monotonic, new_lock, pause
 
 if TYPE_CHECKING:
@@ -190,7 +191,9 @@ class EngineRemote:
             pull(self._api, image)
             self._api.image(image)  # a pull that fails halfway has the status "200 OK"
         except (EngineError, NotFoundError) as error:
-            raise ObservationError(f"its image can't be pulled: {error}") from None
+            raise ObservationError(
+                f"its image {printable(image)} can't be pulled: {error}"
+            ) from None
 
     def execute(self, container: str, command: Sequence[str]) -> bytes:
         """Return the output of a command in a container.

@@ -188,8 +188,8 @@ class Attribution:
         if listed.state == "paused":
             notes.append("it is paused: nothing answers before `docker unpause`")
         if listed.image.startswith("sha256:"):
-            anew = "if its tag was built anew since it was created, recreate it to run that image"
-            notes.append(f"the engine knows its image by id alone: {anew}")
+            anew = "if you have built it anew under its tag, recreate the container to run that one"
+            notes.append(f"the engine knows its image by the id alone: {anew}")
         return notes
 
 

@@ -33,7 +33,7 @@ class Engine:
     select and ignore are rules and groups that snapshots are judged by, names or comma-separated
     ones; warn are those whose findings are warnings, "none" for no warning at all; documented is
     what counts as documentation: "image", or "run" for what the container declares as well;
-    allow are waivers, `CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  [# reason]`, or lines of
+    allow are waivers, `CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD] [# reason]`, or lines of
     them; allow_labels lets images and containers have waivers of their own; baseline is a file of
     accepted findings. Raises ConfigurationError for what can't be one of these, EngineError
     where no engine answers.

@@ -258,9 +258,9 @@ class AuditHooks:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the tables that -v asks for, warnings, and the summary."""
         if self._audit.settings.tables:
-            shown = self._failed if _shows_failures(terminalreporter.config) else ()
+            failed = self._failed if _shows_failures(terminalreporter.config) else ()
             for host in self._outcome.hosts.values():
-                if tables := host.tables(shown):
+                if tables := host.tables(failed):
                     terminalreporter.write_sep("-", f"ports on {host.host}")
                     for number, table in enumerate(tables):
                         heading, _, rest = table.partition("\n")
@@ -277,11 +277,13 @@ class AuditHooks:
             time = [x for x in (self._outcome.waited(), self._outcome.young()) if x]
             stale = output.stale_lines(self._audit, self._outcome)
             self._lines[:0] = [*stale, *self._outcome.unsure(), *time]
-        elif not any(x.wanted or x.runs or x.error for x in self._audit.hosts):
+        else:
+            none = not any(x.wanted or x.runs or x.error for x in self._audit.hosts)
             # -q hides the header, and pytest says no more than that no tests ran.
-            headers = [x.header() for x in self._audit.hosts if terminalreporter.verbosity < 0]
+            shown = [x for x in self._audit.hosts if none or x.not_running]
+            headers = [x.header() for x in shown if terminalreporter.verbosity < 0]
             # Beside tests that pass, a header is not enough.
-            self._lines[:0] = [*headers, *([_NONE] if self._joins else [])]
+            self._lines[:0] = [*headers, *([_NONE] if none and self._joins else [])]
         for line in self._lines:
             terminalreporter.write_line(f"exposed: {line}")
 

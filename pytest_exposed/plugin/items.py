@@ -20,7 +20,7 @@ from pytest_exposed.errors import (
     NotRunningError,
     ObservationError,
 )
-from pytest_exposed.model import Container
+from pytest_exposed.model import NO_IMAGE, Container
 from pytest_exposed.observation.attribute import BELIEVED
 from pytest_exposed.observation.judge import BY_PORTS, HIDDEN, RARELY, RESTARTED, RESTLESS, UNWELL
 from pytest_exposed.plugin.progress import live
@@ -269,7 +269,7 @@ class ContainerItem(JudgedItem):
         found["waited"] = self.audit.waited.get(self.listed.id, 0)
         found["young"] = self.audit.young.get(self.listed.id, False)
         self.record = of_listed(self.audit.label, self.listed, **found)
-        self.describe(self.listed.image)
+        self.describe(self.listed.image if self.listed.has_image else NO_IMAGE.name)
 
     def look(self) -> None:
         """Begin the observation of all containers whose tests run, in the first of them."""

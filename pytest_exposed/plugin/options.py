@@ -165,11 +165,11 @@ OPTIONS = (
     Option(
         "allow",
         "allow",
-        "waiver, CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  [# reason]; repeatable. It "
+        "waiver, CONTAINER-GLOB: RULE-OR-PORT, … [until YYYY-MM-DD] [# reason]; repeatable. It "
         "is added to those of exposed_allow",
         metavar="LINE",
         repeatable=True,
-        setting="waivers, one per line: GLOB: RULE-OR-PORT, … [until YYYY-MM-DD]  [# reason]",
+        setting="waivers, one per line: GLOB: RULE-OR-PORT, … [until YYYY-MM-DD] [# reason]",
         type="linelist",
         toml='["web: 8080  # why"]',
         adds=True,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from pytest_exposed.audit.running.plan import Planned
 
+_NOTHING = "it listened on nothing, and its image documents nothing: no port was judged"
+
 _ENDING = ("SIGTERM", "SIGHUP")
 """Signals that end a run: SIGTERM is that of CI, SIGHUP that of a terminal which is closed."""
 
@@ -50,6 +52,8 @@ class RunItem(JudgedItem):
         if dockerfile is not None:
             answer = dockerfile.pointed_at(answer)
         found = self.found_in(answer, dockerfile)
+        if not (answer.listeners or answer.documented or answer.published):
+            found["unsure"].append(_NOTHING)
         found["key"] = key(answer.name, answer.labels, answer.image.id)
         found["waited"] = self.audit.waited.get(answer.id, 0)
         self._keep(**found)

@@ -19,6 +19,11 @@ ENDINGS = tuple(_FORMATS)
 def check(name: str) -> Path:
     """Return the path of a report; raises ConfigurationError if it can't be written."""
     path = Path(name)
+    if name.startswith("json:"):
+        raise ConfigurationError(
+            f"{name!r} is not a report: write a file's name alone, or {STANDARD_OUTPUT} for "
+            "standard output"
+        )
     if path.suffix.lower() not in ENDINGS:
         raise ConfigurationError(
             f"{name!r} is not a report: its name ends in one of {', '.join(ENDINGS)}, or "

@@ -89,6 +89,15 @@ def to_remove(case: Case, rule: str) -> str:
     return f"start its service, or {remove}"
 
 
+def to_answer(case: Case) -> str:
+    """Return the fix of a port that is published, and that nothing serves."""
+    elsewhere = case.listening_elsewhere()
+    can_move = not _is_others(case.container.image) and not is_inherited(case)
+    if elsewhere and case.documented and not case.only_declared and can_move:
+        elsewhere += f", and EXPOSE that one instead of {case.port}"
+    return f"start its service{elsewhere}"
+
+
 def to_reach(case: Case, rule: str, bind: str) -> str:
     """Return the fix of a port on loopback: bind it for all, unless it may be for control.
 

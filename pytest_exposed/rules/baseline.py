@@ -113,7 +113,10 @@ def read(path: Path) -> frozenset[Entry]:
         why = error.strerror if isinstance(error, OSError) else error
         raise ConfigurationError(f"the baseline {path} can't be read: {why}") from None
     if not text.startswith("# pytest-exposed baseline 1:"):
-        raise ConfigurationError(f"{path} is not a baseline of version 1")
+        raise ConfigurationError(
+            f"{path} is not a baseline of version 1, which its first line would say: "
+            "--exposed-write-baseline writes one"
+        )
     lines = [x.strip() for x in text.splitlines()]
     try:
         return frozenset(Entry.parse(x) for x in lines if x and not x.startswith("#"))

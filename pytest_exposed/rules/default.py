@@ -142,7 +142,7 @@ def _published_silent(case: Case) -> Breach | None:
     nothing = f"nothing in {case.subject} listens on {case.port}{runs}"
     return (
         f"published as {case.where}, and {nothing}",
-        fix or f"start its service{case.listening_elsewhere()}",
+        fix or advice.to_answer(case),
     )
 
 

@@ -16,7 +16,7 @@ from pytest_exposed.text import printable
 _FILES = "com.docker.compose.project.config_files"
 """A label of Compose: the paths of its files, with commas between (api/labels.go of its pkg)."""
 
-_RUN = "set `exposed_documented = run`"
+_RUN = "set `exposed_documented = run` in pytest.ini"
 
 
 class Definition(NamedTuple):

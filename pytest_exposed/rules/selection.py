@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.rules import RULES, Rule
+from pytest_exposed.text import did_you_mean
 
 
 def split(texts: str | Iterable[str]) -> tuple[str, ...]:
@@ -25,9 +26,10 @@ def expand(names: Iterable[str]) -> set[str]:
     for name in names:
         members = {x.name for x in RULES.values() if name in ("all", x.name) or name in x.groups}
         if not members:
+            near = did_you_mean(name, (*RULES, *groups))
             raise ConfigurationError(
-                f"{name!r} is not a rule or a group of rules: rules are {', '.join(RULES)}; "
-                f"groups are {', '.join(groups)}"
+                f"{name!r} is not a rule or a group of rules{near or ':'} rules are "
+                f"{', '.join(RULES)}; groups are {', '.join(groups)}"
             )
         found |= members
     return found

@@ -19,7 +19,7 @@ _FORM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """One line, `CONTAINER-GLOB: WHAT[, …] [until YYYY-MM-DD]  [# reason]`.
+    """One line, `CONTAINER-GLOB: WHAT[, …] [until YYYY-MM-DD] [# reason]`.
 
     WHAT is a rule, a port or a range, or a rule and a port, `silent 443/udp`.
     """
@@ -42,7 +42,7 @@ class Waiver:
         if match is None or not match["what"]:
             raise ConfigurationError(
                 f"{line!r} is not a waiver: write CONTAINER-GLOB: RULE-OR-PORT, … "
-                "[until YYYY-MM-DD]  [# reason]"
+                "[until YYYY-MM-DD] [# reason]"
             )
         rules: set[str] = set()
         ports = Ports()
@@ -80,6 +80,12 @@ class Waiver:
             reason.strip(),
             frozenset(pairs),
         )
+
+    def parts(self) -> list[tuple[str, Waiver]]:
+        """Return each rule or port that it names, as it is written, and a waiver of that alone."""
+        match = _FORM.fullmatch(self.line.partition("#")[0].strip())
+        words = match["what"].split(",") if match else []
+        return [(x.strip(), Waiver.parse(f"{self.glob}: {x}")) for x in words]
 
     @property
     def asks_for(self) -> frozenset[str]:
@@ -136,7 +142,7 @@ def stale(
     rules: Collection[str],
     today: date,
 ) -> list[str]:
-    """Return a line for each waiver that has expired, or that accepted none of the findings.
+    """Return a line for each waiver that has expired, or of which a part accepted no finding.
 
     findings are names of the container, rule and port of each that is accepted; judged the names of
     each container that was judged, missed those of the others, None where these are unknown;
@@ -160,10 +166,13 @@ def stale(
     for waiver in waivers:
         if waiver.expired(today):
             lines.append(f"waiver expired on {waiver.until}: {waiver.line}")
-        elif (
-            asked(waiver)
-            and looked_at(waiver)
-            and not any(waiver.accepts(*x, today) for x in found)
-        ):
-            lines.append(f"waiver not used: {waiver.line}")
+        elif looked_at(waiver):
+            parts = [(x, part) for x, part in waiver.parts() if asked(part)]
+            vain = [x for x, part in parts if not any(part.accepts(*y, today) for y in found)]
+            if not vain:
+                continue
+            if any(waiver.accepts(*x, today) for x in found):
+                lines.append(f"waiver not used for {', '.join(vain)}: {waiver.line}")
+            elif asked(waiver):
+                lines.append(f"waiver not used: {waiver.line}")
     return lines

@@ -143,6 +143,18 @@ def test_stale_ones_are_told() -> None:
     assert [x for x in lines if "not used" in x] == ["waiver not used: web: silent"]
 
 
+def test_a_part_that_accepts_nothing_is_told() -> None:
+    lines = ("web: silent, 81, 90-99", "web: ssh, silent 80, silent 81", "web: silent, 80")
+    found = [(["web"], "silent", Port(80)), (["web"], "undocumented", Port(95))]
+    given = [Waiver.parse(x) for x in lines]
+    by = set(RULES) - {"ssh"}  # where it is not asked for, nothing is known of it
+    told = stale(given, found, [["web"]], missed=[], all_asked=True, rules=by, today=TODAY)
+    assert told == [
+        f"waiver not used for 81: {lines[0]}",
+        f"waiver not used for silent 81: {lines[1]}",
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "missed", "rules"),
     [

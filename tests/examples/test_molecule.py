@@ -143,9 +143,12 @@ def test_what_the_scenario_declares(role: Path, command: Command) -> None:
     assert "undocumented 8081/tcp" in result.stdout
     assert "exposed: 2 containers on 1 host, 0 match, 2 do not (undocumented 2)" in result.stdout
     setting = f'add "8081/tcp" to `exposed_ports` of platform {other["name"]} in molecule.yml'
-    assert f"EXPOSE 8081/tcp; or {setting}, and set `exposed_documented = run`" in result.stdout
+    assert (
+        f"EXPOSE 8081/tcp; or {setting}, and set `exposed_documented = run` in pytest.ini"
+        in result.stdout
+    )
     of_platform = f"platform {declaring['name']} in molecule.yml"
-    advice = f"set `exposed_documented = run` to count what {of_platform} declares"
+    advice = f"set `exposed_documented = run` in pytest.ini to count what {of_platform} declares"
     assert advice in result.stdout
 
     waiver = f"exposed_allow = {other['name']}: 8081  # known\n"

@@ -45,15 +45,15 @@ def test_the_line_that_a_fix_names_declares_the_port(docker_28: NewerEngine, up:
         web = engine.container("web")
         assert [x.fix for x in web.findings] == [
             f'add to its Dockerfile: EXPOSE {port}; or add "{port}" to `expose` of service web '
-            "in compose.yaml, and set `exposed_documented = run`"
+            "in compose.yaml, and set `exposed_documented = run` in pytest.ini"
             for port in ("8081/tcp", "8082/udp")
         ]
         up('    expose: ["8081/tcp", "8082/udp"]\n')
         web = engine.container("web")
         assert web.declared == {80, 8081, "8082/udp"}
         assert [x.fix for x in web.findings] == [
-            f"add to its Dockerfile: EXPOSE {port}; or set `exposed_documented = run` to count "
-            "what service web in compose.yaml declares"
+            f"add to its Dockerfile: EXPOSE {port}; or set `exposed_documented = run` in "
+            "pytest.ini to count what service web in compose.yaml declares"
             for port in ("8081/tcp", "8082/udp")
         ]
 

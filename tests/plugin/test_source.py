@@ -75,7 +75,10 @@ def test_helper_without_its_image(audit: Run, place: Stage) -> None:
     result = audit(place, "--exposed-source=helper", "--exposed-helper-image=localhost:1/nosuch:1")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["no source can see the sockets of *:", "helper: its image*can't be pulled: *"]
+        [
+            "no source can see the sockets of *:",
+            "helper: its image localhost:1/nosuch:1 can't be pulled: *",
+        ]
     )
 
 

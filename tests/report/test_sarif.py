@@ -43,8 +43,10 @@ def written(tmp_path: Path) -> Any:
     return write
 
 
-def host(*containers: Record, error: str | None = None) -> Record:
-    return {"host": "unix:///var/run/docker.sock", "error": error, "containers": list(containers)}
+def host(
+    *containers: Record, name: str = "unix:///var/run/docker.sock", error: str | None = None
+) -> Record:
+    return {"host": name, "error": error, "containers": list(containers)}
 
 
 def test_the_schema_refuses_what_is_wrong() -> None:

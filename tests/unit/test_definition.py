@@ -21,10 +21,11 @@ COMPOSE = {
 MOLECULE = {"owner": "molecule"}
 LINE = "add to its Dockerfile: EXPOSE 8081/tcp"
 WAIVE = "waive it (`{}: {} 8081/tcp  # reason`), or "
-COUNTED = ", and set `exposed_documented = run`"
+COUNTED = ", and set `exposed_documented = run` in pytest.ini"
 EXPOSE = f'add "8081/tcp" to `expose` of service web in compose.yaml{COUNTED}'
 EXPOSED_PORTS = f'add "8081/tcp" to `exposed_ports` of platform web in molecule.yml{COUNTED}'
-COUNT = "set `exposed_documented = run` to count what service web in compose.yaml declares"
+_DECLARED = "what service web in compose.yaml declares"
+COUNT = f"set `exposed_documented = run` in pytest.ini to count {_DECLARED}"
 
 
 def fix(one: Container, *select_: str) -> str:

@@ -86,10 +86,14 @@ def test_it_does_not_wait_for_what_is_accepted(
 
 
 def test_a_wait_in_vain_is_told_of_one_that_passes(run: Run, images: Images) -> None:
-    result = run(f"--exposed-run={images.build()}", "--exposed-grace=1")
+    image = images.build()
+    result = run(f"--exposed-run={image}", "--exposed-grace=1")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
-        ["exposed: waited 1 s for containers that had just started (--exposed-grace)"]
+        [
+            f"exposed: {image}: it listened on nothing, and its image documents nothing: no *",
+            "exposed: waited 1 s for containers that had just started (--exposed-grace)",
+        ]
     )
 
 

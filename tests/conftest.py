@@ -194,6 +194,21 @@ def procfs(engine_url: str) -> Iterator[Engine]:
         yield engine
 
 
+@pytest.fixture(scope="session")
+def helper_image(images: Images) -> str:
+    """The tag of an image that a helper can be made of."""
+    from remote.common import helper_of  # noqa: PLC0415  # it needs what few tests do
+
+    return helper_of(images)
+
+
+@pytest.fixture(scope="module")
+def helper(engine_url: str, helper_image: str) -> Iterator[Engine]:
+    """The engine, its sockets read from /proc by a helper container."""
+    with Engine(engine_url, source="helper", helper_image=helper_image) as engine:
+        yield engine
+
+
 @pytest.fixture(params=["netlink", "procfs"], scope="module")
 def look(request: pytest.FixtureRequest) -> Engine:
     """The engine, seen by each source that sees the kernel."""

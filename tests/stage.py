@@ -303,6 +303,8 @@ class Stage:
         declares are the ports of --expose, and binds those of -p where the SDK refuses it, both as
         the engine's API writes them; with them options are the SDK's of create_host_config.
         """
+        # To compile docker's filter of system calls is a tenth of a start, and no question here.
+        options.setdefault("security_opt", ["seccomp=unconfined"])
         image = self.images.build(exposes=exposes) if image is None else image
         full_name = f"{self.name}-{name}"
         labels = {RUN: self.images.run, STAGE: self.name, **(labels or {})}

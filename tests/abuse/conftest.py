@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from remote.conftest import (
     _no_engine_but_the_tests,
-    helper_image,
     refusal,
     relay,
     run_pytest,
@@ -13,7 +12,6 @@ from remote.conftest import (
 
 __all__ = [
     "_no_engine_but_the_tests",
-    "helper_image",
     "refusal",
     "relay",
     "run_pytest",

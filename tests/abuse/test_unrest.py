@@ -1,7 +1,7 @@
 """Engines that die and containers that come and go while they are looked at.
 
 Whatever is said was true at a moment of the look, or is an error; and nothing is left behind. The
-variable EXPOSED_UNREST is for how many seconds each test goes on: 3 unless it is set.
+variable EXPOSED_UNREST is for how many seconds each test goes on: 2 unless it is set.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pytest_exposed import Engine, EngineError, HelperLeftWarning, Ports
 if TYPE_CHECKING:
     from docker.models.containers import Container as SdkContainer
 
-SECONDS = float(os.environ.get("EXPOSED_UNREST", "3"))
+SECONDS = float(os.environ.get("EXPOSED_UNREST", "2"))
 _LONGEST = 60.0
 PORTS = ("80", "8000-8003")
 WORDS = ("tcp:0.0.0.0:80", "tcp:0.0.0.0:8000-8003", "ready")

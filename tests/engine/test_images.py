@@ -137,7 +137,7 @@ class TestImageThatIsNotWhatItsNameSays:
             assert set(found(seen)) == {"undocumented 80/tcp"}
             assert str(seen.image) == seen.image.id[: len("sha256:") + 12]
             (note,) = seen.notes
-            assert "recreate it" in note
+            assert "recreate the container" in note
 
     def test_an_image_removed_by_force(
         self, looks: list[Engine], images: Images, stage: Stage

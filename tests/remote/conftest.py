@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import pytest
-from remote.common import helper_of
 from remote.relay import Relay
-
-if TYPE_CHECKING:
-    from stage import Images
 
 
 @pytest.fixture(autouse=True)
@@ -38,12 +33,6 @@ def relay(socket_url: str) -> Iterator[Relay]:
     """A relay to the engine."""
     with Relay(socket_url) as relay:
         yield relay
-
-
-@pytest.fixture(scope="session")
-def helper_image(images: Images) -> str:
-    """The tag of an image that a helper can be made of."""
-    return helper_of(images)
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from demo.images import busybox
 from docker.errors import NotFound
-from engine.test_addresses import TestPublishedToOneAddress
 from engine.test_identity import IN_CGROUP, POWERS
 from remote.common import (
     clock,
@@ -52,22 +51,14 @@ if TYPE_CHECKING:
     from remote.relay import Relay
     from stage import Images, Staged
 
-__all__ = ["TestPublishedToOneAddress"]  # the same, by this source
-
 HANGS = "exec /bin/busybox sleep 1000"
 REAL = '/bin/busybox sh "$@" </dev/null'
 """What a helper's sh would have printed that is asked once."""
 
 
 @pytest.fixture(scope="module")
-def look(engine_url: str, helper_image: str) -> Iterator[Engine]:
-    with Engine(engine_url, source="helper", helper_image=helper_image) as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
-def looks(look: Engine) -> list[Engine]:
-    return [look]
+def look(helper: Engine) -> Engine:
+    return helper
 
 
 @pytest.fixture(scope="module")

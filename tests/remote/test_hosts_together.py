@@ -6,14 +6,14 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 from remote.common import helper_of, helpers, listener_with_cat, pytest_process, running_helper
 from remote.relay import Relay, shown
-from stage import STAGE
+from stage import STAGE, Stage
 
 from pytest_exposed import Engine, EngineError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from remote.private import PrivateEngine
     from remote.relay import Meddle
-    from stage import Images, Stage
+    from stage import Images
 
 RunPytest = Callable[..., pytest.RunResult]
 Refusal = Callable[..., str]
@@ -55,9 +55,6 @@ class Both:
         self.options = ["--docker-host", relay.url, "--docker-host", private.url]
         # The same filter for both: of the label's value, each has a container.
         self.options += ["--exposed-filter", f"label={STAGE}.both={self.near.name}"]
-        for stage in stages:
-            labels = {f"{STAGE}.both": self.near.name}
-            stage.run("tcp:0.0.0.0:80", name="web", exposes=("80",), labels=labels)
 
     @property
     def ids(self) -> tuple[str, str]:
@@ -68,14 +65,26 @@ class Both:
         )
 
 
+@pytest.fixture(scope="module")
+def stages(shared_stage: Stage, private_images: Images) -> Iterator[tuple[Stage, Stage]]:
+    with Stage(private_images) as far:
+        for stage in (shared_stage, far):
+            labels = {f"{STAGE}.both": shared_stage.name}
+            stage.run("tcp:0.0.0.0:80", name="web", exposes=("80",), labels=labels)
+        yield shared_stage, far
+
+
 @pytest.fixture
-def both(relay: Relay, private: PrivateEngine, stage: Stage, private_stage: Stage) -> Both:
-    return Both(relay, private, (stage, private_stage))
+def both(relay: Relay, private: PrivateEngine, stages: tuple[Stage, Stage]) -> Both:
+    return Both(relay, private, stages)
 
 
 class TestBothWork:
-    def test_and_each_has_its_tests(self, both: Both, run_pytest: RunPytest) -> None:
-        both.far.run(name="d", exposes=("81",), labels={f"{STAGE}.both": both.near.name})
+    def test_and_each_has_its_tests(
+        self, both: Both, private_stage: Stage, run_pytest: RunPytest
+    ) -> None:
+        labels = {f"{STAGE}.both": both.near.name}
+        silent = private_stage.run(name="d", exposes=("81",), labels=labels).name
         result = run_pytest(*both.options, "-v")
         result.assert_outcomes(passed=2, failed=1)
         near, far = both.ids
@@ -86,8 +95,8 @@ class TestBothWork:
                 "collecting ... collected 3 items",
                 f"{near} PASSED *",
                 f"{far} PASSED *",
-                f"exposed[[]{shown(both.private.url)}]::{both.far.name}-d FAILED *",
-                f"_* exposed[[]{shown(both.private.url)}]::{both.far.name}-d _*",
+                f"exposed[[]{shown(both.private.url)}]::{silent} FAILED *",
+                f"_* exposed[[]{shown(both.private.url)}]::{silent} _*",
                 f"*- ports on {both.relay.url} -*",
                 f"*- ports on {both.private.url} -*",
                 "exposed: 3 containers on 2 hosts, 2 match, 1 do not (silent 1)",

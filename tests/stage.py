@@ -34,7 +34,7 @@ RUN = "pytest-exposed.tests"
 STAGE = "pytest-exposed.tests.stage"
 """Label of the containers of one stage: what audits of the tests filter by."""
 
-_PORT = re.compile("[0-9]+(/(tcp|udp|sctp))?")
+_PORT = re.compile("([0-9]+)(?:-([0-9]+))?(?:/(tcp|udp|sctp))?")
 """A port of EXPOSE that is written as the engine keeps it, but for a missing protocol."""
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -173,11 +173,18 @@ def as_built(
         config["Entrypoint"] = [*entrypoint]
         lines.append(f"ENTRYPOINT {json.dumps([*entrypoint], separators=(',', ':'))}")
     if exposes:
-        config["ExposedPorts"] = {x if "/" in x else f"{x}/tcp": {} for x in exposes}
+        config["ExposedPorts"] = {y: {} for x in exposes for y in _ports(x)}
     lines += [f"EXPOSE {x}" for x in exposes]
     history: list[dict[str, Any]] = [{"created_by": "/bin/sh -c #(nop) COPY dir:root in / "}]
     history += [{"created_by": f"/bin/sh -c #(nop)  {x}", "empty_layer": True} for x in lines]
     return hand_made(tag, config, _layer(files, links), history)
+
+
+def _ports(exposed: str) -> list[str]:
+    """Return the ports of a form of EXPOSE, as an image has them."""
+    match = _PORT.fullmatch(exposed)
+    first, last, protocol = match.groups() if match else ("", "", "")
+    return [f"{x}/{protocol or 'tcp'}" for x in range(int(first), int(last or first) + 1)]
 
 
 def _layer(files: Mapping[str, Path | bytes], links: Mapping[str, str]) -> bytes:

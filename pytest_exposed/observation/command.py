@@ -23,6 +23,8 @@ def override_of(container: Container, scene: Scene) -> CommandOverride | None:
     An inspection is made only where the list's line differs from the image's command. Podman's list
     leaves out entrypoints, but its containers have been inspected: see complete.py.
     """
+    if container.is_infra:  # what holds a pod's network is in no image's place
+        return None
     listed = scene.containers[container.id]
     if scene.inspections.known(listed.id) is None and is_own(listed.command, container.image):
         return container.substitute

@@ -50,17 +50,19 @@ class TestAFirstThreadThatEnds:
             os.kill(pid, signal.SIGKILL)
 
     @pytest.mark.parametrize("words", [("thread", "tcp:0.0.0.0:80"), ("tcp:0.0.0.0:80", "thread")])
-    def test_hides_nothing(self, words: tuple[str, ...], look: Engine, run: Run) -> None:
+    def test_hides_nothing(self, words: tuple[str, ...], looks: list[Engine], run: Run) -> None:
         container = run(*words)
-        assert heard(look.container(container.name)) == {"0.0.0.0:80/tcp listener"}
+        for look in looks:
+            assert heard(look.container(container.name)) == {"0.0.0.0:80/tcp listener"}
 
-    def test_nor_in_a_shared_namespace(self, look: Engine, run: Run) -> None:
+    def test_nor_in_a_shared_namespace(self, looks: list[Engine], run: Run) -> None:
         owner = run("tcp:0.0.0.0:80", name="owner")
         joiner = run(
             "thread", "tcp:0.0.0.0:81", name="joiner", network_mode=f"container:{owner.id}"
         )
-        assert heard(look.container(owner.name)) == {"0.0.0.0:80/tcp listener"}
-        assert heard(look.container(joiner.name)) == {"0.0.0.0:81/tcp listener"}
+        for look in looks:
+            assert heard(look.container(owner.name)) == {"0.0.0.0:80/tcp listener"}
+            assert heard(look.container(joiner.name)) == {"0.0.0.0:81/tcp listener"}
 
     def test_nor_from_the_helper(self, engine_url: str, helper_image: str, run: Run) -> None:
         container = run("thread", "tcp:0.0.0.0:80")
@@ -339,9 +341,11 @@ def test_ten_thousand_listeners(looks: list[Engine], stage: Stage) -> None:
 
 
 def test_an_image_with_endless_ports_that_are_none(
-    look: Engine, stage: Stage, images: Images
+    looks: list[Engine], stage: Stage, images: Images
 ) -> None:
     image = images.load({f"x{i}": {} for i in range(5000)})
-    notes = look.container(stage.run(image=image).name).notes
-    assert len(notes) == 9
-    assert notes[-1] == "and 4992 more that are not ports"
+    container = stage.run(image=image)
+    for look in looks:
+        notes = look.container(container.name).notes
+        assert len(notes) == 9
+        assert notes[-1] == "and 4992 more that are not ports"

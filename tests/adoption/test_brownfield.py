@@ -23,6 +23,13 @@ def audit(
     return pytester.runpytest(*given, "--exposed-filter", stage.filter, *options)
 
 
+@pytest.fixture(scope="module")
+def drift(shared_stage: Stage) -> Stage:
+    """A container with a finding."""
+    shared_stage.run("tcp:0.0.0.0:80", name="web")
+    return shared_stage
+
+
 def test_a_baseline_from_twelve_findings_to_none(
     pytester: pytest.Pytester, engine_url: str, stage: Stage
 ) -> None:
@@ -101,14 +108,13 @@ def test_what_is_not_judged_stays_in_a_new_baseline(
 
 
 def test_the_setting_may_be_there_before_the_file(
-    pytester: pytest.Pytester, engine_url: str, stage: Stage
+    pytester: pytest.Pytester, engine_url: str, drift: Stage
 ) -> None:
-    stage.run("tcp:0.0.0.0:80")
     given = ("-o", "exposed_baseline=ports.txt")
-    first = audit(pytester, engine_url, stage, *given, "--exposed-write-baseline=ports.txt")
+    first = audit(pytester, engine_url, drift, *given, "--exposed-write-baseline=ports.txt")
     first.assert_outcomes(failed=1)
     first.stdout.fnmatch_lines(["exposed: 1 accepted finding written to ports.txt"])
-    audit(pytester, engine_url, stage, *given).assert_outcomes(passed=1)
+    audit(pytester, engine_url, drift, *given).assert_outcomes(passed=1)
 
 
 def test_a_run_says_how_long_it_waited(
@@ -125,40 +131,37 @@ def test_a_run_says_how_long_it_waited(
 def test_a_baseline_of_the_ini_file_lies_beside_it(
     pytester: pytest.Pytester,
     engine_url: str,
-    stage: Stage,
+    drift: Stage,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stage.run("tcp:0.0.0.0:80", name="web")
-    audit(pytester, engine_url, stage, "--exposed-write-baseline=baseline.txt")
+    audit(pytester, engine_url, drift, "--exposed-write-baseline=baseline.txt")
     pytester.makeini("[pytest]\nexposed_baseline = baseline.txt")
-    audit(pytester, engine_url, stage).assert_outcomes(passed=1)
+    audit(pytester, engine_url, drift).assert_outcomes(passed=1)
     monkeypatch.chdir(pytester.mkdir("folder"))
-    audit(pytester, engine_url, stage).assert_outcomes(passed=1)
+    audit(pytester, engine_url, drift).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("only", ["--collect-only", "--setup-plan", "--setup-only"])
 def test_where_tests_are_only_listed_nothing_is_written(
-    only: str, pytester: pytest.Pytester, engine_url: str, stage: Stage
+    only: str, pytester: pytest.Pytester, engine_url: str, drift: Stage
 ) -> None:
-    stage.run("tcp:0.0.0.0:80", name="web")
-    audit(pytester, engine_url, stage, "--exposed-write-baseline=baseline.txt")
+    audit(pytester, engine_url, drift, "--exposed-write-baseline=baseline.txt")
     before = Path(pytester.path, "baseline.txt").read_bytes()
     others = ("--exposed-report=report.json", "--exposed-write-tests=test_written.py")
     options = (only, "--exposed-write-baseline=baseline.txt", *others)
-    assert audit(pytester, engine_url, stage, *options).ret == pytest.ExitCode.OK
+    assert audit(pytester, engine_url, drift, *options).ret == pytest.ExitCode.OK
     assert Path(pytester.path, "baseline.txt").read_bytes() == before
     assert not [x for x in pytester.path.iterdir() if x.name in {"report.json", "test_written.py"}]
 
 
 def test_where_nothing_was_looked_at_a_baseline_stays(
-    pytester: pytest.Pytester, engine_url: str, stage: Stage
+    pytester: pytest.Pytester, engine_url: str, drift: Stage
 ) -> None:
-    stage.run("tcp:0.0.0.0:80", name="web")
-    audit(pytester, engine_url, stage, "--exposed-write-baseline=baseline.txt")
+    audit(pytester, engine_url, drift, "--exposed-write-baseline=baseline.txt")
     before = Path(pytester.path, "baseline.txt").read_bytes()
     pytester.makepyfile(test_broken="def test_x(: pass")
     for option in ("--exposed-filter=name=nosuch", "test_broken.py"):
-        result = audit(pytester, engine_url, stage, option, "--exposed-write-baseline=baseline.txt")
+        result = audit(pytester, engine_url, drift, option, "--exposed-write-baseline=baseline.txt")
         assert result.ret != pytest.ExitCode.OK
         result.stdout.fnmatch_lines(
             ["exposed: no container was judged, and baseline.txt is not written"]
@@ -167,11 +170,10 @@ def test_where_nothing_was_looked_at_a_baseline_stays(
 
 
 def test_a_baseline_says_what_it_could_not_know(
-    pytester: pytest.Pytester, engine_url: str, stage: Stage
+    pytester: pytest.Pytester, engine_url: str, drift: Stage
 ) -> None:
-    stage.run("tcp:0.0.0.0:80")
     away = ("--docker-host", "unix:///nonexistent/docker.sock")
-    result = audit(pytester, engine_url, stage, "--exposed-write-baseline=baseline.txt", *away)
+    result = audit(pytester, engine_url, drift, "--exposed-write-baseline=baseline.txt", *away)
     result.stdout.fnmatch_lines(
         ["exposed: 1 accepted finding written to baseline.txt; 1 host not reached"]
     )
@@ -226,25 +228,25 @@ def test_tasks_of_a_service_have_one_test_by_its_name(tmp_path: Path) -> None:
     assert lines.count('    assert container_listens_on("web", "80/tcp", only=True)') == 2
 
 
-def test_waivers_of_the_ini_file(pytester: pytest.Pytester, engine_url: str, stage: Stage) -> None:
-    web = stage.run("tcp:0.0.0.0:80", name="web")
+def test_waivers_of_the_ini_file(pytester: pytest.Pytester, engine_url: str, drift: Stage) -> None:
+    name = f"{drift.name}-web"
     pytester.makeini(
         f"""
         [pytest]
         exposed_allow =
-            {web.name}: undocumented  # it moves
-            {web.name}: 9999
-            {web.name}: silent until 2020-01-01
+            {name}: undocumented  # it moves
+            {name}: 9999
+            {name}: silent until 2020-01-01
         """
     )
-    result = audit(pytester, engine_url, stage, "-v")
+    result = audit(pytester, engine_url, drift, "-v")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
         [
             "accepted: undocumented 80/tcp (it moves)",
             "exposed: 1 container on 1 host, 0 match, 1 accepted",
-            f"exposed: waiver not used: {web.name}: 9999",
-            f"exposed: waiver expired on 2020-01-01: {web.name}: silent until 2020-01-01",
+            f"exposed: waiver not used: {name}: 9999",
+            f"exposed: waiver expired on 2020-01-01: {name}: silent until 2020-01-01",
         ]
     )
 

@@ -55,9 +55,9 @@ def test_forms_of_expose(
 def test_images_of_the_tests_are_as_the_builder_makes_them(
     client: docker.DockerClient, images: Images
 ) -> None:
-    loaded, built = images.build(exposes=("80", "53/udp")), images.new_tag()
+    loaded, built = images.build(exposes=("80", "53/udp", "90-99/udp")), images.new_tag()
     lines = [f"LABEL {RUN}={images.run}", 'ENTRYPOINT ["/bin/listener"]']
-    lines += ["EXPOSE 80", "EXPOSE 53/udp"]
+    lines += ["EXPOSE 80", "EXPOSE 53/udp", "EXPOSE 90-99/udp"]
     build_image(client, built, files={"/bin/listener": listener()}, instructions=lines)
 
     def told(tag: str) -> tuple[dict[str, Any], list[str]]:

@@ -33,6 +33,14 @@ def report(audit: Run, pytester: pytest.Pytester) -> Callable[..., Any]:
     return run
 
 
+@pytest.fixture(scope="module")
+def four(shared_stage: Stage) -> Stage:
+    """Four containers, each with a finding."""
+    for number in range(4):
+        shared_stage.run("tcp:0.0.0.0:80", name=f"drift-{number}")
+    return shared_stage
+
+
 def check_container(container: Any) -> None:
     """Fail where a container was not seen, or its ports are not sorted by number, then protocol.
 
@@ -170,51 +178,45 @@ def test_a_container_that_could_not_be_observed(report: Callable[..., Any], stag
 
 
 def test_a_host_that_could_not_be_reached(
-    report: Callable[..., Any], stage: Stage, engine_url: str
+    report: Callable[..., Any], four: Stage, engine_url: str
 ) -> None:
-    stage.run()
-    hosts = report(stage, "--docker-host", NO_SOCKET)["hosts"]
+    hosts = report(four, "--docker-host", NO_SOCKET)["hosts"]
     assert [x["host"] for x in hosts] == [engine_url, NO_SOCKET]
     assert [x["error"] is None for x in hosts] == [True, False]
     assert hosts[1]["error"].startswith(f"{NO_SOCKET}: ")
-    assert [len(x["containers"]) for x in hosts] == [1, 0]
+    assert [len(x["containers"]) for x in hosts] == [4, 0]
 
 
-def test_what_did_not_run_is_not_in_it(report: Callable[..., Any], stage: Stage) -> None:
-    stage.run(name="one")
-    stage.run(name="two")
-    (record,) = report(stage, "-k", "two")["hosts"][0]["containers"]
-    assert record["name"] == f"{stage.name}-two"
+def test_what_did_not_run_is_not_in_it(report: Callable[..., Any], four: Stage) -> None:
+    (record,) = report(four, "-k", "drift-2")["hosts"][0]["containers"]
+    assert record["name"] == f"{four.name}-drift-2"
 
 
 @pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["", "xdist"])
 def test_what_was_to_run_and_did_not_was_not_observed(
-    workers: tuple[str, ...], report: Callable[..., Any], stage: Stage
+    workers: tuple[str, ...], report: Callable[..., Any], four: Stage
 ) -> None:
-    names = {stage.run("tcp:0.0.0.0:80", name=f"drift-{x}").name for x in range(4)}
-    records = report(stage, "-x", *workers)["hosts"][0]["containers"]
-    assert {x["name"] for x in records} == names
+    records = report(four, "-x", *workers)["hosts"][0]["containers"]
+    assert {x["name"] for x in records} == {f"{four.name}-drift-{x}" for x in range(4)}
     left = [x for x in records if x["error"] is not None]
     assert {x["error"] for x in left} == {"its test did not finish"}
     assert {x["findings"] for x in left} == {None}
 
 
 def test_nor_what_an_error_of_the_suite_kept_from_running(
-    report: Callable[..., Any], stage: Stage, pytester: pytest.Pytester
+    report: Callable[..., Any], four: Stage, pytester: pytest.Pytester
 ) -> None:
-    stage.run()
     wrong = pytester.makepyfile("import nosuch")
-    (record,) = report(stage, str(wrong))["hosts"][0]["containers"]
-    assert record["error"] == "its test did not finish"
+    records = report(four, str(wrong))["hosts"][0]["containers"]
+    assert [x["error"] for x in records] == ["its test did not finish"] * 4
 
 
 @pytest.mark.parametrize("option", ["--collect-only", "--setup-plan"])
 def test_where_no_test_runs_nothing_is_written(
-    option: str, audit: Run, stage: Stage, pytester: pytest.Pytester
+    option: str, audit: Run, four: Stage, pytester: pytest.Pytester
 ) -> None:
-    stage.run("tcp:0.0.0.0:80")
     written = ("--exposed-report=report.json", "--exposed-write-baseline=baseline.txt")
-    audit(stage, option, *written)
+    audit(four, option, *written)
     assert not list(pytester.path.glob("report.json"))
     assert not list(pytester.path.glob("baseline.txt"))
 
@@ -248,10 +250,9 @@ def test_nothing_matched(report: Callable[..., Any], stage: Stage, engine_url: s
     }
 
 
-def test_several(audit: Run, stage: Stage, pytester: pytest.Pytester) -> None:
-    stage.run()
+def test_several(audit: Run, four: Stage, pytester: pytest.Pytester) -> None:
     pytester.mkdir("sub")
-    audit(stage, "--exposed-report=one.json", "--exposed-report", "sub/two.json")
+    audit(four, "--exposed-report=one.json", "--exposed-report", "sub/two.json")
     one, two = ((pytester.path / x).read_bytes() for x in ("one.json", "sub/two.json"))
     assert one == two
     assert json.loads(one)["version"] == 1
@@ -269,10 +270,9 @@ def test_no_such_folder(audit: Run, stage: Stage) -> None:
     assert "'nosuch/report.json' can't be written: there is no folder nosuch" in said
 
 
-def test_a_folder_in_its_place(audit: Run, stage: Stage, pytester: pytest.Pytester) -> None:
-    stage.run()
+def test_a_folder_in_its_place(audit: Run, four: Stage, pytester: pytest.Pytester) -> None:
     pytester.mkdir("report.json")
-    result = audit(stage, "--exposed-report=report.json")
+    result = audit(four, "--exposed-report=report.json")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = str(result.stdout) + str(result.stderr)
     assert "report.json can't be written: " in text or "report.json' can't be written" in text

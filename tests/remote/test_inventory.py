@@ -90,25 +90,26 @@ def words(variables: dict[str, str]) -> str:
 
 
 @pytest.fixture
-def audit(run_pytest: Run, write: Write, stage: Stage) -> Run:
-    """Audit the test's containers at the hosts of a group, by default of the default inventory."""
+def audit(run_pytest: Run, write: Write, matching: Stage) -> Run:
+    """Audit the matching container at the hosts of a group, by default of the default inventory."""
 
     def audit(group: str, inventory: str | None, *arguments: str) -> pytest.RunResult:
         given = [f"--ansible-inventory={write(inventory)}"] if inventory is not None else []
-        given += [f"--docker-host=ansible://{group}", f"--exposed-filter={stage.filter}", "-v"]
+        given += [f"--docker-host=ansible://{group}", f"--exposed-filter={matching.filter}", "-v"]
         return run_pytest(*given, *arguments)
 
     return audit
 
 
-@pytest.fixture
-def matching(stage: Stage) -> None:
-    """One container that matches its image."""
-    stage.run("tcp:0.0.0.0:80", exposes=("80",))
+@pytest.fixture(scope="module")
+def matching(shared_stage: Stage) -> Stage:
+    """One container that matches its image, which has a cat."""
+    image = listener_with_cat(shared_stage.images, exposes=("80", "53/udp"))
+    shared_stage.run("tcp:0.0.0.0:80", "udp:0.0.0.0:53", image=image)
+    return shared_stage
 
 
 class TestReached:
-    @pytest.mark.usefixtures("matching")
     def test_by_ssh(self, audit: Run, reached: dict[str, str]) -> None:
         result = audit("web", f"[web]\nweb-1 {words(reached)}\n")
         result.assert_outcomes(passed=1)
@@ -118,7 +119,6 @@ class TestReached:
         )
         assert not [x for x in result.errlines if x]
 
-    @pytest.mark.usefixtures("matching")
     def test_all_of_groups_of_groups(
         self,
         audit: Run,
@@ -146,7 +146,6 @@ class TestReached:
             ]
         )
 
-    @pytest.mark.usefixtures("matching")
     def test_from_yaml_and_the_default_inventory(
         self,
         audit: Run,
@@ -169,7 +168,6 @@ class TestReached:
             ["exposed[[]web-1[]]::* PASSED *", "*[[]own-1[]]::* PASSED *"]
         )
 
-    @pytest.mark.usefixtures("matching")
     def test_through_a_jump_host(self, audit: Run, server: Server, reached: dict[str, str]) -> None:
         known = reached["ansible_ssh_common_args"]
         jump = f"ssh {known} -i {server.folder}/client -W 127.0.0.1:{server.port} -p {server.port}"
@@ -187,10 +185,7 @@ class TestReached:
         audit: Run,
         reached: dict[str, str],
         helper_image: str,
-        stage: Stage,
     ) -> None:
-        image = listener_with_cat(stage.images, exposes=("80", "53/udp"))
-        stage.run("tcp:0.0.0.0:80", "udp:0.0.0.0:53", image=image)
         result = audit(
             "web",
             f"[web]\nweb-1 {words(reached)}\n",
@@ -199,7 +194,6 @@ class TestReached:
         )
         result.assert_outcomes(passed=1)
 
-    @pytest.mark.usefixtures("matching")
     def test_by_workers_of_one_list(
         self, audit: Run, reached: dict[str, str], pytester: pytest.Pytester
     ) -> None:
@@ -218,9 +212,8 @@ class TestEnginesOfTheManagedHosts:
     """Addresses and sockets that several hosts have in common are those of different engines."""
 
     def test_docker_host_of_a_group(
-        self, audit: Run, reached: dict[str, str], engine_url: str, stage: Stage
+        self, audit: Run, reached: dict[str, str], engine_url: str
     ) -> None:
-        stage.run("tcp:0.0.0.0:80", exposes=("80",))
         with refusing_port() as port:
             dead = words(reached | {"ansible_port": str(port)})
             result = audit(
@@ -243,7 +236,6 @@ class TestEnginesOfTheManagedHosts:
         )
         assert "ssh ended with status 1" in line
 
-    @pytest.mark.usefixtures("matching")
     def test_each_of_two_local_ones_is_named(
         self, audit: Run, engine_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -302,7 +294,6 @@ class TestInFixtures:
         result.assert_outcomes(passed=1, errors=2)
         result.stdout.fnmatch_lines(["*pytest-exposed: ansible://wub: *: did you mean web?"])
 
-    @pytest.mark.usefixtures("matching")
     def test_all_but_those_that_can_not_be(self, audit: Run, engine_url: str) -> None:
         result = audit(
             "web",

@@ -131,6 +131,21 @@ class TestPods:
             (finding,) = engine.container(pod).findings
             assert "nothing in pod shop listens on 81/tcp" in finding.message
 
+    def test_ports_that_follow_each_other_are_all_published(self, podman: Podman) -> None:
+        """Podman's list that is docker's has the first one."""
+        podman("pod", "create", "--name=shop", "-p=127.0.0.1::80-82")
+        podman.run("web", "--pod=shop", podman.web, "tcp:0.0.0.0:80")
+        podman.run("alone", "-p=127.0.0.1::80-81", podman.web, "tcp:0.0.0.0:80")
+        with Engine(podman.url) as engine:
+            seen = {x.name: x for x in engine.containers()}
+        listed = json.loads(podman("ps", "--format=json", "--filter=name=alone"))[0]["Ports"]
+        assert [x["range"] for x in listed] == [2]  # or this proves nothing
+        assert {x: found(y) for x, y in seen.items()} == {
+            "shop": ["published-silent 81/tcp", "published-silent 82/tcp"],
+            "web": [],
+            "alone": ["published-silent 81/tcp"],
+        }
+
     @pytest.mark.usefixtures("pod")
     def test_a_written_suite_passes(
         self,

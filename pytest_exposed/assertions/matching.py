@@ -120,8 +120,8 @@ def _allowance(allow: PortsLike) -> Callable[[Finding], bool]:
             pairs.append((rule, Ports.parse(port.strip())))
         elif isinstance(form, str) and re.fullmatch("[a-z-]+", form):
             raise PortError(f"{form!r} is neither a port nor a rule ({', '.join(RULES)})")
-        elif isinstance(form, str) and (words := form.split(" "))[-1] in RULES:
-            raise PortError(f"{form!r} is not a port; write {' '.join(words[::-1])!r}")
+        elif isinstance(form, str) and rule and port in RULES:
+            raise PortError(f"{form!r} is not a port; write '{port} {rule}'")
         else:
             forms.append(form)
     ports = Ports.parse(*forms)

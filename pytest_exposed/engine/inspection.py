@@ -46,8 +46,8 @@ class Inspected:
     """Ports that -p asked for, whether or not they were bound."""
     bindings: Mapping[str, tuple[tuple[str, int], ...]]
     """The host's addresses and ports of each such port: empty and 0 for any."""
-    published: tuple[Publication, ...]
-    """What it publishes, or the container whose network it joined: podman's list lacks some."""
+    bound: Mapping[str, tuple[tuple[str, int], ...]]
+    """The same of each port that is bound, for it or for the container whose network it joined."""
     sysctls: Mapping[str, str]
     command: tuple[str, ...]
     sandbox: str
@@ -61,6 +61,21 @@ class Inspected:
     def addresses(self) -> frozenset[str]:
         """Its IPv4 addresses in its networks, or its IPv6 addresses where it has none of these."""
         return telling_addresses(self.endpoints)
+
+    @property
+    def published(self) -> tuple[Publication, ...]:
+        """What it publishes, or the container whose network it joined: podman's list lacks some."""
+        found = set()
+        for text, bound in self.bound.items():
+            number, _, protocol = text.partition("/")
+            with suppress(PortError):
+                port = Port(_number(number), protocol)
+                found |= {
+                    Publication(port, printable(address, 64), x)
+                    for address, x in bound
+                    if 1 <= x <= HIGHEST
+                }
+        return tuple(sorted(found))
 
     @classmethod
     def from_record(cls, record: JsonObject) -> Inspected:
@@ -87,7 +102,7 @@ class Inspected:
             bindings={
                 str(k): _bindings(v) for k, v in as_dict(settings.get("PortBindings")).items()
             },
-            published=_published(network.get("Ports")),
+            bound={str(k): _bindings(v) for k, v in as_dict(network.get("Ports")).items()},
             sysctls=as_labels(settings.get("Sysctls")),
             command=as_words([record.get("Path") or "", *as_list(record.get("Args"))]),
             sandbox=as_text(network.get("SandboxKey")),
@@ -97,25 +112,15 @@ class Inspected:
         )
 
 
-def _published(ports: object) -> tuple[Publication, ...]:
-    found = set()
-    for text, entries in as_dict(ports).items():
-        with suppress(PortError):
-            port = Port.parse(text)
-            for address, number in _bindings(entries):
-                if 1 <= number <= HIGHEST:
-                    found.add(Publication(port, printable(address, 64), number))
-    return tuple(sorted(found))
-
-
 def _bindings(entries: object) -> tuple[tuple[str, int], ...]:
     """Return the address and port of each -p; a range, of which any will do, is port 0."""
-    found = []
-    for entry in map(as_dict, as_list(entries)):
-        number = as_text(entry.get("HostPort"))
-        is_one = number.isdecimal() and number.isascii() and len(number) < 6
-        found.append((as_text(entry.get("HostIp")), int(number) if is_one else 0))
-    return tuple(found)
+    every = map(as_dict, as_list(entries))
+    return tuple((as_text(x.get("HostIp")), _number(as_text(x.get("HostPort")))) for x in every)
+
+
+def _number(text: str) -> int:
+    """Return the number of a port; 0 for a range, and for what is none."""
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < 6 else 0
 
 
 def _state(state: JsonObject) -> str:

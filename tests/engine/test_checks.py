@@ -152,6 +152,8 @@ def test_matches_image(engine: Engine, scene: Scene, stage: Stage) -> None:
     assert not container_matches_image(engine, name, allow="8080/udp")
     with pytest.raises(PortError, match="'slient' is neither a port nor a rule "):
         container_matches_image(engine, name, allow="slient")
+    with pytest.raises(PortError, match="'80 silent' is not a port; write 'silent 80'"):
+        container_matches_image(engine, name, allow="80 silent")
     # As with the engine's own: of a port that breaks two rules, the next one speaks.
     published = stage.run(name="published", exposes=("80",), ports={"80/tcp": None})
     for ignore, rule in (((), "published-silent"), ("published-silent", "silent")):

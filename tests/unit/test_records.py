@@ -124,6 +124,19 @@ def inspected(**changed: Any) -> Inspected:
     return Inspected.from_record({**INSPECTED, **changed})
 
 
+def test_what_is_bound_is_published() -> None:
+    ports = {
+        "81/tcp": [{"HostIp": "127.0.0.1", "HostPort": "28092"}],
+        "80/tcp": [{"HostIp": "", "HostPort": "28091"}, {"HostIp": "::1", "HostPort": "0"}],
+        "53/udp": None,
+        "1-65535/tcp": [{"HostPort": "1"}],  # no engine answers with a range
+        "80": [{"HostPort": "1"}],
+        "90/tcp": [{"HostPort": "99999"}, {"HostPort": "9" * 999}, {"HostPort": 7}, 7],
+    }
+    found = inspected(NetworkSettings={"Ports": ports}).published
+    assert [str(x) for x in found] == ["*:28091->80/tcp", "127.0.0.1:28092->81/tcp"]
+
+
 # Lists
 
 
@@ -387,6 +400,7 @@ def test_any_inspection_is_read(record: dict[str, Any]) -> None:
     assert all(
         isinstance(x, str) for x in (*one.requested_ports, *one.command, *one.sysctls.values())
     )
+    assert all(1 <= x.host_port <= 65535 for x in one.published)
     one.error.encode()
     assert one.started is None or one.started.tzinfo == timezone.utc
 

@@ -50,7 +50,7 @@ def _of_system(error: OSError, host: Host) -> str | None:
     """Return the meaning of a system error; None for an unknown one."""
     if isinstance(error, ClosedError):
         return "the connection was closed without an answer: is the engine still running?"
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError) and host.url.startswith("unix://"):
         return f"permission denied: run as root{_group(host)}"
     if isinstance(error, TimeoutError):
         if host.ssh:
@@ -66,7 +66,7 @@ def _group(host: Host) -> str:
     try:
         import grp  # noqa: PLC0415  # not on Windows
 
-        found = os.stat(host.url.partition("://")[2])
+        found = os.stat(host.url.removeprefix("unix://"))
         if found.st_gid == 0 or not found.st_mode & stat.S_IWGRP:
             return ""
         return f", or as a member of the group {printable(grp.getgrgid(found.st_gid).gr_name)}"

@@ -189,8 +189,9 @@ def _why_missing(container: Container, missing: Sequence[BoundPort]) -> str:
 def _heard(container: Container) -> str:
     """Return what a container listens on."""
     found = [x for x in container.listeners if x.kind != "ephemeral"]
-    shown = Ports(x.port for x in found if x.kind == "reachable").ranges()
-    shown += [_who(x) for x in found if x.kind != "reachable"]
+    reachable = Ports(x.port for x in found if x.kind == "reachable")
+    # Many a server has a second socket of its port, for IPv6.
+    shown = reachable.ranges() + [_who(x) for x in found if x.port not in reachable]
     return f"it listens on {_list(shown) or 'nothing'}"
 
 

@@ -15,6 +15,7 @@ from pytest_exposed.observation.grace import settle
 from pytest_exposed.observation.observe import DOCUMENTED, Documented
 from pytest_exposed.rules import RULES, selection
 from pytest_exposed.rules.judge import brief
+from pytest_exposed.rules.waivers import no_rule
 
 
 def container_matches_image(
@@ -119,7 +120,7 @@ def _allowance(allow: PortsLike) -> Callable[[Finding], bool]:
         elif rule in RULES:  # as a waiver has it
             pairs.append((rule, Ports.parse(port.strip())))
         elif isinstance(form, str) and re.fullmatch("[a-z-]+", form):
-            raise PortError(f"{form!r} is neither a port nor a rule ({', '.join(RULES)})")
+            raise PortError(no_rule(form))
         elif isinstance(form, str) and rule and port in RULES:
             raise PortError(f"{form!r} is not a port; write '{port} {rule}'")
         else:

@@ -179,6 +179,7 @@ def stale_lines(audit: Audit, outcome: Results) -> list[str]:
     from pytest_exposed.rules.waivers import stale  # noqa: PLC0415  # as in acceptance.py
 
     judged = _Judged(audit, outcome)
+    names = [names_of(x["name"], x["service"], x.get("pod")) for x in judged.containers]
     lines = stale(
         accepted.waivers,
         [
@@ -188,8 +189,9 @@ def stale_lines(audit: Audit, outcome: Results) -> list[str]:
             if y["waived"] is not None
             for port in ports_of(y) or (None,)
         ],
-        [(*names_of(x["name"], x["service"], x.get("pod")), *_slips(x)) for x in judged.containers],
+        [(*own, *_slips(x)) for own, x in zip(names, judged.containers, strict=True)],
         missed=judged.missed if judged.reached else None,
+        known={y for x in (*names, *judged.missed) for y in x},
         all_asked=judged.all_asked,
         rules=judged.rules,
         today=today(),

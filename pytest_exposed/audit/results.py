@@ -198,15 +198,13 @@ class Results:
 
     def young(self) -> str | None:
         """Return a line on containers that were judged young; None where none was."""
-        young = sum(
-            bool(x.get("young")) for host in self.hosts.values() for x in host.records.values()
-        )
+        every = [x for host in self.hosts.values() for x in host.records.values()]
+        young = [x["record"]["name"] for x in every if x.get("young")]
         if not young:
             return None
-        were = "was" if young == 1 else "were"
-        return (
-            f"{plural(young, 'container')} {were} judged within the grace after the start "
-            "(--exposed-grace): ports that open later were not seen; --exposed-watch looks longer"
+        note = "it was judged before the grace after its start was over (--exposed-grace): ports "
+        return _of_containers(
+            f"{note}that open later were not seen; --exposed-watch looks longer", young
         )
 
     def summary(self) -> str:

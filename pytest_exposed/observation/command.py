@@ -59,7 +59,7 @@ def substitute(
         )
     if now == usual or _name(now) == usual or now == _name(usual):  # sh is /bin/sh
         program = _program(command) if now == _ARGUMENTS else now
-        return CommandOverride(f"{program} with other arguments than its image has for it", None)
+        return CommandOverride(f"{program} with other arguments than its image does", None)
     return CommandOverride(f"{now} instead of its image's {usual}", None)
 
 

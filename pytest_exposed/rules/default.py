@@ -140,6 +140,7 @@ def _published_silent(case: Case) -> Breach | None:
         return None
     runs, fix = _instead(case.container)
     nothing = f"nothing in {case.subject} listens on {case.port}{runs}"
+    nothing += "" if fix else _only_on_loopback(case.container)
     return (
         f"published as {case.where}, and {nothing}",
         fix or advice.to_answer(case),

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pytest_exposed.errors import ConfigurationError, PortError
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.rules import RULES
+from pytest_exposed.text import did_you_mean
 from pytest_exposed.values import dataclass
 
 _FORM = re.compile(
@@ -43,6 +44,10 @@ class Waiver:
             raise ConfigurationError(
                 f"{line!r} is not a waiver: write CONTAINER-GLOB: RULE-OR-PORT, … "
                 "[until YYYY-MM-DD] [# reason]"
+            )
+        if re.match(r"\s*until\s+[0-9]{4}-[0-9]{2}-[0-9]{2}\b", reason):
+            raise ConfigurationError(
+                f"{line!r} is not a waiver: behind # is a reason; write until before it"
             )
         rules: set[str] = set()
         ports = Ports()
@@ -115,13 +120,30 @@ class Waiver:
 def _why_not(word: str, error: PortError) -> str:
     """Return what is wrong with a word that is not a port, as its error says, and not a rule."""
     is_number = word[:1].isdecimal()
-    why = str(error) if is_number else f"{word!r} is neither a port nor a rule ({', '.join(RULES)})"
+    why = str(error) if is_number else no_rule(word)
     if ":" in word:
         return f"{why}; each waiver has a line of its own"
     port, _, rule = word.partition(" ")
     if rule in RULES:
         return f"{why}; write `{rule} {port}`"
     return f"{why}; a reason begins with #" if " " in word else why
+
+
+def no_rule(word: str) -> str:
+    """Return what is wrong with a word that is neither a port nor a rule."""
+    near = did_you_mean(word, RULES)
+    return f"{word!r} is neither a port nor a rule{near} ({', '.join(RULES)})"
+
+
+def _misnamed(waiver: Waiver, names: Collection[str]) -> str:
+    """Return that no container has the name of a waiver, and the nearest; empty if one has."""
+    if waiver.is_for(names) or not names:
+        return ""
+    parts = [
+        x for x in sorted(names) if waiver.glob in (x.rpartition("/")[2], x.rpartition(":")[0])
+    ]
+    near = f": did you mean {parts[0]}?" if parts else did_you_mean(waiver.glob, names)
+    return ", as no container is called that" + (f" ({near[2:]})" if near else "")
 
 
 def reason_for(
@@ -138,6 +160,7 @@ def stale(
     judged: Sequence[Collection[str]],
     *,
     missed: Sequence[Collection[str]] | None,
+    known: Collection[str] = (),
     all_asked: bool,
     rules: Collection[str],
     today: date,
@@ -145,8 +168,9 @@ def stale(
     """Return a line for each waiver that has expired, or of which a part accepted no finding.
 
     findings are names of the container, rule and port of each that is accepted; judged the names of
-    each container that was judged, missed those of the others, None where these are unknown;
-    all_asked whether all were judged that the run was asked for; rules those that were judged by.
+    each container that was judged, missed those of the others, None where these are unknown; known
+    all names that a waiver can be for; all_asked whether all were judged that the run was asked
+    for; rules those that were judged by.
     A waiver that could be for a container that was left out is not named, and neither is one for a
     port, whatever the rule, where not all rules judged that do by default.
     """
@@ -174,5 +198,5 @@ def stale(
             if any(waiver.accepts(*x, today) for x in found):
                 lines.append(f"waiver not used for {', '.join(vain)}: {waiver.line}")
             elif asked(waiver):
-                lines.append(f"waiver not used: {waiver.line}")
+                lines.append(f"waiver not used{_misnamed(waiver, known)}: {waiver.line}")
     return lines

@@ -82,6 +82,7 @@ def test_an_expired_one_accepts_nothing() -> None:
         "web: silent until",
         "web: silent until tomorrow",
         "web: silent until 2026-02-30",
+        "web: silent  # until 2026-02-28",
         "web silent",
         "web: silent, , 80",
     ],
@@ -141,6 +142,21 @@ def test_stale_ones_are_told() -> None:
     some = ["silent"]  # a rule that didn't judge may need what names none
     lines = stale(waivers, [], [["web"]], missed=[], all_asked=True, rules=some, today=TODAY)
     assert [x for x in lines if "not used" in x] == ["waiver not used: web: silent"]
+
+
+@pytest.mark.parametrize(
+    ("glob", "near"),
+    [("api", "shop/api"), ("wbe", "web"), ("app", "app:1"), ("old-*", ""), ("we?", None)],
+)
+def test_a_name_that_no_container_has_is_told(glob: str, near: str | None) -> None:
+    known = ("web", "shop/api", "shop-api-1", "app:1")
+    given = [Waiver.parse(f"{glob}: 99")]
+    (line,) = stale(
+        given, [], [known], missed=[], known=known, all_asked=True, rules=RULES, today=TODAY
+    )
+    hint = f" (did you mean {near}?)" if near else ""
+    why = "" if near is None else f", as no container is called that{hint}"
+    assert line == f"waiver not used{why}: {glob}: 99"
 
 
 def test_a_part_that_accepts_nothing_is_told() -> None:

@@ -150,7 +150,9 @@ def test_matches_image(engine: Engine, scene: Scene, stage: Stage) -> None:
         container_matches_image(engine, name, allow=b"P")
     assert not container_matches_image(engine, name, ignore="silent")
     assert not container_matches_image(engine, name, allow="8080/udp")
-    with pytest.raises(PortError, match="'slient' is neither a port nor a rule "):
+    with pytest.raises(
+        PortError, match="'slient' is neither a port nor a rule: did you mean silent"
+    ):
         container_matches_image(engine, name, allow="slient")
     with pytest.raises(PortError, match="'80 silent' is not a port; write 'silent 80'"):
         container_matches_image(engine, name, allow="80 silent")

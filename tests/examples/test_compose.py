@@ -75,7 +75,7 @@ def test_the_audit_of_the_project(project: Path, command: Command, stage: Stage)
     assert "listens on [::]:8080" in result.stdout
     assert 'add "8080/tcp" to `expose` of service admin in ' in result.stdout
     assert "5 containers on 1 host, 4 match, 1 do not (silent 1, undocumented 1)" in result.stdout
-    assert "it runs httpd with other arguments than its image has for it" in result.stdout
+    assert "it runs httpd with other arguments than its image does" in result.stdout
 
 
 def test_what_a_service_declares(project: Path, command: Command) -> None:

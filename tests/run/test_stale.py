@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 def not_used(result: pytest.RunResult) -> list[str]:
     """Return the waivers that the run names."""
-    begin = "exposed: waiver not used: "
-    return [x.removeprefix(begin) for x in result.outlines if x.startswith(begin)]
+    form = r"exposed: waiver not used(?:, as no container is called that(?: \(.*\))?)?: (.*)"
+    return [x[1] for x in map(re.compile(form).fullmatch, result.outlines) if x]
 
 
 def test_a_waiver_is_named_beside_containers_that_nobody_asked_for(

@@ -60,18 +60,18 @@ def test_nothing_is_replaced(command: tuple[str, ...], of: dict[str, Any]) -> No
         (
             ("/entry.sh", "--password=hunter2"),
             {"entrypoint": ENTRYPOINT, "command": ("--port=80",)},
-            "/entry.sh with other arguments than its image has for it",
+            "/entry.sh with other arguments than its image does",
         ),
         (
             ("httpd", "-p", "81"),
             {"command": HTTPD},
-            "httpd with other arguments than its image has for it",
+            "httpd with other arguments than its image does",
         ),
         # The shell finds one in the other.
         (
             ("sh", "-c", "sleep 9"),
             {"command": ("/bin/sh",)},
-            "sh with other arguments than its image has for it",
+            "sh with other arguments than its image does",
         ),
         (
             ("/entry.sh", "-p"),

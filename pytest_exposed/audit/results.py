@@ -76,8 +76,12 @@ def _of_containers(note: str, names: Sequence[str]) -> str:
     """Return a note with its containers: their names where it says "it", else how many."""
     if not note.startswith(("it ", "its ")):
         return f"{note} ({plural(len(names), 'container')})"
+    return f"{_named(names)}: {note}"
+
+
+def _named(names: Sequence[str]) -> str:
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"{', '.join(names[:_MOST_NAMED])}{more}: {note}"
+    return f"{', '.join(names[:_MOST_NAMED])}{more}"
 
 
 @dataclass(slots=True)
@@ -202,9 +206,9 @@ class Results:
         young = [x["record"]["name"] for x in every if x.get("young")]
         if not young:
             return None
-        note = "it was judged before the grace after its start was over (--exposed-grace): ports "
-        return _of_containers(
-            f"{note}that open later were not seen; --exposed-watch looks longer", young
+        return (
+            f"judged within the grace after the start (--exposed-grace), {_named(young)}: "
+            "ports that open later were not seen; --exposed-watch looks longer"
         )
 
     def summary(self) -> str:

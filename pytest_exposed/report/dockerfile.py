@@ -7,8 +7,10 @@ here-documents are not instructions.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import field, replace
 from pathlib import Path
 
@@ -50,6 +52,9 @@ class Stage:
     """By ARG."""
     set: dict[str, str] = field(default_factory=dict)
     """By ENV, which wins."""
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    """As of an image; both are empty where the base image has them."""
 
     @property
     def ports(self) -> Ports:
@@ -62,7 +67,8 @@ class Stage:
         image, *rest = [x for x in words if not x.startswith("--")] or [""]
         name = rest[1].lower() if len(rest) > 1 and rest[0].upper() == "AS" else ""
         base = next((x for x in reversed(before) if x.name == image.lower()), cls(0, ""))
-        return cls(line, name, list(base.exposes), dict(base.given), dict(base.set))
+        exposes, given, variables = list(base.exposes), dict(base.given), dict(base.set)
+        return cls(line, name, exposes, given, variables, base.entrypoint, base.command)
 
     def add(self, line: int, instruction: str, words: Sequence[str], given: dict[str, str]) -> None:
         """Add an instruction; given are the arguments of the file, before its first FROM."""
@@ -75,6 +81,15 @@ class Stage:
         elif instruction == "EXPOSE":
             has_variable = any("$" in x for x in words)
             self.exposes.append(Expose(line, _ports(words, values), has_variable))
+        elif instruction == "CMD":
+            self.command = _command(words)
+        elif instruction == "ENTRYPOINT":
+            self.entrypoint, self.command = _command(words), ()
+
+    def runs(self, command: Sequence[str]) -> bool:
+        """Return whether this is what an image runs, its entrypoint and command."""
+        own = (*self.entrypoint, *self.command)
+        return bool(own) and tuple(command[-len(own) :]) == own
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +100,10 @@ class Dockerfile:
     """The path as given."""
     stages: tuple[Stage, ...]
     """At least one."""
-    _built: dict[Ports, Stage] = field(default_factory=dict, compare=False, repr=False)
-    """The stages that images were built from, by the images' ports."""
+    _built: dict[tuple[Ports, Sequence[str]], Stage] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """The stages that images were built from, by the images' ports and what they run."""
 
     @classmethod
     def read(cls, path: str) -> Dockerfile:
@@ -114,14 +131,15 @@ class Dockerfile:
             raise ConfigurationError(f"{path} is no Dockerfile: it has no FROM")
         return cls(path, tuple(stages))
 
-    def line_of(self, port: Port | None, documented: Ports) -> int:
-        """Return the line at which a port's finding can be fixed; documented are the image's ports.
+    def line_of(self, port: Port | None, documented: Ports, command: Sequence[str] = ()) -> int:
+        """Return the line at which a port's finding can be fixed.
 
-        This is the port's own EXPOSE. A documented port without one is that of a variable, or of
-        the base image, which the stage's FROM names. Any other belongs to the stage's last EXPOSE,
-        or else its FROM.
+        documented are the image's ports, command is its entrypoint and command. The line is that of
+        the port's own EXPOSE. A documented port without one is that of a variable, or of the base
+        image, which the stage's FROM names. Any other belongs to the stage's last EXPOSE, or else
+        its FROM.
         """
-        stage = self._stage(documented)
+        stage = self._stage(documented, command)
         found = [x for x in stage.exposes if port is not None and port in x.ports]
         if not found and port is not None and port in documented:
             found = [x for x in stage.exposes if x.has_variable]
@@ -129,40 +147,47 @@ class Dockerfile:
             found = [x for x in stage.exposes if x.line > stage.line]
         return found[-1].line if found else stage.line
 
-    def _stage(self, documented: Ports) -> Stage:
+    def _stage(self, documented: Ports, command: Sequence[str]) -> Stage:
         """Return the stage that an image with these ports was built from."""
-        if documented not in self._built:
-            self._built[documented] = self._likely(documented)
-        return self._built[documented]
+        key = documented, command
+        if key not in self._built:
+            self._built[key] = self._likely(documented, command)
+        return self._built[key]
 
-    def _likely(self, documented: Ports) -> Stage:
+    def _likely(self, documented: Ports, command: Sequence[str]) -> Stage:
         """Return the stage that an image with these ports was most likely built from.
 
         That is the last one, unless `docker build --target` named another, whose ports the image
-        has more of: it may also have been built before a line of the last one was written.
+        has more of: it may also have been built before a line of the last one was written. Of
+        those that are as likely it is the one that runs what the image does.
         """
 
         def likeness(stage: Stage) -> int:
             return len(stage.ports & documented) - len(stage.ports - documented)
 
-        likely = max(self.stages, key=lambda x: (likeness(x), x.line))
-        return likely if likeness(likely) > 0 else self.stages[-1]
+        likely = max(self.stages, key=lambda x: (likeness(x), x.runs(command), x.line))
+        if likeness(likely) > 0:
+            return likely
+        alike = [x for x in self.stages if x.runs(command)] or [self.stages[-1]]
+        return max(alike, key=lambda x: (likeness(x), x.line))
 
     def pointed_at(self, container: Container) -> Container:
         """Return the container with the Dockerfile's line in each fix that is made there."""
-        verdict, documented = container.verdict, container.image.documented
+        verdict, image = container.verdict, container.image
+        of_image = image.documented, (*image.entrypoint, *image.command)
         if isinstance(verdict, ObservationError):
             return container
 
         def pointed(finding: Finding) -> Finding:
             if not re.search("EXPOSE|Dockerfile", finding.fix):
                 return finding
-            place = f"{printable(self.path)}:{self.line_of(finding.port, documented)}"
+            place = f"{printable(self.path)}:{self.line_of(finding.port, *of_image)}"
             fix = finding.fix
-            exposes = self._stage(documented).exposes
+            exposes = self._stage(*of_image).exposes
             # A stage of this file that its own begins from can be mended.
             if fix.startswith(INHERITED) and any(finding.port in x.ports for x in exposes):
-                fix = f"start its service, or remove EXPOSE {finding.port} from its Dockerfile"
+                serve = fix.removeprefix(f"{INHERITED}: ").partition(", or ")[0]
+                fix = f"{serve}, or remove EXPOSE {finding.port} from its Dockerfile"
             return replace(finding, fix=f"{fix} ({place})")
 
         return replace(container, verdict=tuple(map(pointed, verdict)))
@@ -177,6 +202,16 @@ def _values(words: Sequence[str], known: dict[str, str]) -> dict[str, str]:
 def _expanded(word: str, known: dict[str, str]) -> str:
     """Return a word with its variables replaced; those that are not known stay."""
     return _VARIABLE.sub(lambda x: known.get(x[1] or x[2], x[0] if x[3] is None else x[3]), word)
+
+
+def _command(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the command of a CMD or an ENTRYPOINT as an image has it."""
+    text = " ".join(words)
+    with suppress(ValueError, RecursionError):
+        found = json.loads(text)
+        if isinstance(found, list) and all(isinstance(x, str) for x in found):
+            return tuple(found)
+    return ("/bin/sh", "-c", text) if text else ()
 
 
 def _ports(words: Sequence[str], known: dict[str, str]) -> Ports:

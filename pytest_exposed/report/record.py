@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.model import Container, Finding, Listener, Publication
+from pytest_exposed.model import Container, Finding, Image, Listener, Publication
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.observation.judge import HIDDEN
 from pytest_exposed.rules.judge import discovery_ports
@@ -134,7 +134,7 @@ def of_container(container: Container, dockerfile: Dockerfile | None = None) -> 
         "listeners": [_listener(x, discovery) for x in container.listeners],
         "findings": None
         if unknown
-        else [_finding(x, dockerfile, container.image.documented) for x in container.findings],
+        else [_finding(x, dockerfile, container.image) for x in container.findings],
         "error": str(verdict) if unknown else None,
         **_notes(container),
     }
@@ -246,7 +246,7 @@ def _listener(listener: Listener, discovery: Ports) -> ListenerRecord:
     return record
 
 
-def _finding(finding: Finding, dockerfile: Dockerfile | None, documented: Ports) -> FindingRecord:
+def _finding(finding: Finding, dockerfile: Dockerfile | None, image: Image) -> FindingRecord:
     record: FindingRecord = {
         "rule": finding.rule,
         "port": str(finding.port) if finding.port else None,
@@ -260,7 +260,8 @@ def _finding(finding: Finding, dockerfile: Dockerfile | None, documented: Ports)
         record["ports"] = [str(x) for x in finding.ports]
     if dockerfile is not None:
         record["file"] = dockerfile.path
-        record["line"] = dockerfile.line_of(finding.port, documented)
+        command = (*image.entrypoint, *image.command)
+        record["line"] = dockerfile.line_of(finding.port, image.documented, command)
     return record
 
 

@@ -77,25 +77,33 @@ def to_document(case: Case, rule: str, line: str) -> str:
     return f"{line}; or {setting}" if setting else line
 
 
-def to_remove(case: Case, rule: str) -> str:
-    """Return the fix of a port that its image documents, and that nothing serves."""
+def to_serve(case: Case, *, on_loopback: bool) -> str:
+    """Return how a port comes to be served; on_loopback is whether all that listens is there."""
+    return f"have its service listen on {case.bind}" if on_loopback else "start its service"
+
+
+def to_remove(case: Case, rule: str, serve: str) -> str:
+    """Return the fix of a port that its image documents, and that nothing serves.
+
+    serve is how it comes to be served.
+    """
     if case.only_declared:
-        return f"start its service, or don't declare it{in_definition(case.container)}"
+        return f"{serve}, or don't declare it{in_definition(case.container)}"
     if is_inherited(case):
-        return f"{INHERITED}: start its service, or {waive(case, rule)}"
+        return f"{INHERITED}: {serve}, or {waive(case, rule)}"
     remove = f"remove EXPOSE {case.port} from its Dockerfile"
     if _is_others(case.container.image):
-        return f"{waive(case, rule)}, or start its service; if the image is yours, {remove}"
-    return f"start its service, or {remove}"
+        return f"{waive(case, rule)}, or {serve}; if the image is yours, {remove}"
+    return f"{serve}, or {remove}"
 
 
-def to_answer(case: Case) -> str:
-    """Return the fix of a port that is published, and that nothing serves."""
+def to_answer(case: Case, serve: str) -> str:
+    """Return the fix of a port that is published, and that nothing serves; serve is as above."""
     elsewhere = case.listening_elsewhere()
     can_move = not _is_others(case.container.image) and not is_inherited(case)
     if elsewhere and case.documented and not case.only_declared and can_move:
         elsewhere += f", and EXPOSE that one instead of {case.port}"
-    return f"start its service{elsewhere}"
+    return f"{serve}{elsewhere}"
 
 
 def to_reach(case: Case, rule: str, bind: str) -> str:

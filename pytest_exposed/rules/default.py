@@ -140,10 +140,11 @@ def _published_silent(case: Case) -> Breach | None:
         return None
     runs, fix = _instead(case.container)
     nothing = f"nothing in {case.subject} listens on {case.port}{runs}"
-    nothing += "" if fix else _only_on_loopback(case.container)
+    on_loopback = "" if fix else _only_on_loopback(case.container)
+    serve = advice.to_serve(case, on_loopback=bool(on_loopback))
     return (
-        f"published as {case.where}, and {nothing}",
-        fix or advice.to_answer(case),
+        f"published as {case.where}, and {nothing}{on_loopback}",
+        fix or advice.to_answer(case, serve),
     )
 
 
@@ -174,7 +175,8 @@ def _silent(case: Case) -> Breach | None:
     runs, fix = ("", None) if case.only_declared else _instead(case.container)
     if fix is not None:
         return message + runs, fix
-    message += runs + _only_on_loopback(case.container)
+    on_loopback = _only_on_loopback(case.container)
+    message += runs + on_loopback
     if (needs := opens_with(case)) is not None:
         message += f"; its service opens it with {needs}"
     origin = layers.origin_of(case.container.image, case.port)
@@ -183,7 +185,8 @@ def _silent(case: Case) -> Breach | None:
     elif origin.command is not None:
         message += "; inherited from an image below" if origin.inherited else ""
         message += f"{LAYER}{layers.shown(origin.command)})"
-    return message, advice.to_remove(case, "silent")
+    serve = advice.to_serve(case, on_loopback=bool(on_loopback))
+    return message, advice.to_remove(case, "silent", serve)
 
 
 @rule("published-undocumented", "default")

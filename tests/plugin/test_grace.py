@@ -123,7 +123,7 @@ def test_one_that_listens_on_nothing_matches_when_its_grace_is_over(run: Run, st
     result.assert_outcomes(passed=1)
     assert time.monotonic() - began >= 3
     result.stdout.fnmatch_lines(["exposed: waited * s for containers that had just started *"])
-    assert "before the grace" not in result.stdout.str()  # nothing is young any more
+    assert "within the grace" not in result.stdout.str()  # nothing is young any more
 
 
 def test_one_that_has_settled_matches_before_and_is_counted(run: Run, stage: Stage) -> None:
@@ -132,9 +132,8 @@ def test_one_that_has_settled_matches_before_and_is_counted(run: Run, stage: Sta
     result = run("--exposed-grace=60")
     result.assert_outcomes(passed=2)
     assert result.duration < 20
-    said = (
-        "exposed: *, *: it was judged before the grace after its start was over *watch looks longer"
-    )
+    one, two = (f"{stage.name}-{x}" for x in ("one", "two"))
+    said = f"exposed: judged within the grace after the start (--exposed-grace), {one}, {two}: *"
     result.stdout.fnmatch_lines([said])
 
 

@@ -204,6 +204,16 @@ def test_nothing_is_known_without_a_history() -> None:
 # What to publish instead
 
 
+def test_a_service_that_listens_on_loopback_alone_is_not_to_be_started() -> None:
+    loopback = listener(9000, "127.0.0.1", "loopback")
+    (silent,) = [x for x in findings(of(80, listening=[loopback]), select()) if x.rule == "silent"]
+    serve = "have its service listen on 0.0.0.0:80"
+    assert silent.fix == f"{serve}, or remove EXPOSE 80/tcp from its Dockerfile"
+    one = of(80, listening=[loopback], published=[publication(80)])
+    fix = next(x.fix for x in findings(one, select()) if x.rule == "published-silent")
+    assert fix == serve
+
+
 def test_what_is_published_is_not_suggested() -> None:
     one = of(80, "443/udp", listening=[listener(80)],
              published=[publication(80), publication("443/udp")])  # fmt: skip

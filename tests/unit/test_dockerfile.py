@@ -76,6 +76,46 @@ def test_an_undocumented_port_is_of_the_stage_that_was_built(
     assert parsed.line_of(Port.parse(9100), Ports.parse(*documented)) == line
 
 
+STAGES = """\
+FROM python AS worker
+CMD ["python3", "-m", "worker"]
+FROM python AS shell
+CMD run  it
+FROM worker AS loop
+EXPOSE 8000
+FROM python AS app
+EXPOSE 8000
+ENTRYPOINT ["python3"]
+CMD ["-m", "app"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("documented", "command", "line"),
+    [
+        ([], ["python3", "-m", "worker"], 1),
+        ([], ["/bin/sh", "-c", "run it"], 3),
+        (["8000"], ["/init", "python3", "-m", "worker"], 6),
+        (["8000"], ["python3", "-m", "app"], 8),
+        ([], ["python3", "-m", "app"], 8),  # it was built before it had the EXPOSE
+        ([], ["other"], 8),
+        ([], [], 8),
+    ],
+)
+def test_of_stages_alike_it_is_the_one_that_runs_the_same(
+    documented: list[str], command: list[str], line: int
+) -> None:
+    parsed = Dockerfile.parse("Dockerfile", STAGES)
+    found = parsed.line_of(Port.parse(9100), Ports.parse(*documented), tuple(command))
+    assert found == line
+
+
+@pytest.mark.parametrize("words", ["", "[", "[" * 99999, '{"a": 1}', "[7]"])
+def test_any_command_is_read(words: str) -> None:
+    parsed = Dockerfile.parse("Dockerfile", f"FROM a\nCMD {words}\nENTRYPOINT {words}\n")
+    assert parsed.line_of(Port.parse(80), Ports(), ("x",)) == 1
+
+
 def test_what_an_earlier_stage_exposes_can_be_removed() -> None:
     inherited = "an inherited EXPOSE can't be taken back: start its service, or waive it"
     found = Finding("silent", Port.parse(8000), "nothing listens", inherited)

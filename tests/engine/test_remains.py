@@ -18,10 +18,11 @@ TESTS = Path(__file__).parents[1]
 
 # It ends as by a signal that nothing can handle.
 KILLED = """
-import os, sys
+import os, shutil, sys
 from demo.throwaway import connect
 from remains import alive
 from stage import Images, Stage
+from workload import listener
 
 client = connect(sys.argv[1])
 with alive(client, sys.argv[2]):
@@ -30,6 +31,7 @@ with alive(client, sys.argv[2]):
     stage.run()
     print("ready", flush=True)
     sys.stdin.readline()
+    shutil.rmtree(listener().parent)  # else it goes when the process ends
     os.kill(os.getpid(), 9)
 """
 

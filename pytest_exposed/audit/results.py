@@ -203,7 +203,7 @@ class Results:
     def young(self) -> str | None:
         """Return a line on containers that were judged young; None where none was."""
         every = [x for host in self.hosts.values() for x in host.records.values()]
-        young = [x["record"]["name"] for x in every if x.get("young")]
+        young = [x["record"]["name"] for x in every if x.get("young") and x.get("record")]
         if not young:
             return None
         return (

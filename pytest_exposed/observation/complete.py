@@ -98,7 +98,9 @@ def completed(
     published = listed.published
     if listed.network_mode is None:
         # Of adjoining ports podman's list that is docker's has the first one.
-        published = (*inspected.published, *(x for x in published if x.ingress))
+        bound = {x.port for x in inspected.published}
+        others = (x for x in published if x.ingress or x.port not in bound)
+        published = (*inspected.published, *others)
     if joined and not in_pod:
         published = ()  # podman has those of the other one; -p is refused for such containers
     return replace(

@@ -94,6 +94,12 @@ def test_hosts_that_are_not_reached_are_counted() -> None:
     assert found.summary().endswith(", 2 hosts not reached")
 
 
+def test_young_ones_are_named_unless_they_are_gone() -> None:
+    found = outcome({"record": record("x"), "young": True}, {"gone": True, "young": True})
+    assert "(--exposed-grace), x: ports" in str(found.young())
+    assert outcome({"gone": True, "young": True}).young() is None
+
+
 def test_containers_that_are_gone_are_counted_apart() -> None:
     found = outcome({"record": record("x")}, {"gone": True}, {"gone": True})
     assert found.summary() == "1 container on 1 host, 1 match, 2 gone since the run began"

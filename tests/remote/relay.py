@@ -139,6 +139,8 @@ class Relay:
 
     def _pass_on(self, client: socket.socket, engine: socket.socket) -> None:
         while text := client.recv(65536):
+            if self._ended.is_set():  # the connections end one after the other, but at once
+                return
             for match in _REQUEST.finditer(text):
                 line = match[0].decode()
                 self.requests.append(line)

@@ -15,6 +15,7 @@ from pytest_exposed.errors import (
     PublicationsUnknownError,
 )
 from pytest_exposed.model import Container, Finding, Listener, Observed
+from pytest_exposed.model.ports import Ports
 from pytest_exposed.observation.command import override_of
 from pytest_exposed.observation.scene import Scene
 from pytest_exposed.rules import Rule
@@ -74,6 +75,8 @@ class Judgement:
             container = replace(
                 answer, neighbours=tuple(x for x in neighbours if isinstance(x, Container))
             )
+            if answering := _answering(container):
+                container = replace(container, notes=(*container.notes, *answering))
         by_owners = any(x.by_owners for x in rules)
         wrong, needed = quick_verdict(container, rules)
         rpc = may_serve_rpc(container)
@@ -153,6 +156,17 @@ class Judgement:
 
             self._owned[container.id] = tuple(map(named, container.listeners))
         return replace(container, listeners=self._owned[container.id])
+
+
+def _answering(container: Container) -> list[str]:
+    """Return a note on each neighbour that alone listens on a port that the container publishes."""
+    own = {x.port for x in container.listeners}
+    silent = Ports({x.port for x in container.published} - own)
+    return [
+        f"{x}, which shares its network, listens on {silent & x.listening}"
+        for x in container.neighbours
+        if silent & x.listening
+    ]
 
 
 def _by_ports(container: Container, rules: Sequence[Rule]) -> list[str]:

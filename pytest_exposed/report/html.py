@@ -204,6 +204,8 @@ def _details(container: ContainerRecord, cells: Mapping[Port, Cell]) -> Iterator
         yield "</tbody></table>" + _more(len(lines))
     elif container["listeners"] is not None:
         yield "<p>No port is documented, published or listening.</p>"
+    for note in container.get("notes", ()):
+        yield f"<p>Note: <bdi>{safe(note, LONG)}</bdi></p>"
     yield f"<p>{', '.join(_facts(container))}</p></div>"
 
 

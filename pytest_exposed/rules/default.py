@@ -67,7 +67,7 @@ def _unreachable(case: Case) -> Breach | None:
         where_bound = "none of its listeners can be reached from outside"
     return (
         f"{why}, and {where_bound}: {only}",
-        advice.to_reach(case, "unreachable", f"{_remedy(case, listeners)} in {case.subject}"),
+        advice.to_reach(case, "unreachable", f"{_remedy(case, listeners)} in {case.server}"),
     )
 
 
@@ -111,7 +111,7 @@ def _led_elsewhere(case: Case) -> Breach | None:
     alone = ", or that address" if case.addresses(case.published) == ends and not ends[1:] else ""
     return (
         f"{published}, which leads to {' or '.join(ends)}, and {those} bound elsewhere: {only}",
-        f"bind {case.bind} in {case.subject}{alone}",
+        f"bind {case.bind} in {case.server}{alone}",
     )
 
 
@@ -196,8 +196,14 @@ def _published_undocumented(case: Case) -> Breach | None:
     Whoever runs the image next won't know that the port has to be published. Add an EXPOSE to the
     Dockerfile.
     """
-    if not case.published or case.documented or case.documented_by_neighbour:
+    if not case.published or _is_documented(case):
         return None
+    if case.neighbours and not case.own:
+        server = case._replace(container=case.neighbours[0])
+        return (
+            f"{case.published_as}, where {server.container} answers, and {server.undocumented}",
+            f"{_add_expose(server)}, or {advice.waive(case, 'published-undocumented')}",
+        )
     return (
         f"{case.published_as}, and {case.undocumented}",
         advice.to_document(case, "published-undocumented", _add_expose(case)),
@@ -225,6 +231,11 @@ def _undocumented(case: Case) -> Breach | None:
         f"{who} {verb} {endpoints}, and {case.undocumented}{hint}",
         advice.to_document(case, "undocumented", _add_expose(case)),
     )
+
+
+def _is_documented(case: Case) -> bool:
+    """Return whether the container's image documents the port, or a neighbour's that serves it."""
+    return case.documented or any(case.port in x.documented for x in case.neighbours)
 
 
 def _only_on_loopback(container: Container) -> str:

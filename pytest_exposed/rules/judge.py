@@ -198,7 +198,7 @@ class _Scene:
             alike=tuple(x for x in self.by_number.get(port.number, ()) if x != port),
             documented=port in self.container.documented,
             on_demand=port in self.on_demand,
-            documented_by_neighbour=bool(others) and any(port in x.documented for x, _ in others),
+            neighbours=tuple(x for x, _ in others),
             is_up=self.is_up,
         )
 

@@ -31,8 +31,8 @@ class Case(NamedTuple):  # which takes the least time to make: there may be 65,5
     """Whether its image documents the port."""
     on_demand: bool
     """Whether its image documents it in a range that looks used on demand."""
-    documented_by_neighbour: bool
-    """Whether the image of a neighbour does that listens on the port."""
+    neighbours: tuple[Container, ...]
+    """Those in the network namespace that listen on the port."""
     is_up: bool
     """Whether the container serves some port that its image documents."""
 
@@ -49,6 +49,11 @@ class Case(NamedTuple):  # which takes the least time to make: there may be 65,5
         """
         role = self.container.role
         return "the container" if role == self.image else role
+
+    @property
+    def server(self) -> str:
+        """The name of the container that listens on the port, if not it, then a neighbour."""
+        return str(self.neighbours[0]) if self.neighbours and not self.own else self.subject
 
     @property
     def where(self) -> str:

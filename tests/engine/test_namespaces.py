@@ -170,6 +170,18 @@ class TestSharedWithContainers:
             "published-silent 8084/tcp",
         }
 
+    def test_the_owner_tells_who_answers_its_publications(
+        self, look: Engine, members: dict[str, str]
+    ) -> None:
+        owner = look.container(members["owner"])
+        assert set(owner.notes) == {
+            f"{members['documented']}, which shares its network, listens on 8081/tcp",
+            f"{members['undocumented']}, which shares its network, listens on 8082/tcp",
+        }
+        undocumented, loopback, _ = owner.findings
+        assert f", where {members['undocumented']} answers, " in undocumented.message
+        assert loopback.fix.endswith(f" in {members['on-loopback']}")
+
     def test_each_member_is_judged_by_its_own(self, look: Engine, members: dict[str, str]) -> None:
         findings = {k: found(look.container(v)) for k, v in members.items() if k != "owner"}
         assert findings == {

@@ -352,6 +352,13 @@ def test_details_have_every_part_of_a_finding(render: Render) -> None:
     assert "sockets seen by netlink" in details.text
 
 
+def test_notes_of_a_container_are_in_its_details(render: Render) -> None:
+    page = render(host(record(notes=["it is paused", "app listens on 80/tcp"])))
+    details = page.one("div", "panel").text
+    assert "Note: it is paused" in details
+    assert "Note: app listens on 80/tcp" in details
+
+
 def test_a_container_without_ports_says_so(render: Render) -> None:
     one = record(documented=[], declared=[], published=[], listeners=[])
     assert "No port is documented, published or listening." in render(host(one)).text
@@ -503,6 +510,7 @@ FIELDS = (
     "message",
     "fix",
     "waived",
+    "note",
     "error",
     "gone",
 )
@@ -523,6 +531,7 @@ def of_strangers(text: dict[str, str]) -> Sequence[Record]:
         **{x: text[x] for x in ("id", "image", "image_id", "network_mode", "source")},
         listeners=[{"port": "80/tcp", "kind": "reachable", "pid": 1} | listener],
         published=[published],
+        notes=[text["note"]],
     )
     return (
         host(container, unseen(error=text["error"]), name=text["host"]),
@@ -556,7 +565,7 @@ def test_hostile_texts_are_texts(folder: Path, text: dict[str, str]) -> None:
     names = [x.text for x in page.all("bdi")]
     for name in ("host", "name", "image", "network_mode"):
         assert said[name] in names
-    for name in ("message", "fix", "error", "gone"):
+    for name in ("message", "fix", "note", "error", "gone"):
         assert long[name] in names
     assert (long["waived"] or "no reason is given") in names
     details = next(x for x in containers(page) if "differs" in x.classes)

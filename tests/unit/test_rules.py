@@ -545,6 +545,20 @@ def test_a_neighbour_s_listener_that_its_image_does_not_document() -> None:
     )
 
 
+def test_the_fix_of_what_a_neighbour_answers_is_in_its_image() -> None:
+    app = container(*reaching(8080), id=OTHER_ID, name="app", image_name="shop/app")
+    vpn = container(published=[publication(8080)], name="vpn", neighbours=(app,))
+    finding = only(vpn)
+    assert finding.message.endswith(", where app answers, and shop/app does not EXPOSE it")
+    assert finding.fix.startswith("add to its Dockerfile: EXPOSE 8080/tcp, or waive it (`vpn: ")
+
+
+def test_the_fix_of_what_a_neighbour_has_on_loopback_names_it() -> None:
+    app = container(*reaching(8080, kind="loopback"), id=OTHER_ID, name="app")
+    vpn = container(published=[publication(8080)], name="vpn", neighbours=(app,))
+    assert only(vpn).fix == "bind 0.0.0.0:8080 in app"
+
+
 def test_a_neighbour_s_listener_that_nothing_reaches() -> None:
     assert sidecar(*reaching(8080, kind="loopback"), documented=[8080]) == (
         "unreachable 8080/tcp",

@@ -26,28 +26,19 @@ _LOG_LINES, _LOG_BYTES = 5, 4096
 class Api(Calls):
     """The calls that are made of an engine. Every one raises EngineError where it fails."""
 
-    def containers(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[JsonObject]:
+    def containers(
+        self, filters: Mapping[str, Sequence[str]] | None = None, *, every: bool = False
+    ) -> list[JsonObject]:
         """Return the running containers, paused and restarting ones included, as `docker ps` does.
 
-        Raises ConfigurationError where the engine refuses a filter.
+        every includes stopped ones. Raises ConfigurationError where the engine refuses a filter.
         """
-        return self._containers(filters, every=False)
-
-    def all_containers(
-        self, filters: Mapping[str, Sequence[str]] | None = None
-    ) -> list[JsonObject]:
-        """Return all containers, stopped ones included."""
-        return self._containers(filters, every=True)
-
-    def _containers(
-        self, filters: Mapping[str, Sequence[str]] | None, *, every: bool
-    ) -> list[JsonObject]:
         wanted = {key: list(values) for key, values in (filters or {}).items()}
         asked = podman.with_paused(wanted) if self.client.is_podman and not every else wanted
         found = self._listed(asked, wanted, every=every)
-        return (
-            podman.joined(found, self._of_libpod(every=every)) if self.client.is_podman else found
-        )
+        if not self.client.is_podman:
+            return found
+        return podman.joined(found, self._of_libpod(every=every))
 
     def stopped_containers(self, filters: Mapping[str, Sequence[str]]) -> list[JsonObject]:
         """Return the containers that don't run; ConfigurationError for a refused filter.
@@ -82,9 +73,7 @@ class Api(Calls):
         params = {"all": "true", "filters": filters}
         try:
             return self.json_objects("/v4.0.0/libpod/containers/json", params=params)
-        except (
-            EngineError
-        ):  # a proxy that knows docker's API only; were it lost, others would say so
+        except EngineError:  # a proxy knows docker's API only; were it lost, others would say so
             return None
 
     def container(self, name: str) -> JsonObject:

@@ -206,7 +206,7 @@ def remove_leftovers(api: Api, *, running: bool) -> None:
     They are too old, or their process ended before it started them. running says whether to
     include helpers that still run: most end with their run.
     """
-    left = api.all_containers({"label": [LABEL]} if running else LEFT_OVER)
+    left = api.containers({"label": [LABEL]} if running else LEFT_OVER, every=True)
     if not left:
         return
     now = when(api.info().get("SystemTime"))

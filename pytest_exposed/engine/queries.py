@@ -82,7 +82,7 @@ class EngineQueries:
     def _sweep(self) -> None:
         # An engine may refuse the question, or the filter.
         with suppress(EngineError, ConfigurationError):
-            if self._api.all_containers(LEFT_OVER):
+            if self._api.containers(LEFT_OVER, every=True):
                 self.remote.sweep()
 
     def now(self) -> datetime | None:
@@ -202,7 +202,7 @@ class EngineQueries:
         found = exact(name, everyone)
         if not found:
             # A stopped container's own name comes before a running one's service or id.
-            every = self.parse(self._api.all_containers())
+            every = self.parse(self._api.containers(every=True))
             found = exact(name, every) or find(name, everyone) or find(name, every)
             if not found:
                 raise unknown(name, "container", names_to_suggest(every), self.host)

@@ -89,15 +89,9 @@ _IGNORED = {
 class Settings:
     """The settings by which Ansible reaches one host of an inventory by ssh."""
 
-    def __init__(
-        self,
-        name: str,
-        variables: Mapping[str, Any],
-        environment: Mapping[str, str] = os.environ,
-    ) -> None:
+    def __init__(self, name: str, variables: Mapping[str, Any]) -> None:
         self._name = name
         self._variables = variables
-        self._environment = environment
 
     def variable(self, name: str) -> str:
         """Return a variable as text, empty if not set; raises ConfigurationError for a template."""
@@ -157,9 +151,9 @@ class Settings:
         set_here = [x for x in names.variables if self._variables.get(x) not in (None, "")]
         if set_here:
             return self.variable(set_here[-1])
-        given = [x for x in names.environment if self._environment.get(x)]
+        given = [x for x in names.environment if os.environ.get(x)]
         if given:
-            return self._environment[given[-1]]
+            return os.environ[given[-1]]
         written = [self._file.get(*x, fallback="") for x in names.file]
         return next((x for x in reversed(written) if x), "")
 
@@ -175,7 +169,7 @@ class Settings:
     def _file(self) -> ConfigParser:
         """Ansible's configuration: the first file found; empty if none can be read."""
         found = ConfigParser(inline_comment_prefixes=(";",), interpolation=None, strict=False)
-        path = next((x for x in _configuration_files(self._environment) if os.path.isfile(x)), None)
+        path = next((x for x in _configuration_files() if os.path.isfile(x)), None)
         if path is not None:
             # ansible-inventory has already reported what is wrong with it.
             with suppress(OSError, UnicodeDecodeError, ConfigParserError):
@@ -191,10 +185,10 @@ def _is_odd(text: str) -> bool:
     return bool(text) and not text.isprintable()
 
 
-def _configuration_files(environment: Mapping[str, str]) -> list[str]:
+def _configuration_files() -> list[str]:
     """Return the paths of Ansible's configuration (find_ini_config_file of config/manager.py)."""
     found = []
-    if given := environment.get("ANSIBLE_CONFIG"):
+    if given := os.environ.get("ANSIBLE_CONFIG"):
         given = os.path.expanduser(given)
         found.append(os.path.join(given, "ansible.cfg") if os.path.isdir(given) else given)
     with suppress(OSError):

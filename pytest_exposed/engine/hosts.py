@@ -97,7 +97,7 @@ def resolve(host: Given, environment: Mapping[str, str] = os.environ) -> Host:
     host = host.strip()
     if not host:
         raise ConfigurationError("an empty string is not a docker host")
-    if "://" in host or ":" in host:
+    if ":" in host:
         return _address(host, environment)
     return _context(host, environment, is_given=True)
 
@@ -133,20 +133,15 @@ def _default(environment: Mapping[str, str]) -> Host:
     return _context(docker_config.current_context(), environment, is_given=False)
 
 
-def _docker_host(written: str, environment: Mapping[str, str]) -> Host:
-    """Return the engine of DOCKER_HOST, which is never the name of a context."""
-    if written.startswith("/"):
-        raise ConfigurationError(
-            f"DOCKER_HOST={written!r} is not a docker host: write unix://{written}"
-        )
-    return _address(written, environment)
-
-
 def _context(name: str, environment: Mapping[str, str], *, is_given: bool) -> Host:
     if name == "default":  # the engine of DOCKER_HOST, as `docker context ls` shows
         written = environment.get("DOCKER_HOST", "").strip()
-        if written:
-            return _docker_host(written, environment)
+        if written.startswith("/"):
+            raise ConfigurationError(
+                f"DOCKER_HOST={written!r} is not a docker host: write unix://{written}"
+            )
+        if written:  # never the name of a context
+            return _address(written, environment)
         has_tls = docker_config.tls_of_environment(environment) is not None
         return _address("tcp://localhost:2376" if has_tls else _own_socket(), environment)
     url, tls = docker_config.context(name, is_given=is_given)
@@ -268,5 +263,5 @@ def _unusable(scheme: str, parts: SplitResult) -> str | None:
 
 def without_user(url: str) -> str:
     """Return an address that is safe to show: without user info, query or fragment."""
-    scheme, separator, rest = url.rpartition("://") if "://" in url else ("", "", url)
+    scheme, separator, rest = url.rpartition("://")
     return printable(re.split(r"[?#]", scheme + separator + rest.rpartition("@")[2])[0])

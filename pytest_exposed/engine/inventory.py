@@ -106,7 +106,7 @@ def _member(name: str, variables: Mapping[str, Any]) -> Member:
             f"{printable(connection)}: give it a variable exposed_docker_host, an address as this "
             "machine sees it"
         )
-    is_relative = re.match("unix://[^/]", docker_host or "")  # relative to an unknown folder
+    is_relative = re.match("unix://[^/]", docker_host)  # relative to an unknown folder
     if docker_host and ("://" not in docker_host or is_relative):
         raise ConfigurationError(
             f"{printable(name)}: its docker_host {printable(docker_host)!r} is no address on that "

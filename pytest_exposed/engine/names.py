@@ -135,13 +135,11 @@ def ambiguous(name: str, found: Sequence[Listed]) -> NotFoundError:
 
 def _service_names(listed: Listed) -> set[str]:
     """Return the names of a container's service."""
-    names = set()
-    if listed.labels.get(SWARM_SERVICE) and not borrows_labels(
-        listed.name, listed.labels, listed.image_id
-    ):
-        names.add(listed.labels[SWARM_SERVICE])
-    service = listed.labels.get(COMPOSE_SERVICE)
-    if service and not borrows_labels(listed.name, listed.labels, listed.image_id):
+    if borrows_labels(listed.name, listed.labels, listed.image_id):
+        return set()
+    swarm = listed.labels.get(SWARM_SERVICE)
+    names = {swarm} if swarm else set()
+    if service := listed.labels.get(COMPOSE_SERVICE):
         own = [service]
         if listed.labels.get(_NUMBER):
             own.append(f"{service}-{listed.labels[_NUMBER]}")

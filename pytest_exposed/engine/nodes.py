@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from urllib.parse import urlsplit
 
 from pytest_exposed.engine.api import Api
@@ -52,12 +52,9 @@ class _Node:
 
 def _nodes(host: Host) -> tuple[list[_Node], str]:
     """Return all nodes of a manager's swarm, and the manager's own id; raises EngineError."""
-    api = Api(host, timeout_of())
-    try:
+    with closing(Api(host, timeout_of())) as api:
         found = [_node(x) for x in api.nodes()]
         own = as_dict(api.info().get("Swarm")).get("NodeID")
-    finally:
-        api.close()
     return sorted(found, key=lambda x: (x.name, x.id)), str(own)
 
 

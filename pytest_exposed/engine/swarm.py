@@ -12,7 +12,7 @@ from contextlib import closing
 
 from pytest_exposed.engine.api import Api
 from pytest_exposed.engine.calls import LostError
-from pytest_exposed.engine.json_fields import JsonObject, as_dict, as_labels, as_texts
+from pytest_exposed.engine.json_fields import JsonObject, as_dict, as_labels, as_list, as_texts
 from pytest_exposed.engine.records import INGRESS, PUBLICATIONS_UNKNOWN
 from pytest_exposed.errors import EngineError
 from pytest_exposed.model import SWARM_TASK, Service
@@ -49,9 +49,8 @@ def joined(
     found = []
     for container in containers:
         service = service_of(container)
-        own = container.get("Ports")
         published = ports.get(service.id or "", []) if service is not None else []
-        found.append({**container, "Ports": [*(own if isinstance(own, list) else ()), *published]})
+        found.append({**container, "Ports": [*as_list(container.get("Ports")), *published]})
     return found
 
 
@@ -64,7 +63,7 @@ def _why_unknown(service: Service, why: str) -> str:
 
 def _ports(service: JsonObject) -> list[JsonObject]:
     """Return the ports that a service publishes by ingress, in the form of the list's Ports."""
-    entries = as_dict(service.get("Endpoint")).get("Ports")
+    entries = as_list(as_dict(service.get("Endpoint")).get("Ports"))
     return [
         {
             "IP": "0.0.0.0",  # noqa: S104  # the mesh is IPv4's, on every interface of every node
@@ -73,7 +72,7 @@ def _ports(service: JsonObject) -> list[JsonObject]:
             "Type": entry.get("Protocol"),
             INGRESS: True,
         }
-        for entry in map(as_dict, entries if isinstance(entries, list) else ())
+        for entry in map(as_dict, entries)
         if entry.get("PublishMode") != "host"
     ]
 
@@ -98,9 +97,9 @@ def services_of(api: Api, timeout: float) -> Sequence[JsonObject] | str:
 
 def _is_in_no_swarm(api: Api) -> bool:
     try:
-        swarm = api.info().get("Swarm")
+        swarm = as_dict(api.info().get("Swarm"))
     except LostError:
         raise
     except EngineError:  # a proxy that refuses this request
         return False
-    return isinstance(swarm, dict) and swarm.get("LocalNodeState") == "inactive"
+    return swarm.get("LocalNodeState") == "inactive"

@@ -107,8 +107,7 @@ def _pids_in(folder: str) -> list[int]:
 
 
 def _is_open(name: bytes, wanted: Collection[bytes]) -> bool:
-    named = _ID.findall(name)
-    return not named or any(x in wanted for x in named)
+    return not _ID.search(name) or names_any(name, wanted)
 
 
 @cache

@@ -12,9 +12,6 @@ from pytest_exposed.sockets.tables.route import parse_default_network
 from pytest_exposed.sockets.tables.sctp_eps import parse_endpoints
 from pytest_exposed.sockets.tables.tcp_udp import parse_table, steady
 
-LIMIT = 64 << 20
-"""Bytes of text that are accepted: some 400,000 rows of tables."""
-
 MOST_LINES = 1_000_000
 """Lines that are accepted: as Python objects, empty ones take many times their bytes."""
 

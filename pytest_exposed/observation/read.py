@@ -12,8 +12,7 @@ from pytest_exposed.observation.diagnosis import RUNNING_STATES
 from pytest_exposed.observation.locate import Locations
 from pytest_exposed.sockets.chain import SourceChain
 from pytest_exposed.sockets.listeners import belongs
-from pytest_exposed.sockets.reading import DNS, SocketSnapshot, Target
-from pytest_exposed.sockets.source import SocketSnapshots
+from pytest_exposed.sockets.reading import DNS, SocketSnapshot, SocketSnapshots, Target
 
 # Runtimes that leave a container's sockets in the host's kernel. Others (gVisor, Kata) have another
 # kernel, and the host's has none of their sockets.

@@ -9,7 +9,7 @@ from pytest_exposed.errors import ObservationError
 from pytest_exposed.model import Process
 from pytest_exposed.observation.complete import Inspections, Publishing
 from pytest_exposed.observation.netns import SharedNetns
-from pytest_exposed.sockets.source import SocketSnapshots
+from pytest_exposed.sockets.reading import SocketSnapshots
 from pytest_exposed.values import dataclass
 
 ProcessesOf = Callable[[str, Collection[int]], dict[int, tuple[Process, ...]]]

@@ -12,10 +12,11 @@ from pytest_exposed.sockets.reading import (
     OutsideItsNetnsError,
     Remote,
     SocketSnapshot,
+    SocketSnapshots,
     Target,
     reason_of,
 )
-from pytest_exposed.sockets.source import Shared, SocketSnapshots, Source
+from pytest_exposed.sockets.source import Shared, Source
 
 if TYPE_CHECKING:
     from pytest_exposed.sockets.kept import Kept

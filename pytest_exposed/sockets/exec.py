@@ -15,6 +15,7 @@ from pytest_exposed.errors import ExposedError, ObservationError
 from pytest_exposed.sockets.reading import (
     Remote,
     SocketSnapshot,
+    SocketSnapshots,
     Target,
     apart,
     is_outside_its_netns,
@@ -29,7 +30,7 @@ from pytest_exposed.sockets.remote import (
     reading,
     split_lines,
 )
-from pytest_exposed.sockets.source import Shared, SocketSnapshots
+from pytest_exposed.sockets.source import Shared
 from pytest_exposed.sockets.table import TableError
 from pytest_exposed.sockets.tables.tcp_udp import READINGS
 from pytest_exposed.sockets.tables.uid_map import has_one_user

@@ -17,6 +17,7 @@ from pytest_exposed.sockets.hidden import NO_CGROUPS, has_no_cgroups
 from pytest_exposed.sockets.reading import (
     Remote,
     SocketSnapshot,
+    SocketSnapshots,
     Target,
     ambiguous,
     apart,
@@ -26,7 +27,7 @@ from pytest_exposed.sockets.reading import (
     with_shared,
 )
 from pytest_exposed.sockets.remote import addresses_of, reading
-from pytest_exposed.sockets.source import Shared, SocketSnapshots
+from pytest_exposed.sockets.source import Shared
 
 name = "helper"
 needs = "an image with sh and cat on the engine"

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import field, replace
+from dataclasses import replace
 from ipaddress import IPv4Network
 from itertools import chain
 
@@ -21,12 +21,12 @@ from pytest_exposed.sockets.reading import (
     DNS,
     Sockets,
     SocketSnapshot,
+    SocketSnapshots,
     Target,
     reason_of,
     with_shared,
 )
 from pytest_exposed.sockets.table import Socket, lines_of
-from pytest_exposed.values import dataclass
 
 Read = Callable[[ContainerProcess], Sockets]
 
@@ -35,20 +35,14 @@ _AT_ONCE = 64
 """Containers with processes held open at a time: well below a limit of 256 open files."""
 
 
-@dataclass(slots=True)
 class Local:
     """One observation of an engine's containers on this kernel, by their present pids."""
 
-    ids: Collection[str]
-    """All running containers of the engine: a process that names two of them is nobody's."""
-    proc: str = "/proc"
-    _members: Members = field(init=False)
-    _has_sctp: bool = field(init=False)
-    """Whether the kernel may have SCTP, so that each namespace has a table of it."""
-
-    def __post_init__(self) -> None:
-        self._members = Members(self.ids, self.proc)
-        self._has_sctp = _may_have_sctp(self.proc)
+    def __init__(self, ids: Collection[str], proc: str = "/proc") -> None:
+        """Look for the pids of all running containers; raises OSError without /proc."""
+        self._members = Members(ids, proc)
+        self._has_sctp = _may_have_sctp(proc)
+        """Whether the kernel may have SCTP, so that each namespace has a table of it."""
 
     @property
     def pids(self) -> dict[str, list[int]]:
@@ -62,13 +56,13 @@ class Local:
         read: Read,
         ahead: Callable[[Iterable[ContainerProcess]], None] = lambda _: None,
         seen_by: Callable[[str, ContainerProcess], None] | None = None,
-    ) -> dict[str, SocketSnapshot | ObservationError]:
+    ) -> SocketSnapshots:
         """Return the sockets of each target, or why they can't be read.
 
         read returns the sockets of one process. ahead gets the next processes, many at a time;
         seen_by, the process by which each container was seen.
         """
-        answers: dict[str, SocketSnapshot | ObservationError] = {}
+        answers: SocketSnapshots = {}
         seen: dict[object, Sockets] = {}
         for begin in range(0, len(targets), _AT_ONCE):
             with ExitStack() as stack:
@@ -118,9 +112,7 @@ class Local:
         process.prove()
         return reading
 
-    def _tell_apart(
-        self, targets: Iterable[Target], answers: dict[str, SocketSnapshot | ObservationError]
-    ) -> None:
+    def _tell_apart(self, targets: Iterable[Target], answers: SocketSnapshots) -> None:
         """Separate containers that only seem to share a namespace.
 
         The kernel reuses the inodes of namespaces: a container that ended since it was read and a
@@ -139,9 +131,7 @@ class Local:
                 if target not in together:
                     answers[target.id] = replace(reading, namespace=(namespace, target.id))
 
-    def _with_holders(
-        self, answers: dict[str, SocketSnapshot | ObservationError]
-    ) -> dict[str, SocketSnapshot | ObservationError]:
+    def _with_holders(self, answers: SocketSnapshots) -> SocketSnapshots:
         """Return the answers with the sockets that processes hold, if the owner depends on it."""
         for key, x in answers.items():
             if isinstance(x, SocketSnapshot) and (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import field, replace
+from dataclasses import replace
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.cgroups import names_any, pids_in_cgroups, pids_of
@@ -55,35 +55,32 @@ class Member:
     """Whether it is the engine's host network; also false where that can't be seen."""
 
 
-@dataclass(slots=True)
 class Members:
     """The processes of all containers of an engine on this kernel, by the pids they have now."""
 
-    ids: Collection[str]
-    """All running containers of the engine: a process that names two of them is nobody's."""
-    proc: str = "/proc"
-    pids: dict[str, list[int]] = field(init=False)
-    _has_looked_at_all: bool = field(default=False, init=False)
-    """Whether /proc was searched for containers without a cgroup of cgroup2."""
-    host: tuple[int, int] | None = field(init=False)
-    """The network namespace of the first process here; None where hidden."""
-    _monitors: dict[str, int] = field(default_factory=dict, init=False)
-    """The monitors of containers that no cgroup names."""
-    _ids: frozenset[bytes] = field(init=False)
-    _users: tuple[int, int] | None = field(init=False)
-    """The user namespace of this process, which as root is the host's."""
+    def __init__(self, ids: Collection[str], proc: str) -> None:
+        """Look for the pids of all running containers of the engine; raises OSError without /proc.
 
-    def __post_init__(self) -> None:
-        self._ids = frozenset(x.encode() for x in self.ids)
-        self.pids = pids_in_cgroups(self.ids, self.proc)
+        A process that names two of the containers is nobody's.
+        """
+        self.ids = ids
+        self._ids = frozenset(x.encode() for x in ids)
+        self._proc = proc
+        self.pids = pids_in_cgroups(ids, proc)
+        self._has_looked_at_all = False
+        """Whether /proc was searched for containers without a cgroup of cgroup2."""
         if not self.pids:
             self._look_at_all()
-        self.host = namespace_of(f"{self.proc}/1")
-        self._users = identity_of(f"{self.proc}/self/ns/user")
+        self._monitors: dict[str, int] = {}
+        """The monitors of containers that no cgroup names."""
+        self._host = namespace_of(f"{proc}/1")
+        """The network namespace of the first process here; None where hidden."""
+        self._users = identity_of(f"{proc}/self/ns/user")
+        """The user namespace of this process, which as root is the host's."""
 
     def _look_at_all(self) -> None:
         self._has_looked_at_all = True
-        self.pids = {**pids_of(self.ids, self.proc), **self.pids}
+        self.pids = {**pids_of(self.ids, self._proc), **self.pids}
 
     def find(self, target: Target, stack: ExitStack) -> Member:
         """Return a process in the container's own network; the stack holds it open.
@@ -144,17 +141,17 @@ class Members:
         monitors are in this namespace, the first process here is not.
         """
         if target.place != "host":
-            return None if self.host is None else process.namespace == self.host
+            return None if self._host is None else process.namespace == self._host
         monitor = self._monitor(target, process)
-        host = namespace_of(f"{self.proc}/{monitor}") if monitor is not None else None
+        host = namespace_of(f"{self._proc}/{monitor}") if monitor is not None else None
         if host is None or monitor != self._monitor(target, process):  # it ended meanwhile
-            host = self.host
+            host = self._host
         return None if host is None else process.namespace == host
 
     def _monitor(self, target: Target, process: ContainerProcess) -> int | None:
         """Return the pid of a container's monitor: the nearest ancestor outside the container."""
         members = set(self.pids.get(target.id, ()))
-        return ancestor_of(process.pid, lambda x: x not in members, self.proc)
+        return ancestor_of(process.pid, lambda x: x not in members, self._proc)
 
     def _is_its_own(self, target: Target, process: ContainerProcess, *, alone: bool) -> bool | None:
         """Return whether a namespace is the one that the engine made; None if that is unknown.
@@ -181,8 +178,8 @@ class Members:
         if monitor is None:
             return False
         maps = (
-            read_file(monitor, "uid_map", self.proc),
-            read_file(process.pid, "uid_map", self.proc),
+            read_file(monitor, "uid_map", self._proc),
+            read_file(process.pid, "uid_map", self._proc),
         )
         return bool(maps[0]) and maps[0] != maps[1] and has_one_user(maps[1])
 
@@ -199,7 +196,7 @@ class Members:
         # In another mount namespace than the engine's, this path is some other file.
         if made is None or own[0] != made[0]:
             monitor = self._monitor(target, process)
-            made = mounted_namespace(monitor, path, self.proc) if monitor is not None else None
+            made = mounted_namespace(monitor, path, self._proc) if monitor is not None else None
         return None if made is None else own == made
 
     def _namespaces(self, target: Target, stack: ExitStack) -> Sequence[ContainerProcess]:
@@ -230,7 +227,7 @@ class Members:
     def process(self, container: str, pid: int) -> ContainerProcess:
         """Return a process; entering it proves that it is the container's."""
         monitor = self._monitors.get(container)
-        return ContainerProcess(pid, self._ids, container.encode(), self.proc, monitor)
+        return ContainerProcess(pid, self._ids, container.encode(), self._proc, monitor)
 
     def _look_for_its_monitor(self, target: Target) -> None:
         """Find a container's processes by their monitor, if no cgroup names the container.
@@ -241,12 +238,12 @@ class Members:
         containers has a deceptive name and proves nothing.
         """
         pid = target.main_pid()
-        if names_any(read_file(pid, "cgroup", self.proc), self._ids):
+        if names_any(read_file(pid, "cgroup", self._proc), self._ids):
             return
-        parent = parent_of(pid, self.proc)
-        if parent is not None and is_monitor_of(parent, target.id.encode(), self.proc):
+        parent = parent_of(pid, self._proc)
+        if parent is not None and is_monitor_of(parent, target.id.encode(), self._proc):
             self._monitors[target.id] = parent
-            self.pids[target.id] = descendants_of(parent, self.proc)
+            self.pids[target.id] = descendants_of(parent, self._proc)
 
 
 def _addresses(target: Target, process: ContainerProcess) -> frozenset[str] | None:

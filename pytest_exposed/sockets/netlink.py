@@ -10,7 +10,7 @@ import ctypes
 import os
 import socket
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -22,9 +22,9 @@ from pytest_exposed.sockets.process import (
     local_ports,
     namespace_of,
 )
-from pytest_exposed.sockets.reading import Sockets, Target
+from pytest_exposed.sockets.reading import Sockets, SocketSnapshots, Target
 from pytest_exposed.sockets.sock_diag import NETLINK_SOCK_DIAG, dumps
-from pytest_exposed.sockets.source import Shared, SocketSnapshots
+from pytest_exposed.sockets.source import Shared
 from pytest_exposed.unpatched import in_kernel_thread, socket_class, system
 from pytest_exposed.values import dataclass
 
@@ -50,14 +50,9 @@ def observe(targets: Sequence[Target], shared: Shared) -> SocketSnapshots:
         return shared.observe_here(targets, name, opened.sockets, opened.ahead)
 
 
-@contextmanager
-def reader(kept: Kept | None = None) -> Iterator[Reader]:
-    """Yield a reader of network namespaces' sockets and local port ranges."""
-    reader = Reader(namespace_of("/proc/thread-self"), kept)
-    try:
-        yield reader
-    finally:
-        reader.close()
+def reader(kept: Kept | None = None) -> closing[Reader]:
+    """Return a context manager: a reader of network namespaces' sockets and local port ranges."""
+    return closing(Reader(namespace_of("/proc/thread-self"), kept))
 
 
 @dataclass(slots=True)

@@ -100,7 +100,8 @@ class ContainerProcess:
     monitor: int | None = None
     """The container's monitor, if the engine makes no cgroups: see monitor.py."""
     _fd: int = field(default=-1, init=False)
-    _namespace: tuple[int, int] = field(default=(0, 0), init=False)
+    namespace: tuple[int, int] = field(default=(0, 0), init=False)
+    """The identity of its network namespace: see namespace_of."""
     _cgroup: bytes | None = field(default=None, init=False)
     """What its cgroup file said when that was last proof."""
 
@@ -117,7 +118,7 @@ class ContainerProcess:
             if namespace is None:
                 self._take_a_living_thread()
                 namespace = self._look_up_namespace()
-            self._namespace = namespace
+            self.namespace = namespace
             self._prove_owner()
         except BaseException:
             self.close()
@@ -138,11 +139,6 @@ class ContainerProcess:
             os.close(self._fd)
             self._fd = -1
 
-    @property
-    def namespace(self) -> tuple[int, int]:
-        """The identity of its network namespace: see namespace_of."""
-        return self._namespace
-
     def identity(self, name: str) -> tuple[int, int] | None:
         """Return device and inode of a file of the process; None if it is hidden."""
         return identity_of(name, self._fd)
@@ -153,7 +149,7 @@ class ContainerProcess:
         Call this again after every reading: the table of a namespace without processes is empty.
         """
         self._prove_owner()
-        if self._look_up_namespace() != self._namespace:
+        if self._look_up_namespace() != self.namespace:
             raise GoneProcessError(f"process {self.pid} went to another network namespace")
 
     def _prove_owner(self) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.process import ContainerProcess, local_ports, namespace_of
-from pytest_exposed.sockets.reading import Sockets, Target
-from pytest_exposed.sockets.source import Shared, SocketSnapshots
+from pytest_exposed.sockets.reading import Sockets, SocketSnapshots, Target
+from pytest_exposed.sockets.source import Shared
 from pytest_exposed.sockets.table import lines_of
 from pytest_exposed.sockets.tables.tcp_udp import READINGS, parse_table, steady
 

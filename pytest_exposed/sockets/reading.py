@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Protocol, TypeVar
@@ -114,6 +114,10 @@ class SocketSnapshot:
     """Whether UDP sockets of IPv6 would be seen: gVisor shows none."""
 
 
+SocketSnapshots = dict[str, SocketSnapshot | ObservationError]
+"""The sockets of each container by its id, or the error why they can't be seen."""
+
+
 class Remote(Protocol):
     """An engine's services for the sources that can't see its kernel."""
 
@@ -209,9 +213,7 @@ def retry_with_current_addresses(target: Target, look: Callable[[Target], T]) ->
         return look(now)
 
 
-def with_shared(
-    answers: Mapping[str, SocketSnapshot | ObservationError],
-) -> dict[str, SocketSnapshot | ObservationError]:
+def with_shared(answers: SocketSnapshots) -> SocketSnapshots:
     """Return the answers, marked as shared where two containers have the same namespace."""
     seen = Counter(x.namespace for x in answers.values() if isinstance(x, SocketSnapshot))
     return {

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 from pytest_exposed.errors import ObservationError
 from pytest_exposed.sockets.local import Local, Read
 from pytest_exposed.sockets.process import ContainerProcess
-from pytest_exposed.sockets.reading import NoProcessError, Remote, SocketSnapshot, Target
+from pytest_exposed.sockets.reading import NoProcessError, Remote, SocketSnapshots, Target
 from pytest_exposed.values import dataclass
 
 if TYPE_CHECKING:
     from pytest_exposed.sockets.kept import Kept
-
-SocketSnapshots = dict[str, SocketSnapshot | ObservationError]
-"""The sockets of each container by its id, or the error why they can't be seen."""
 
 
 class Source(Protocol):
@@ -43,7 +40,8 @@ class Shared:
     engine: Remote
     kept: Kept | None = None
     """Keeps the namespaces open that netlink reads, for a watch."""
-    _local: Local | None = field(default=None, init=False)
+    local: Local | None = field(default=None, init=False)
+    """The processes on this kernel; None until a source has looked for them."""
 
     def observe_here(
         self,
@@ -54,22 +52,17 @@ class Shared:
     ) -> SocketSnapshots:
         """Return the targets' sockets, read through their processes on this kernel."""
         try:
-            self._local = self._local or Local(self.ids)
+            self.local = self.local or Local(self.ids)
         except OSError as error:
             why = ObservationError(
                 f"there is no /proc here ({error.strerror}): it needs Linux, on the engine's host"
             )
             return dict.fromkeys((x.id for x in targets), why)
         seen = self.kept.seen if self.kept is not None else None
-        answers = self._local.observe(targets, source, read, ahead, seen)
+        answers = self.local.observe(targets, source, read, ahead, seen)
         hidden = [k for k, x in answers.items() if isinstance(x, NoProcessError)]
         if not hidden:
             return answers
         from pytest_exposed.sockets.hidden import why_no_process  # noqa: PLC0415  # rarely used
 
         return answers | dict.fromkeys(hidden, why_no_process(self.engine))
-
-    @property
-    def local(self) -> Local | None:
-        """The processes on this kernel; None until a source has looked for them."""
-        return self._local

@@ -11,8 +11,8 @@ from make import ID, reading, target
 
 from pytest_exposed.errors import EngineError, ObservationError, StrandedError
 from pytest_exposed.sockets.chain import ORDER, SourceChain, source_of
-from pytest_exposed.sockets.reading import SocketSnapshot, Target
-from pytest_exposed.sockets.source import SocketSnapshots, Source
+from pytest_exposed.sockets.reading import SocketSnapshot, SocketSnapshots, Target
+from pytest_exposed.sockets.source import Source
 
 
 class BlockedError(RuntimeError):

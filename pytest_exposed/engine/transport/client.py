@@ -168,7 +168,7 @@ class Client:
         limits = self.timeout, self.timeout
         connection, response = self._ask("POST", url, text, _UPGRADE, limits)
         if response.status < 400:
-            return EngineStream(connection, response)
+            return EngineStream(response)
         try:
             raise StatusError(response.status, _reason(response.body()) or response.reason)
         finally:

@@ -14,15 +14,8 @@ class Connection:
     """A connection, made with its first request."""
 
     def __init__(self, dial: Dial) -> None:
-        """Use dial to connect."""
         self._dial = dial
         self._wire: Wire | None = None
-
-    @property
-    def wire(self) -> Wire:
-        """The wire of the last request."""
-        assert self._wire is not None
-        return self._wire
 
     def ask(
         self,
@@ -57,10 +50,8 @@ class Connection:
 class EngineStream:
     """A connection to an engine that was upgraded to a stream (HTTP 101)."""
 
-    def __init__(self, connection: Connection, response: Response) -> None:
-        """Begin behind the head of the answer."""
-        self._connection = connection
-        self._wire = connection.wire
+    def __init__(self, response: Response) -> None:
+        self._wire = response.wire
         # A proxy may send an engine's plain stream in chunks.
         self._chunks = response.chunks() if response.is_chunked else None
 
@@ -80,4 +71,4 @@ class EngineStream:
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        self._wire.close()

@@ -21,7 +21,7 @@ class Response:
 
     def __init__(self, wire: Wire, method: str) -> None:
         """Read the head of the answer to a request; raises AnswerError, ClosedError and OSError."""
-        self._wire = wire
+        self.wire = wire
         self._version, self.status, self.reason = _status(wire)
         self.headers = _headers(wire)
         """By name, in lower case; the first value of a repeated header."""
@@ -56,7 +56,7 @@ class Response:
             return b"".join(self.chunks())
         pieces, left = [], self.length
         while left is None or left > 0:
-            piece = self._wire.take(LIMIT if left is None else left)
+            piece = self.wire.take(LIMIT if left is None else left)
             if not piece:
                 break
             pieces.append(piece)
@@ -69,18 +69,18 @@ class Response:
         """Yield the chunks of a chunked body as they arrive."""
         while left := self._chunk_size():
             while left:
-                piece = self._wire.take(left)
+                piece = self.wire.take(left)
                 if not piece:
                     raise _strange("it ended in a chunk")
                 left -= len(piece)
                 yield piece
-            if self._wire.line().strip():
+            if self.wire.line().strip():
                 raise _strange("a chunk is longer than it says")
-        while self._wire.line().strip():  # trailers
+        while self.wire.line().strip():  # trailers
             pass
 
     def _chunk_size(self) -> int:
-        text = self._wire.line().partition(b";")[0].strip()
+        text = self.wire.line().partition(b";")[0].strip()
         if not re.fullmatch(b"[0-9A-Fa-f]{1,16}", text):
             raise _strange(f"a chunk has the size {text[:80]!r}")
         return int(text, 16)

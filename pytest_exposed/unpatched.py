@@ -67,20 +67,23 @@ def pause(seconds: float) -> None:
             time.sleep(0)
 
 
-def today() -> date:
-    """Return this machine's date in its time zone."""
+def _local_time() -> tuple[int, ...]:
+    """Return year, month, day, hour, minute and second in this machine's time zone."""
     # Neither freezegun nor time-machine, which changes C functions, replaces ctime. Its format
     # is C's in any locale (_asctime in timemodule.c).
-    _, month, day, _, year = _time.ctime().split()
-    return date(int(year), _MONTHS.index(month) + 1, int(day))
+    _, month, day, clock, year = _time.ctime().split()
+    return int(year), _MONTHS.index(month) + 1, int(day), *map(int, clock.split(":"))
+
+
+def today() -> date:
+    """Return this machine's date in its time zone."""
+    return date(*_local_time()[:3])
 
 
 def now() -> str:
     """Return the present time in UTC: "2026-03-01T12:00:00Z"."""
-    _, month, day, clock, year = _time.ctime().split()
-    local = (int(year), _MONTHS.index(month) + 1, int(day), *map(int, clock.split(":")))
     # Suites patch only functions that return the present: not mktime, nor gmtime with seconds.
-    utc = _time.gmtime(_time.mktime((*local, 0, 0, -1)))
+    utc = _time.gmtime(_time.mktime((*_local_time(), 0, 0, -1)))
     return "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z".format(*utc)
 
 

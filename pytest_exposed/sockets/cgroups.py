@@ -42,14 +42,12 @@ def pids_of(ids: Collection[str], proc: str = "/proc") -> dict[str, list[int]]:
             continue
         try:
             fd = os.open(f"{proc}/{entry}/cgroup", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                cgroup = os.read(fd, CGROUP_LIMIT)
+            finally:
+                os.close(fd)
         except OSError:  # it ended, or hidepid hides it: then it is not found here, and said to be
             continue
-        try:
-            cgroup = os.read(fd, CGROUP_LIMIT)
-        except OSError:
-            continue
-        finally:
-            os.close(fd)
         owner = owner_of(cgroup, wanted)
         if owner is not None:
             pids[owner.decode()].append(int(entry))

@@ -97,7 +97,8 @@ class Settings:
         """Return a variable as text, empty if not set; raises ConfigurationError for a template."""
         value = self._variables.get(name)
         text = "" if value is None else str(value)
-        if not isinstance(value, (str, int, float, type(None))) or "{{" in text or _is_odd(text):
+        is_plain = isinstance(value, (str, int, float, type(None))) and text.isprintable()
+        if not is_plain or "{{" in text:
             raise ConfigurationError(
                 f"{printable(self._name)}: its {name} can't be used as written, "
                 f"{printable(text)!r}: ansible-inventory fills no templates in; give it a variable "
@@ -179,10 +180,6 @@ class Settings:
 
 def _is_true(value: object) -> bool:
     return str(value).strip().lower() in _TRUE
-
-
-def _is_odd(text: str) -> bool:
-    return bool(text) and not text.isprintable()
 
 
 def _configuration_files() -> list[str]:

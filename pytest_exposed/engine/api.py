@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from pytest_exposed.engine import podman
 from pytest_exposed.engine.calls import Calls, LostError, RefusedError
-from pytest_exposed.engine.json_fields import JsonObject
+from pytest_exposed.engine.json_fields import JsonObject, as_dict, as_list, as_text
 from pytest_exposed.engine.transport import frames
 from pytest_exposed.errors import ConfigurationError, EngineError, NotFoundError, ends_run
 from pytest_exposed.text import printable
@@ -133,13 +133,14 @@ class Api(Calls):
         if word in _MAKES:
             return _MAKES[word]
         try:
-            found = self.json_object("GET", "/version").get("Components")
+            found = self.json_object("GET", "/version")
         except LostError:
             raise
         except EngineError:  # a proxy refuses the question
             return ""
-        names = {str(x.get("Name")) for x in found or () if isinstance(x, dict)}
-        return next((_MAKES[x.lower()] for x in names if x.lower() in _MAKES), "")
+        parts = map(as_dict, as_list(found.get("Components")))
+        names = [as_text(x.get("Name")).lower() for x in parts]
+        return next((_MAKES[x] for x in names if x in _MAKES), "")
 
     def history(self, image: str, *, platform: str = "") -> list[JsonObject]:
         """Return the layers of an image, newest first; NotFoundError where there is none."""

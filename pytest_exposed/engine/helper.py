@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pytest_exposed.engine.calls import ForbiddenError, LostError
-from pytest_exposed.engine.json_fields import when
+from pytest_exposed.engine.json_fields import as_list, when
 from pytest_exposed.engine.owner import LABEL, LEFT_OVER, has_ended, is_helper, this_process
 from pytest_exposed.engine.records import Listed, RecordError
 from pytest_exposed.engine.transport import frames
@@ -112,7 +112,7 @@ class Helper:
         except ForbiddenError:
             self._may_exist = False
             raise
-        for warning in made.get("Warnings") or ():
+        for warning in as_list(made.get("Warnings")):
             if "platform" in str(warning):
                 raise ObservationError(f"{printable(self._image)}: {printable(str(warning))}")
         # Attached before the start: all output is read as it comes, and none is logged.

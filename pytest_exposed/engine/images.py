@@ -31,7 +31,6 @@ class Images:
     """The images of an engine. Those of its containers are cached, because an id never changes."""
 
     def __init__(self, api: Api) -> None:
-        """Use an engine's API."""
         self._api = api
         self._known: dict[tuple[str, str], Image] = {}
 

@@ -85,6 +85,7 @@ class Inspected:
         config = as_dict(record.get("Config"))
         declared, _ = Ports.from_exposed(map(str, as_dict(config.get("ExposedPorts"))))
         network = as_dict(record.get("NetworkSettings"))
+        bindings = as_dict(settings.get("PortBindings"))
         return cls(
             state=_state(state),
             exit_code=as_number(state.get("ExitCode")),
@@ -96,12 +97,8 @@ class Inspected:
             network_mode=as_text(settings.get("NetworkMode")),
             runtime=as_text(settings.get("Runtime")),
             declared=declared,
-            requested_ports=tuple(
-                sorted(str(k) for k, v in as_dict(settings.get("PortBindings")).items() if v)
-            ),
-            bindings={
-                str(k): _bindings(v) for k, v in as_dict(settings.get("PortBindings")).items()
-            },
+            requested_ports=tuple(sorted(str(k) for k, v in bindings.items() if v)),
+            bindings={str(k): _bindings(v) for k, v in bindings.items()},
             bound={str(k): _bindings(v) for k, v in as_dict(network.get("Ports")).items()},
             sysctls=as_labels(settings.get("Sysctls")),
             command=as_words([record.get("Path") or "", *as_list(record.get("Args"))]),

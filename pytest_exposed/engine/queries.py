@@ -91,8 +91,7 @@ class EngineQueries:
 
     def default_runtime(self) -> str:
         """Return the name of the default runtime."""
-        name = self._api.info().get("DefaultRuntime")
-        return name if isinstance(name, str) else ""
+        return as_text(self._api.info().get("DefaultRuntime"))
 
     def publishing_networks(self) -> frozenset[str]:
         """Return the names of the networks for which the list has containers' ports."""

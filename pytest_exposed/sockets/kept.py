@@ -39,7 +39,6 @@ class Kept:
     """The network namespaces of containers that netlink has read; to be closed."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._namespaces: dict[tuple[int, int], _Namespace] = {}
         self._places: dict[str, _Place] = {}
         self._most = _most_files() // 2

@@ -38,8 +38,6 @@ class _Options:
     """Options with the program in the next word."""
     attached: str = ""
     """The option to which the program's name can be attached."""
-    marks: str = ""
-    """An option that can be followed by others before the program."""
     program: str = r"\S+"
     """The form of any other word that is the program."""
 
@@ -50,13 +48,13 @@ _SHELL = _Options(
     valued=r"[-+][a-bd-np-rt-zA-Z]*[oO]|--(rcfile|init-file)",
 )
 _OPTIONS = {
+    # Other options can stand between -jar and the file.
     "java": _Options(
-        flags=r"-(D|X|ea|da|enable|disable|agent|javaagent|verbose|splash:)\S*|-(server|client|esa|dsa)"
-        r"|-?-(enable-preview|show-version|showversion)|@\S+",
+        flags=r"-(D|X|ea|da|enable|disable|agent|javaagent|verbose|splash:)\S*"
+        r"|-(server|client|esa|dsa|jar)|-?-(enable-preview|show-version|showversion)|@\S+",
         valued=r"-cp|-classpath|--class-path|-p|--module-path|--upgrade-module-path|--source"
         r"|--(add-(modules|exports|opens|reads)|limit-modules|patch-module|enable-native-access)",
-        names=r"-jar|-m|--module",
-        marks="-jar",
+        names=r"-m|--module",
     ),
     "python": _Options(
         flags=r"-[bBdEiIOPqRsStuvx3]+|-[WX]\S+|--",
@@ -114,8 +112,6 @@ def _of_interpreter(kind: str, words: Sequence[str]) -> str:
     for word in rest:
         if options.attached and word.startswith(options.attached) and word != options.attached:
             return word.removeprefix(options.attached)
-        if word == options.marks:
-            continue
         if re.fullmatch(options.names, word):
             return _shown(next(rest, ""))
         if re.fullmatch(options.valued, word):

@@ -102,7 +102,6 @@ class Helper:
         return text
 
     def _start(self, wanted: dict[str, Any]) -> None:
-        """Create it, attach to it and start it."""
         name = self._name
         self._may_exist = True
         try:

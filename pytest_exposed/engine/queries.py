@@ -90,7 +90,6 @@ class EngineQueries:
         return when(self._api.info().get("SystemTime"))
 
     def default_runtime(self) -> str:
-        """Return the name of the default runtime."""
         return as_text(self._api.info().get("DefaultRuntime"))
 
     def publishing_networks(self) -> frozenset[str]:

@@ -138,7 +138,6 @@ class Listed:
 
     @property
     def is_infra(self) -> bool:
-        """Whether it is its pod's infra container."""
         return self.pod is not None and self.infra == self.id
 
     @property

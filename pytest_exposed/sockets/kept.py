@@ -90,7 +90,6 @@ class Kept:
             kept.link.close()
 
     def close(self) -> None:
-        """Close all sockets."""
         for namespace in [*self._namespaces]:
             self._forget(namespace)
         self._places.clear()
@@ -106,7 +105,6 @@ def _sctp(process: str) -> bytes | None:
 
 
 def _most_files() -> int:
-    """Return how many files this process may have open."""
     try:
         import resource  # noqa: PLC0415  # there is none on Windows, and no netlink
     except ImportError:

@@ -177,11 +177,8 @@ class Members:
         monitor = self._monitor(target, process)
         if monitor is None:
             return False
-        maps = (
-            read_file(monitor, "uid_map", self._proc),
-            read_file(process.pid, "uid_map", self._proc),
-        )
-        return bool(maps[0]) and maps[0] != maps[1] and has_one_user(maps[1])
+        engines, its = (read_file(x, "uid_map", self._proc) for x in (monitor, process.pid))
+        return bool(engines) and engines != its and has_one_user(its)
 
     def _is_the_engines(self, target: Target, process: ContainerProcess) -> bool | None:
         """Return whether a process is in the namespace at the engine's own file."""

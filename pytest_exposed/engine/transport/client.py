@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from pytest_exposed.engine.transport.connection import Connection, EngineStream
 from pytest_exposed.engine.transport.dial import Route
-from pytest_exposed.engine.transport.http import Response
+from pytest_exposed.engine.transport.http import Response, strange
 from pytest_exposed.engine.transport.wire import LIMIT, AnswerError
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic
@@ -116,9 +116,7 @@ class Client:
             raise AnswerError(error.reason) from None
         version = found.get("ApiVersion") if isinstance(found, dict) else None
         if not isinstance(version, str):
-            raise AnswerError(
-                "no engine sends such an answer: is this its address? (it names no version)"
-            )
+            raise strange("it names no version")
         if not _is_understood(version):
             raise AnswerError(
                 f"it speaks version {printable(version, 40)} of the API, and 1.{_OLDEST} is "

@@ -42,7 +42,6 @@ class Connection:
         return self._wire is not None and self._wire.is_at_rest()
 
     def close(self) -> None:
-        """Close it, if it is open."""
         if self._wire is not None:
             self._wire.close()
 
@@ -70,5 +69,4 @@ class EngineStream:
         self._wire.shut_down()
 
     def close(self) -> None:
-        """Close the connection."""
         self._wire.close()

@@ -45,7 +45,7 @@ class Response:
             return 0
         text = self.headers.get("content-length")
         if text is not None and not re.fullmatch("[0-9]{1,20}", text):
-            raise _strange(f"its length is {text!r}")
+            raise strange(f"its length is {text!r}")
         return int(text) if text is not None else None
 
     def body(self) -> bytes:
@@ -62,7 +62,7 @@ class Response:
             pieces.append(piece)
             left = None if left is None else left - len(piece)
         if left:
-            raise _strange(f"it ended {left} bytes too soon")
+            raise strange(f"it ended {left} bytes too soon")
         return b"".join(pieces)
 
     def chunks(self) -> Iterator[bytes]:
@@ -71,18 +71,18 @@ class Response:
             while left:
                 piece = self.wire.take(left)
                 if not piece:
-                    raise _strange("it ended in a chunk")
+                    raise strange("it ended in a chunk")
                 left -= len(piece)
                 yield piece
             if self.wire.line().strip():
-                raise _strange("a chunk is longer than it says")
+                raise strange("a chunk is longer than it says")
         while self.wire.line().strip():  # trailers
             pass
 
     def _chunk_size(self) -> int:
         text = self.wire.line().partition(b";")[0].strip()
         if not re.fullmatch(b"[0-9A-Fa-f]{1,16}", text):
-            raise _strange(f"a chunk has the size {text[:80]!r}")
+            raise strange(f"a chunk has the size {text[:80]!r}")
         return int(text, 16)
 
 
@@ -92,7 +92,7 @@ def _status(wire: Wire) -> tuple[bytes, int, str]:
         raise ClosedError
     match = re.fullmatch(rb"HTTP/(1\.[01]) ([1-9][0-9]{2})(?: (.*?))?\r?\n", line, re.DOTALL)
     if match is None:
-        raise _strange(f"it begins with {line[:80]!r}")
+        raise strange(f"it begins with {line[:80]!r}")
     return match[1], int(match[2]), (match[3] or b"").decode("latin-1")
 
 
@@ -101,17 +101,18 @@ def _headers(wire: Wire) -> Mapping[str, str]:
     for _ in range(_MOST_HEADERS):
         line = wire.line()
         if not line.endswith(b"\n"):
-            raise _strange("it ended in its head")
+            raise strange("it ended in its head")
         if not line.strip():
             return found
         name, colon, value = line.decode("latin-1").partition(":")
         if not colon:
-            raise _strange(f"it has the header {line[:80]!r}")
+            raise strange(f"it has the header {line[:80]!r}")
         found.setdefault(name.lower(), value.strip())
-    raise _strange(f"it has over {_MOST_HEADERS} headers")
+    raise strange(f"it has over {_MOST_HEADERS} headers")
 
 
-def _strange(why: str) -> AnswerError:
+def strange(why: str) -> AnswerError:
+    """Return the error for an answer that no engine sends."""
     return AnswerError(f"no engine sends such an answer: is this its address? ({why})")
 
 

@@ -94,7 +94,6 @@ class Wire:
         return min(left, self._wait)
 
     def close(self) -> None:
-        """Close the connection."""
         self._connection.close()
 
     def shut_down(self) -> None:

@@ -60,7 +60,7 @@ def pause(seconds: float) -> None:
     """Wait for seconds; under gevent and eventlet, other greenlets run meanwhile."""
     end = monotonic() + seconds
     while (left := end - monotonic()) > 0:
-        green = _is_green(time.sleep)
+        green = is_green(time.sleep)
         _time.sleep(min(left, _YIELD) if green else left)
         if green:
             # In short steps: eventlet waits by time.monotonic, which may be frozen.
@@ -87,7 +87,7 @@ def now() -> str:
     return "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z".format(*utc)
 
 
-def _is_green(thing: object) -> bool:
+def is_green(thing: object) -> bool:
     """Return whether gevent or eventlet made a function or class."""
     return str(getattr(thing, "__module__", "")).partition(".")[0] in _GREEN
 
@@ -97,7 +97,7 @@ def socket_class() -> type[socket.socket]:
 
     A loop belongs to one thread. Any other replacement is respected: pytest-socket's refuses.
     """
-    if not _is_green(socket.socket):
+    if not is_green(socket.socket):
         return socket.socket
     found: type[socket.socket] = _socket_module().socket
     return found
@@ -112,11 +112,6 @@ def _socket_module() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def is_green_socket(connection: object) -> bool:
-    """Return whether a socket belongs to a loop of gevent or eventlet, and so to one thread."""
-    return _is_green(type(connection))
 
 
 thread_id: Callable[[], int] = _thread.get_ident

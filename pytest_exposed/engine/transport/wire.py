@@ -11,7 +11,7 @@ import socket
 from contextlib import suppress
 from typing import Any
 
-from pytest_exposed.unpatched import is_green_socket, monotonic, thread_id
+from pytest_exposed.unpatched import is_green, monotonic, thread_id
 
 LIMIT = 64 << 20
 """Bytes of one answer with its headers. A container takes 1.2 KB in `GET /containers/json`, some
@@ -109,8 +109,9 @@ class Wire:
         process, thread = self.owner
         if self._place < len(self._buffer):
             return False
-        # After a fork both processes share it, and would read each other's answers.
-        if process != os.getpid() or (thread != thread_id() and is_green_socket(self._connection)):
+        # After a fork both processes share it, and would read each other's answers. A socket of
+        # gevent or eventlet belongs to a loop, and so to one thread.
+        if process != os.getpid() or (thread != thread_id() and is_green(type(self._connection))):
             return False
         if not isinstance(self._connection, socket.socket) or hasattr(self._connection, "pending"):
             return True

@@ -85,10 +85,8 @@ def _name_of_host(backend: Any) -> str:
         connection = str(variables.get("ansible_connection", "ssh"))
         # community.docker.docker, community.docker.docker_api, containers.podman.podman
         if connection.rpartition(".")[2] in (*_CONTAINER_CONNECTIONS, "docker_api"):
-            for variable in ("ansible_docker_host", "ansible_host"):
-                if variables.get(variable):
-                    return str(variables[variable])
-            return str(backend.get_hostname())
+            named = variables.get("ansible_docker_host") or variables.get("ansible_host")
+            return str(named or backend.get_hostname())
         found = f"its ansible_connection is {printable(connection)}"
     hostname = printable(str(backend.get_hostname()))
     raise ConfigurationError(

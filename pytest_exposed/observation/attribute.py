@@ -21,8 +21,10 @@ from pytest_exposed.sockets.reading import DNS, LOCAL_PORTS, SocketSnapshot, cli
 from pytest_exposed.text import printable
 
 _MOST_INVALID = 8
-_LOCAL_PORTS = "32768 60999"
 """Notes on entries of EXPOSE that are no ports: an image made by hand can have any number."""
+
+_LOCAL_PORTS = "32768 60999"
+"""The kernel's ip_local_port_range where nothing sets another."""
 
 BELIEVED = "it was seen by exec, which believes its image"
 """Words of a note where the image that was named for the helper can't be used."""
@@ -35,7 +37,6 @@ class Attribution:
         self,
         queries: EngineQueries,
         scene: Scene,
-        publications: Publications,
         acceptance: Acceptance,
         *,
         at_run: bool,
@@ -47,7 +48,7 @@ class Attribution:
         self._at_run = at_run
         self._queries = queries
         self._scene = scene
-        self._publications = publications
+        self._publications = Publications(queries, scene)
         self._acceptance = acceptance
         self._ports: dict[str, frozenset[Port]] = {}
 
@@ -67,7 +68,6 @@ class Attribution:
         held = self._scene.netns.held(listed.id)
         range_ = self._local_ports(listed, reading, named)
         found = listeners(reading, held, named, range_)
-        others = self._scene.netns.of(listed.id)
 
         def heard() -> Sequence[Listener]:
             """Return all listeners of the namespace: any of them answers a publication."""
@@ -91,7 +91,7 @@ class Attribution:
             just_started=listed.just_started,
             documented_at_run=image.documented | listed.declared if self._at_run else None,
             at_host=reading.at_host or self._scene.netns_owners[listed.id] == "host",
-            forwarding=self._publications.forwarding(listed, reading, heard, others),
+            forwarding=self._publications.forwarding(listed, reading, heard),
             wildcard="::" if _has_ipv6_alone(reading) else "0.0.0.0",  # noqa: S104
             notes=tuple(self._notes(listed, image.invalid, reading)),
         )
@@ -166,18 +166,13 @@ class Attribution:
         ]
         if len(invalid) > _MOST_INVALID:
             notes.append(f"and {len(invalid) - _MOST_INVALID} more that are not ports")
-        inspected = self._scene.inspections.known(listed.id)
-        published = {str(x.port) for x in listed.published}
-        vain = (
-            [x for x in inspected.requested_ports if x not in published]
-            if inspected is not None
-            else []
-        )
-        if inspected is not None and vain:
-            several = len(listed.networks) > 1
-            where = f"in its networks {', '.join(sorted(listed.networks))}"
-            where = where if several else f"with --network {inspected.network_mode}"
-            notes.append(f"-p {printable(', '.join(vain))} has no effect {printable(where)}")
+        if (inspected := self._scene.inspections.known(listed.id)) is not None:
+            published = {str(x.port) for x in listed.published}
+            if vain := [x for x in inspected.requested_ports if x not in published]:
+                where = f"with --network {inspected.network_mode}"
+                if len(listed.networks) > 1:
+                    where = f"in its networks {', '.join(sorted(listed.networks))}"
+                notes.append(f"-p {printable(', '.join(vain))} has no effect {printable(where)}")
         notes += [listed.publications_unknown] if listed.publications_unknown else []
         if not reading.shows_udp6:
             notes.append("its runtime doesn't show UDP over IPv6")

@@ -16,7 +16,6 @@ from pytest_exposed.observation.complete import Inspections, complete, completed
 from pytest_exposed.observation.judge import Judgement
 from pytest_exposed.observation.locate import Locations
 from pytest_exposed.observation.netns import SharedNetns
-from pytest_exposed.observation.publications import Publications
 from pytest_exposed.observation.read import read
 from pytest_exposed.observation.scene import Scene
 from pytest_exposed.rules import Rule
@@ -148,8 +147,7 @@ def judge(
     queries.images.learn(
         x for x in containers if isinstance(scene.readings.get(x.id), SocketSnapshot)
     )
-    publications = Publications(queries, scene)
-    attribution = Attribution(queries, scene, publications, acceptance, at_run=at_run)
+    attribution = Attribution(queries, scene, acceptance, at_run=at_run)
     judgement = Judgement(
         scene, queries.images, acceptance, {x.id: attribution.snapshot(x) for x in containers}
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -34,31 +34,24 @@ class Publications:
         self._scene = scene
 
     def forwarding(
-        self,
-        listed: Listed,
-        reading: SocketSnapshot,
-        heard: Callable[[], Sequence[Listener]],
-        others: Iterable[str],
+        self, listed: Listed, reading: SocketSnapshot, heard: Callable[[], Sequence[Listener]]
     ) -> Forwarding:
         """Return where a container's publications lead.
 
-        heard returns the listeners in its network namespace; others are the ids of the containers
-        that share it.
+        heard returns the listeners in its network namespace.
         """
         if not listed.published and not listed.publications_unknown:
             return Forwarding()
-        found = self._by_engine(listed, reading, others)
+        found = self._by_engine(listed, reading)
         if any(x.device and x.device != LOOPBACK_DEVICE for x in reading.sockets):
             found = self._of_any_network(listed, found)
         return replace(found, lines=self._lines(listed, heard, found))
 
-    def _by_engine(
-        self, listed: Listed, reading: SocketSnapshot, others: Iterable[str]
-    ) -> Forwarding:
+    def _by_engine(self, listed: Listed, reading: SocketSnapshot) -> Forwarding:
         endpoints = self._endpoints(listed, reading)
         make = self._queries.make
         if make == "docker":
-            return self._by_docker(listed, reading, endpoints, others)
+            return self._by_docker(listed, reading, endpoints)
         if make == "podman":
             return self._by_podman(listed, reading, endpoints)
         listing = {y for x in endpoints for y in x.addresses}
@@ -76,17 +69,10 @@ class Publications:
         """Return the container that holds the network: podman's infra container for a pod's."""
         if listed.pod_network is None or listed.infra is None:
             return listed
-        try:
-            return self._scene.containers[listed.infra]
-        except KeyError:
-            return listed
+        return self._scene.containers.get(listed.infra, listed)
 
     def _by_docker(
-        self,
-        listed: Listed,
-        reading: SocketSnapshot,
-        endpoints: tuple[Endpoint, ...],
-        others: Iterable[str],
+        self, listed: Listed, reading: SocketSnapshot, endpoints: tuple[Endpoint, ...]
     ) -> Forwarding:
         bridge = None
         if not any(x.gateway4 or x.gateway6 for x in endpoints):
@@ -94,7 +80,8 @@ class Publications:
         found = by_docker(endpoints, bridge)
         if reading.default_network is not None and len(endpoints) > 1:
             seen = by_docker(endpoints, bridge, reading.default_network)
-            together = (self._scene.containers[x] for x in (listed.id, *others))
+            sharing = (listed.id, *self._scene.netns.of(listed.id))
+            together = (self._scene.containers[x] for x in sharing)
             # A route that the container made proves nothing.
             if seen != found and not any(self._scene.inspections.of(x).may_route for x in together):
                 found = seen

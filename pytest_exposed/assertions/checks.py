@@ -49,10 +49,7 @@ def container_listens_on(
     wanted = [x for form in ports for x in BoundPort.parse(form)]
     if not wanted and not only:
         raise _no_ports()
-    if not is_duration(within):
-        raise ConfigurationError(f"within={within!r} is not a number of seconds")
-    if not is_duration(during):
-        raise ConfigurationError(f"during={during!r} is not a number of seconds")
+    expect_seconds(within=within, during=during)
     if during and not only:
         raise ConfigurationError(
             f"during={during!r} needs only=True: it asks that nothing else does"
@@ -76,8 +73,7 @@ def _listen_within(
         for snapshot, then in before:
             now = engine.observer.inspect(snapshot)
             if (now.started, now.restarts) != (then.started, then.restarts):
-                log = engine.observer.last_lines(snapshot)
-                raise not_running(str(snapshot), now, log, restarted=True)
+                raise not_running(engine.observer, snapshot, now, restarted=True)
         check = _all_listen_on(engine.tasks(container), wanted, only=only)
         if check:
             return check
@@ -159,11 +155,6 @@ def _is_surplus(listener: Listener, wanted: Iterable[BoundPort]) -> bool:
     )
 
 
-def is_duration(value: object) -> bool:
-    """Return whether a value is a number of seconds."""
-    return isinstance(value, (int, float)) and value >= 0
-
-
 def _spans(bound: Iterable[BoundPort]) -> str:
     """Return ports with their addresses, those of any address as ranges."""
     bound = list(bound)
@@ -226,7 +217,7 @@ def container_publishes(engine: Engine, container: object, *ports: PortsLike) ->
 def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) -> Check:
     name = printable(listed.name)
     if listed.state not in RUNNING_STATES:
-        raise not_running(name, engine.observer.inspect(listed), engine.observer.last_lines(listed))
+        raise not_running(engine.observer, listed, engine.observer.inspect(listed))
     listed = engine.observer.completed(listed)
     missing = [x for x in wanted if not any(x.is_met_by(y) for y in listed.published)]
     if missing and listed.publications_unknown:
@@ -272,6 +263,13 @@ def expect_engine(engine: object) -> None:
             f"{type(engine).__name__} is not an Engine, which these functions take first: give "
             "one, such as Engine(), or take the fixture of that name, which has one"
         )
+
+
+def expect_seconds(**given: object) -> None:
+    """Raise ConfigurationError for an argument that is no number of seconds."""
+    for name, value in given.items():
+        if not (isinstance(value, (int, float)) and value >= 0):
+            raise ConfigurationError(f"{name}={value!r} is not a number of seconds")
 
 
 def _no_ports() -> ConfigurationError:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from pytest_exposed.assertions.checks import expect_engine, is_duration, of_all_tasks
+from pytest_exposed.assertions.checks import expect_engine, expect_seconds, of_all_tasks
 from pytest_exposed.assertions.result import Check
 from pytest_exposed.errors import ConfigurationError, ObservationError, PortError
 from pytest_exposed.model import Container, Finding
 from pytest_exposed.model.ports import Port, Ports, PortsLike
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.grace import settle
-from pytest_exposed.observation.observe import DOCUMENTED, Documented
+from pytest_exposed.observation.observe import DOCUMENTED
 from pytest_exposed.rules import RULES, selection
 from pytest_exposed.rules.judge import brief
 from pytest_exposed.rules.waivers import no_rule
@@ -39,23 +39,22 @@ def container_matches_image(
     ignored, else as container_listens_on does.
     """
     expect_engine(engine)
+    observer = engine.observer
     ignored = _ignored(ignore)
-    judged_by = [x for x in engine.observer.rules if x.name not in ignored]
+    judged_by = [x for x in observer.rules if x.name not in ignored]
+    left_out = [x.name for x in observer.rules if x.name in ignored]
     if not judged_by:
         raise ConfigurationError(
             f"no rule is left to judge by: ignore={ignore!r} leaves out all of "
-            f"{', '.join(x.name for x in engine.observer.rules)}"
+            f"{', '.join(left_out)}"
         )
-    if not is_duration(grace):
-        raise ConfigurationError(f"grace={grace!r} is not a number of seconds")
+    expect_seconds(grace=grace)
     if documented not in (None, *DOCUMENTED):
         raise ConfigurationError(f"documented={documented!r} is neither 'image' nor 'run'")
-    word = documented or engine.observer.documented
-    by: Documented = "run" if word == "run" else "image"
+    at_run = observer.at_run if documented is None else documented == "run"
     accepts = _allowance(allow)
-    observer = engine.observer
     tasks, everyone = observer.find_tasks(container)
-    answers = observer.observe(tasks, everyone, owners=True, rules=judged_by, documented=by)
+    answers = observer.observe(tasks, everyone, owners=True, rules=judged_by, at_run=at_run)
     checks = []
     for listed in tasks:
         answer = settle(
@@ -65,12 +64,11 @@ def container_matches_image(
             grace,
             owners=True,
             rules=judged_by,
-            documented=by,
+            at_run=at_run,
             accepts=accepts,
         ).answer
         if isinstance(answer, ObservationError):
             raise answer
-        left_out = [x.name for x in engine.observer.rules if x.name in ignored]
         checks.append(_matches(answer, accepts, left_out))
     return of_all_tasks(checks)
 

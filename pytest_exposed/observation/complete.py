@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_exposed.engine.queries import EngineQueries
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import GoneError, ObservationError
 from pytest_exposed.model.ports import Ports
@@ -25,22 +26,18 @@ Publishing = Callable[[], frozenset[str]]
 class Inspections:
     """The inspections of one observation: each container is inspected once."""
 
-    def __init__(
-        self, inspect: Inspect, inspect_all: Callable[[Iterable[Listed]], dict[str, Inspected]]
-    ) -> None:
-        """Take a function that inspects one container, and one that inspects many in less time."""
-        self._inspect = inspect
-        self._inspect_all = inspect_all
+    def __init__(self, queries: EngineQueries) -> None:
+        self._queries = queries
         self._known: dict[str, Inspected] = {}
 
     def learn(self, containers: Iterable[Listed]) -> None:
         """Inspect containers together."""
-        self._known |= self._inspect_all(x for x in containers if x.id not in self._known)
+        self._known |= self._queries.inspections(x for x in containers if x.id not in self._known)
 
     def of(self, listed: Listed) -> Inspected:
         """Return what the list leaves out of a container; raises as inspect does."""
         if listed.id not in self._known:
-            self._known[listed.id] = self._inspect(listed)
+            self._known[listed.id] = self._queries.inspect(listed)
         return self._known[listed.id]
 
     def known(self, identity: str) -> Inspected | None:

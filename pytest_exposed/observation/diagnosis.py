@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_exposed.engine.queries import EngineQueries
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, GoneError, NotRunningError, ObservationError
+from pytest_exposed.model import Container
 from pytest_exposed.text import plural, printable
 from pytest_exposed.unpatched import monotonic, pause
 
@@ -43,24 +44,30 @@ def why_unobservable(
             before = inspected.started
             inspected = queries.inspect(listed)
             if inspected.started != before or _started_since(queries, inspected, began):
-                return not_running(name, inspected, queries.last_lines(listed), restarted=True)
+                return not_running(queries, listed, inspected, restarted=True)
     except ObservationError as error:  # removed
         return error
     if inspected.state in RUNNING_STATES:
         return ObservationError(f"no source can see the sockets of {name}:\n{reasons}")
-    return not_running(name, inspected, queries.last_lines(listed))
+    return not_running(queries, listed, inspected)
 
 
 def _started_since(queries: EngineQueries, inspected: Inspected, began: float) -> bool:
     """Return whether a container was started after an observation began, by the engine's clock."""
     elapsed = monotonic() - began  # before the engine is asked, which may take its time
+    up_for = seconds_up(queries, inspected)
+    return up_for is not None and up_for < elapsed
+
+
+def seconds_up(queries: EngineQueries, inspected: Inspected) -> float | None:
+    """Return how long ago a container was started, by the engine's clock; None if unknown."""
     try:
         now = queries.now()
     except EngineError:  # one that lists its containers and hides its clock
-        return False
+        return None
     if now is None or inspected.started is None:
-        return False
-    return (now - inspected.started).total_seconds() < elapsed
+        return None
+    return (now - inspected.started).total_seconds()
 
 
 def has_restarted(queries: EngineQueries, listed: Listed) -> ObservationError:
@@ -69,12 +76,15 @@ def has_restarted(queries: EngineQueries, listed: Listed) -> ObservationError:
         inspected = queries.inspect(listed)
     except ObservationError as error:
         return error
-    log = queries.last_lines(listed)
-    return not_running(printable(listed.name), inspected, log, restarted=True)
+    return not_running(queries, listed, inspected, restarted=True)
 
 
 def not_running(
-    name: str, inspected: Inspected, log: str, *, restarted: bool = False
+    queries: EngineQueries,
+    container: Listed | Container,
+    inspected: Inspected,
+    *,
+    restarted: bool = False,
 ) -> NotRunningError:
     """Return the error of a container that does not run: its state, exit code and last lines.
 
@@ -91,6 +101,8 @@ def not_running(
         times = plural(inspected.restarts, "restart")
         state = f"ended and was started again meanwhile ({times} so far)"
     why = f": {printable(inspected.error)}" if inspected.error else ""
+    log = queries.last_lines(container)
     return NotRunningError(
-        f"{name} {state}{why}" + (f"; the last lines of its log:\n{log}" if log else "")
+        f"{printable(container.name)} {state}{why}"
+        + (f"; the last lines of its log:\n{log}" if log else "")
     )

@@ -81,7 +81,7 @@ class Engine:
             ),
             helper_image=helper_image,
             timeout=timeout_of(timeout),
-            documented="run" if documented == "run" else "image",
+            at_run=documented == "run",
         )
         """What the rest of the package asks it; not for users."""
 

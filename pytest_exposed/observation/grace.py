@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, ObservationError
 from pytest_exposed.model import Container, Finding, Observed
-from pytest_exposed.observation.diagnosis import has_restarted
-from pytest_exposed.observation.observe import Documented, Observer
+from pytest_exposed.observation.diagnosis import has_restarted, seconds_up
+from pytest_exposed.observation.observe import Observer
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.settling import Stillness, is_final, may_mend
 from pytest_exposed.text import printable
@@ -55,7 +55,7 @@ def settle(
     *,
     owners: bool = False,
     rules: Sequence[Rule] | None = None,
-    documented: Documented | None = None,
+    at_run: bool | None = None,
     accepts: Callable[[Finding], bool] = lambda _: False,
     waited: float = 0,
     show: Callable[[str], object] = lambda _: None,
@@ -84,7 +84,7 @@ def settle(
     left = _left(observer, before, grace, waited)
     if not listed.starting and left + waited <= 0:
         return Settled(answer)
-    wait = _Wait(observer, listed, rules, owners, documented, accepts, show)
+    wait = _Wait(observer, listed, rules, owners, at_run, accepts, show)
     settled = wait.for_answer(answer, left, waited, whole=_restarts(before) > 0)
     now = _life(observer, listed) if isinstance(settled.answer, Container) else None
     if _restarts(now) <= _restarts(before):
@@ -104,7 +104,7 @@ class _Wait:
     listed: Listed
     rules: Sequence[Rule]
     owners: bool
-    documented: Documented | None
+    at_run: bool | None
     accepts: Callable[[Finding], bool]
     show: Callable[[str], object]
 
@@ -128,7 +128,7 @@ class _Wait:
                 everyone,
                 owners=self.owners,
                 rules=self.rules,
-                documented=self.documented,
+                at_run=self.at_run,
             )[self.listed.id]
             ran = monotonic() if now else ran
             stillness.note(answer, looked)
@@ -157,12 +157,5 @@ def _left(observer: Observer, inspected: Inspected | None, grace: float, waited:
     """Return how many seconds of the grace a container has left, by the engine's clock."""
     if inspected is None:
         return 0
-    if inspected.starting:
-        return grace - waited
-    try:
-        now = observer.now()
-    except EngineError:  # one that lists its containers and hides its clock
-        now = None
-    if inspected.started is None or now is None:
-        return grace - waited
-    return min(grace, grace - (now - inspected.started).total_seconds())
+    up_for = None if inspected.starting else seconds_up(observer, inspected)
+    return grace - waited if up_for is None else min(grace, grace - up_for)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.hosts import Host
 from pytest_exposed.engine.queries import EngineQueries
@@ -27,10 +27,8 @@ from pytest_exposed.unpatched import monotonic, real_files
 if TYPE_CHECKING:
     from pytest_exposed.sockets.kept import Kept
 
-Documented = Literal["image", "run"]
-"""What counts as documentation: the image's EXPOSE, or what the container declares as well."""
-
 DOCUMENTED = ("image", "run")
+"""What counts as documentation: the image's EXPOSE, or what the container declares as well."""
 
 
 class Observer(EngineQueries):
@@ -45,14 +43,17 @@ class Observer(EngineQueries):
         acceptance: Acceptance,
         helper_image: str | None,
         timeout: float,
-        documented: Documented = "image",
+        at_run: bool,
     ) -> None:
-        """Connect to host; the others are how containers are seen and judged."""
+        """Connect to host; the others are how containers are seen and judged.
+
+        at_run is whether what a container declares is documented.
+        """
         super().__init__(host, helper_image=helper_image, timeout=timeout)
         self.source = source
         self.rules = tuple(rules)
         self.acceptance = acceptance
-        self.documented = documented
+        self.at_run = at_run
 
     def observe(
         self,
@@ -62,17 +63,17 @@ class Observer(EngineQueries):
         owners: bool = False,
         rules: Sequence[Rule] | None = None,
         kept: Kept | None = None,
-        documented: Documented | None = None,
+        at_run: bool | None = None,
     ) -> dict[str, Observed]:
         """Return a snapshot of each wanted container by its id, or why there is none.
 
         everyone are all running containers: they may share a network with the wanted ones. With
         owners, the processes that hold listeners are looked up even where nothing is wrong. rules
-        and documented are the engine's own by default. kept keeps open what netlink reads.
+        and at_run are the engine's own by default. kept keeps open what netlink reads.
         """
         self.answers = False
         with real_files():
-            at_run = (documented or self.documented) == "run"
+            at_run = self.at_run if at_run is None else at_run
             scene = see(self, wanted, everyone, self.source, kept, at_run=at_run)
             rules = self.rules if rules is None else rules
             found = judge(self, scene, wanted, rules, self.acceptance, owners=owners, at_run=at_run)
@@ -106,19 +107,12 @@ def see(
 ) -> Scene:
     """Complete, locate and read: return the scene of the wanted containers and their neighbours."""
     began = monotonic()
-    inspections = Inspections(queries.inspect, queries.inspections)
+    inspections = Inspections(queries)
     publishing = cache(queries.publishing_networks)
     known = complete(wanted, everyone, inspections, publishing, at_run=at_run)
     locations = Locations(known.containers, everyone, inspections, queries.inspect)
     chain = SourceChain(source, [x.id for x in everyone], queries.remote, kept)
-    readings = read(
-        chain,
-        locations,
-        known,
-        inspections,
-        inspect=queries.inspect,
-        default_runtime=queries.default_runtime,
-    )
+    readings = read(chain, locations, known, inspections, queries)
     return Scene(
         containers=known.containers,
         netns_owners=locations.netns_owners,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
+from pytest_exposed.engine.queries import EngineQueries
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.observation.complete import Completed, Inspect, Inspections
+from pytest_exposed.observation.complete import Completed, Inspections
 from pytest_exposed.observation.diagnosis import RUNNING_STATES
 from pytest_exposed.observation.locate import Locations
 from pytest_exposed.sockets.chain import SourceChain
@@ -27,9 +28,7 @@ def read(
     locations: Locations,
     known: Completed,
     inspections: Inspections,
-    *,
-    inspect: Inspect,
-    default_runtime: Callable[[], str],
+    queries: EngineQueries,
 ) -> SocketSnapshots:
     """Return the sockets of each container, or why no source sees them.
 
@@ -40,7 +39,7 @@ def read(
     def runs(target: Target) -> bool:
         """Return whether a container has processes now."""
         try:
-            return inspect(containers[target.id]).state in RUNNING_STATES
+            return queries.inspect(containers[target.id]).state in RUNNING_STATES
         except ObservationError:  # removed
             return False
 
@@ -59,7 +58,7 @@ def read(
             troubles[listed.id] = error
             continue
         if runtime == "oci":  # what podman says of every one
-            runtime = default_runtime()
+            runtime = queries.default_runtime()
         if runtime not in KERNEL_RUNTIMES:
             elsewhere.append(listed)
     if elsewhere:

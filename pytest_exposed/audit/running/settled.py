@@ -179,4 +179,4 @@ def _ended(observer: Observer, identity: str, image: str) -> tuple[Listed | None
         return None, NotRunningError(f"{printable(image)} {why}")
     except ObservationError as error:
         return listed, error
-    return listed, not_running(printable(listed.name), inspected, observer.last_lines(listed))
+    return listed, not_running(observer, listed, inspected)

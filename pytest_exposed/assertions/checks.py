@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from pytest_exposed.assertions.result import Check
 from pytest_exposed.engine.records import Listed
@@ -16,7 +15,7 @@ from pytest_exposed.observation import Engine
 from pytest_exposed.observation.diagnosis import RUNNING_STATES, not_running
 from pytest_exposed.observation.grace import moments
 from pytest_exposed.observation.watch import Watch
-from pytest_exposed.rules.judge import unattributed
+from pytest_exposed.rules.judge import presumed, unattributed
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic
 
@@ -123,12 +122,8 @@ def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool
     surplus = [x for x in container.listeners if only and _is_surplus(x, wanted)]
     doubtful = [x for x in container.listeners if any(y.may_be_met_by(x) for y in missing)]
     if only and not missing:
-        presumed = [
-            (x, replace(x, kind=x.presumed))
-            for x in container.listeners
-            if x.kind == "unattributed" and x.presumed is not None
-        ]
-        doubtful += [x for x, its_own in presumed if _is_surplus(its_own, wanted)]
+        unknown = [x for x in container.listeners if x.kind == "unattributed"]
+        doubtful += [x for x in unknown if _is_surplus(presumed(x), wanted)]
     if doubtful and not surplus:
         raise unattributed(container, doubtful)
     if missing:

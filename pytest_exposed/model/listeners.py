@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from ipaddress import IPv4Address, IPv6Address
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pytest_exposed.model.ports import Port
 from pytest_exposed.text import printable
@@ -132,6 +132,17 @@ class Publication:
     def __repr__(self) -> str:
         """Return a short text: pytest shows it beside every failed assertion."""
         return f"<publication {self}>"
+
+
+_OfPort = TypeVar("_OfPort", Listener, Publication)
+
+
+def by_port(values: Iterable[_OfPort]) -> dict[Port, list[_OfPort]]:
+    """Return listeners or publications by their ports."""
+    found: dict[Port, list[_OfPort]] = {}
+    for value in values:
+        found.setdefault(value.port, []).append(value)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

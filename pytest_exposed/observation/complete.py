@@ -16,9 +16,6 @@ from pytest_exposed.values import dataclass
 if TYPE_CHECKING:
     from pytest_exposed.engine.inspection import Inspected
 
-Inspect = Callable[[Listed], "Inspected"]
-"""Returns what the list leaves out; raises as EngineQueries.inspect does."""
-
 Publishing = Callable[[], frozenset[str]]
 """Returns the names of the networks for which the list has containers' ports; none if unknown."""
 
@@ -35,7 +32,7 @@ class Inspections:
         self._known |= self._queries.inspections(x for x in containers if x.id not in self._known)
 
     def of(self, listed: Listed) -> Inspected:
-        """Return what the list leaves out of a container; raises as inspect does."""
+        """Return what the list leaves out of a container; raises as EngineQueries.inspect does."""
         if listed.id not in self._known:
             self._known[listed.id] = self._queries.inspect(listed)
         return self._known[listed.id]
@@ -73,9 +70,7 @@ def complete(
     for listed in near:
         found.containers[listed.id] = listed
         try:
-            found.containers[listed.id] = completed(
-                listed, inspections.of, publishing, at_run=at_run
-            )
+            found.containers[listed.id] = completed(listed, inspections, publishing, at_run=at_run)
         except GoneError:  # diagnosis.py says so later
             continue
         except ObservationError as error:
@@ -84,12 +79,12 @@ def complete(
 
 
 def completed(
-    listed: Listed, inspect: Inspect, publishing: Publishing, *, at_run: bool = False
+    listed: Listed, inspections: Inspections, publishing: Publishing, *, at_run: bool = False
 ) -> Listed:
-    """Return a container with what its list entry lacks; raises as inspect does."""
+    """Return a container with what its list entry lacks; raises as EngineQueries.inspect does."""
     if not at_run and not may_lack_ports(listed, publishing):
         return listed
-    inspected = inspect(listed)
+    inspected = inspections.of(listed)
     joined = inspected.network_mode.startswith("container:")
     in_pod = replace(listed, network_mode=inspected.network_mode).pod_network is not None
     published = listed.published

@@ -118,9 +118,9 @@ class Judgement:
 
         It may be a UDP socket of the container, or a neighbour that answers a publication.
         """
-        if not isinstance(verdict, ObservationError) and not self._scene.netns.shows_udp6(
-            container.id
-        ):
+        if isinstance(verdict, ObservationError):
+            return verdict
+        if not self._scene.netns.shows_udp6(container.id):
             heard = {x.port for x in container.listeners}
             for port in sorted({x.port for x in verdict if x.port is not None} - heard):
                 if port.protocol == "udp":
@@ -129,7 +129,7 @@ class Judgement:
                         f"{container} doesn't show UDP over IPv6, as gVisor's /proc does not"
                     )
         published = {x.port for x in container.published}
-        if isinstance(verdict, ObservationError) or not any(x.port in published for x in verdict):
+        if not any(x.port in published for x in verdict):
             return verdict
         owners = self._scene.netns_owners
         for identity, answer in self._alone.items():

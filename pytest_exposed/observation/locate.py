@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from pytest_exposed.engine.queries import EngineQueries
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.observation.complete import Inspect, Inspections
+from pytest_exposed.observation.complete import Inspections
 from pytest_exposed.observation.diagnosis import RUNNING_STATES
 from pytest_exposed.observation.netns import NetnsOwners
 from pytest_exposed.sockets.reading import Target
@@ -20,12 +21,12 @@ class Locations:
         containers: Mapping[str, Listed],
         everyone: Iterable[Listed],
         inspections: Inspections,
-        inspect: Inspect,
+        queries: EngineQueries,
     ) -> None:
-        """Take the containers by their ids, all that run, and what inspects one again."""
+        """Take the containers by their ids, and all that run."""
         self._containers = containers
         self._inspections = inspections
-        self._inspect = inspect
+        self._queries = queries
         owners = NetnsOwners(containers.get(x.id, x) for x in everyone)
         self.netns_owners = {x: owners.of(y) or x for x, y in containers.items()}
         """Whose network namespace each is said to be in: a container's id, or "host"."""
@@ -52,7 +53,7 @@ class Locations:
             shares,
             lambda: self._inspections.of(listed).pid,
             lambda: self._sandbox(listed, owner),
-            lambda: self._inspect(listed).addresses,
+            lambda: self._queries.inspect(listed).addresses,
             may_be_anyones,
         )
 

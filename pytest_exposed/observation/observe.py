@@ -93,7 +93,7 @@ class Observer(EngineQueries):
         """Return a container with its own publications: podman lists those of a joined one."""
         if listed.network_mode is not None:
             return listed
-        return completed(listed, self.inspect, self.publishing_networks)
+        return completed(listed, Inspections(self), self.publishing_networks)
 
 
 def see(
@@ -110,7 +110,7 @@ def see(
     inspections = Inspections(queries)
     publishing = cache(queries.publishing_networks)
     known = complete(wanted, everyone, inspections, publishing, at_run=at_run)
-    locations = Locations(known.containers, everyone, inspections, queries.inspect)
+    locations = Locations(known.containers, everyone, inspections, queries)
     chain = SourceChain(source, [x.id for x in everyone], queries.remote, kept)
     readings = read(chain, locations, known, inspections, queries)
     return Scene(

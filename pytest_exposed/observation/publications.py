@@ -17,7 +17,7 @@ from pytest_exposed.engine.forwarding import (
 )
 from pytest_exposed.engine.queries import EngineQueries
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.model import Forwarding, Listener, Publication
+from pytest_exposed.model import Forwarding, Listener, Publication, by_port
 from pytest_exposed.model.ports import Port
 from pytest_exposed.observation.scene import Scene
 from pytest_exposed.rules.forwarding import is_reached
@@ -147,12 +147,9 @@ class Publications:
         self, listed: Listed, heard: Callable[[], Sequence[Listener]], forwarding: Forwarding
     ) -> dict[Port, tuple[tuple[Publication, ...], ...]]:
         """Return the publications of each -p, for the ports where they are judged differently."""
-        ports: dict[Port, list[Publication]] = {}
-        for one in listed.published:
-            if one.is_everywhere and one.host_ip and not one.ingress:
-                ports.setdefault(one.port, []).append(one)
         found = {}
-        for port, wild in ports.items():
+        named = [x for x in listed.published if x.is_everywhere and x.host_ip and not x.ingress]
+        for port, wild in by_port(named).items():
             if len({x.host_ip for x in wild}) < 2:
                 continue
             own = [x for x in heard() if x.port == port]

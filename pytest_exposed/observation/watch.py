@@ -97,9 +97,9 @@ class Watch:
             found |= self.observer.observe(new, everyone, owners=True, rules=())
         return found
 
-    def note(self, found: Mapping[str, Observed], at: float | None = None) -> None:
+    def note(self, found: Mapping[str, Observed], at: float) -> None:
         """Add what was seen at a moment of unpatched.monotonic()."""
-        moment = (monotonic() if at is None else at) - self.began
+        moment = at - self.began
         for identity, answer in found.items():
             if not isinstance(answer, Container):
                 continue
@@ -117,10 +117,10 @@ class Watch:
                         known.listener = listener
 
     def _has_news(self, answer: Observed) -> bool:
-        seen = self._seen.get(answer.id, {}) if isinstance(answer, Container) else {}
-        return isinstance(answer, Container) and any(
-            x.kind != "ephemeral" and _key(x) not in seen for x in answer.listeners
-        )
+        if not isinstance(answer, Container):
+            return False
+        seen = self._seen.get(answer.id, {})
+        return any(x.kind != "ephemeral" and _key(x) not in seen for x in answer.listeners)
 
     def merged(self, answer: Observed) -> Observed:
         """Return the last answer for a container, judged by all that was seen of it.
@@ -129,8 +129,7 @@ class Watch:
         must have its listener at the end. A dynamic listener that a single look saw is shown and
         not judged: tools such as rabbitmqctl open one for a moment.
         """
-        seen = self._seen.get(answer.id, {}) if isinstance(answer, Container) else {}
-        if not isinstance(answer, Container) or not seen:
+        if not isinstance(answer, Container) or not (seen := self._seen.get(answer.id)):
             return answer
         there = {_key(x) for x in answer.listeners}
         times = {x: _when(seen[x], there=x in there) for x in seen}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from textwrap import fill
 
 from pytest_exposed.errors import ObservationError, PortError
-from pytest_exposed.model import Container, Finding, Listener, Publication, endpoint
+from pytest_exposed.model import Container, Finding, Listener, Publication, by_port, endpoint
 from pytest_exposed.model.ports import Port, Ports, adjoining
 from pytest_exposed.observation.judge import HIDDEN
 from pytest_exposed.report.finding_groups import neighbours
@@ -186,8 +186,8 @@ def table(container: Container) -> list[str]:
 
 
 def _rows(container: Container) -> list[_Row]:
-    listeners = _by_port(container.listeners)
-    publications = _by_port(container.published)
+    listeners = by_port(container.listeners)
+    publications = by_port(container.published)
     ports = {*container.documented, *container.declared, *listeners, *publications}
     asked_for, discovery = on_demand(container), discovery_ports(container)
     rows: dict[Port, _Row] = {}
@@ -209,13 +209,6 @@ def _rows(container: Container) -> list[_Row]:
     runs = adjoining(rows, lambda x, y: rows[x].alike() == rows[y].alike())
     folded = [replace(rows[run[0]], last=run[-1].number) for run in runs]
     return sorted(folded, key=lambda x: x.first)
-
-
-def _by_port(values: Iterable[Listener] | Iterable[Publication]) -> dict[Port, list]:  # type: ignore[type-arg]
-    found: dict[Port, list[object]] = {}
-    for value in values:
-        found.setdefault(value.port, []).append(value)
-    return found
 
 
 def reference() -> str:

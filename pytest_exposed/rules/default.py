@@ -32,7 +32,7 @@ def _unreachable(case: Case) -> Breach | None:
     expected = case.documented or case.published
     if not (expected and listeners):
         return None
-    if any(_answers(x) for x in listeners):
+    if any(x.kind in ("reachable", "ephemeral") for x in listeners):
         return _led_elsewhere(case) if case.published else None
     if _may_be_led_to_loopback(case):
         raise ObservationError(
@@ -270,10 +270,6 @@ def _add_expose(case: Case) -> str:
                 there = f"EXPOSE {other} there is another port"
             return f"add to its Dockerfile: EXPOSE {case.port} ({there})"
     return f"add to its Dockerfile: EXPOSE {case.port}"
-
-
-def _answers(listener: Listener) -> bool:
-    return listener.kind in ("reachable", "ephemeral")
 
 
 RULES = (_unreachable, _published_silent, _silent, _published_undocumented, _undocumented)

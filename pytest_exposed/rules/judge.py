@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.model import Container, Finding, Listener, Publication
+from pytest_exposed.model import Container, Finding, Listener, Publication, by_port
 from pytest_exposed.model.ports import HIGHEST, PROTOCOLS, Port, Ports, order
 from pytest_exposed.rules import RULES, Case, Rule
 from pytest_exposed.rules.multicast import NUMBERS
@@ -77,7 +77,7 @@ def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
         certain = _judge(scene.case(port, own, doubtful, publications), rules)
         # Each alone and all together: the answer depends on which kinds of listeners a port has.
         for assumed in dict.fromkeys([*((x,) for x in doubtful), doubtful] if doubtful else []):
-            mine = tuple(map(_presumed, assumed))
+            mine = tuple(map(presumed, assumed))
             verdict = _judge(scene.case(port, own + mine, doubtful, publications), rules)
             if [x.rule for x in verdict] != [x.rule for x in certain]:
                 raise unattributed(container, assumed)
@@ -92,7 +92,7 @@ def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
             yield from (replace(x, warning=rule.warns) for x in found)
         broken = rule.judge_container(container) if rule.judge_container else None
         if broken is not None:
-            yield rule.finding(None, broken)
+            yield rule.finding(broken)
 
 
 def unattributed(container: Container, listeners: Iterable[Listener]) -> ObservationError:
@@ -140,16 +140,9 @@ def _attributed(listeners: Listeners) -> tuple[Listeners, Listeners]:
     return own, tuple(x for x in listeners if x.kind == "unattributed")
 
 
-def _ports_of(
-    container: Container,
-) -> Iterable[tuple[Port, tuple[Listener, ...], tuple[Publication, ...]]]:
+def _ports_of(container: Container) -> Iterator[tuple[Port, Listeners, tuple[Publication, ...]]]:
     """Yield each port that a rule may speak of, with the container's listeners and publications."""
-    listeners: dict[Port, list[Listener]] = {}
-    for listener in container.listeners:
-        listeners.setdefault(listener.port, []).append(listener)
-    publications: dict[Port, list[Publication]] = {}
-    for publication in _judged_here(container):
-        publications.setdefault(publication.port, []).append(publication)
+    listeners, publications = by_port(container.listeners), by_port(_judged_here(container))
     for port in sorted({*container.documented, *listeners, *publications}, key=order):
         yield port, tuple(listeners.get(port, ())), tuple(publications.get(port, ()))
 
@@ -181,13 +174,13 @@ class _Scene:
     def case(
         self,
         port: Port,
-        own: tuple[Listener, ...],
-        doubtful: tuple[Listener, ...],
+        own: Listeners,
+        doubtful: Listeners,
         published: tuple[Publication, ...],
     ) -> Case:
         # A publication leads to the namespace: every listener there answers it.
         others = self.neighbours.get(port, ())
-        elsewhere = (*(x for _, x in others), *map(_presumed, doubtful)) if published else ()
+        elsewhere = (*(x for _, x in others), *map(presumed, doubtful)) if published else ()
         return Case(
             container=self.container,
             port=port,
@@ -228,11 +221,11 @@ def _neighbours(container: Container) -> dict[Port, list[tuple[Container, Listen
     found: dict[Port, list[tuple[Container, Listener]]] = {}
     for neighbour in container.neighbours:
         for listener in neighbour.listeners:
-            found.setdefault(listener.port, []).append((neighbour, _presumed(listener)))
+            found.setdefault(listener.port, []).append((neighbour, presumed(listener)))
     return found
 
 
-def _presumed(listener: Listener) -> Listener:
+def presumed(listener: Listener) -> Listener:
     """Return an unattributed listener with the kind that it has for clients outside."""
     return replace(listener, kind=listener.presumed) if listener.presumed else listener
 
@@ -247,6 +240,6 @@ def _judge(case: Case, rules: Sequence[Rule]) -> list[Finding]:
             continue
         verdict = rule.judge(case) if rule.judge else None
         if verdict is not None:
-            found.append(rule.finding(case.port, verdict, case))
+            found.append(rule.finding(verdict, case))
             broken = broken or default
     return found

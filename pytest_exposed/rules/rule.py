@@ -194,10 +194,12 @@ class Rule:
     warns: bool = False
     """Whether all that it finds are warnings, as --exposed-warn asks for."""
 
-    def finding(self, port: Port | None, breach: Breach, case: Case | None = None) -> Finding:
+    def finding(self, breach: Breach, case: Case | None = None) -> Finding:
         """Return the finding of a breach, of a port's case where it judges ports."""
-        advice = case is not None and self.advises is not None and self.advises(case)
-        return Finding(self.name, port, *breach, warning=self.warns or advice)
+        if case is None:
+            return Finding(self.name, None, *breach, warning=self.warns)
+        advice = self.advises is not None and self.advises(case)
+        return Finding(self.name, case.port, *breach, warning=self.warns or advice)
 
 
 def rule(

@@ -36,15 +36,11 @@ def may_mend(
     """
     if not isinstance(answer, Container) or isinstance(answer.verdict, ObservationError):
         return True
-    by_listeners = {x.name for x in rules if x.by_listeners}
-    wrong = (x for x in answer.verdict if x.rule in by_listeners and not accepts(x))
-    return any(_may_go(x, answer) for x in wrong)
-
-
-def _may_go(finding: Finding, container: Container) -> bool:
-    # That a published port is documented, only a neighbour's image can bring about.
-    is_fixed = finding.rule == "published-undocumented" and not container.neighbours
-    return finding.waived is None and not is_fixed
+    mending = {x.name for x in rules if x.by_listeners}
+    if not answer.neighbours:  # only their images can still document what is published
+        mending.discard("published-undocumented")
+    wrong = (x for x in answer.verdict if x.waived is None and not accepts(x))
+    return any(x.rule in mending for x in wrong)
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from datetime import date
 from fnmatch import fnmatchcase
 
@@ -52,25 +53,23 @@ class Waiver:
         rules: set[str] = set()
         ports = Ports()
         pairs: set[tuple[str, Port]] = set()
-        for word in match["what"].split(","):
-            if word.strip() in RULES:
-                rules.add(word.strip())
+        for word in map(str.strip, match["what"].split(",")):
+            if word in RULES:
+                rules.add(word)
                 continue
-            rule, _, port = word.strip().partition(" ")
+            rule, _, port = word.partition(" ")
             try:
                 if rule in RULES:
                     pairs |= {(rule, x) for x in Ports.parse(port.strip())}
                 else:
-                    ports |= Ports.parse(word.strip())
+                    ports |= Ports.parse(word)
             except PortError as error:
-                why = _why_not(word.strip(), error)
+                why = _why_not(word, error)
                 raise ConfigurationError(f"{line!r} is not a waiver: {why}") from None
         until = None
         if match["until"] is not None:
-            try:
+            with suppress(ValueError):
                 until = date.fromisoformat(match["until"])
-            except ValueError:
-                until = None
             # Python 3.11 reads other forms as well.
             if until is None or match["until"] != until.isoformat():
                 raise ConfigurationError(

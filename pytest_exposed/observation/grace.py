@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.records import Listed
@@ -84,7 +85,8 @@ def settle(
     left = _left(observer, before, grace, waited)
     if not listed.starting and left + waited <= 0:
         return Settled(answer)
-    wait = _Wait(observer, listed, rules, owners, at_run, accepts, show)
+    observe = partial(observer.observe, owners=owners, rules=rules, at_run=at_run)
+    wait = _Wait(observer, listed, rules, observe, accepts, show)
     settled = wait.for_answer(answer, left, waited, whole=_restarts(before) > 0)
     now = _life(observer, listed) if isinstance(settled.answer, Container) else None
     if _restarts(now) <= _restarts(before):
@@ -103,8 +105,7 @@ class _Wait:
     observer: Observer
     listed: Listed
     rules: Sequence[Rule]
-    owners: bool
-    at_run: bool | None
+    observe: Callable[[Sequence[Listed], Sequence[Listed]], dict[str, Observed]]
     accepts: Callable[[Finding], bool]
     show: Callable[[str], object]
 
@@ -123,13 +124,7 @@ class _Wait:
             everyone = self.observer.running()
             now = [x for x in everyone if x.id == self.listed.id]
             looked = monotonic()
-            answer = self.observer.observe(
-                now or [self.listed],
-                everyone,
-                owners=self.owners,
-                rules=self.rules,
-                at_run=self.at_run,
-            )[self.listed.id]
+            answer = self.observe(now or [self.listed], everyone)[self.listed.id]
             ran = monotonic() if now else ran
             stillness.note(answer, looked)
             if is_final(answer, self.rules) or monotonic() - ran > _STOPPED:

@@ -1,4 +1,4 @@
-"""Whether a container runs the command of its image. Pure."""
+"""Whether a container runs the command of its image."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def override_of(container: Container, scene: Scene) -> CommandOverride | None:
         return None
     listed = scene.containers[container.id]
     if scene.inspections.known(listed.id) is None and is_own(listed.command, container.image):
-        return container.substitute
+        return None
     try:
         command = scene.inspections.of(listed).command
     except (EngineError, ObservationError):  # only a hint depends on it
-        return container.substitute
+        return None
     return substitute(command, container.image, container.labels)
 
 

@@ -49,7 +49,7 @@ def with_netns_mates(wanted: Sequence[Listed], everyone: Sequence[Listed]) -> li
     owners = NetnsOwners(everyone)
     theirs = {owners.of(x) for x in wanted}
     if None in theirs or any(map(owners.may_be_anyones, wanted)):
-        return list(everyone)
+        return everyone
     chosen = {x.id for x in wanted}
     return [
         x

@@ -64,8 +64,6 @@ def lines(
     Without an address, one -p is bound for IPv4 and for IPv6, on one port of the host, except in
     docker's routed mode of one of these. Two -p can look alike: then the engine was asked.
     """
-    if not published:
-        return ()
     asked = forwarding.lines.get(published[0].port)
     if asked is not None and {x for line in asked for x in line} == set(published):
         return asked

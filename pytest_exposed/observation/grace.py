@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _STOPPED = 2.0
 """Seconds for which a container may be stopped during a `docker restart`."""
 
+_MOST_ENDS = 2
+"""How often a container may end by itself within its grace before that is its answer."""
+
 _SHOWN = 1.0
 """Seconds after which a person wonders what a run waits for."""
 
@@ -87,15 +90,19 @@ def settle(
         return Settled(answer)
     observe = partial(observer.observe, owners=owners, rules=rules, at_run=at_run)
     wait = _Wait(observer, listed, rules, observe, accepts, show)
-    settled = wait.for_answer(answer, left, waited, whole=_restarts(before) > 0)
-    now = _life(observer, listed) if isinstance(settled.answer, Container) else None
-    if _restarts(now) <= _restarts(before):
-        return settled
-    # It ended by itself, and its new life may be as short.
-    settled = wait.for_answer(settled.answer, _left(observer, now, grace, 0), 0, whole=True)
-    if _restarts(_life(observer, listed)) > _restarts(now):
-        return Settled(has_restarted(observer, listed))
-    return settled
+    ends = 0
+    while True:
+        settled = wait.for_answer(answer, left, waited, whole=_restarts(before) > 0)
+        now = _life(observer, listed) if isinstance(settled.answer, Container) else None
+        has_ended = _restarts(now) > _restarts(before)
+        ends += has_ended
+        if ends == _MOST_ENDS:
+            return Settled(has_restarted(observer, listed))
+        # A life that began meanwhile has its own grace, and may be as short as the last.
+        if not has_ended and not (_is_between(before) and not _is_between(now)):
+            return settled
+        answer, before, waited = settled.answer, now, 0
+        left = _left(observer, now, grace, waited)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +155,16 @@ def _restarts(life: Inspected | None) -> int:
     return life.restarts if life is not None else 0
 
 
+def _is_between(life: Inspected | None) -> bool:
+    """Return whether a container has ended, and the engine is about to start it again."""
+    return life is not None and life.state == "restarting"
+
+
 def _left(observer: Observer, inspected: Inspected | None, grace: float, waited: float) -> float:
     """Return how many seconds of the grace a container has left, by the engine's clock."""
     if inspected is None:
         return 0
+    if _is_between(inspected):
+        return grace
     up_for = None if inspected.starting else seconds_up(observer, inspected)
     return grace - waited if up_for is None else min(grace, grace - up_for)

@@ -175,6 +175,18 @@ def test_one_that_ends_again_and_again(run: Run, stage: Stage) -> None:
     result.stdout.fnmatch_lines(["*-app *restart*the last lines of its log:", "  oh no"])
 
 
+def test_one_that_is_first_met_between_two_lives(run: Run, stage: Stage) -> None:
+    """The grace counts from the life that is to come, not from the one that is over."""
+    # Docker waits twice as long before each next start: after four ends, long enough for a look.
+    script = "echo ready; echo x >> /ends; listener tcp:0.0.0.0:80 &"
+    script += " test $(wc -l < /ends) -lt 5 || sleep 4; exit 2"
+    container = stage.script(script, exposes=("80",), **LIVES)
+    wait_until(lambda: restarts(container) == 5 and is_between(container), "its fifth end")
+    result = run("--exposed-grace=6")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*-app *restart*"])
+
+
 def test_one_that_has_ended_and_then_stays(run: Run, stage: Stage) -> None:
     script = "test -e /tried && exec listener tcp:0.0.0.0:80; mkdir /tried; echo ready; sleep 1"
     container = stage.script(script, exposes=("80",), **LIVES)
@@ -182,6 +194,10 @@ def test_one_that_has_ended_and_then_stays(run: Run, stage: Stage) -> None:
     result = run("--exposed-grace=6")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["exposed: waited [456] s for containers that had just started *"])
+
+
+def is_between(container: Staged) -> bool:
+    return bool(container.sdk.attrs["State"]["Restarting"])
 
 
 def restarts(container: Staged) -> int:

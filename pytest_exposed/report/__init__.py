@@ -13,7 +13,8 @@ from pytest_exposed.report.record import HostRecord
 _FORMATS = {".html": "html", ".json": "json", ".md": "markdown", ".sarif": "sarif"}
 """The modules of this package by the suffixes of files."""
 
-ENDINGS = tuple(_FORMATS)
+STANDARD_OUTPUT = "json:-"
+"""The name of the JSON report on standard output."""
 
 
 def check(name: str) -> Path:
@@ -24,18 +25,14 @@ def check(name: str) -> Path:
             f"{name!r} is not a report: write a file's name alone, or {STANDARD_OUTPUT} for "
             "standard output"
         )
-    if path.suffix.lower() not in ENDINGS:
+    if path.suffix.lower() not in _FORMATS:
         raise ConfigurationError(
-            f"{name!r} is not a report: its name ends in one of {', '.join(ENDINGS)}, or "
+            f"{name!r} is not a report: its name ends in one of {', '.join(_FORMATS)}, or "
             f"{STANDARD_OUTPUT} for standard output"
         )
     if not path.parent.is_dir():
         raise ConfigurationError(f"{name!r} can't be written: there is no folder {path.parent}")
     return path
-
-
-STANDARD_OUTPUT = "json:-"
-"""The name of the JSON report on standard output."""
 
 
 def write(path: Path, hosts: Sequence[HostRecord]) -> None:

@@ -38,14 +38,15 @@ def service_groups(hosts: Sequence[HostRecord]) -> list[ServiceGroup]:
     tasks: dict[tuple[object, ...], ServiceGroup] = {}
     for host in hosts:
         for container in host["containers"]:
+            group = ServiceGroup(host, container)
             # All nodes of a swarm have the same id of a service, and no other swarm has it.
             if service := container.get("service_id"):
                 key = (service, *map(_key, container["findings"] or ()))
                 if key in tasks:
                     tasks[key].tasks += 1
                     continue
-                tasks[key] = ServiceGroup(host, container)
-            found.append(tasks[key] if service else ServiceGroup(host, container))
+                tasks[key] = group
+            found.append(group)
     return found
 
 

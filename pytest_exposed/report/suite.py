@@ -115,7 +115,7 @@ def _quoted(text: str) -> str:
 def _publication(published: PublicationRecord) -> str:
     address = published["host_ip"]
     everywhere = address in ("", "0.0.0.0", "::")  # noqa: S104
-    prefix = "" if everywhere else f"[{address}]:" if ":" in address else f"{address}:"
+    prefix = "" if everywhere else endpoint(address, "")
     if published["host_port"] is None:  # open to routed traffic
         return str(published["port"])
     if published["host_port"] >= _FIRST_OF_ITS_CHOICE:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from textwrap import fill
 
 from pytest_exposed.errors import ObservationError, PortError
-from pytest_exposed.model import Container, Finding, Listener, Publication, by_port, endpoint
+from pytest_exposed.model import Container, Finding, Listener, Publication, by_port
 from pytest_exposed.model.ports import Port, Ports, adjoining
 from pytest_exposed.observation.judge import HIDDEN
 from pytest_exposed.report.finding_groups import neighbours
@@ -101,7 +101,7 @@ class _Row:
 
     def cells(self) -> tuple[str, ...]:
         span = self.last - self.first.number
-        port = f"{_span(self.first.number, span)}/{self.first.protocol}"
+        port = f"{self.first.number}{_until(self.first.number, span)}/{self.first.protocol}"
         published = [
             x.endpoint
             + (_until(x.host_port, span) if x.host_port else "")
@@ -110,7 +110,7 @@ class _Row:
         ]
         answers = any(x.kind == "reachable" for x in self.listeners)
         listening = [
-            _listener(x)
+            x.endpoint
             + _until(x.port.number, span)
             + _kind(x, answers=answers, multicast=self.multicast)
             for x in self.listeners
@@ -137,16 +137,8 @@ class _Row:
         )
 
 
-def _span(number: int, span: int) -> str:
-    return f"{number}-{number + span}" if span else str(number)
-
-
 def _until(number: int, span: int) -> str:
     return f"-{number + span}" if span else ""
-
-
-def _listener(listener: Listener) -> str:
-    return endpoint(listener.address, listener.port.number)
 
 
 def _kind(listener: Listener, *, answers: bool, multicast: bool) -> str:

@@ -139,18 +139,13 @@ def _accepted(audit: Audit, outcome: Results, judged: _Judged) -> tuple[set[Entr
 
 def _entries(outcome: Results) -> list[tuple[Entry, str | None]]:
     """Return each finding as a baseline has it, and what it is waived for."""
-    return [
-        (
-            Entry.of(outcome.keys[container["id"]], x["rule"], _port(x["port"])),
-            x["waived"],
-        )
-        for container in outcome.containers()
-        for x in container["findings"] or ()
-    ]
-
-
-def _port(text: str | None) -> Port | None:
-    return Port.parse(text) if text is not None else None
+    found: list[tuple[Entry, str | None]] = []
+    for container in outcome.containers():
+        for x in container["findings"] or ():
+            port = None if x["port"] is None else Port.parse(x["port"])
+            entry = Entry.of(outcome.keys[container["id"]], x["rule"], port)
+            found.append((entry, x["waived"]))
+    return found
 
 
 def _slips(container: ContainerRecord) -> tuple[str, ...]:
@@ -163,8 +158,8 @@ def _slips(container: ContainerRecord) -> tuple[str, ...]:
 
 def _rewrites_its_baseline(settings: Settings) -> bool:
     """Return whether the baseline is written anew: what is not found any more is not in it."""
-    both = settings.baseline, settings.new_baseline
-    return len({Path(x).resolve() for x in both if x is not None}) == 1 and None not in both
+    old, new = settings.baseline, settings.new_baseline
+    return old is not None and new is not None and old.resolve() == new.resolve()
 
 
 def stale_lines(audit: Audit, outcome: Results) -> list[str]:
@@ -180,16 +175,17 @@ def stale_lines(audit: Audit, outcome: Results) -> list[str]:
 
     judged = _Judged(audit, outcome)
     names = [names_of(x["name"], x["service"], x.get("pod")) for x in judged.containers]
+    named = list(zip(names, judged.containers, strict=True))
     lines = stale(
         accepted.waivers,
         [
-            (names_of(x["name"], x["service"], x.get("pod")), y["rule"], port)
-            for x in judged.containers
+            (own, y["rule"], port)
+            for own, x in named
             for y in x["findings"] or ()
             if y["waived"] is not None
             for port in ports_of(y) or (None,)
         ],
-        [(*own, *_slips(x)) for own, x in zip(names, judged.containers, strict=True)],
+        [(*own, *_slips(x)) for own, x in named],
         missed=judged.missed if judged.reached else None,
         known={y for x in (*names, *judged.missed) for y in x},
         all_asked=judged.all_asked,

@@ -113,14 +113,13 @@ class HostResults:
 
         with_runs says whether to include the containers that the run has started and removed.
         """
-        runs = [x["record"] for key, x in self.records.items() if key.startswith(id_of_run(""))]
-        chosen = [x for x in self.containers if with_runs or not any(x is y for y in runs)]
-        names = [(x.get("service") or x["name"], x["name"], x["id"], x) for x in chosen]
-        containers = [x[-1] for x in sorted(names, key=lambda x: x[:-1])]
+        chosen = [x for x in self.containers if with_runs or not x.get("started_by_run")]
         return {
             "host": self.host,
             "error": self.error,
-            "containers": containers,
+            "containers": sorted(
+                chosen, key=lambda x: (x.get("service") or x["name"], x["name"], x["id"])
+            ),
             "not_running": self.not_running,
         }
 
@@ -149,6 +148,10 @@ class Results:
         if record.get("record"):
             self.keys[record["record"]["id"]] = record.get("key", record["record"]["name"])
 
+    def _records(self) -> Iterator[ItemRecord]:
+        for host in self.hosts.values():
+            yield from host.records.values()
+
     def containers(self) -> Iterator[ContainerRecord]:
         """Yield the records of all containers."""
         for host in self.hosts.values():
@@ -169,10 +172,7 @@ class Results:
         It names none: while one is waited for, the grace of others runs out.
         """
         waited = sum(
-            record["waited"]
-            for host in self.hosts.values()
-            for record in host.records.values()
-            if record.get("record") and record.get("waited", 0) >= _LONG
+            x["waited"] for x in self._records() if x.get("record") and x.get("waited", 0) >= _LONG
         )
         if not waited:
             return None
@@ -194,16 +194,15 @@ class Results:
     def unsure(self) -> list[str]:
         """Return a line for each note that says what some containers were judged without."""
         found: dict[str, list[str]] = {}
-        for host in self.hosts.values():
-            for record in host.records.values():
-                for note in record.get("unsure", ()):
-                    found.setdefault(note, []).append(record["record"]["name"])
+        for record in self._records():
+            for note in record.get("unsure", ()):
+                found.setdefault(note, []).append(record["record"]["name"])
         return [_of_containers(note, names) for note, names in found.items()]
 
     def young(self) -> str | None:
         """Return a line on containers that were judged young; None where none was."""
-        every = [x for host in self.hosts.values() for x in host.records.values()]
-        young = [x["record"]["name"] for x in every if x.get("young") and x.get("record")]
+        found = (x for x in self._records() if x.get("young") and x.get("record"))
+        young = [x["record"]["name"] for x in found]
         if not young:
             return None
         return (

@@ -8,7 +8,7 @@ from dataclasses import field
 from pytest_exposed.audit.running.command import CommandError, DockerCommand
 from pytest_exposed.audit.running.container import RunContainer, remove_leftovers
 from pytest_exposed.audit.running.plan import Planned, plan
-from pytest_exposed.audit.running.settled import look_once, started_at, wait_until_settled
+from pytest_exposed.audit.running.settled import started_at, wait_until_settled
 from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ConfigurationError, EngineError
@@ -72,7 +72,10 @@ class Runner:
             if self.settings.watch and listed is not None and isinstance(answer, Container):
                 life = started_at(observer, listed)
                 watch(watched, [listed], self.settings.watch, show)
-                listed, answer = look_once(observer, started, planned.image, watched)
+                # It had settled: one look, as it is now.
+                listed, answer = wait_until_settled(
+                    observer, started, planned.image, 0, show=show, watch=watched
+                )
                 if listed is not None and life not in (None, started_at(observer, listed)):
                     answer = has_restarted(observer, listed)
             return listed, watched.merged(answer) if self.settings.watch else answer

@@ -84,13 +84,6 @@ def wait_until_settled(
         pause(_PAUSE)
 
 
-def look_once(
-    observer: Observer, identity: str, image: str, watch: Watch
-) -> tuple[Listed | None, Observed]:
-    """Return a container that had settled as it is now, listed and seen."""
-    return wait_until_settled(observer, identity, image, 0, show=lambda _: None, watch=watch)
-
-
 def started_at(observer: Observer, listed: Listed) -> datetime | None:
     """Return when a container was started last; None where that is unknown."""
     try:

@@ -258,16 +258,15 @@ class HostAudit:
         """
         assert self.observation is not None
         observer, settings = self.engine().observer, self.settings
-        waited = 0.0
+        owners, waited = settings.shows_all, 0.0
         if again:
             everyone = observer.running()
             now = next((x for x in everyone if x.id == listed.id), listed)
-            answer = observer.observe([now], everyone, owners=settings.shows_all)[listed.id]
+            answer = observer.observe([now], everyone, owners=owners)[listed.id]
         else:
             answer = self.observation.result()[listed.id]
             now = self._now.get(listed.id, listed)
             waited = monotonic() - self._looked_at
-        owners = settings.shows_all
         began = monotonic()
         try:
             settled = settle(

@@ -20,7 +20,7 @@ from pytest_exposed.plugin.items import (
     HostItem,
     JudgedItem,
 )
-from pytest_exposed.plugin.progress import live, meanwhile, say
+from pytest_exposed.plugin.progress import live, say
 from pytest_exposed.report import record
 from pytest_exposed.text import plural
 
@@ -44,7 +44,8 @@ def begin(
         if listed is not None:
             audit = Audit.load(listed, settings)
         else:
-            with meanwhile(config, f"exposed: reaching {plural(len(settings.hosts), 'host')} …"):
+            with live(config) as show:
+                show(f"reaching {plural(len(settings.hosts), 'host')} …")
                 audit = (Audit.reach if joins and not chosen else Audit.begin)(settings)
     except ExposedError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None

@@ -77,6 +77,8 @@ class AuditItem(pytest.Item):
     those by which a doctest is run again. It uses no fixtures, autouse ones included.
     """
 
+    parent: AuditCollector
+
     record: ItemRecord | None = None
     """What the test found, in JSON's types; it is sent with the test's report."""
 
@@ -112,13 +114,11 @@ class AuditItem(pytest.Item):
 
     @cached_property
     def _fixtureinfo(self) -> Any:
-        assert isinstance(self.parent, AuditCollector)
         return self.parent.as_function._fixtureinfo  # noqa: SLF001  # plugins read it of every test
 
     @cached_property
     def _request(self) -> Any:
         """The request of a doctest, made when first used: other hooks get fixtures by it."""
-        assert isinstance(self.parent, AuditCollector)
         kind = type(self.parent.as_function._request)  # noqa: SLF001  # likewise
         return kind(self, _ispytest=True)
 
@@ -166,7 +166,6 @@ class HostItem(AuditItem):
 
     def runtest(self) -> None:
         """Fail with why it could not be reached."""
-        assert isinstance(self.parent, AuditCollector)
         self.record = {"host": self.parent.audit.label}
         raise EngineError(self.parent.audit.error)
 
@@ -182,7 +181,6 @@ class JudgedItem(AuditItem):
     @cached_property
     def audit(self) -> HostAudit:
         """The audit of the container's engine."""
-        assert isinstance(self.parent, AuditCollector)
         return self.parent.audit
 
     def describe(self, image: str) -> None:
@@ -275,7 +273,6 @@ class ContainerItem(JudgedItem):
         """Begin the observation of all containers whose tests run, in the first of them."""
         if self.audit.observation is not None:
             return
-        assert isinstance(self.parent, AuditCollector)
         whole = self.parent.whole
         chosen: dict[str, list[Listed]] = {}
         for item in self.session.items:

@@ -16,14 +16,6 @@ def say(lines: Iterable[str]) -> None:
 
 
 @contextmanager
-def meanwhile(config: pytest.Config, text: str) -> Iterator[None]:
-    """Show a line until the block ends, where a person looks at the terminal."""
-    with live(config) as show:
-        show(text.removeprefix("exposed: "))
-        yield
-
-
-@contextmanager
 def live(config: pytest.Config, item: pytest.Item | None = None) -> Iterator[Callable[[str], None]]:
     """Give a function that replaces the line shown, until the block ends.
 

@@ -57,7 +57,7 @@ def _rule(name: str) -> dict[str, object]:
         "fullDescription": {"text": f"{rule.summary} {rule.help}"},
         "help": {"text": f"{rule.summary} {rule.help}"},
         **({"helpUri": link} if link else {}),
-        "defaultConfiguration": {"level": _level(name)},
+        "defaultConfiguration": {"level": "error" if "default" in rule.groups else "warning"},
         "properties": {"tags": ["containers", *rule.groups]},
     }
 
@@ -98,10 +98,6 @@ def _process(container: ContainerRecord, cause: FindingGroup) -> str:
     port = str(cause.first.port)
     found = (x["process"] for x in container["listeners"] or () if x["port"] == port)
     return next(found, None) or ""
-
-
-def _level(rule: str) -> str:
-    return "error" if "default" in RULES[rule].groups else "warning"
 
 
 def _digest(key: str) -> str:

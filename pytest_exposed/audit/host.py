@@ -213,10 +213,7 @@ class HostAudit:
     def run(
         self, planned: Planned, show: Callable[[str], object]
     ) -> tuple[Listed | None, Observed]:
-        """Start a container, and return it as listed and seen when it has settled; it is removed.
-
-        show is called with what is waited for. Raises EngineError where it can't be started.
-        """
+        """Start a container on the engine: see Runner.run."""
         return self._starter().run(planned, self.engine().observer, show)
 
     def _starter(self) -> Runner:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from queue import Empty, SimpleQueue
 from threading import Thread
 
 
@@ -14,15 +14,13 @@ def start(tasks: Sequence[Callable[[], None]], at_once: int) -> list[Future[None
     The end of the process, or an interrupt, waits for those of a ThreadPoolExecutor.
     """
     futures: list[Future[None]] = [Future() for _ in tasks]
-    queue: SimpleQueue[tuple[Future[None], Callable[[], None]]] = SimpleQueue()
-    for both in zip(futures, tasks, strict=True):
-        queue.put(both)
+    left = deque(zip(futures, tasks, strict=True))
 
     def work() -> None:
         while True:
             try:
-                future, task = queue.get_nowait()
-            except Empty:
+                future, task = left.popleft()
+            except IndexError:
                 return
             try:
                 task()

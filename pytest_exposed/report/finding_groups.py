@@ -67,14 +67,12 @@ def neighbours(findings: Iterable[Finding]) -> list[FindingGroup]:
     place = {(x.rule, x.port): number for number, x in enumerate(by_place)}
     found: list[FindingGroup] = []
     for cause in finding_groups(by_place):
-        if cause.first.more_ports:
+        if cause.first.more_ports or not cause.ports:
             found.append(cause)
             continue
         for run in adjoining(cause.ports):
             first = by_place[place[cause.first.rule, run[0]]]
             found.append(FindingGroup(first, tuple(run)))
-        if not cause.ports:
-            found.append(cause)
     return sorted(found, key=lambda x: place[x.first.rule, x.first.port])
 
 

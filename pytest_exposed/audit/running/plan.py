@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import field
 
-from pytest_exposed.audit.running.command import DockerCommand, image_of
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.values import dataclass
 
@@ -44,9 +43,3 @@ def split(lines: Sequence[str]) -> tuple[Words, ...]:
             )
         found.append(words)
     return tuple(found)
-
-
-def plan(command: DockerCommand, runs: Sequence[Words]) -> list[Planned]:
-    """Return what is to be started; ConfigurationError where no image is named."""
-    text = command.ask("run", "--help")
-    return [Planned(x, image_of(x, text)) for x in runs]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import field
 
-from pytest_exposed.audit.running.command import CommandError, DockerCommand
+from pytest_exposed.audit.running.command import CommandError, DockerCommand, image_of
 from pytest_exposed.audit.running.container import RunContainer, remove_leftovers
-from pytest_exposed.audit.running.plan import Planned, plan
+from pytest_exposed.audit.running.plan import Planned
 from pytest_exposed.audit.running.settled import started_at, wait_until_settled
 from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.records import Listed
@@ -38,10 +38,11 @@ class Runner:
     def plan(self) -> list[Planned]:
         """Remove what killed runs left, and return what is to be started.
 
-        Raises ConfigurationError where an option doesn't go with it.
+        Raises ConfigurationError where no image is named, or an option doesn't go with it.
         """
         remove_leftovers(self.command)
-        planned = plan(self.command, self.settings.runs)
+        options = self.command.ask("run", "--help")
+        planned = [Planned(x, image_of(x, options)) for x in self.settings.runs]
         names = list(dict.fromkeys(printable(x.image) for x in planned))
         if self.settings.dockerfile is not None and len(names) > 1:
             raise ConfigurationError(

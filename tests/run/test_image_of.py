@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from pytest_exposed import ConfigurationError
-from pytest_exposed.audit.running.command import image_of
+from pytest_exposed.audit.running.plan import image_of
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import field
-from typing import Any
 
 from pytest_exposed.engine.hosts import Given, Member, resolve
 from pytest_exposed.errors import ConfigurationError, EngineError
@@ -21,10 +20,6 @@ _SECONDS = 30.0
 
 _STEP = 0.25
 """Seconds between two lines of progress."""
-
-# Long options of `docker run --help` and `podman run --help`: pflag's FlagUsages. A flag that needs
-# no value has no type behind its name, or "[=...]".
-_OPTION = re.compile(r" {2,}(?:-(\w), )?--([\w-]+)(?: ([^\s\[]+))?(?:  |\[|$)")
 
 
 class CommandError(EngineError):
@@ -137,54 +132,3 @@ def _as_docker_writes(url: str) -> str:
     """Return an address with a scheme that the docker command knows (opts/hosts.go of its CLI)."""
     scheme, _, rest = url.partition("://")
     return f"{ {'http': 'tcp', 'https': 'tcp', 'http+unix': 'unix'}.get(scheme, scheme) }://{rest}"
-
-
-def with_value(help_text: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the short and long options that take a value, by the text of `docker run --help`."""
-    found = [x.groups() for line in help_text.splitlines() if (x := _OPTION.match(line))]
-    taking: list[Any] = [(short, long) for short, long, kind in found if kind]
-    return frozenset(x for x, _ in taking if x), frozenset(x for _, x in taking)
-
-
-def image_of(words: Sequence[str], help_text: str) -> str:
-    """Return which of the words of `docker run` is the image: the first that is no option.
-
-    It is what a test is called by. ConfigurationError where there is none.
-    """
-    short, long = with_value(help_text)
-    left = iter(words)
-    for word in left:
-        if word == "--":
-            return _image(next(left, ""))
-        if word.startswith("--"):
-            name, equals, _ = word[2:].partition("=")
-            _check_detached(name == "detach" and bool(equals))
-            if name in long and not equals:
-                next(left, None)
-        elif word.startswith("-") and word != "-":
-            letters, equals, _ = word[1:].partition("=")
-            value = next((at for at, x in enumerate(letters) if x in short), None)
-            _check_detached(value is None and letters.endswith("d") and bool(equals))
-            if value == len(letters) - 1 and not equals:
-                next(left, None)
-        else:
-            return _image(word)
-    return _image("")
-
-
-def _check_detached(has_value: bool) -> None:
-    """Refuse a value of --detach: a command that stays attached ends with its container."""
-    if has_value:
-        raise ConfigurationError(
-            "--exposed-run, exposed_run: --detach has a value: leave it out, a container that is "
-            "judged runs in the background"
-        )
-
-
-def _image(word: str) -> str:
-    if not word:
-        raise ConfigurationError(
-            "--exposed-run, exposed_run: no image is named: write [OPTIONS] IMAGE [COMMAND], as "
-            "behind `docker run`"
-        )
-    return word

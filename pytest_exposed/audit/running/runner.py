@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import field
 
-from pytest_exposed.audit.running.command import CommandError, DockerCommand, image_of
+from pytest_exposed.audit.running.command import CommandError, DockerCommand
 from pytest_exposed.audit.running.container import RunContainer, remove_leftovers
-from pytest_exposed.audit.running.plan import Planned
+from pytest_exposed.audit.running.plan import Planned, image_of
 from pytest_exposed.audit.running.settled import started_at, wait_until_settled
 from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.records import Listed

@@ -84,7 +84,7 @@ class HostAudit:
     _listed_at: float = 0
     _looked_at: float = 0
     _now: dict[str, Listed] = field(default_factory=dict)
-    """The containers as listed for the observation, by their ids."""
+    """Each container as it was listed last, by its id."""
     _engine: Engine | None = None
     _closed: bool = False
     waited: dict[str, float] = field(default_factory=dict)
@@ -129,6 +129,7 @@ class HostAudit:
     def _list(self, records: list[JsonObject]) -> None:
         self._records, self._listed_at = records, monotonic()
         self.everyone = self.engine().observer.parse(records)
+        self._now |= {x.id: x for x in self.everyone}
 
     def dump(self) -> str:
         """Return the audit as text, for a worker process that runs the same tests."""
@@ -230,7 +231,6 @@ class HostAudit:
         observer = self.engine().observer
         if monotonic() - self._listed_at > _FRESH:
             self._list(observer.records())
-        self._now = {x.id: x for x in self.everyone}
         fresh = [self._now.get(x.id, x) for x in chosen]
         if self.settings.watch:
             from pytest_exposed.observation.watch import Watch, watch  # noqa: PLC0415  # rarely used
@@ -238,7 +238,6 @@ class HostAudit:
             self._watch = Watch(observer)
             watch(self._watch, fresh, self.settings.watch, self.show)
             self._list(observer.records())
-            self._now |= {x.id: x for x in self.everyone}
             fresh = [self._now.get(x.id, x) for x in chosen]
             self._watch.note_restarts(fresh)
         self._looked_at = monotonic()

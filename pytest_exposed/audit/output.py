@@ -130,8 +130,8 @@ def _accepted(audit: Audit, outcome: Results, judged: _Judged) -> tuple[set[Entr
         line += f"; {len(waived)} of {settings.baseline} left out, as waived elsewhere"
     if gone := len(left_out - waived):
         line += f"; {gone} of {settings.baseline} left out, as not found any more"
-    if outcome.unseen():
-        line += f"; {outcome.unseen()} of the containers were not judged"
+    if unseen := outcome.unseen():
+        line += f"; {unseen} of the containers were not judged"
     if unreached := sum(x.error is not None for x in outcome.hosts.values()):
         line += f"; {plural(unreached, 'host')} not reached"
     return entries | kept, line

@@ -243,7 +243,9 @@ def _finding(group: FindingGroup) -> str:
     """
     finding, kind = group.first, _kind(group)
     message, fix, of = group.message, group.fix, ""
-    if len(Ports(group.ports).ranges()) > 1 and not finding.more_ports:
+    spans = Ports(group.ports).ranges()
+    ports = ", ".join(spans[:20]) + (f" and {len(spans) - 20} more" if len(spans) > 20 else "")
+    if len(spans) > 1 and not finding.more_ports:
         message, fix = finding.message, finding.fix
         of = f" (the first of {len(group.ports)} such ports)"
     reason = ""
@@ -254,7 +256,7 @@ def _finding(group: FindingGroup) -> str:
     if finding.rule in RULES:
         rule = f'<a href="#rule-{finding.rule}">{rule}</a>'
     return (
-        f'<li class="{kind}"><b>{_MARKS[kind]} {rule}</b> {_ports(group)}'
+        f'<li class="{kind}"><b>{_MARKS[kind]} {rule}</b> {ports}'
         f"<p><bdi>{safe(message, LONG)}</bdi>{of}</p>"
         f'<p class="fix"><span>Fix:</span> <bdi>{safe(fix, LONG)}</bdi></p>{reason}</li>'
     )
@@ -265,11 +267,6 @@ def _kind(group: FindingGroup) -> str:
     if group.first.fails:
         return "differs"
     return "warning" if group.first.waived is None else "accepted"
-
-
-def _ports(group: FindingGroup) -> str:
-    spans = Ports(group.ports).ranges()
-    return ", ".join(spans[:20]) + (f" and {len(spans) - 20} more" if len(spans) > 20 else "")
 
 
 def _rules(hosts: Sequence[HostRecord]) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from textwrap import fill
 
 from pytest_exposed.errors import ObservationError, PortError
@@ -89,19 +88,20 @@ def findings_lines(findings: Sequence[Finding], *, starts: bool = False) -> list
 
 @dataclass(slots=True)
 class _Row:
-    """A line of the table: a port, or adjoining ports with the same cells."""
+    """A port of the table; adjoining ones that are alike share a line."""
 
-    first: Port
-    last: int
+    port: Port
     documented: str
     published: tuple[Publication, ...]
     listeners: tuple[Listener, ...]
     on_demand: bool
     multicast: bool
 
-    def cells(self) -> tuple[str, ...]:
-        span = self.last - self.first.number
-        port = f"{self.first.number}{_until(self.first.number, span)}/{self.first.protocol}"
+    def cells(self, last: int) -> tuple[str, ...]:
+        """Return the cells of a line from this port to the last number."""
+        number = self.port.number
+        span = last - number
+        port = f"{number}{_until(number, span)}/{self.port.protocol}"
         published = [
             x.endpoint
             + (_until(x.host_port, span) if x.host_port else "")
@@ -128,7 +128,6 @@ class _Row:
     def alike(self) -> tuple[object, ...]:
         """Return the values that adjoining ports must have in common to share a line."""
         return (
-            self.first.protocol,
             self.documented,
             self.on_demand,
             self.multicast,
@@ -156,7 +155,7 @@ def _kind(listener: Listener, *, answers: bool, multicast: bool) -> str:
 
 def table(container: Container) -> list[str]:
     """Return the table of a container's ports, and below it its notes."""
-    rows = [_HEADINGS, *(x.cells() for x in _rows(container))]
+    rows = [_HEADINGS, *_rows(container)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(f"{c:{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -177,7 +176,7 @@ def table(container: Container) -> list[str]:
     return lines
 
 
-def _rows(container: Container) -> list[_Row]:
+def _rows(container: Container) -> list[tuple[str, ...]]:
     listeners = by_port(container.listeners)
     publications = by_port(container.published)
     ports = {*container.documented, *container.declared, *listeners, *publications}
@@ -191,7 +190,6 @@ def _rows(container: Container) -> list[_Row]:
             documented = "run time"
         rows[port] = _Row(
             port,
-            port.number,
             documented,
             tuple(publications.get(port, ())),
             tuple(listeners.get(port, ())),
@@ -199,8 +197,7 @@ def _rows(container: Container) -> list[_Row]:
             port in discovery,
         )
     runs = adjoining(rows, lambda x, y: rows[x].alike() == rows[y].alike())
-    folded = [replace(rows[run[0]], last=run[-1].number) for run in runs]
-    return sorted(folded, key=lambda x: x.first)
+    return [rows[run[0]].cells(run[-1].number) for run in sorted(runs)]
 
 
 def reference() -> str:

@@ -157,7 +157,7 @@ class Settings:
             helper_image=helper_image or None,
             acceptance=Acceptance(waivers, allow_labels, accepted),
             baseline=Path(baseline) if baseline else None,
-            new_baseline=_in_folder(new_baseline),
+            new_baseline=report.in_folder(new_baseline) if new_baseline else None,
             new_tests=_new_tests(new_tests),
             reports=tuple(report.check(x) for x in reports if x != report.STANDARD_OUTPUT),
             json_to_stdout=report.STANDARD_OUTPUT in reports,
@@ -235,16 +235,6 @@ def _runs(lines: Sequence[str], hosts: Sequence[str]) -> tuple[Words, ...]:
     return started
 
 
-def _in_folder(name: str) -> Path | None:
-    if not name:
-        return None
-    if not Path(name).parent.is_dir():
-        raise ConfigurationError(
-            f"{name!r} can't be written: there is no folder {Path(name).parent}"
-        )
-    return Path(name)
-
-
 def _read(baseline: str, new: str) -> frozenset[Entry]:
     """Return what a baseline accepts; none where it is missing, and to be written."""
     if not baseline or (new and not Path(baseline).exists() and Path(new) == Path(baseline)):
@@ -253,10 +243,12 @@ def _read(baseline: str, new: str) -> frozenset[Entry]:
 
 
 def _new_tests(name: str) -> Path | None:
-    path = _in_folder(name)
-    if path is not None and path.suffix != ".py":
+    if not name:
+        return None
+    path = report.in_folder(name)
+    if path.suffix != ".py":
         raise ConfigurationError(f"{name!r} can't be written: its name must end in .py")
-    if path is not None and path.exists():
+    if path.exists():
         raise ConfigurationError(f"{name!r} can't be written: the file exists already")
     return path
 

@@ -19,17 +19,22 @@ STANDARD_OUTPUT = "json:-"
 
 def check(name: str) -> Path:
     """Return the path of a report; raises ConfigurationError if it can't be written."""
-    path = Path(name)
     if name.startswith("json:"):
         raise ConfigurationError(
             f"{name!r} is not a report: write a file's name alone, or {STANDARD_OUTPUT} for "
             "standard output"
         )
-    if path.suffix.lower() not in _FORMATS:
+    if Path(name).suffix.lower() not in _FORMATS:
         raise ConfigurationError(
             f"{name!r} is not a report: its name ends in one of {', '.join(_FORMATS)}, or "
             f"{STANDARD_OUTPUT} for standard output"
         )
+    return in_folder(name)
+
+
+def in_folder(name: str) -> Path:
+    """Return the path of a file to write; raises ConfigurationError if its folder is missing."""
+    path = Path(name)
     if not path.parent.is_dir():
         raise ConfigurationError(f"{name!r} can't be written: there is no folder {path.parent}")
     return path

@@ -70,14 +70,13 @@ def wait_until_settled(
         watch.note({identity: answer}, looked)
         missing = _missing(now, answer)
         if not missing and stillness.has_settled(looked):
-            return now, _without_excuse(answer)
+            return now, _judged(now, answer, stillness, looked)
         if isinstance(answer, (Container, NotRunningError)):
             saw = looked
         if looked - began >= grace or looked - saw >= _BLIND:
             if _ends_again(lives, looked) and not stillness.has_settled(looked):
                 return now, has_restarted(observer, now)
-            answer = _with_restlessness(stillness, looked, answer)
-            return now, _without_excuse(_with_health(now, answer))
+            return now, _judged(now, answer, stillness, looked)
         waits = f" for {missing}" if missing else ""
         time = f"{looked - began:.0f} of {grace:g} s at most"
         show(f"{printable(image)} has run for {time}, waiting{waits} …")
@@ -126,30 +125,25 @@ def _health(listed: Listed) -> str:
     return found[1] if found else ""
 
 
-def _with_health(listed: Listed, answer: Observed) -> Observed:
-    """Return an answer with a line on a health check that has not succeeded."""
-    health = _health(listed)
-    if not isinstance(answer, Container) or health in ("", "healthy"):
+def _judged(listed: Listed, answer: Observed, stillness: Stillness, at: float) -> Observed:
+    """Return an answer of a container that has had its time, with notes on what is unsettled.
+
+    Nothing is due to its youth any more.
+    """
+    if not isinstance(answer, Container):
         return answer
-    note = f"{UNWELL}: it is {health}"
-    return replace(answer, notes=(*answer.notes, note))
+    notes = [*answer.notes]
+    if stillness.restless and not stillness.has_settled(at):
+        notes.append(RESTLESS)
+    health = _health(listed)
+    if health not in ("", "healthy"):
+        notes.append(f"{UNWELL}: it is {health}")
+    return replace(answer, notes=tuple(notes), just_started=False)
 
 
 def _ends_again(lives: Sequence[float], at: float) -> bool:
     """Return whether a container with these beginnings is likely to end once more."""
     return len(lives) > 2 or (len(lives) > 1 and at - lives[-1] < _RECENT)
-
-
-def _with_restlessness(stillness: Stillness, at: float, answer: Observed) -> Observed:
-    """Return an answer with a line on listeners that came and went until it was judged."""
-    if not isinstance(answer, Container) or not stillness.restless or stillness.has_settled(at):
-        return answer
-    return replace(answer, notes=(*answer.notes, RESTLESS))
-
-
-def _without_excuse(answer: Observed) -> Observed:
-    """Return an answer of a container that has had its time: nothing is due to its youth."""
-    return replace(answer, just_started=False) if isinstance(answer, Container) else answer
 
 
 def _has_ended(observer: Observer, listed: Listed) -> bool:

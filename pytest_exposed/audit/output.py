@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -95,7 +96,7 @@ def write(audit: Audit, outcome: Results, stdout: TextIO | None = None) -> tuple
     if stdout is not None:
         attempt("standard output", lambda: report.write_json(stdout, hosts))
     for path in settings.reports:
-        attempt(path, lambda path=path: report.write(path, hosts))  # type: ignore[misc]  # its own
+        attempt(path, partial(report.write, path, hosts))
     others = [x for x in (settings.new_baseline, settings.new_tests) if x is not None]
     if not judged.containers:  # an empty baseline would replace a complete one
         lines.extend(f"no container was judged, and {x} is not written" for x in others)

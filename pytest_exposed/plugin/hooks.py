@@ -137,21 +137,14 @@ class AuditHooks:
         added = [x for x in items if isinstance(x, JudgedItem)]
         self._added += added
         result = yield
-        self._put_back(session.config, added, items)
+        # A container changes while no file does. Options such as -k report what they leave out as
+        # deselected; testmon does not.
+        if getattr(getattr(session.config, "testmon_config", None), "select", False):
+            items += [x for x in added if x not in items and x not in self._deselected]
         for host in self._audit.hosts:
             if host.error is not None:
                 items += self._tests(session, host)
         return result
-
-    def _put_back(
-        self, config: pytest.Config, added: Sequence[pytest.Item], items: list[pytest.Item]
-    ) -> None:
-        """Add again what testmon left out: a container changes while no file does.
-
-        Options such as -k report what they leave out as deselected; testmon does not.
-        """
-        if getattr(getattr(config, "testmon_config", None), "select", False):
-            items += [x for x in added if x not in items and x not in self._deselected]
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Note which tests something left out on purpose."""

@@ -78,6 +78,7 @@ def _results(hosts: Sequence[HostRecord]) -> Iterator[dict[str, object]]:
             key = "\0".join((one.host["host"], one.name, rule, about))
             times[key] = times.get(key, 0) + 1
             key += f"\0{times[key]}" if times[key] > 1 else ""
+            digest = sha256(key.encode("utf-8", "backslashreplace")).hexdigest()
             where = f" on {one.host['host']}" if len(hosts) > 1 else ""
             text = f"{one.who}{where} {span}: {cause.message}. Fix: {cause.fix}."
             result: dict[str, object] = {
@@ -86,7 +87,7 @@ def _results(hosts: Sequence[HostRecord]) -> Iterator[dict[str, object]]:
                 "level": "warning" if cause.first.warning else "error",
                 "message": {"text": _text(text)},
                 "locations": [_location(one, cause)],
-                "partialFingerprints": {"finding/v1": _digest(key)},
+                "partialFingerprints": {"finding/v1": digest},
             }
             if waived is not None:
                 result["suppressions"] = [{"kind": "external", "justification": _text(waived)}]
@@ -98,10 +99,6 @@ def _process(container: ContainerRecord, cause: FindingGroup) -> str:
     port = str(cause.first.port)
     found = (x["process"] for x in container["listeners"] or () if x["port"] == port)
     return next(found, None) or ""
-
-
-def _digest(key: str) -> str:
-    return sha256(key.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _text(text: str) -> str:

@@ -60,13 +60,10 @@ def _test(name: str, called: str, container: ContainerRecord) -> str:
         listening.append(f"    assert container_publishes({_arguments(who, published)[:-2]})")
     if container.get("image_id") != "":  # some containers have no image
         fixtures.append("image_exposes")
-        documents = _arguments(image, _ranges(_by_image(container)))
+        documented = container.get("documented_by_image", container["documented"] or [])
+        documents = _arguments(image, _ranges(documented))
         listening.append(f"    assert image_exposes({documents}only=True)")
     return "\n".join([f"def test_{name}({', '.join(fixtures)}):", *listening]) + "\n"
-
-
-def _by_image(container: ContainerRecord) -> list[str]:
-    return container.get("documented_by_image", container["documented"] or [])
 
 
 def _listening(who: str, container: ContainerRecord) -> list[str]:

@@ -49,10 +49,12 @@ class DockerCommand:
         environment = dict(os.environ)
         if shutil.which("docker"):
             if host is not None:
-                name = "DOCKER_HOST" if "://" in host or ":" in host else "DOCKER_CONTEXT"
                 environment.pop("DOCKER_HOST", None)
                 environment.pop("DOCKER_CONTEXT", None)
-                environment[name] = _as_docker_writes(resolve(host).url) if ":" in host else host
+                if ":" in host:
+                    environment["DOCKER_HOST"] = _as_docker_writes(resolve(host).url)
+                else:
+                    environment["DOCKER_CONTEXT"] = host
             return cls("docker", ("docker",), environment)
         if shutil.which("podman"):
             # Not as CONTAINER_HOST: podman reads that only when it is built to be remote.

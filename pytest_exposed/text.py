@@ -27,6 +27,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ": " and the nearest known name; empty if none is near."""
     from difflib import get_close_matches  # noqa: PLC0415  # for mistakes alone
 
-    near = [printable(x) for x in get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)]
+    alike = {x.casefold(): x for x in sorted(known)}
+    found = get_close_matches(name.casefold(), alike, n=3, cutoff=0.6)
+    near = [printable(alike[x]) for x in found]
     *first, last = near or [""]
     return f": did you mean {', '.join(first)}{' or ' if first else ''}{last}?" if near else ""

@@ -19,6 +19,7 @@ from pytest_exposed.rules.judge import presumed, unattributed
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic
 
+_MOST_SECONDS = 1e9
 _MOST_NAMED = 4
 """Listeners that are named with their processes; more are ports alone."""
 
@@ -137,7 +138,9 @@ def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool
             why = f"{container} listens on {shown}, and should listen on nothing"
         return Check(False, why, container)
     if not wanted:
-        return Check(True, f"{container} listens on nothing", container)
+        closed = any(x.kind in ("loopback", "unreachable") for x in container.listeners)
+        reached = " that can be reached" if closed else ""
+        return Check(True, f"{container} listens on nothing{reached}", container)
     met = [x for x in container.listeners if any(y.is_met_by(x) for y in wanted)]
     alone = ", and nothing else that can be reached" if only else ""
     return Check(True, f"{container} listens on {_list(map(_who, met))}{alone}", container)
@@ -221,7 +224,9 @@ def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) 
         )
     if missing:
         found = _list(listed.published) or "nothing"
-        why = f"{name} does not publish {_list(missing)} (it publishes {found})"
+        plain = Ports(x.port for x in missing if x.is_plain)
+        shown = _list([*plain.ranges(), *(x for x in missing if not x.is_plain)])
+        why = f"{name} does not publish {shown} (it publishes {found})"
         try:
             return Check(False, why, engine.container(listed.id))
         except ExposedError:  # only its table is missing from the report then
@@ -263,7 +268,7 @@ def expect_engine(engine: object) -> None:
 def expect_seconds(**given: object) -> None:
     """Raise ConfigurationError for an argument that is no number of seconds."""
     for name, value in given.items():
-        if not (isinstance(value, (int, float)) and value >= 0):
+        if not (isinstance(value, (int, float)) and 0 <= value <= _MOST_SECONDS):
             raise ConfigurationError(f"{name}={value!r} is not a number of seconds")
 
 

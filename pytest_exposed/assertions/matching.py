@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from pytest_exposed.assertions.checks import expect_engine, expect_seconds, of_all_tasks
 from pytest_exposed.assertions.result import Check
@@ -106,8 +106,10 @@ def _ignored(ignore: object) -> set[str]:
 
 
 def _allowance(allow: PortsLike) -> Callable[[Finding], bool]:
-    if isinstance(allow, bytes) or not isinstance(allow, (str, int, Port, Iterable)):
-        raise PortError(f"allow={allow!r} is neither ports nor rules")
+    if isinstance(allow, (bytes, Mapping)) or not isinstance(allow, (str, int, Port, Iterable)):
+        raise PortError(
+            f"allow={allow!r} is neither ports nor rules: a rule at a port is 'undocumented 9100'"
+        )
     names: set[str] = set()
     pairs: list[tuple[str, Ports]] = []
     forms: list[PortsLike] = []

@@ -16,7 +16,7 @@ from pytest_exposed.observation import Engine
 from pytest_exposed.observation.observe import DOCUMENTED
 from pytest_exposed.rules import selection
 from pytest_exposed.rules.acceptance import Acceptance, waivers_of
-from pytest_exposed.rules.baseline import Entry, read
+from pytest_exposed.rules.baseline import Entry, may_be_replaced, read
 from pytest_exposed.sockets.chain import SOURCES
 from pytest_exposed.values import dataclass
 
@@ -157,7 +157,7 @@ class Settings:
             helper_image=helper_image or None,
             acceptance=Acceptance(waivers, allow_labels, accepted),
             baseline=Path(baseline) if baseline else None,
-            new_baseline=report.in_folder(new_baseline) if new_baseline else None,
+            new_baseline=_new_baseline(new_baseline),
             new_tests=_new_tests(new_tests),
             reports=tuple(report.check(x) for x in reports if x != report.STANDARD_OUTPUT),
             json_to_stdout=report.STANDARD_OUTPUT in reports,
@@ -240,6 +240,17 @@ def _read(baseline: str, new: str) -> frozenset[Entry]:
     if not baseline or (new and not Path(baseline).exists() and Path(new) == Path(baseline)):
         return frozenset()
     return read(Path(baseline))
+
+
+def _new_baseline(name: str) -> Path | None:
+    if not name:
+        return None
+    path = report.in_folder(name)
+    if not may_be_replaced(path):
+        raise ConfigurationError(
+            f"{name!r} can't be written: it exists and is no baseline: remove it, or name another"
+        )
+    return path
 
 
 def _new_tests(name: str) -> Path | None:

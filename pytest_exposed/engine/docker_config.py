@@ -59,10 +59,15 @@ def folder() -> str:
     return os.environ.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")
 
 
+def _at_once(path: str, flags: int) -> int:
+    """Open a file; a pipe that nobody writes to would be waited for."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def configuration() -> Mapping[str, Any]:
     """Return config.json; empty if it can't be read, as for the docker command."""
     try:
-        with open(os.path.join(folder(), "config.json"), "rb") as file:
+        with open(os.path.join(folder(), "config.json"), "rb", opener=_at_once) as file:
             text = file.read().decode("utf-8", "replace")
         # The docker command ignores what follows the first value.
         found, _ = json.JSONDecoder().raw_decode(text.lstrip())

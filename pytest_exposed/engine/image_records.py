@@ -95,8 +95,9 @@ def trouble(record: JsonObject, listed: Listed) -> str | None:
     they don't know the parameter platform (before API 1.49), and without Config if they have none
     of the image's platforms (daemon/containerd/image_inspect.go).
     """
-    if not isinstance(record.get("Config"), dict):
-        return "the engine's record of it has no configuration"
+    config = record.get("Config")
+    if not isinstance(config, dict) or not isinstance(config.get("ExposedPorts") or {}, dict):
+        return "the engine's record of it has no configuration that can be read"
     platform = platform_of(listed)
     descriptor = as_dict(record.get("Descriptor"))
     if not platform:

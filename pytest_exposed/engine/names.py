@@ -26,8 +26,11 @@ SHORTEST_ID = 4
 _CONTAINER_CONNECTIONS = ("docker", "podman")
 
 
-def name_of(container: object) -> str:
+def name_of(container: object, *, of_podman: bool | None = None) -> str:
     """Return the name or id of a container, given in any form.
+
+    of_podman says whether the engine that is asked is podman: where it isn't, a host of podman's is
+    none of its containers, though one may have that name.
 
     Accepted are a name, a snapshot, an object of the docker SDK or of testcontainers, any other
     object with an `id`, and a testinfra host with the backend docker, podman, or ansible with a
@@ -39,7 +42,13 @@ def name_of(container: object) -> str:
         return container.id
     backend = getattr(container, "backend", None)
     if callable(getattr(backend, "get_connection_type", None)):
-        return _name_of_host(backend)
+        kind, name = _of_host(backend)
+        if kind == "podman" and of_podman is False:
+            raise ConfigurationError(
+                f"the testinfra host {printable(name)} is a container of podman, and the engine is "
+                "docker's: name podman's, such as --docker-host=unix:///run/podman/podman.sock"
+            )
+        return name
     wrapped = _unwrapped(container)
     identity = getattr(wrapped, "id", None)
     is_image = isinstance(identity, str) and identity.startswith("sha256:")
@@ -68,11 +77,11 @@ def _unwrapped(container: object) -> object:
     return inner
 
 
-def _name_of_host(backend: Any) -> str:
-    """Return the container's name in a testinfra backend, recognised by its attributes."""
+def _of_host(backend: Any) -> tuple[str, str]:
+    """Return the connection and the container's name of a testinfra backend."""
     kind = backend.get_connection_type()
     if kind in _CONTAINER_CONNECTIONS:
-        return str(backend.name)
+        return kind, str(backend.name)
     found = f"its connection is {printable(str(kind))}"
     if kind == "ansible":
         try:
@@ -84,9 +93,10 @@ def _name_of_host(backend: Any) -> str:
             ) from None
         connection = str(variables.get("ansible_connection", "ssh"))
         # community.docker.docker, community.docker.docker_api, containers.podman.podman
-        if connection.rpartition(".")[2] in (*_CONTAINER_CONNECTIONS, "docker_api"):
+        plugin = connection.rpartition(".")[2]
+        if plugin in (*_CONTAINER_CONNECTIONS, "docker_api"):
             named = variables.get("ansible_docker_host") or variables.get("ansible_host")
-            return str(named or backend.get_hostname())
+            return plugin, str(named or backend.get_hostname())
         found = f"its ansible_connection is {printable(connection)}"
     hostname = printable(str(backend.get_hostname()))
     raise ConfigurationError(

@@ -155,8 +155,8 @@ class EngineQueries:
     def parse(self, records: Sequence[JsonObject]) -> list[Listed]:
         """Return the containers of such records; EngineError if one is malformed."""
         try:
-            found = [Listed.from_record(x) for x in records]
-            found = [x for x in found if not is_helper(x)]
+            by_id = {x.id: x for x in map(Listed.from_record, records)}
+            found = [x for x in by_id.values() if not is_helper(x)]
         except RecordError as error:
             raise EngineError(
                 f"{self.host}: GET /containers/json answered what no engine does: {error}"
@@ -195,7 +195,7 @@ class EngineQueries:
 
     def find_tasks(self, container: object) -> tuple[list[Listed], list[Listed]]:
         """Return the container that is meant, or all tasks of a Swarm service, as find does."""
-        name = name_of(container)
+        name = name_of(container, of_podman=self._api.client.is_podman)
         everyone = self.running()
         found = exact(name, everyone)
         if not found:

@@ -215,11 +215,15 @@ def _host_addresses(record: JsonObject) -> frozenset[str] | None:
 def _ports(entries: object) -> tuple[Ports, tuple[Publication, ...]]:
     """Return the declared ports and the publications of the list's `Ports`.
 
-    Docker's gateway mode "routed" publishes an address of the host without a port.
+    Docker's gateway mode "routed" publishes an address of the host without a port. Raises
+    RecordError for what no engine sends.
     """
+    entries = entries or []
+    if not isinstance(entries, list):
+        raise RecordError("a container's Ports are no list")
     declared = set()
     published = set()
-    for entry in map(as_dict, as_list(entries)):
+    for entry in map(as_dict, entries):
         try:
             port = Port(entry.get("PrivatePort"), as_text(entry.get("Type")) or "tcp")  # type: ignore[arg-type]  # checked by Port
         except PortError:
@@ -227,10 +231,14 @@ def _ports(entries: object) -> tuple[Ports, tuple[Publication, ...]]:
         ingress = entry.get(INGRESS) is True
         if not ingress:
             declared.add(port)
-        public = as_number(entry.get("PublicPort", 0))
+        public = as_number(entry.get("PublicPort") or 0)
+        if public is None:
+            raise RecordError(
+                f"a container's PublicPort is {printable(repr(entry['PublicPort']), 40)}"
+            )
         address = printable(as_text(entry.get("IP")), 64)
         is_routed = public == 0 and bool(address) and not ingress
-        if public is not None and (1 <= public <= HIGHEST or is_routed):
+        if 1 <= public <= HIGHEST or is_routed:
             published.add(Publication(port, address, public, ingress))
     return Ports(declared), tuple(sorted(published))
 

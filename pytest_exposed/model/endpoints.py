@@ -71,6 +71,11 @@ class PublishedPort:
     highest: int | None = None
     """The last host port of a range, if any of the range will do; host_port is the first."""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether address and port of the host don't matter."""
+        return self.host_ip is None and self.host_port is None
+
     @classmethod
     def parse(cls, form: PortsLike) -> list[PublishedPort]:
         """Return the ports of a form of `docker run -p`: "80", "8080:80", "127.0.0.1:8080:80/tcp".

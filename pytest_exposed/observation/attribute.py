@@ -166,13 +166,7 @@ class Attribution:
         ]
         if len(invalid) > _MOST_INVALID:
             notes.append(f"and {len(invalid) - _MOST_INVALID} more that are not ports")
-        if (inspected := self._scene.inspections.known(listed.id)) is not None:
-            published = {str(x.port) for x in listed.published}
-            if vain := [x for x in inspected.requested_ports if x not in published]:
-                where = f"with --network {inspected.network_mode}"
-                if len(listed.networks) > 1:
-                    where = f"in its networks {', '.join(sorted(listed.networks))}"
-                notes.append(f"-p {printable(', '.join(vain))} has no effect {printable(where)}")
+        notes += self._in_vain(listed)
         notes += [listed.publications_unknown] if listed.publications_unknown else []
         if not reading.shows_udp6:
             notes.append("its runtime doesn't show UDP over IPv6")
@@ -186,6 +180,22 @@ class Attribution:
             anew = "if you have built it anew under its tag, recreate the container to run that one"
             notes.append(f"the engine knows its image by the id alone: {anew}")
         return notes
+
+    def _in_vain(self, listed: Listed) -> list[str]:
+        """Return a note where -p asked for what is not published."""
+        inspected = self._scene.inspections.known(listed.id)
+        if inspected is None:
+            return []
+        published = {str(x.port) for x in listed.published}
+        vain = [x for x in inspected.requested_ports if x not in published]
+        if not vain:
+            return []
+        where = f"with --network {inspected.network_mode}"
+        if len(listed.networks) > 1:
+            where = f"in its networks {', '.join(sorted(listed.networks))}"
+        elif not listed.networks and not inspected.network_mode.startswith("container:"):
+            where = "as it is connected to no network"
+        return [f"-p {printable(', '.join(vain))} has no effect {printable(where)}"]
 
 
 def _has_ipv6_alone(reading: SocketSnapshot) -> bool:

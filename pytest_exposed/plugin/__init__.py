@@ -172,6 +172,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Forget what the previous test looked at."""
     for checker in item.config.stash.get(_CHECKERS, {}).values():
         checker.forget()
+    imports.of_failures(item)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -180,11 +181,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show only the test's own frames of our errors, and the tables of what the test looked at."""
     full = item.config.getoption("fulltrace", False)  # the terminal's, which may be turned off
-    if "pytest_exposed.errors" in sys.modules and call.excinfo and not full:
-        from pytest_exposed.plugin.failures import leave_out_own_frames, say_once  # noqa: PLC0415
-
-        leave_out_own_frames(call.excinfo)
-        say_once(call.excinfo)
+    failures = sys.modules.get("pytest_exposed.plugin.failures")
+    if failures is not None and call.excinfo and not full:
+        failures.leave_out_own_frames(call.excinfo)
+        failures.say_once(call.excinfo)
     report = yield
     if report.failed:
         for checker in item.config.stash.get(_CHECKERS, {}).values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,9 +63,20 @@ def runs_images(config: pytest.Config) -> bool:
 
 
 def typed(config: pytest.Config) -> dict[str, Any]:
-    """Return the options given on the command line or in addopts, by their names in OPTIONS."""
+    """Return the options given on the command line or in addopts, by their names in OPTIONS.
+
+    Paths are of the folder in which pytest was started, which a conftest may have left. Raises
+    UsageError for an empty one: a variable of a CI job is not set.
+    """
     values = {x.name: config.getoption(x.dest, None) for x in OPTIONS if x.help}
-    return {x: value for x, value in values.items() if value is not None}
+    given = {x: value for x, value in values.items() if value is not None}
+    for row in (x for x in OPTIONS if x.is_path and x.name in given):
+        value, start = given[row.name], config.invocation_params.dir
+        if not value:
+            raise pytest.UsageError(f"pytest-exposed: {row.flag} is empty: name a file")
+        one = isinstance(value, str)
+        given[row.name] = _in(start, value) if one else [_in(start, x) for x in value]
+    return given
 
 
 def refuse_without_audit(config: pytest.Config, names: Collection[str]) -> None:
@@ -127,7 +139,6 @@ def refuse_unknown(config: pytest.Config, chosen: Iterable[str], audit: Audit) -
 
 def parsed(config: pytest.Config, values: Mapping[str, Any]) -> Settings:
     """Return the checked settings of some values; raises ConfigurationError."""
-    # Imported when used, like everything else here: a plugin is loaded in runs that don't use it.
     from pytest_exposed.audit.settings import Settings  # noqa: PLC0415
 
     inventory = config.getoption("ansible_inventory", None)  # testinfra's, or pytest-ansible's
@@ -170,7 +181,8 @@ def given(config: pytest.Config) -> dict[str, Any]:
         if x.setting and (x.adds or x.name not in options)
     }
     if "baseline" in settings:
-        settings["baseline"] = _beside_ini(config, settings["baseline"])
+        folder = config.inipath.parent if config.inipath is not None else Path()  # as pytest's own
+        settings["baseline"] = _in(folder, settings["baseline"])
     both = {
         x.name: [*settings[x.name], *options[x.name]]
         for x in OPTIONS
@@ -206,11 +218,12 @@ def _checked(value: object, kind: str) -> object:
     return value
 
 
-def _beside_ini(config: pytest.Config, name: str) -> str:
-    """Return the path of a file named in an ini file: relative to the ini file, as pytest's own."""
-    if not name or config.inipath is None or config.inipath.parent == Path.cwd():
-        return name
-    return str(config.inipath.parent / name)
+def _in(folder: Path, name: str) -> str:
+    """Return a path below a folder; as it is where that is the current one, and for json:-."""
+    with suppress(OSError):  # the current one has been removed
+        if folder == Path.cwd():
+            return name
+    return str(folder / name) if name and not name.startswith("json:") else name
 
 
 def is_alone(config: pytest.Config) -> bool:
@@ -235,15 +248,15 @@ def leaves_out(config: pytest.Config) -> bool:
     """Return whether an audit that would join other tests is left out.
 
     That is so where addopts or a setting asks for it, and -m leaves out all of it, or the arguments
-    are ids, none of which is the audit's.
+    are ids, none of which is the audit's. Raises UsageError if something typed needs the audit.
     """
     if _is_typed(config):
         return False
-    if is_unmarked(config):
-        return True
-    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+    others = config.args_source is pytest.Config.ArgsSource.ARGS and not own_ids(config)
+    if not is_unmarked(config) and not (others and all("::" in x for x in config.args)):
         return False
-    return bool(config.args) and all("::" in x for x in config.args) and not own_ids(config)
+    refuse_without_audit(config, {x.name for x in OPTIONS if x.flag in _words(config)})
+    return True
 
 
 def is_unmarked(config: pytest.Config) -> bool:

@@ -25,7 +25,6 @@ from pytest_exposed.errors import (
     EngineError,
     ExposedError,
     GoneError,
-    ObservationError,
     UnassertedWarning,
 )
 from pytest_exposed.model import Container, Observed
@@ -133,18 +132,17 @@ class Checker:
         The first time, all are observed together. What a slow source saw, helper or exec, serves
         for some seconds; by netlink and procfs each container is observed again.
         """
-        __tracebackhide__ = True
-        if self._failure is not None:  # it would be waited for once more in each test
-            raise self._failure.with_traceback(None)
-        try:
-            answer = self._look(listed, together)
-        except EngineError as error:
-            self._failure = error
-            raise
+        answer: Observed | EngineError | None = self._failure
+        if answer is None:
+            try:
+                answer = self._look(listed, together)
+            except EngineError as error:  # it would be waited for once more in each test
+                answer = self._failure = error
         if isinstance(answer, GoneError):
             pytest.skip(str(answer))
-        if isinstance(answer, ObservationError):
-            raise answer
+        if not isinstance(answer, Container):
+            # No frame of the test's is in a traceback.
+            raise pytest.fail.Exception(str(answer), pytrace=False)
         self._looked[answer.id] = answer
         return answer
 

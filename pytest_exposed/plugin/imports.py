@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING
 
@@ -32,4 +33,19 @@ class _Plain:
 def find_plainly(config: pytest.Config) -> None:
     """Import modules of this package as they are, until the run ends."""
     sys.meta_path.insert(0, _Plain)
-    config.add_cleanup(lambda: sys.meta_path.remove(_Plain))
+    config.add_cleanup(_find_as_before)
+
+
+def _find_as_before() -> None:
+    with suppress(ValueError):  # something has replaced the list
+        sys.meta_path.remove(_Plain)
+
+
+def of_failures(item: pytest.Item) -> None:
+    """Import what shows the failure of a suite's test, before the test.
+
+    What a test has replaced or used up may keep modules from being imported.
+    """
+    if "pytest_exposed.errors" in sys.modules and "exposed" not in item.keywords:
+        with suppress(Exception):
+            from pytest_exposed.plugin import failures  # noqa: F401, PLC0415

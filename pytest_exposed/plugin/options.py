@@ -41,6 +41,11 @@ class Option(NamedTuple):  # a dataclass takes longer to make, in every run of p
         return self.name if self.name == "docker_host" else f"exposed_{self.name}"
 
     @property
+    def is_path(self) -> bool:
+        """Whether the option's value is the path of a file."""
+        return self.metavar.startswith("FILE")
+
+    @property
     def flag(self) -> str:
         """What is typed."""
         return f"--{self.dest.replace('_', '-')}"

@@ -183,7 +183,10 @@ class Dockerfile:
                 return finding
             place = f"{printable(self.path)}:{self.line_of(finding.port, *of_image)}"
             fix = finding.fix
-            exposes = self._stage(*of_image).exposes
+            stage = self._stage(*of_image)
+            exposes = stage.exposes
+            if finding.port in stage.ports - image.documented:
+                place += " has it: build the image anew"
             # A stage of this file that its own begins from can be mended.
             if fix.startswith(INHERITED) and any(finding.port in x.ports for x in exposes):
                 serve = fix.removeprefix(f"{INHERITED}: ").partition(", or ")[0]
@@ -271,4 +274,6 @@ def _instructions(text: str) -> list[tuple[int, str, list[str]]]:
             found.append((began, words[0].upper(), words[1:]))
         ends = _ends(words)
         whole = ""
+    if words := _WORD.findall(whole):  # the last line ends as if another followed
+        found.append((began, words[0].upper(), words[1:]))
     return found

@@ -33,7 +33,8 @@ def summary(hosts: Sequence[HostRecord]) -> str:
         parts.append(f"{differ} do not ({', '.join(f'{rule} {n}' for rule, n in most)})")
     parts += [f"{accepted} accepted"] if accepted else []
     parts += [f"{unseen} could not be observed"] if unseen else []
-    parts += [f"{left} not judged, as the run ended before"] if left else []
+    tests = "its test" if left == 1 else "their tests"
+    parts += [f"{left} not judged, as {tests} did not finish"] if left else []
     parts += [plural(warnings, "warning")] if warnings else []
     dead = sum(x["error"] is not None for x in hosts)
     parts += [f"{plural(dead, 'host')} not reached"] if dead else []

@@ -18,9 +18,8 @@ from pytest_exposed.rules import RULES
 from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass
 
-HEADING = (
-    "# pytest-exposed baseline 1: findings that are accepted. Remove the lines of those you fix.\n"
-)
+_SIGN = "# pytest-exposed baseline"
+HEADING = f"{_SIGN} 1: findings that are accepted. Remove the lines of those you fix.\n"
 
 _K8S, _GITLAB = "io.kubernetes", "com.gitlab.gitlab-runner"
 _SAFE = "[bcdfghjklmnpqrstvwxz2456789]"
@@ -112,7 +111,7 @@ def read(path: Path) -> frozenset[Entry]:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise ConfigurationError(f"the baseline {path} can't be read: {why}") from None
-    if not text.startswith("# pytest-exposed baseline 1:"):
+    if not text.startswith(f"{_SIGN} 1:"):
         raise ConfigurationError(
             f"{path} is not a baseline of version 1, which its first line would say: "
             "--exposed-write-baseline writes one"
@@ -122,6 +121,18 @@ def read(path: Path) -> frozenset[Entry]:
         return frozenset(Entry.parse(x) for x in lines if x and not x.startswith("#"))
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from None
+
+
+def may_be_replaced(path: Path) -> bool:
+    """Return whether a baseline may be written to a path: no file is lost that is none."""
+    try:
+        if not path.is_file():
+            return True
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            begins = file.read(len(_SIGN))
+    except OSError:  # writing it will say why
+        return True
+    return begins in ("", _SIGN)
 
 
 def write(path: Path, entries: Iterable[Entry]) -> None:

@@ -42,6 +42,7 @@ def _unreachable(case: Case) -> Breach | None:
         )
     why = case.published_as if case.published else case.documenter
     only = ", ".join(who(x) for x in listeners)
+    only += "" if case.server == case.subject else f" in {case.server}"
     one = len(listeners) == 1
     if all(x.kind == "unreachable" for x in listeners):
         those = "its only listener can't" if one else "none of its listeners can"
@@ -186,6 +187,9 @@ def _silent(case: Case) -> Breach | None:
         message += "; inherited from an image below" if origin.inherited else ""
         message += f"{LAYER}{layers.shown(origin.command)})"
     serve = advice.to_serve(case, on_loopback=bool(on_loopback))
+    if case.neighbours:
+        message += f"; {case.server}, which shares its network, does"
+        serve = f"stop that and {serve}"
     return message, advice.to_remove(case, "silent", serve)
 
 

@@ -91,8 +91,6 @@ def _is_the_other_family(one: Publication, line: Sequence[Publication]) -> bool:
 
 def _is_bound_to(destination: str, listener: Listener) -> bool:
     address, wanted = ip_address(unmapped(listener.address)), ip_address(destination)
-    if address.is_multicast or str(address) == "255.255.255.255":
-        return True
     if not address.is_unspecified:
         return address == wanted
     if isinstance(address, IPv4Address):

@@ -119,6 +119,6 @@ def _is_at_an_address(
     if address.is_unspecified:
         return ipv4 or (is_ipv6 and reading.ipv6)
     if address.is_multicast or str(address) == "255.255.255.255":
-        return True
+        return socket.protocol == "udp"
     # It may have been taken away since.
     return reading.addresses is None or str(address) in reading.addresses

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
+from refusal import refusal
 
 from pytest_exposed.report import suite
 
@@ -106,6 +107,23 @@ def test_what_is_not_judged_stays_in_a_new_baseline(
     waived = run(*both, "-o", "exposed_allow=*: silent")
     assert "; 1 of old.txt left out, as waived elsewhere; 1 of old.txt left out, as not" in waived
     assert words in new.read_text(encoding="utf-8")
+
+
+def test_no_other_file_is_lost(pytester: pytest.Pytester, engine_url: str, drift: Stage) -> None:
+    mine = pytester.makepyfile(test_mine="def test_x(): pass")
+    result = audit(pytester, engine_url, drift, f"--exposed-write-baseline={mine.name}")
+    assert "'test_mine.py' can't be written: it exists and is no baseline" in refusal(result)
+    assert mine.read_text(encoding="utf-8") == "def test_x(): pass"
+
+
+def test_paths_are_of_where_pytest_was_started(
+    pytester: pytest.Pytester, engine_url: str, drift: Stage
+) -> None:
+    pytester.mkdir("other")
+    pytester.makeconftest("import os; os.chdir('other')")
+    audit(pytester, engine_url, drift, "--exposed-write-baseline=b.txt").assert_outcomes(failed=1)
+    audit(pytester, engine_url, drift, "--exposed-baseline=b.txt").assert_outcomes(passed=1)
+    assert [x.name for x in Path(pytester.path).glob("**/b.txt")] == ["b.txt"]
 
 
 def test_the_setting_may_be_there_before_the_file(

@@ -240,6 +240,12 @@ class TestPublishing:
             assert f"-p 80/tcp has no effect with --network {network}" in seen.notes
             assert found(seen) == {}
 
+    def test_of_one_that_was_disconnected(self, looks: list[Engine], stage: Stage) -> None:
+        container = stage.run("tcp:0.0.0.0:80", exposes=("80",), ports={"80/tcp": ("127.0.0.1",)})
+        stage.client.networks.get("bridge").disconnect(container.name)
+        note = "-p 80/tcp has no effect as it is connected to no network"
+        assert [note in x.container(container.name).notes for x in looks] == [True] * len(looks)
+
     def test_in_an_internal_network(self, looks: list[Engine], stage: Stage) -> None:
         network = stage.network(internal=True)
         container = stage.run(

@@ -85,6 +85,34 @@ def test_no_module_of_ours_has_its_asserts_rewritten(pytester: pytest.Pytester) 
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize("list_", ["[Refuse(), *sys.meta_path]", "[]"])
+def test_a_test_that_keeps_modules_from_being_found_fails_alone(
+    list_: str, pytester: pytest.Pytester
+) -> None:
+    """Nothing of ours is imported while pytest shows why it failed."""
+    pytester.makepyfile(
+        """
+        import sys
+        from pytest_exposed import Engine
+
+        class Refuse:
+            def find_spec(self, name, path=None, target=None):
+                raise ImportError(name)
+
+        def test_x(monkeypatch):
+            monkeypatch.setattr(sys, "meta_path", LIST)
+            assert 0
+
+        def test_y():
+            sys.meta_path = LIST  # to the end of the run
+            assert 0
+        """.replace("LIST", list_)
+    )
+    result = pytester.runpytest_subprocess("-p", "no:hypothesispytest")
+    result.assert_outcomes(failed=2)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
 def test_what_finds_modules_is_as_before_when_the_run_is_over(pytester: pytest.Pytester) -> None:
     before = list(sys.meta_path)
     pytester.makepyfile("def test_x(): pass")

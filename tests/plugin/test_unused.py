@@ -51,6 +51,23 @@ def test_each_is_an_error_without_an_audit(
     assert said.endswith(f": add {ways}")
 
 
+@pytest.mark.parametrize("chosen", [["test_x.py::test_x"], ["-m", "not exposed"]])
+def test_where_the_run_leaves_the_audit_out(
+    chosen: list[str], run_pytest: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.makeini("[pytest]\nexposed = true")
+    pytester.makepyfile(test_x="def test_x(exposed): pass")
+    assert "only an audit uses --exposed-report" in refusal(
+        run_pytest(*chosen, value("--exposed-report"))
+    )
+
+
+@pytest.mark.parametrize("name", ["baseline", "write-baseline", "write-tests", "dockerfile"])
+def test_an_empty_path(name: str, run_pytest: Run) -> None:
+    said = refusal(run_pytest("--exposed", f"--exposed-{name}="))
+    assert said.endswith(f"--exposed-{name} is empty: name a file")
+
+
 def test_what_a_fixture_uses_is_none(run_on_engine: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_engine="def test_x(exposed): pass",

@@ -375,6 +375,25 @@ def test_an_ssh_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> 
     assert wire.process.returncode == -signal.SIGKILL
 
 
+def test_what_it_has_started_ends_with_it() -> None:
+    wire = ssh.SshWire(["sh", "-c", "sleep 60 & echo $!; wait"])
+    wire.allow(time.monotonic() + 60, 60)
+    child = Path("/proc", wire.receive().decode().strip())
+    assert child.exists()
+    wire.close()
+    wait_until(lambda: not child.exists(), "the child has ended")
+
+
+def test_its_messages_fill_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh, "_MOST_WRITTEN", 1 << 16)
+    # The shell waits until its limit has been set.
+    wire = ssh.SshWire(["sh", "-c", "until test $(ulimit -f) = 128; do :; done; exec yes >&2"])
+    wire.allow(time.monotonic() + 60, 60)
+    with pytest.raises(ssh.SshError, match=f"ssh ended with status {-signal.SIGXFSZ}: y"):
+        wire.receive()
+    wire.close()
+
+
 @pytest.mark.usefixtures("ready")
 def test_a_path_is_that_of_a_socket_over_there(
     server: Server, stage: Stage, engine_url: str

@@ -12,6 +12,7 @@ import pytest
 import testinfra
 
 from pytest_exposed import ConfigurationError, Engine, NotFoundError, container_listens_on
+from pytest_exposed.engine.names import name_of
 
 if TYPE_CHECKING:
     from stage import Stage, Staged
@@ -54,8 +55,19 @@ def test_docker_and_podman_hosts_are_their_container(web: Staged, engine_url: st
     with Engine(engine_url) as engine:
         assert container_listens_on(engine, testinfra.get_host(f"docker://{web.name}"), 80)
         assert container_listens_on(engine, testinfra.get_host(f"docker://root@{web.name}"), 80)
-        assert container_listens_on(engine, testinfra.get_host(f"podman://{web.name}"), 80)
         assert not container_listens_on(engine, testinfra.get_host(f"docker://{web.id}"), 81)
+    assert name_of(testinfra.get_host("podman://web"), of_podman=True) == "web"
+
+
+def test_a_host_of_podman_is_no_container_of_docker(
+    web: Staged, engine_url: str, inventory: Inventory
+) -> None:
+    by_ansible = inventory({web.name: {"ansible_connection": "containers.podman.podman"}})
+    with Engine(engine_url) as engine:
+        for host in (testinfra.get_host(f"podman://{web.name}"), *by_ansible):
+            with pytest.raises(ConfigurationError, match="is a container of podman"):
+                container_listens_on(engine, host, 80)
+            assert name_of(host, of_podman=True) == web.name
 
 
 @pytest.mark.parametrize(
@@ -64,8 +76,6 @@ def test_docker_and_podman_hosts_are_their_container(web: Staged, engine_url: st
         "docker",
         "community.docker.docker",
         "community.docker.docker_api",
-        "containers.podman.podman",
-        "podman",
     ],
 )
 def test_ansible_hosts_with_a_container_connection(

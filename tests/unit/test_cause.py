@@ -52,6 +52,21 @@ def test_ssh_that_ended_names_what_must_work() -> None:
     )
 
 
+@pytest.mark.parametrize("user", ["s", "e", "status"])
+def test_a_short_user_is_not_cut_out_of_other_words(user: str) -> None:
+    error = SshError(f"ssh ended with code 255: nothing for {user}, or {user}@prod-1")
+    said = cause(error, resolve(f"ssh://{user}@prod-1", {}))
+    assert said.startswith("ssh ended with code 255: nothing for …, or …@prod-1; ")
+
+
+@pytest.mark.parametrize("error", [ClosedError(), ConnectionResetError(104, "reset")])
+def test_an_ssh_that_says_nothing_is_not_told_of_tls(error: OSError) -> None:
+    assert cause(error, resolve("ssh://prod-1", {})) == (
+        "the connection was closed without an answer; "
+        "`ssh ssh://prod-1 docker version` must work without asking for anything"
+    )
+
+
 def test_its_user_is_not_shown_and_its_path_is_for_docker() -> None:
     assert cause(TimeoutError(), resolve("ssh://me@prod-1:2222/run/podman/podman.sock", {})) == (
         "no answer in time: the host may be down, or its engine busy; `ssh ssh://USER@prod-1:2222 "

@@ -129,6 +129,17 @@ def test_what_an_earlier_stage_exposes_can_be_removed() -> None:
     assert fixes[1] == f"{inherited} (D:5)"
 
 
+def test_a_line_that_the_image_was_built_without() -> None:
+    found = Finding("undocumented", Port.parse(81), "x listens", "add to its Dockerfile: EXPOSE 81")
+    one = replace(container(documented=[80]), verdict=(found,))
+    (finding,) = Dockerfile.parse("D", "FROM a\nEXPOSE 80 81\n").pointed_at(one).findings
+    assert finding.fix == f"{found.fix} (D:2 has it: build the image anew)"
+
+
+def test_a_last_line_that_ends_as_if_another_followed() -> None:
+    assert Dockerfile.parse("D", "FROM a\nEXPOSE 80 \\\n").line_of(Port(80), Ports()) == 2
+
+
 def test_a_finding_without_a_port() -> None:
     """The host's network."""
     assert Dockerfile.parse("Dockerfile", "FROM a\n").line_of(None, Ports()) == 1

@@ -81,7 +81,8 @@ def test_where_a_publication_leads(
         ("10.0.0.3", False, ("10.0.0.2", "10.1.0.2"), False),
         ("fd00::2", False, SIX, True),
         ("fd00::2", False, FOUR, False),
-        ("239.1.1.1", False, FOUR, True),
+        ("239.1.1.1", False, FOUR, False),
+        ("255.255.255.255", False, FOUR, False),
         # To nowhere, and to where nobody knows: of these only one that takes everything is sure.
         ("::", False, (), False),
         ("::", False, None, True),

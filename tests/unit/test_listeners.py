@@ -241,6 +241,7 @@ def test_the_local_range_tells_dns() -> None:
         ("ff02::fb", {"protocol": "udp", "ipv6": True, "addresses": {"fd00::2"}}, "reachable"),
         ("127.0.0.1", {"addresses": {"10.0.0.2"}}, "loopback"),
         ("239.1.2.3", {"protocol": "udp", "addresses": {"10.0.0.2"}}, "reachable"),
+        ("239.1.2.3", {"addresses": {"10.0.0.2"}}, "unreachable"),
         ("255.255.255.255", {"protocol": "udp", "addresses": {"10.0.0.2"}}, "reachable"),
         ("2001:db8::10", {}, "unreachable"),
         ("2001:db8::10", {"ipv6": True}, "reachable"),

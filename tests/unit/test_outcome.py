@@ -72,7 +72,7 @@ def summary(*records: dict[str, Any], hosts: str = "a") -> str:
         # Nor does one whose test never ran, of which nobody can say that it could not be.
         (
             [record("b"), not_run("c"), not_run("d")],
-            "3 containers on 1 host, 1 match, 2 not judged, as the run ended before",
+            "3 containers on 1 host, 1 match, 2 not judged, as their tests did not finish",
         ),
     ],
 )

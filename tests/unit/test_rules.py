@@ -559,6 +559,19 @@ def test_the_fix_of_what_a_neighbour_has_on_loopback_names_it() -> None:
     assert only(vpn).fix == "bind 0.0.0.0:8080 in app"
 
 
+def test_a_silent_port_that_a_neighbour_holds() -> None:
+    app = container(*reaching(80), documented=[80], id=OTHER_ID, name="app")
+    finding = only(container(documented=[80], name="vpn", neighbours=(app,)))
+    assert finding.message.endswith("; app, which shares its network, does")
+    assert finding.fix.startswith("stop that and start its service, or ")
+
+
+def test_whose_loopback_a_neighbour_s_listener_is_on() -> None:
+    app = container(*reaching(8080, kind="loopback"), id=OTHER_ID, name="app")
+    vpn = container(published=[publication(8080)], name="vpn", neighbours=(app,))
+    assert only(vpn).message.endswith(" in app")
+
+
 def test_a_neighbour_s_listener_that_nothing_reaches() -> None:
     assert sidecar(*reaching(8080, kind="loopback"), documented=[8080]) == (
         "unreachable 8080/tcp",

@@ -62,7 +62,7 @@ def ingress(target: Any, published: Any, **rest: Any) -> dict[str, Any]:
         (TASK, [], []),
         (None, [service(ingress(81, 8080))], []),
         ({"com.docker.swarm.service.name": "web"}, [service(ingress(81, 8080))], []),
-        (TASK, [service(ingress("81", 8080), ingress(70000, 1), 7, ingress(81, True))], []),
+        (TASK, [service(ingress("81", 8080), ingress(70000, 1), 7, ingress(81, 0))], []),
         (TASK, [{"ID": "s1", "Endpoint": 7}, {"ID": "s1", "Endpoint": {"Ports": 7}}], []),
     ],
 )

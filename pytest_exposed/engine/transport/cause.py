@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import stat
 from typing import TYPE_CHECKING
@@ -43,13 +44,15 @@ def cause(error: BaseException, host: Host) -> str:
     shown = f"{type(error).__name__}: {text}"
     if isinstance(error, (ValueError, RecursionError)):
         return f"no engine sends such an answer: is this its address? ({shown})"
-    return shown
+    is_blocked = type(error).__name__ == "SocketBlockedError"
+    return shown + (" (pytest-socket: --allow-unix-socket, --allow-hosts)" if is_blocked else "")
 
 
 def _of_system(error: OSError, host: Host) -> str | None:
     """Return the meaning of a system error; None for an unknown one."""
-    if isinstance(error, ClosedError):
-        return "the connection was closed without an answer: is the engine still running?"
+    if isinstance(error, ClosedError) or (isinstance(error, ConnectionError) and host.ssh):
+        why = "the connection was closed without an answer"
+        return _of_ssh(why, host) if host.ssh else f"{why}: is the engine still running?"
     if isinstance(error, PermissionError) and host.url.startswith("unix://"):
         return f"permission denied: run as root{_group(host)}"
     if isinstance(error, TimeoutError):
@@ -95,6 +98,8 @@ def _shown(text: str, host: Host) -> str:
     """Return a text as one line without user info."""
     text = " ".join(text.split())
     user = host.url.partition("://")[2].partition("/")[0].rpartition("@")[0]
-    for secret in filter(None, (host.url, user, user.partition(":")[2])):
-        text = text.replace(secret, "…")
+    text = text.replace(host.url, "…") if host.url else text
+    for secret in filter(None, (user, *user.split(":", 1))):
+        # Not within a word: a short name is in many.
+        text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "…", text)
     return printable(text, 512)

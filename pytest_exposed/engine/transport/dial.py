@@ -58,7 +58,8 @@ class Route:
         from pytest_exposed.engine.transport.proxies import proxy_for  # noqa: PLC0415  # for few
 
         parts = urlsplit(host.url)
-        name, port = parts.hostname or "localhost", parts.port or 2375
+        name = parts.hostname or "localhost"
+        port = 2375 if parts.port is None else parts.port
         self.name = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
         self.prefix = parts.path.rstrip("/")
         context = host.tls.context() if host.tls is not None else None

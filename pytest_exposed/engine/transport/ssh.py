@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from tempfile import TemporaryFile
@@ -18,6 +20,9 @@ from weakref import finalize
 
 from pytest_exposed.engine.transport.wire import SshError, Wire
 from pytest_exposed.text import printable
+
+_MOST_WRITTEN = 64 << 20
+"""Bytes of a file that ssh writes: its messages, or the keys of hosts."""
 
 _END = 5.0
 """Seconds for ssh to end after its connection."""
@@ -68,6 +73,7 @@ class SshWire(Wire):
                 program = printable(command[0])
                 why = f"{error.strerror} (is OpenSSH's client installed?)"
                 raise SshError(f"{program} can't be run: {why}") from None
+        _bound_files_of(self.process)
         # If the process exits while a thread waits for an answer, nothing else closes it.
         finalize(self, _terminate, self.process, os.getpid())
         finalize(self, ours.close)
@@ -116,10 +122,22 @@ class SshWire(Wire):
         _terminate(self.process, self.owner[0])
 
 
+def _bound_files_of(process: subprocess.Popen[bytes]) -> None:
+    """Bound the files that a process writes: a host can make ssh say any amount."""
+    if sys.platform == "linux":
+        import resource  # noqa: PLC0415  # not on Windows
+
+        with suppress(OSError, ValueError):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (_MOST_WRITTEN, _MOST_WRITTEN))
+
+
 def _terminate(process: subprocess.Popen[bytes], owner: int) -> None:
     """Terminate a process, unless it belongs to the parent of a forked process."""
     if owner != os.getpid():
         return
+    if process.returncode is None and hasattr(os, "killpg"):
+        with suppress(OSError):  # what it has started, such as a ProxyCommand, ends with it
+            os.killpg(process.pid, signal.SIGTERM)
     process.terminate()
     try:
         process.wait(_END)

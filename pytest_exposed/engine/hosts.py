@@ -172,7 +172,11 @@ def _address(url: str, environment: Mapping[str, str], port: int = 2375) -> Host
             "--docker-host or exposed_docker_host, or one of its engines here"
         )
     is_socket = scheme in ("unix", "http+unix", "npipe")
-    if scheme not in SCHEMES or not url.isprintable() or (" " in url and not is_socket):
+    if not url.isprintable() or (" " in url and not is_socket):
+        raise ConfigurationError(
+            f"{without_user(url)!r} is not a docker host: it has a blank or a control character"
+        )
+    if scheme not in SCHEMES:
         known = ", ".join(f"{x}://" for x in SCHEMES[:-1])
         raise ConfigurationError(
             f"{without_user(url)!r} is not a docker host: one begins with {known}, "
@@ -210,7 +214,7 @@ def _network(scheme: str, url: str, environment: Mapping[str, str], port: int) -
     if scheme == "tcp" and not early:  # the docker command ignores user and query
         name = name or "localhost"
         there = f"[{name}]" if ":" in name else name
-        url = f"tcp://{there}:{given or port}{parts.path.rstrip('/')}"
+        url = f"tcp://{there}:{port if given is None else given}{parts.path.rstrip('/')}"
     if not name or early:
         raise ConfigurationError(
             f"{without_user(url)!r} is not a docker host: write {scheme}://HOST:PORT"

@@ -178,6 +178,10 @@ def _silent(case: Case) -> Breach | None:
         return message + runs, fix
     on_loopback = _only_on_loopback(case.container)
     message += runs + on_loopback
+    serve = advice.to_serve(case, on_loopback=bool(on_loopback))
+    if case.neighbours:
+        message += f"; {case.server}, which shares its network, does"
+        serve = f"stop that and {serve}"
     if (needs := opens_with(case)) is not None:
         message += f"; its service opens it with {needs}"
     origin = layers.origin_of(case.container.image, case.port)
@@ -186,10 +190,6 @@ def _silent(case: Case) -> Breach | None:
     elif origin.command is not None:
         message += "; inherited from an image below" if origin.inherited else ""
         message += f"{LAYER}{layers.shown(origin.command)})"
-    serve = advice.to_serve(case, on_loopback=bool(on_loopback))
-    if case.neighbours:
-        message += f"; {case.server}, which shares its network, does"
-        serve = f"stop that and {serve}"
     return message, advice.to_remove(case, "silent", serve)
 
 

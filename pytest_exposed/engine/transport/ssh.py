@@ -21,6 +21,9 @@ from weakref import finalize
 from pytest_exposed.engine.transport.wire import SshError, Wire
 from pytest_exposed.text import printable
 
+if sys.platform == "linux":
+    import resource
+
 _MOST_WRITTEN = 64 << 20
 """Bytes of a file that ssh writes: its messages, or the keys of hosts."""
 
@@ -73,11 +76,11 @@ class SshWire(Wire):
                 program = printable(command[0])
                 why = f"{error.strerror} (is OpenSSH's client installed?)"
                 raise SshError(f"{program} can't be run: {why}") from None
-        _bound_files_of(self.process)
         # If the process exits while a thread waits for an answer, nothing else closes it.
         finalize(self, _terminate, self.process, os.getpid())
         finalize(self, ours.close)
         finalize(self, self._errors.close)
+        _bound_files_of(self.process)  # an interrupt in it finds all of this
         super().__init__(ours)
 
     def sendall(self, data: bytes) -> None:
@@ -125,8 +128,6 @@ class SshWire(Wire):
 def _bound_files_of(process: subprocess.Popen[bytes]) -> None:
     """Bound the files that a process writes: a host can make ssh say any amount."""
     if sys.platform == "linux":
-        import resource  # noqa: PLC0415  # not on Windows
-
         with suppress(OSError, ValueError):
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (_MOST_WRITTEN, _MOST_WRITTEN))
 

@@ -55,8 +55,8 @@ def _unreachable(case: Case) -> Breach | None:
             give = f"give the container a network in which it has {kind}"
             if case.container.network_mode.startswith("container:"):
                 give = (
-                    "start the container whose network it joins if that has been stopped, and "
-                    f"create this one again; else give that one a network in which it has {kind}"
+                    "restart it once the container runs whose network it joins: that was stopped "
+                    f"or restarted since; else give that one a network in which it has {kind}"
                 )
             return (
                 message,
@@ -181,7 +181,7 @@ def _silent(case: Case) -> Breach | None:
     serve = advice.to_serve(case, on_loopback=bool(on_loopback))
     if case.neighbours:
         message += f"; {case.server}, which shares its network, does"
-        serve = f"stop that and {serve}"
+        serve = f"{serve} where {case.server} does not hold the port"
     if (needs := opens_with(case)) is not None:
         message += f"; its service opens it with {needs}"
     origin = layers.origin_of(case.container.image, case.port)

@@ -139,7 +139,7 @@ class TestOneThatCannotBeReached:
     def test_nothing_answers(self, refused: Callable[..., str], closed_port: int) -> None:
         assert refused(f"tcp://127.0.0.1:{closed_port}") == (
             f"tcp://127.0.0.1:{closed_port}: GET /_ping: nothing answers there: is the engine "
-            "running?"
+            "running, and is this its address? (DOCKER_HOST, --docker-host)"
         )
 
     @pytest.mark.parametrize(

@@ -251,7 +251,10 @@ class TestTheWrongProtocol:
         with refusing_port() as port:
             url = f"tcp://127.0.0.1:{port}"
             line = refusal("--docker-host", url)
-        assert line == f"{url}: GET /_ping: nothing answers there: is the engine running?"
+        assert line == (
+            f"{url}: GET /_ping: nothing answers there: is the engine running, and is this its "
+            "address? (DOCKER_HOST, --docker-host)"
+        )
 
     def test_no_password_of_an_address_is_told(
         self, private: PrivateEngine, use: Use, refusal: Refusal

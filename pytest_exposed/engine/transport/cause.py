@@ -22,7 +22,8 @@ _CLOSED = (
 _ADVICE = {
     errno.ENOENT: "there is no such socket: is the engine running, and is this its address? "
     "(DOCKER_HOST, --docker-host)",
-    errno.ECONNREFUSED: "nothing answers there: is the engine running?",
+    errno.ECONNREFUSED: "nothing answers there: is the engine running, and is this its address? "
+    "(DOCKER_HOST, --docker-host)",
     errno.ECONNRESET: _CLOSED,
     errno.EPIPE: _CLOSED,
 }

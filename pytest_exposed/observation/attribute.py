@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
@@ -193,7 +194,9 @@ class Attribution:
         where = f"with --network {inspected.network_mode}"
         if len(listed.networks) > 1:
             where = f"in its networks {', '.join(sorted(listed.networks))}"
-        elif not listed.networks and not inspected.network_mode.startswith("container:"):
+        elif not listed.networks and not re.match(
+            "(host|none)$|container:", inspected.network_mode
+        ):
             where = "as it is connected to no network"
         return [f"-p {printable(', '.join(vain))} has no effect {printable(where)}"]
 

@@ -8,12 +8,13 @@ from pytest_exposed.assertions.result import Check
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.swarm import REMEDY
 from pytest_exposed.errors import ConfigurationError, ExposedError, ObservationError
-from pytest_exposed.model import Container, Listener
+from pytest_exposed.model import Container, Listener, publishing
 from pytest_exposed.model.endpoints import BoundPort, PublishedPort
 from pytest_exposed.model.ports import Ports, PortsLike
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.diagnosis import RUNNING_STATES, not_running
 from pytest_exposed.observation.grace import moments
+from pytest_exposed.observation.netns import NetnsOwners
 from pytest_exposed.observation.watch import Watch
 from pytest_exposed.rules.judge import presumed, unattributed
 from pytest_exposed.text import printable
@@ -205,14 +206,17 @@ def container_publishes(engine: Engine, container: object, *ports: PortsLike) ->
     wanted = [x for form in ports for x in PublishedPort.parse(form)]
     if not wanted:
         raise _no_ports()
-    for listed in engine.observer.find_tasks(container)[0]:
-        check = _publishes(engine, listed, wanted)
+    found, everyone = engine.observer.find_tasks(container)
+    for listed in found:
+        check = _publishes(engine, listed, everyone, wanted)
         if not check:
             break
     return check
 
 
-def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) -> Check:
+def _publishes(
+    engine: Engine, listed: Listed, everyone: Sequence[Listed], wanted: Sequence[PublishedPort]
+) -> Check:
     name = printable(listed.name)
     if listed.state not in RUNNING_STATES:
         raise not_running(engine.observer, listed, engine.observer.inspect(listed))
@@ -226,7 +230,13 @@ def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) 
         found = _list(listed.published) or "nothing"
         plain = Ports(x.port for x in missing if x.is_plain)
         shown = _list([*plain.ranges(), *(x for x in missing if not x.is_plain)])
-        why = f"{name} does not publish {shown} (it publishes {found})"
+        owner = NetnsOwners(everyone).of(listed)
+        joined = [
+            f"; it shares the network of {publishing(printable(x.name), x.published)}"
+            for x in everyone
+            if x.id == owner != listed.id and not x.is_infra
+        ]
+        why = f"{name} does not publish {shown} (it publishes {found}{''.join(joined)})"
         try:
             return Check(False, why, engine.container(listed.id))
         except ExposedError:  # only its table is missing from the report then

@@ -16,7 +16,7 @@ from pytest_exposed.errors import EngineError, GoneError
 from pytest_exposed.model import Observed
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.grace import settle
-from pytest_exposed.text import plural, printable
+from pytest_exposed.text import did_you_mean, plural, printable
 from pytest_exposed.unpatched import monotonic
 from pytest_exposed.values import dataclass
 
@@ -178,6 +178,10 @@ class HostAudit:
         filters = [f"{k}={v}" for k, values in self.settings.filters.items() for v in values]
         match = "matches" if len(self.wanted) == 1 else "match"
         matching = f" that {match} {printable(' '.join(filters))}" if filters else ""
+        if not self.wanted and "name" in self.settings.filters:
+            names = [x.name for x in self.everyone if x.is_users]
+            near = did_you_mean(self.settings.filters["name"][0], names)
+            matching += f" ({near[2:]})" if near else ""
         parts = []
         if self.settings.audits_running:
             parts.append(f"{plural(len(self.wanted), 'running container')}{matching}")

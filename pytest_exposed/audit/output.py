@@ -122,7 +122,7 @@ def _accepted(audit: Audit, outcome: Results, judged: _Judged) -> tuple[set[Entr
     same = {x: x for x in before}  # with the words that people wrote behind it
     entries = {same.get(x, x) for x, reason in found if reason in (None, REASON)}
     kept = {x for x in before if not judged.all_of(x)} - entries
-    line = f"{plural(len(entries | kept), 'accepted finding')} written to {settings.new_baseline}"
+    line = f"{plural(len(entries | kept), 'finding')} written to {settings.new_baseline}"
     if kept:
         line += f", {len(kept)} of them from {settings.baseline}, as not all was judged"
     left_out = before - kept - entries
@@ -135,6 +135,8 @@ def _accepted(audit: Audit, outcome: Results, judged: _Judged) -> tuple[set[Entr
         line += f"; {unseen} of the containers were not judged"
     if unreached := sum(x.error is not None for x in outcome.hosts.values()):
         line += f"; {plural(unreached, 'host')} not reached"
+    if settings.baseline is None:
+        line += f"; --exposed-baseline={settings.new_baseline} accepts what is in it"
     return entries | kept, line
 
 

@@ -176,7 +176,7 @@ class Results:
         )
         if not waited:
             return None
-        return f"waited {waited:.0f} s for containers that had just started (--exposed-grace)"
+        return f"waited {waited:.0f} s for new containers to open their ports (--exposed-grace)"
 
     def warnings(self) -> list[str]:
         """Return the texts of warnings, the same text once; the first twenty."""
@@ -206,8 +206,8 @@ class Results:
         if not young:
             return None
         return (
-            f"judged within the grace after the start (--exposed-grace), {_named(young)}: "
-            "ports that open later were not seen; --exposed-watch looks longer"
+            f"{_named(young)} had just started when judged: a port that opens later was not seen "
+            "(--exposed-watch=SECONDS looks longer)"
         )
 
     def summary(self) -> str:

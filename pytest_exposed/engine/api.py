@@ -10,7 +10,7 @@ from pytest_exposed.engine.calls import Calls, LostError, RefusedError
 from pytest_exposed.engine.json_fields import JsonObject, as_dict, as_list, as_text
 from pytest_exposed.engine.transport import frames
 from pytest_exposed.errors import ConfigurationError, EngineError, NotFoundError, ends_run
-from pytest_exposed.text import printable
+from pytest_exposed.text import did_you_mean, printable
 
 _MAKES = {
     "docker": "docker",
@@ -21,6 +21,12 @@ _MAKES = {
 """What an engine calls itself, in its answers' header Server and in GET /version."""
 
 _LOG_LINES, _LOG_BYTES = 5, 4096
+
+_FILTERS = (
+    *("ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label"),
+    *("name", "network", "publish", "since", "status", "volume"),
+)
+"""Keys of docker's filters, to suggest: docker container ls, in docker's reference."""
 
 
 class Api(Calls):
@@ -63,8 +69,9 @@ class Api(Calls):
             if not wanted:
                 raise
             written = ", ".join(f"{k}={v}" for k, values in wanted.items() for v in values)
+            near = "".join(did_you_mean(x, _FILTERS) for x in wanted if x not in _FILTERS)
             raise ConfigurationError(
-                f"{self.host.shown} refuses the filter {printable(written)}: {error.reason}"
+                f"{self.host.shown} refuses the filter {printable(written)}: {error.reason}{near}"
             ) from None
 
     def _of_libpod(self, *, every: bool) -> list[JsonObject] | None:

@@ -16,6 +16,7 @@ from pytest_exposed.model.listeners import (
     Publication,
     by_port,
     endpoint,
+    publishing,
     unmapped,
     written,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "by_port",
     "endpoint",
     "names_of",
+    "publishing",
     "unmapped",
     "written",
 ]

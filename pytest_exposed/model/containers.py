@@ -127,6 +127,8 @@ class Container:
     """Whether it is its pod's infra container, which holds the pod's network and publications."""
     neighbours: tuple[Container, ...] = field(default=(), repr=False)
     """The other containers in its network namespace; their own neighbours are left out."""
+    left_behind: tuple[Container, ...] = field(default=(), compare=False, repr=False)
+    """Those that joined its network namespace and are still in the one before its restart."""
     forwarding: Forwarding = field(default=Forwarding(), compare=False, repr=False)
     """The addresses to which its engine forwards its publications."""
     wildcard: str = field(default="0.0.0.0", compare=False, repr=False)  # noqa: S104

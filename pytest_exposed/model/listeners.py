@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal, TypeVar
@@ -132,6 +132,17 @@ class Publication:
     def __repr__(self) -> str:
         """Return a short text: pytest shows it beside every failed assertion."""
         return f"<publication {self}>"
+
+
+_MOST_NAMED = 4
+"""Publications that are named; the others are counted."""
+
+
+def publishing(name: str, published: Sequence[Publication]) -> str:
+    """Return what a container publishes, to follow words on it: "vpn, which publishes …"."""
+    more = len(published) - _MOST_NAMED
+    shown = ", ".join(map(str, published[:_MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
+    return f"{name}, which publishes {shown}" if shown else name
 
 
 _OfPort = TypeVar("_OfPort", Listener, Publication)

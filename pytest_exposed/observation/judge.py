@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_exposed.engine.images import Images
@@ -14,7 +14,7 @@ from pytest_exposed.errors import (
     ObservationError,
     PublicationsUnknownError,
 )
-from pytest_exposed.model import Container, Finding, Listener, Observed
+from pytest_exposed.model import Container, Finding, Listener, Observed, publishing
 from pytest_exposed.model.ports import Ports
 from pytest_exposed.observation.command import override_of
 from pytest_exposed.observation.scene import Scene
@@ -70,13 +70,7 @@ class Judgement:
         answer = self._alone[identity]
         if not isinstance(answer, Container):
             return answer
-        container = answer
-        if neighbours := [self._alone[x] for x in self._scene.netns.of(identity)]:
-            container = replace(
-                answer, neighbours=tuple(x for x in neighbours if isinstance(x, Container))
-            )
-            if answering := _answering(container):
-                container = replace(container, notes=(*container.notes, *answering))
+        container = self._with_sharing(answer)
         by_owners = any(x.by_owners for x in rules)
         wrong, needed = quick_verdict(container, rules)
         rpc = may_serve_rpc(container)
@@ -105,6 +99,27 @@ class Judgement:
         if not verdict and unknown is None:  # the usual case: a copy takes time
             return container
         return replace(container, verdict=verdict, publications_unknown=unknown)
+
+    def _seen(self, identities: Iterable[str]) -> tuple[Container, ...]:
+        answers = (self._alone[x] for x in identities)
+        return tuple(x for x in answers if isinstance(x, Container))
+
+    def _with_sharing(self, container: Container) -> Container:
+        """Return a container with those that share its network, or did, and notes on them."""
+        netns = self._scene.netns
+        if neighbours := self._seen(netns.of(container.id)):
+            container = replace(container, neighbours=neighbours)
+            if notes := (*self._joined(container), *_answering(container)):
+                container = replace(container, notes=(*container.notes, *notes))
+        if left_behind := self._seen(netns.left_behind(container.id)):
+            container = replace(container, left_behind=left_behind)
+        return container
+
+    def _joined(self, container: Container) -> list[str]:
+        """Return a note on the container whose network another one joined."""
+        owner = self._scene.netns_owners[container.id]
+        found = [x for x in container.neighbours if x.id == owner and not x.is_infra]
+        return [f"it shares the network of {publishing(str(x), x.published)}" for x in found]
 
     def _findings(self, container: Container, rules: Sequence[Rule]) -> Verdict:
         try:

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from pytest_exposed.plugin import arguments, imports, options
+from pytest_exposed.plugin import arguments, ids, imports, options
 
 if TYPE_CHECKING:
     from pytest_exposed.audit import Audit
@@ -94,7 +94,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if left_out and not alone:
             return
         config.stash[_ALONE] = alone
-        config.stash[_CHOSEN] = arguments.take_own_ids(config, alone=alone)
+        config.stash[_CHOSEN] = ids.take(config, alone=alone)
         if alone:
             arguments.refuse_unused(config, [], audit=True)
     else:

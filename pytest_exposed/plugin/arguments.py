@@ -1,20 +1,19 @@
-"""What a run was given: options, settings, and the ids of the audit's tests."""
+"""What a run was given: options and settings."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_exposed.plugin import ids
 from pytest_exposed.plugin.options import OPTIONS
 
 if TYPE_CHECKING:
-    from pytest_exposed.audit import Audit
     from pytest_exposed.audit.settings import Settings
 
 EXPANDED: pytest.StashKey[Settings | ValueError] = pytest.StashKey()
@@ -66,16 +65,20 @@ def typed(config: pytest.Config) -> dict[str, Any]:
     """Return the options given on the command line or in addopts, by their names in OPTIONS.
 
     Paths are of the folder in which pytest was started, which a conftest may have left. Raises
-    UsageError for an empty one: a variable of a CI job is not set.
+    UsageError for an empty value: a variable of a CI job is not set.
     """
-    values = {x.name: config.getoption(x.dest, None) for x in OPTIONS if x.help}
-    given = {x: value for x, value in values.items() if value is not None}
-    for row in (x for x in OPTIONS if x.is_path and x.name in given):
-        value, start = given[row.name], config.invocation_params.dir
-        if not value:
-            raise pytest.UsageError(f"pytest-exposed: {row.flag} is empty: name a file")
-        one = isinstance(value, str)
-        given[row.name] = _in(start, value) if one else [_in(start, x) for x in value]
+    given: dict[str, Any] = {}
+    for row in OPTIONS:
+        value = config.getoption(row.dest, None) if row.help else None
+        if value is None:
+            continue
+        texts = value if isinstance(value, list) else [value]
+        if not all(str(x).strip(", ") for x in texts):
+            form = f"{row.flag}={row.metavar}"
+            raise pytest.UsageError(f"pytest-exposed: {row.flag} is empty: write {form}")
+        if row.is_path:
+            texts = [_in(config.invocation_params.dir, x) for x in texts]
+        given[row.name] = texts if isinstance(value, list) else texts[0]
     return given
 
 
@@ -86,7 +89,7 @@ def refuse_without_audit(config: pytest.Config, names: Collection[str]) -> None:
     """
     if vain := [x.flag for x in OPTIONS if x.of_audit and x.name in names]:
         what = f"only an audit uses {', '.join(vain)}"
-    elif own := own_ids(config):
+    elif own := ids.named(config):
         what = f"{own[0]} is a test of the audit"
     else:
         return
@@ -116,25 +119,6 @@ def refuse_unused(config: pytest.Config, items: list[pytest.Item], *, audit: boo
         raise pytest.UsageError(text)
     config.workeroutput[REFUSAL] = text
     items.clear()
-
-
-def is_of(nodeid: str, chosen: str) -> bool:
-    """Return whether an id from the command line means a test, or what is above it."""
-    return nodeid == chosen or nodeid.startswith(f"{chosen}::")
-
-
-def refuse_unknown(config: pytest.Config, chosen: Iterable[str], audit: Audit) -> None:
-    """Raise UsageError for a chosen id that no test has, and for a container given as a path."""
-    known = audit.ids()
-    for one in chosen:
-        if not any(is_of(x, one) for x in known):
-            why = audit.why_not(one)
-            raise pytest.UsageError(f"not found: {one} (the audit has no such test){why}")
-    for one in config.args:
-        own = next((x for x in known if x.endswith(f"::{one.removeprefix('exposed:')}")), None)
-        if own is not None and not os.path.lexists(one):
-            why = f"the audit's test of that container is {own}"
-            raise pytest.UsageError(f"file or directory not found: {one} ({why})")
 
 
 def parsed(config: pytest.Config, values: Mapping[str, Any]) -> Settings:
@@ -252,7 +236,7 @@ def leaves_out(config: pytest.Config) -> bool:
     """
     if _is_typed(config):
         return False
-    others = config.args_source is pytest.Config.ArgsSource.ARGS and not own_ids(config)
+    others = config.args_source is pytest.Config.ArgsSource.ARGS and not ids.named(config)
     if not is_unmarked(config) and not (others and all("::" in x for x in config.args)):
         return False
     refuse_without_audit(config, {x.name for x in OPTIONS if x.flag in _words(config)})
@@ -265,36 +249,3 @@ def is_unmarked(config: pytest.Config) -> bool:
     # Of a plain conjunction: one false term makes it false.
     terms = [] if re.search(r"\bor\b|[()]", chosen) else re.split(r"\band\b", chosen)
     return any(x.split() == ["not", "exposed"] for x in terms)
-
-
-def take_own_ids(config: pytest.Config, *, alone: bool) -> list[str]:
-    """Return the arguments that are ids of the audit's tests, and leave pytest the others.
-
-    Where only the audit is asked for, pytest is left nothing to collect.
-    """
-    own = own_ids(config)
-    if own or alone:
-        config.args[:] = [x for x in config.args if not alone and _own_id(config, x) is None]
-    return own
-
-
-def own_ids(config: pytest.Config) -> list[str]:
-    """Return the ids of the audit's tests among the arguments."""
-    if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        return []
-    return [own for x in config.args if (own := _own_id(config, x)) is not None]
-
-
-def _own_id(config: pytest.Config, argument: str) -> str | None:
-    """Return an argument that is the id of a test of the audit; None for one that is not.
-
-    Below the rootdir, pytest shows ids as those of a file there: "../exposed::web".
-    """
-    path = os.path.normpath(os.path.join(config.invocation_params.dir, argument))
-    below = path.removeprefix(f"{config.rootpath}{os.sep}")
-    own = below if below.startswith("exposed::") else argument
-    # A socket, written as its address is.
-    own = re.sub(r"^exposed\[([a-z+]+)://(?=/)", r"exposed[\1:", own)
-    is_own = own.startswith(("exposed::", "exposed["))
-    # A folder has no tests of its own, whatever it is called.
-    return own if is_own and not os.path.isfile(argument.partition("::")[0]) else None

@@ -12,7 +12,7 @@ from pytest_exposed.audit import Audit, output
 from pytest_exposed.audit.host import HostAudit
 from pytest_exposed.audit.results import HostResults, Results, of_listed, of_run
 from pytest_exposed.errors import ExposedError
-from pytest_exposed.plugin import arguments
+from pytest_exposed.plugin import arguments, ids
 from pytest_exposed.plugin.items import (
     AuditCollector,
     AuditItem,
@@ -50,7 +50,7 @@ def begin(
     except ExposedError as error:
         raise pytest.UsageError(f"pytest-exposed: {error}") from None
     config.add_cleanup(lambda: say(audit.close()))
-    arguments.refuse_unknown(config, chosen, audit)
+    ids.refuse_unknown(config, chosen, audit)
     hooks = AuditHooks(audit, chosen, stdout if settings.json_to_stdout else None, joins=joins)
     config.pluginmanager.register(hooks, "exposed-audit")
     return audit
@@ -82,7 +82,7 @@ class HostCollector(AuditCollector):
                 for name, planned in zip(self.audit.names_of_runs(), self.audit.runs, strict=True)
             ]
         chosen = self._chosen
-        return [x for x in items if not chosen or any(arguments.is_of(x.nodeid, y) for y in chosen)]
+        return [x for x in items if not chosen or any(ids.is_of(x.nodeid, y) for y in chosen)]
 
 
 class AuditHooks:

@@ -55,6 +55,8 @@ class Stage:
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     """As of an image; both are empty where the base image has them."""
+    base: str = "scratch"
+    """The image of another file that it begins from."""
 
     @property
     def ports(self) -> Ports:
@@ -66,9 +68,17 @@ class Stage:
         """Return the stage of a FROM, with all that it has from another stage of the file."""
         image, *rest = [x for x in words if not x.startswith("--")] or [""]
         name = rest[1].lower() if len(rest) > 1 and rest[0].upper() == "AS" else ""
-        base = next((x for x in reversed(before) if x.name == image.lower()), cls(0, ""))
-        exposes, given, variables = list(base.exposes), dict(base.given), dict(base.set)
-        return cls(line, name, exposes, given, variables, base.entrypoint, base.command)
+        base = next((x for x in reversed(before) if x.name == image.lower()), None)
+        if base is None:
+            return cls(line, name, base=image)
+        return replace(
+            base,
+            line=line,
+            name=name,
+            exposes=list(base.exposes),
+            given=dict(base.given),
+            set=dict(base.set),
+        )
 
     def add(self, line: int, instruction: str, words: Sequence[str], given: dict[str, str]) -> None:
         """Add an instruction; given are the arguments of the file, before its first FROM."""
@@ -171,6 +181,11 @@ class Dockerfile:
         alike = [x for x in self.stages if x.runs(command)] or [self.stages[-1]]
         return max(alike, key=lambda x: (likeness(x), x.line))
 
+    def _lacks(self, port: Port | None) -> bool:
+        """Return whether the file has no EXPOSE of a port, nor one of a variable."""
+        every = [y for x in self.stages for y in x.exposes]
+        return not any(x.has_variable or port in x.ports for x in every)
+
     def pointed_at(self, container: Container) -> Container:
         """Return the container with the Dockerfile's line in each fix that is made there."""
         verdict, image = container.verdict, container.image
@@ -187,6 +202,11 @@ class Dockerfile:
             exposes = stage.exposes
             if finding.port in stage.ports - image.documented:
                 place += " has it: build the image anew"
+            old = f"remove EXPOSE {finding.port} from its Dockerfile"
+            if old in fix and self._lacks(finding.port):
+                unless = "" if stage.base == "scratch" else f", unless {stage.base} exposes it"
+                anew = f"build the image anew: {printable(self.path)} has no EXPOSE {finding.port}"
+                return replace(finding, fix=fix.replace(old, f"{anew}{printable(unless)}"))
             # A stage of this file that its own begins from can be mended.
             if fix.startswith(INHERITED) and any(finding.port in x.ports for x in exposes):
                 serve = fix.removeprefix(f"{INHERITED}: ").partition(", or ")[0]

@@ -141,6 +141,12 @@ def _published_silent(case: Case) -> Breach | None:
         return None
     runs, fix = _instead(case.container)
     nothing = f"nothing in {case.subject} listens on {case.port}{runs}"
+    if (left := _left_behind(case)) is not None:
+        message = (
+            f"published as {case.where}, and {nothing}: {left}, which joined its network, does, in "
+            f"the network that {case.subject} had before it was restarted"
+        )
+        return message, f"restart {left}, which then joins the new network"
     on_loopback = "" if fix else _only_on_loopback(case.container)
     serve = advice.to_serve(case, on_loopback=bool(on_loopback))
     return (
@@ -235,6 +241,14 @@ def _undocumented(case: Case) -> Breach | None:
         f"{who} {verb} {endpoints}, and {case.undocumented}{hint}",
         advice.to_document(case, "undocumented", _add_expose(case)),
     )
+
+
+def _left_behind(case: Case) -> Container | None:
+    """Return a container that would answer, had it not stayed behind in an earlier network."""
+    for container in case.container.left_behind:
+        if any(x.port == case.port and x.kind != "loopback" for x in container.listeners):
+            return container
+    return None
 
 
 def _is_documented(case: Case) -> bool:

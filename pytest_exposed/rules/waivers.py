@@ -148,9 +148,14 @@ def _misnamed(waiver: Waiver, names: Collection[str]) -> str:
 def reason_for(
     waivers: Iterable[Waiver], names: Collection[str], rule: str, port: Port | None, today: date
 ) -> str | None:
-    """Return the reason of the first waiver that accepts a finding; None where none does."""
-    found = (x.reason for x in waivers if x.accepts(names, rule, port, today))
-    return next(found, None)
+    """Return the reason of the first waiver that accepts a finding; None where none does.
+
+    It ends with the last day, if there is one.
+    """
+    for x in waivers:
+        if x.accepts(names, rule, port, today):
+            return ", ".join(filter(None, (x.reason, f"until {x.until}" if x.until else "")))
+    return None
 
 
 def stale(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_exposed import Container, Engine
+from pytest_exposed import Container, Engine, container_publishes
 from pytest_exposed.sockets.process import namespace_of
 
 if TYPE_CHECKING:
@@ -170,6 +170,17 @@ class TestSharedWithContainers:
             "published-silent 8084/tcp",
         }
 
+    def test_a_joiner_tells_whose_network_it_is_in(
+        self, look: Engine, members: dict[str, str]
+    ) -> None:
+        (note,) = look.container(members["undocumented"]).notes
+        shown = f"it shares the network of {members['owner']}, which publishes 127.0.0.1:"
+        assert note.startswith(shown)
+        assert note.endswith(" and 1 more")
+        assert look.container(members["owner"]).notes[0].startswith(members["documented"])
+        asked = container_publishes(look, members["documented"], 8081)
+        assert f"(it publishes nothing; {shown}" in repr(asked)
+
     def test_the_owner_tells_who_answers_its_publications(
         self, look: Engine, members: dict[str, str]
     ) -> None:
@@ -235,6 +246,9 @@ class TestOwnerThatRestarted:
         for look in looks:
             after = look.container(owner.name)
             assert found(after) == {"published-silent 81/tcp"}
+            (finding,) = after.findings
+            assert f"{joiner.name}, which joined its network, does, in the" in finding.message
+            assert finding.fix == f"restart {joiner.name}, which then joins the new network"
             assert after.neighbours == ()
             # The old one has no address any more.
             assert heard(look.container(joiner.name)) == {"0.0.0.0:81/tcp unreachable"}

@@ -122,7 +122,7 @@ def test_one_that_listens_on_nothing_matches_when_its_grace_is_over(run: Run, st
     result = run("--exposed-grace=3")
     result.assert_outcomes(passed=1)
     assert time.monotonic() - began >= 3
-    result.stdout.fnmatch_lines(["exposed: waited * s for containers that had just started *"])
+    result.stdout.fnmatch_lines(["exposed: waited * s for new containers to open their ports *"])
     assert "within the grace" not in result.stdout.str()  # nothing is young any more
 
 
@@ -133,7 +133,7 @@ def test_one_that_has_settled_matches_before_and_is_counted(run: Run, stage: Sta
     result.assert_outcomes(passed=2)
     assert result.duration < 20
     one, two = (f"{stage.name}-{x}" for x in ("one", "two"))
-    said = f"exposed: judged within the grace after the start (--exposed-grace), {one}, {two}: *"
+    said = f"exposed: {one}, {two} had just started when judged: a port that opens later was not *"
     result.stdout.fnmatch_lines([said])
 
 
@@ -193,7 +193,7 @@ def test_one_that_has_ended_and_then_stays(run: Run, stage: Stage) -> None:
     wait_until(lambda: restarts(container) == 1, "it has been restarted")
     result = run("--exposed-grace=6")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["exposed: waited [456] s for containers that had just started *"])
+    result.stdout.fnmatch_lines(["exposed: waited [456] s for new containers to open *"])
 
 
 def is_between(container: Staged) -> bool:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-LOADED = ("plugin", "plugin.arguments", "plugin.imports", "plugin.options")
+LOADED = ("plugin", "plugin.arguments", "plugin.ids", "plugin.imports", "plugin.options")
 """Modules of ours that every run of pytest loads."""
 
 SLOW = {"docker", "requests", "urllib3", "testinfra", "paramiko"}
@@ -77,8 +77,8 @@ def test_no_module_of_ours_has_its_asserts_rewritten(pytester: pytest.Pytester) 
 
             ours = [x for x in sys.modules.values() if x.__name__.startswith("pytest_exposed.")]
             rewritten = {x.__name__ for x in ours if "Rewriting" in type(x.__loader__).__name__}
-            loaded = ("plugin", "plugin.arguments", "plugin.imports", "plugin.options")
-            assert rewritten <= {"pytest_exposed." + x for x in loaded}
+            loaded = ("", ".arguments", ".ids", ".imports", ".options")
+            assert rewritten <= {"pytest_exposed.plugin" + x for x in loaded}
             assert len(ours) > 20
         """
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from refusal import refusal
 
-from pytest_exposed.plugin.options import OPTIONS
+from pytest_exposed.plugin.options import OPTIONS, Option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,10 +62,11 @@ def test_where_the_run_leaves_the_audit_out(
     )
 
 
-@pytest.mark.parametrize("name", ["baseline", "write-baseline", "write-tests", "dockerfile"])
-def test_an_empty_path(name: str, run_pytest: Run) -> None:
-    said = refusal(run_pytest("--exposed", f"--exposed-{name}="))
-    assert said.endswith(f"--exposed-{name} is empty: name a file")
+@pytest.mark.parametrize("row", [x for x in OPTIONS if x.help], ids=lambda x: x.name)
+@pytest.mark.parametrize("empty", ["", " ", ","])
+def test_an_empty_value(row: Option, empty: str, run_pytest: Run) -> None:
+    said = refusal(run_pytest("--exposed", f"{row.flag}={empty}"))
+    assert said.endswith(f"{row.flag} is empty: write {row.flag}={row.metavar}")
 
 
 def test_what_a_fixture_uses_is_none(run_on_engine: Run, pytester: pytest.Pytester) -> None:

@@ -29,6 +29,7 @@ def shown() -> str:
         "-dp80:80 web:1",
         "--publish 80:80 --rm web:1",
         "--publish=80:80 --init --name x web:1",
+        "--net host --net-alias x web:1",
         "--label a=b --add-host a:1 -- web:1",
         "--health-cmd 'true --x' --gpus all web:1",
     ],

@@ -63,7 +63,7 @@ def test_it_waits_for_what_is_documented(run: Run, images: Images) -> None:
     image = images.build(exposes=("80",))
     result = run(f"--exposed-run={image} delay:14 tcp:0.0.0.0:80")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["exposed: waited * s for containers that had just started *"])
+    result.stdout.fnmatch_lines(["exposed: waited * s for new containers to open their ports *"])
     assert result.duration > 14
 
 
@@ -92,7 +92,7 @@ def test_a_wait_in_vain_is_told_of_one_that_passes(run: Run, images: Images) -> 
     result.stdout.fnmatch_lines(
         [
             f"exposed: {image}: it listened on nothing, and its image documents nothing: no *",
-            "exposed: waited 1 s for containers that had just started (--exposed-grace)",
+            "exposed: waited 1 s for new containers to open their ports (--exposed-grace)",
         ]
     )
 
@@ -138,7 +138,7 @@ def test_a_grace_that_ends(run: Run, images: Images) -> None:
         [
             "exposed: *, 1 container to start (it has 1 s to settle)",
             f"  silent  80/tcp  {image} documents it, and nothing in the container listens on it*",
-            "exposed: waited 1 s for containers that had just started (--exposed-grace)",
+            "exposed: waited 1 s for new containers to open their ports (--exposed-grace)",
             f"FAILED exposed::{image} - silent 80/tcp",
         ]
     )
@@ -447,12 +447,13 @@ def test_accepted_by_the_name_of_the_image(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--exposed-run=",), "--exposed-run, exposed_run: no image is named"),
         (
             ("--exposed-run='x",),
             "--exposed-run, exposed_run: a line can't be split as a shell does",
         ),
         (("--exposed-run=-e A=b",), "--exposed-run, exposed_run: no image is named"),
+        (("--exposed-run=webapp:",), "--exposed-run, exposed_run: 'webapp:' is no image: is a va"),
+        (("--exposed-run=/webapp",), "--exposed-run, exposed_run: '/webapp' is no image: is a va"),
         (("--exposed-run=x  # why",), "--exposed-run, exposed_run: a word begins with #"),
         (
             ("--exposed-run=x", "--docker-host=ansible://web"),

@@ -96,7 +96,7 @@ def test_hosts_that_are_not_reached_are_counted() -> None:
 
 def test_young_ones_are_named_unless_they_are_gone() -> None:
     found = outcome({"record": record("x"), "young": True}, {"gone": True, "young": True})
-    assert "(--exposed-grace), x: ports" in str(found.young())
+    assert "x had just started when judged: a port" in str(found.young())
     assert outcome({"gone": True, "young": True}).young() is None
 
 

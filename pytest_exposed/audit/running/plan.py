@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import field
 
 from pytest_exposed.errors import ConfigurationError
+from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass
 
 Words = tuple[str, ...]
@@ -17,6 +18,10 @@ _FORM = "write [OPTIONS] IMAGE [COMMAND], as behind `docker run`"
 # Long options of `docker run --help` and `podman run --help`: pflag's FlagUsages. A flag that needs
 # no value has no type behind its name, or "[=...]".
 _OPTION = re.compile(r" {2,}(?:-(\w), )?--([\w-]+)(?: ([^\s\[]+))?(?:  |\[|$)")
+
+
+_HIDDEN = {"net", "net-alias"}
+"""Long options that docker's help leaves out, and that take a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ def image_of(words: Sequence[str], help_text: str) -> str:
     """
     options = [x.groups() for line in help_text.splitlines() if (x := _OPTION.match(line))]
     short = {x for x, _, value in options if x and value}
-    long = {x for _, x, value in options if value}
+    long = {x for _, x, value in options if value} | _HIDDEN
     left = iter(words)
     for word in left:
         if word == "--":
@@ -88,6 +93,9 @@ def _check_detached(has_value: bool) -> None:
 
 
 def _image(word: str) -> str:
-    if not word:
-        raise ConfigurationError(f"--exposed-run, exposed_run: no image is named: {_FORM}")
+    why = "" if word else f"no image is named: {_FORM}"
+    if word and (word[0] in ":/@" or word[-1] in ":/@"):
+        why = f"{printable(word)!r} is no image: is a variable in it empty?"
+    if why:
+        raise ConfigurationError(f"--exposed-run, exposed_run: {why}")
     return word

@@ -55,8 +55,9 @@ def _unreachable(case: Case) -> Breach | None:
             give = f"give the container a network in which it has {kind}"
             if case.container.network_mode.startswith("container:"):
                 give = (
-                    "restart it once the container runs whose network it joins: that was stopped "
-                    f"or restarted since; else give that one a network in which it has {kind}"
+                    "restart it: the container whose network it joined was restarted since (one "
+                    "that was stopped is started first); else give that one a network in which "
+                    f"it has {kind}"
                 )
             return (
                 message,

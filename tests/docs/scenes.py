@@ -10,6 +10,7 @@ SHOP = {
     "tutorial.md",
     "explanation/sources.md",
     "how-to/brownfield.md",
+    "how-to/shared-network.md",
     "how-to/waivers.md",
     "reference/audit.md",
     "reference/fixtures.md",

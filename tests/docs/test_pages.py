@@ -33,6 +33,19 @@ def on_stage(
         yield found
 
 
+@pytest.fixture(autouse=True)
+def as_it_was(
+    request: pytest.FixtureRequest, private_client: docker.DockerClient
+) -> Iterator[None]:
+    """Remove what the commands of a page started, should the page not come to its end."""
+    if "on_stage" in request.fixturenames:
+        request.getfixturevalue("on_stage")
+    before = {x["Id"] for x in private_client.api.containers(all=True)}
+    yield
+    for identity in {x["Id"] for x in private_client.api.containers(all=True)} - before:
+        private_client.api.remove_container(identity, v=True, force=True)
+
+
 @pytest.mark.parametrize(
     ("on_stage", "name"),
     [pytest.param(None if x in SHOP else x, x, id=x) for x in sorted(PAGES, key=SHOP.__contains__)],

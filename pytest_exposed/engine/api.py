@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from pytest_exposed.engine import podman
-from pytest_exposed.engine.calls import Calls, LostError, RefusedError
+from pytest_exposed.engine.calls import Calls, FailedError, LostError
 from pytest_exposed.engine.json_fields import JsonObject, as_dict, as_list, as_text
 from pytest_exposed.engine.transport import frames
 from pytest_exposed.errors import ConfigurationError, EngineError, NotFoundError, ends_run
@@ -65,7 +65,7 @@ class Api(Calls):
         params = {"all": int(every), **({"filters": json.dumps(asked)} if asked else {})}
         try:
             return self.json_objects("/containers/json", params=params)
-        except RefusedError as error:
+        except FailedError as error:  # also of a filter by what is not there
             if not wanted:
                 raise
             written = ", ".join(f"{k}={v}" for k, values in wanted.items() for v in values)

@@ -132,13 +132,13 @@ class Calls:
         if named and error.status == 404:
             return NotFoundError(f"{self.host.shown}: {call}: {reason}")
         if error.status == 400:
-            return RefusedError(self.host, call, reason)
+            return RefusedError(self.host, call, reason, "was refused")
         if error.status in (401, 403, 405):
             return ForbiddenError(
                 f"{self.host.shown}: {call} is not allowed, by a proxy before the engine or a "
                 f"plugin of it: {reason}"
             )
-        return EngineError(f"{self.host.shown}: {call} failed: {reason}")
+        return FailedError(self.host, call, reason)
 
 
 class LostError(EngineError):
@@ -149,12 +149,16 @@ class ForbiddenError(EngineError):
     """The engine, or a proxy before it, does not allow a call: nothing was done."""
 
 
-class RefusedError(EngineError):
-    """The engine calls a request a bad one."""
+class FailedError(EngineError):
+    """The engine answers that a call failed."""
 
-    def __init__(self, host: Host, call: str, reason: str) -> None:
-        super().__init__(f"{host.shown}: {call} was refused: {reason}")
+    def __init__(self, host: Host, call: str, reason: str, how: str = "failed") -> None:
+        super().__init__(f"{host.shown}: {call} {how}: {reason}")
         self.reason = reason
+
+
+class RefusedError(FailedError):
+    """The engine calls a request a bad one."""
 
 
 def _without_tags(text: str) -> str:

@@ -197,8 +197,10 @@ def _socket(scheme: str, path: str) -> Host:
     if scheme != "npipe" and not path.startswith("/"):
         path = os.path.join(os.getcwd(), path)
     url = f"{scheme}://{path}"
+    why = f"{url}: named pipes are of Windows: give a socket, such as {DEFAULT_SOCKET}"
+    trouble = why if scheme == "npipe" and os.name != "nt" else None
     # Without a double slash, as pytest shows paths.
-    return Host(url, url, url.replace("://", ":", 1))
+    return Host(url, url, url.replace("://", ":", 1), trouble=trouble)
 
 
 def _network(scheme: str, url: str, environment: Mapping[str, str], port: int) -> Host:

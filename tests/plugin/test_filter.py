@@ -113,7 +113,7 @@ def test_what_is_no_filter(text: str, audit: Run, place: Stage) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["colour=red", "status=nosuch"])
+@pytest.mark.parametrize("text", ["colour=red", "status=nosuch", "before=nosuch", "publish=x"])
 def test_what_the_engine_refuses(text: str, audit: Run, place: Stage, engine_url: str) -> None:
     said = refusal(audit(place, f"--exposed-filter={text}"))
     assert said.startswith(f"{engine_url} refuses the filter ")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
 
+from pytest_exposed.engine.api import Api
 from pytest_exposed.engine.hosts import resolve
 from pytest_exposed.engine.transport.cause import cause
 from pytest_exposed.engine.transport.wire import AnswerError, ClosedError, SshError
+from pytest_exposed.errors import EngineError
 
 FILES = "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
 
@@ -42,6 +45,19 @@ FILES = "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
 )
 def test_a_failure_is_one_line(error: Exception, line: str) -> None:
     assert cause(error, resolve("tcp://127.0.0.1:2375", {})) == line
+
+
+def test_a_path_that_is_no_socket(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "file"):
+        path.touch()
+        host = resolve(f"unix://{path}", {})
+        with pytest.raises(EngineError, match="GET /_ping: this is no socket: give the path of "):
+            Api(host, 1)
+
+
+def test_a_pipe_where_there_is_none() -> None:
+    with pytest.raises(EngineError, match="named pipes are of Windows: give a socket, such as "):
+        Api(resolve("npipe:////./pipe/docker_engine", {}), 1)
 
 
 def test_ssh_that_ended_names_what_must_work() -> None:

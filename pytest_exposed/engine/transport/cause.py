@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_exposed.engine.transport.wire import AnswerError, ClosedError, SshError
@@ -41,7 +42,8 @@ def cause(error: BaseException, host: Host) -> str:
         return text
     if isinstance(error, OSError):
         at_end = missing if isinstance(error, ConnectionError) else ""
-        return at_end + (_of_system(error, host) or f"{type(error).__name__}: {text}")
+        why = _no_socket(host) or _of_system(error, host)
+        return at_end + (why or f"{type(error).__name__}: {text}")
     shown = f"{type(error).__name__}: {text}"
     if isinstance(error, (ValueError, RecursionError)):
         return f"no engine sends such an answer: is this its address? ({shown})"
@@ -63,6 +65,15 @@ def _of_system(error: OSError, host: Host) -> str | None:
     if isinstance(error, socket.gaierror):
         return f"{printable(error.strerror or str(error))}: is the host's name right?"
     return _ADVICE.get(error.errno or 0)
+
+
+def _no_socket(host: Host) -> str | None:
+    """Return that a host's path is another file; None where it is a socket, or none at all."""
+    path = host.url.partition("unix://")[2]
+    with suppress(OSError):
+        if path and not stat.S_ISSOCK(os.stat(path).st_mode):
+            return "this is no socket: give the path of the engine's, such as /var/run/docker.sock"
+    return None
 
 
 def _group(host: Host) -> str:

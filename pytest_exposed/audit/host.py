@@ -182,6 +182,8 @@ class HostAudit:
             names = [x.name for x in self.everyone if x.is_users]
             near = did_you_mean(self.settings.filters["name"][0], names)
             matching += f" ({near[2:]})" if near else ""
+        elif not self.wanted and "status" in self.settings.filters:
+            matching += " (an audit is of those that run)"
         parts = []
         if self.settings.audits_running:
             parts.append(f"{plural(len(self.wanted), 'running container')}{matching}")

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pytest_exposed.engine import docker_config
 from pytest_exposed.engine.docker_config import Tls
 from pytest_exposed.errors import ConfigurationError
-from pytest_exposed.text import printable
+from pytest_exposed.text import did_you_mean, printable
 from pytest_exposed.values import dataclass
 
 SCHEMES = ("unix", "tcp", "ssh", "npipe", "http", "https", "http+unix")
@@ -141,7 +141,10 @@ def _context(name: str, environment: Mapping[str, str], *, is_given: bool) -> Ho
                 f"DOCKER_HOST={written!r} is not a docker host: write unix://{written}"
             )
         if written:  # never the name of a context
-            return _address(written, environment)
+            try:
+                return _address(written, environment)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"DOCKER_HOST: {error}") from None
         has_tls = docker_config.tls_of_environment(environment) is not None
         return _address("tcp://localhost:2376" if has_tls else _own_socket(), environment)
     url, tls = docker_config.context(name, is_given=is_given)
@@ -177,11 +180,10 @@ def _address(url: str, environment: Mapping[str, str], port: int = 2375) -> Host
             f"{without_user(url)!r} is not a docker host: it has a blank or a control character"
         )
     if scheme not in SCHEMES:
-        known = ", ".join(f"{x}://" for x in SCHEMES[:-1])
-        raise ConfigurationError(
-            f"{without_user(url)!r} is not a docker host: one begins with {known}, "
-            "ansible:// or swarm://, or is the name of a docker context"
-        )
+        lists = ("ansible", "swarm")
+        known = ", ".join(f"{x}://" for x in (*SCHEMES[:-1], *lists))
+        near = did_you_mean(scheme, (*SCHEMES, *lists)) or f": one begins with {known}"
+        raise ConfigurationError(f"{without_user(url)!r} is not a docker host{near}")
     if is_socket:
         return _socket(scheme, rest)
     if not rest and scheme != "tcp":
@@ -194,11 +196,16 @@ def _address(url: str, environment: Mapping[str, str], port: int = 2375) -> Host
 def _socket(scheme: str, path: str) -> Host:
     if not path:
         return _socket(*_own_socket().split("://"))
+    trouble = None
+    if scheme == "npipe" and os.name != "nt":
+        trouble = f"named pipes are of Windows: give a socket, such as {DEFAULT_SOCKET}"
     if scheme != "npipe" and not path.startswith("/"):
-        path = os.path.join(os.getcwd(), path)
+        whole = os.path.join(os.getcwd(), path)
+        if not os.path.exists(whole):
+            trouble = f"there is no such socket; with three slashes it is {scheme}:///{path}"
+        path = whole
     url = f"{scheme}://{path}"
-    why = f"{url}: named pipes are of Windows: give a socket, such as {DEFAULT_SOCKET}"
-    trouble = why if scheme == "npipe" and os.name != "nt" else None
+    trouble = f"{url}: {trouble}" if trouble else None
     # Without a double slash, as pytest shows paths.
     return Host(url, url, url.replace("://", ":", 1), trouble=trouble)
 

@@ -14,7 +14,7 @@ from pytest_exposed.engine.image_records import (
     tags,
     trouble,
 )
-from pytest_exposed.engine.json_fields import JsonObject
+from pytest_exposed.engine.json_fields import JsonObject, as_text, as_texts
 from pytest_exposed.engine.names import unknown
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import (
@@ -62,9 +62,19 @@ class Images:
         except NotFoundError:
             # A name without a tag is near to another one without its.
             known = [x.removesuffix(":latest") for y in self._api.images() for x in tags(y)]
-            raise unknown(name, "image", known, self._api.host.shown) from None
+            hint = self._is_container(name)
+            raise unknown(name, "image", known, self._api.host.shown, hint) from None
         shown = name if isinstance(image, str) else (tags(found) or [name])[0]
         return image_from_record(found, shown)
+
+    def _is_container(self, name: str) -> str:
+        """Return that a name is a container's, and of which image; empty where it is none's."""
+        for record in self._api.containers(every=True):
+            if f"/{name}" in as_texts(record.get("Names")):
+                return (
+                    f"; a container of the image {printable(as_text(record.get('Image')))} has it"
+                )
+        return ""
 
     def learn(self, containers: Iterable[Listed]) -> None:
         """Inspect the images of containers together, which is faster than one by one."""

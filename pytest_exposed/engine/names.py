@@ -157,9 +157,9 @@ def _service_names(listed: Listed) -> set[str]:
     return names
 
 
-def unknown(name: str, what: str, known: Iterable[str], host: str) -> NotFoundError:
-    """Return the error for an unknown name, with the nearest known one."""
-    near = did_you_mean(name, known)
+def unknown(name: str, what: str, known: Iterable[str], host: str, hint: str = "") -> NotFoundError:
+    """Return the error for an unknown name, with a hint, or else the nearest known one."""
+    near = hint or did_you_mean(name, known)
     return NotFoundError(f"no {what} {printable(name)!r}{near} (on {host})")
 
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 STOPPED_STATES = ("created", "exited", "dead", "removing")
 """States of a container that doesn't run; a restarting one counts as running."""
 
+_MOST_NAMED = 3
+
 _PATIENCE = 5
 """Seconds that an engine has at the end to list what killed runs left on it."""
 
@@ -203,8 +205,19 @@ class EngineQueries:
             every = self.parse(self._api.containers(every=True))
             found = exact(name, every) or find(name, everyone) or find(name, every)
             if not found:
-                raise unknown(name, "container", names_to_suggest(every), self.host)
+                hint = self._is_image(name, every)
+                raise unknown(name, "container", names_to_suggest(every), self.host, hint)
         return found, everyone
+
+    def _is_image(self, name: str, every: Sequence[Listed]) -> str:
+        """Return that a name is an image's, and its containers; empty where it is none's."""
+        try:
+            image = self._api.image(name).get("Id")
+        except (EngineError, NotFoundError):
+            return ""
+        found = [printable(x.name) for x in every if image and x.image_id == image]
+        of = f", and its containers are {', '.join(found[:_MOST_NAMED])}" if found else ""
+        return f"; an image has that name{of}"
 
     def last_lines(self, container: Listed | Container) -> str:
         """Return the last lines that a container logged, escaped; empty where there are none."""

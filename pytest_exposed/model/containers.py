@@ -127,6 +127,8 @@ class Container:
     """Whether it is its pod's infra container, which holds the pod's network and publications."""
     neighbours: tuple[Container, ...] = field(default=(), repr=False)
     """The other containers in its network namespace; their own neighbours are left out."""
+    rejoin: str = field(default="", compare=False, repr=False)
+    """How to get it into the network that it joined, and that it is no longer in."""
     left_behind: tuple[Container, ...] = field(default=(), compare=False, repr=False)
     """Those that joined its network namespace and are still in the one before its restart."""
     forwarding: Forwarding = field(default=Forwarding(), compare=False, repr=False)

@@ -27,6 +27,11 @@ _MOST_INVALID = 8
 _LOCAL_PORTS = "32768 60999"
 """The kernel's ip_local_port_range where nothing sets another."""
 
+UNJOINED = "it is in no network any more"
+"""Words of a note on a container that joined another's network, which has gone since."""
+
+_NO_ADDRESS = "its network has no address but loopback: nothing outside can reach it"
+
 BELIEVED = "it was seen by exec, which believes its image"
 """Words of a note where the image that was named for the helper can't be used."""
 
@@ -95,6 +100,7 @@ class Attribution:
             forwarding=self._publications.forwarding(listed, reading, heard),
             wildcard="::" if _has_ipv6_alone(reading) else "0.0.0.0",  # noqa: S104
             notes=tuple(self._notes(listed, image.invalid, reading)),
+            rejoin=self._rejoin(listed) if _has_no_address(reading) else "",
         )
         notes = self._acceptance.notes(container)
         if made_by_molecule(listed.labels):
@@ -173,14 +179,29 @@ class Attribution:
             notes.append("its runtime doesn't show UDP over IPv6")
         if reading.source == "exec" and (trouble := self._queries.remote.image_trouble):
             notes.append(f"{BELIEVED}; helper: {trouble}")
-        if reading.addresses == frozenset() and not reading.ipv6:
-            notes.append("its network has no address but loopback: nothing outside can reach it")
+        if _has_no_address(reading):
+            rejoin = self._rejoin(listed)
+            notes.append(f"{UNJOINED}: {rejoin}" if rejoin else _NO_ADDRESS)
         if listed.state == "paused":
             notes.append("it is paused: nothing answers before `docker unpause`")
         if listed.image.startswith("sha256:"):
             anew = "if you have built it anew under its tag, recreate the container to run that one"
             notes.append(f"the engine knows its image by the id alone: {anew}")
         return notes
+
+    def _rejoin(self, listed: Listed) -> str:
+        """Return what brings back the network that a container joined; empty if it is there."""
+        owner = self._scene.netns_owners[listed.id]
+        if not (listed.network_mode or "").startswith("container:") or owner == "host":
+            return ""
+        name = printable(listed.name)
+        running = self._scene.containers.get(owner)
+        if running is None:
+            whose = f"the container whose network it joined ({printable(owner[:12])})"
+            return f"start {whose}, and then restart {name}"
+        if owner in self._scene.netns.of(listed.id):
+            return ""
+        return f"restart {name}: {printable(running.name)}, whose network it joined, was restarted"
 
     def _in_vain(self, listed: Listed) -> list[str]:
         """Return a note where -p asked for what is not published."""
@@ -199,6 +220,11 @@ class Attribution:
         ):
             where = "as it is connected to no network"
         return [f"-p {printable(', '.join(vain))} has no effect {printable(where)}"]
+
+
+def _has_no_address(reading: SocketSnapshot) -> bool:
+    """Return whether a namespace is known to have no address but that of its loopback."""
+    return reading.addresses == frozenset() and not reading.ipv6
 
 
 def _has_ipv6_alone(reading: SocketSnapshot) -> bool:

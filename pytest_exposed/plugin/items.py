@@ -21,7 +21,7 @@ from pytest_exposed.errors import (
     ObservationError,
 )
 from pytest_exposed.model import NO_IMAGE, Container
-from pytest_exposed.observation.attribute import BELIEVED
+from pytest_exposed.observation.attribute import BELIEVED, UNJOINED
 from pytest_exposed.observation.judge import BY_PORTS, HIDDEN, RARELY, RESTARTED, RESTLESS, UNWELL
 from pytest_exposed.plugin.progress import live
 from pytest_exposed.report import record
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from pytest_exposed.report.dockerfile import Dockerfile
 
-_UNSURE = (BY_PORTS, RARELY, HIDDEN, UNWELL, RESTLESS, RESTARTED, BELIEVED)
-"""Words of the notes that say what a rule lacked to judge by."""
+_UNSURE = (BY_PORTS, RARELY, HIDDEN, UNWELL, RESTLESS, RESTARTED, BELIEVED, UNJOINED)
+"""Words of the notes that a run shows at its end, also where a container matches."""
 
 
 class AuditCollector(pytest.Collector):

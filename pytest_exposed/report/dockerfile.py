@@ -1,9 +1,4 @@
-"""The lines of a Dockerfile at which findings can be fixed: EXPOSE, or the last FROM.
-
-Format: https://docs.docker.com/reference/dockerfile/, and frontend/dockerfile/parser/parser.go of
-moby/buildkit. A backslash continues a line, or the character of a directive `# escape=`;
-here-documents are not instructions.
-"""
+"""The lines of a Dockerfile at which findings can be fixed: EXPOSE, or the last FROM."""
 
 from __future__ import annotations
 
@@ -17,16 +12,10 @@ from pathlib import Path
 from pytest_exposed.errors import ConfigurationError, ObservationError, PortError
 from pytest_exposed.model import Container, Finding
 from pytest_exposed.model.ports import Port, Ports
+from pytest_exposed.report.instructions import instructions
 from pytest_exposed.rules.advice import INHERITED
 from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass
-
-_DIRECTIVE = re.compile(r"\s*#\s*(\w+)\s*=\s*(\S.*?)\s*")
-_DIRECTIVES = ("syntax", "escape", "check")
-
-_WORD = re.compile(r"""(?:[^\s"']|"(?:\\.|[^"])*"|'[^']*')+""")
-_HERE = re.compile(r"[0-9]*<<(-?)([^<]+)")
-"""A word that begins a here-document, and its end."""
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}]*))?\})")
 
@@ -57,6 +46,7 @@ class Stage:
     """As of an image; both are empty where the base image has them."""
     base: str = "scratch"
     """The image of another file that it begins from."""
+    shell: tuple[str, ...] = ("/bin/sh", "-c")
 
     @property
     def ports(self) -> Ports:
@@ -91,15 +81,22 @@ class Stage:
         elif instruction == "EXPOSE":
             has_variable = any("$" in x for x in words)
             self.exposes.append(Expose(line, _ports(words, values), has_variable))
+        elif instruction == "SHELL":
+            self.shell = _command(words, self.shell)
         elif instruction == "CMD":
-            self.command = _command(words)
+            self.command = _command(words, self.shell)
         elif instruction == "ENTRYPOINT":
-            self.entrypoint, self.command = _command(words), ()
+            self.entrypoint, self.command = _command(words, self.shell), ()
 
     def runs(self, command: Sequence[str]) -> bool:
         """Return whether this is what an image runs, its entrypoint and command."""
-        own = (*self.entrypoint, *self.command)
+        own = self.own_command
         return bool(own) and tuple(command[-len(own) :]) == own
+
+    @property
+    def own_command(self) -> tuple[str, ...]:
+        """What its file has it run; empty where that is for its base image to say."""
+        return (*self.entrypoint, *self.command)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +127,7 @@ class Dockerfile:
         """Return a parsed text; raises ConfigurationError if it has no FROM."""
         stages: list[Stage] = []
         given: dict[str, str] = {}
-        for number, instruction, words in _instructions(text):
+        for number, instruction, words in instructions(text):
             if instruction == "FROM":
                 stages.append(Stage.begun(number, words, stages))
             elif stages:
@@ -169,7 +166,8 @@ class Dockerfile:
 
         That is the last one, unless `docker build --target` named another, whose ports the image
         has more of: it may also have been built before a line of the last one was written. Of
-        those that are as likely it is the one that runs what the image does.
+        those that are as likely it is the one that runs what the image does, or at least nothing
+        else.
         """
 
         def likeness(stage: Stage) -> int:
@@ -178,7 +176,10 @@ class Dockerfile:
         likely = max(self.stages, key=lambda x: (likeness(x), x.runs(command), x.line))
         if likeness(likely) > 0:
             return likely
-        alike = [x for x in self.stages if x.runs(command)] or [self.stages[-1]]
+        alike = [x for x in self.stages if x.runs(command)]
+        if not alike and command and self.stages[-1].own_command:
+            alike = [x for x in self.stages if not x.own_command]
+        alike = alike or [self.stages[-1]]
         return max(alike, key=lambda x: (likeness(x), x.line))
 
     def _lacks(self, port: Port | None) -> bool:
@@ -227,14 +228,14 @@ def _expanded(word: str, known: dict[str, str]) -> str:
     return _VARIABLE.sub(lambda x: known.get(x[1] or x[2], x[0] if x[3] is None else x[3]), word)
 
 
-def _command(words: Sequence[str]) -> tuple[str, ...]:
+def _command(words: Sequence[str], shell: Sequence[str]) -> tuple[str, ...]:
     """Return the command of a CMD or an ENTRYPOINT as an image has it."""
     text = " ".join(words)
     with suppress(ValueError, RecursionError):
         found = json.loads(text)
         if isinstance(found, list) and all(isinstance(x, str) for x in found):
             return tuple(found)
-    return ("/bin/sh", "-c", text) if text else ()
+    return (*shell, text) if text else ()
 
 
 def _ports(words: Sequence[str], known: dict[str, str]) -> Ports:
@@ -245,55 +246,4 @@ def _ports(words: Sequence[str], known: dict[str, str]) -> Ports:
             found |= Ports.parse(_expanded(word, known).lower())
         except PortError:  # a variable, known only to the build
             continue
-    return found
-
-
-def _escape(lines: Sequence[str]) -> str:
-    """Return the character that continues a line, by the directives at the top."""
-    for line in lines:
-        found = _DIRECTIVE.fullmatch(line)
-        if found is None or found[1].lower() not in _DIRECTIVES:
-            break
-        if found[1].lower() == "escape":
-            return found[2]
-    return "\\"
-
-
-def _ends(words: Sequence[str]) -> list[tuple[bool, str]]:
-    """Return the end of each here-document that an instruction begins, and whether tabs precede."""
-    first = [x.upper() for x in words[:2]]
-    if not first or first[first[0] == "ONBUILD" and len(first) > 1] not in ("RUN", "COPY", "ADD"):
-        return []
-    found = (_HERE.fullmatch(x) for x in words)
-    return [(x[1] == "-", x[2].strip("\"'")) for x in found if x]
-
-
-def _instructions(text: str) -> list[tuple[int, str, list[str]]]:
-    """Return the line number, name and words of each instruction."""
-    found: list[tuple[int, str, list[str]]] = []
-    whole, began = "", 0
-    ends: list[tuple[bool, str]] = []
-    lines = text.split("\n")
-    mark = _escape(lines)
-    for number, line in enumerate(lines, 1):
-        if ends:
-            has_tabs, end = ends[0]
-            if (line.lstrip("\t") if has_tabs else line).rstrip("\r") == end:
-                ends.pop(0)
-            continue
-        stripped = line.strip()
-        if not stripped or stripped.startswith("#"):
-            continue
-        began = began if whole else number
-        whole += line.rstrip()
-        if whole.endswith(mark):
-            whole = whole[: -len(mark)]
-            continue
-        words = _WORD.findall(whole)
-        if words:
-            found.append((began, words[0].upper(), words[1:]))
-        ends = _ends(words)
-        whole = ""
-    if words := _WORD.findall(whole):  # the last line ends as if another followed
-        found.append((began, words[0].upper(), words[1:]))
     return found

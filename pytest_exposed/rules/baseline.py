@@ -55,6 +55,8 @@ class Entry:
                 return cls(container, rule, number, words.strip())
             except PortError as error:
                 why = str(error)
+                if " until " in port:
+                    why = "a last day is for waivers (exposed_allow)"
         raise ConfigurationError(f"{line!r} is not a line of a baseline: {why}")
 
     @classmethod
@@ -113,7 +115,7 @@ def read(path: Path) -> frozenset[Entry]:
         raise ConfigurationError(f"the baseline {path} can't be read: {why}") from None
     if not text.startswith(f"{_SIGN} 1:"):
         raise ConfigurationError(
-            f"{path} is not a baseline of version 1, which its first line would say: "
+            f"{path} is not a baseline: its first line is not `{_SIGN} 1:`; "
             "--exposed-write-baseline writes one"
         )
     lines = [x.strip() for x in text.splitlines()]

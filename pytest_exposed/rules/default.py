@@ -52,13 +52,10 @@ def _unreachable(case: Case) -> Breach | None:
         elif any(x.address in ("0.0.0.0", "::") and not x.v6only for x in listeners):  # noqa: S104
             kind = "an address" if any(x.address == "::" for x in listeners) else "an IPv4 address"
             message += f", in a container without {kind}"
-            give = f"give the container a network in which it has {kind}"
+            whose = "the container"
             if case.container.network_mode.startswith("container:"):
-                give = (
-                    "restart it: the container whose network it joined was restarted since (one "
-                    "that was stopped is started first); else give that one a network in which "
-                    f"it has {kind}"
-                )
+                whose = "the container whose network it joined"
+            give = case.container.rejoin or f"give {whose} a network in which it has {kind}"
             return (
                 message,
                 f"bind {case.bind}, or {give}" if case.container.wildcard == "::" else give,
@@ -211,9 +208,10 @@ def _published_undocumented(case: Case) -> Breach | None:
         return None
     if case.neighbours and not case.own:
         server = case._replace(container=case.neighbours[0])
+        line = _add_expose(server, f"the Dockerfile of {server.image}")
         return (
             f"{case.published_as}, where {server.container} answers, and {server.undocumented}",
-            f"{_add_expose(server)}, or {advice.waive(case, 'published-undocumented')}",
+            f"{line}, or {advice.waive(case, 'published-undocumented')}",
         )
     return (
         f"{case.published_as}, and {case.undocumented}",
@@ -276,7 +274,7 @@ def _instead(container: Container) -> tuple[str, str | None]:
     return f": it runs {container.substitute.what}", container.substitute.fix
 
 
-def _add_expose(case: Case) -> str:
+def _add_expose(case: Case, file: str = "its Dockerfile") -> str:
     if case.container.image == NO_IMAGE:
         return (
             f"build an image with EXPOSE {case.port} and run that, or accept the port by a line of "
@@ -287,8 +285,8 @@ def _add_expose(case: Case) -> str:
             there = f"EXPOSE {other.number} there means {other}"
             if other.protocol != "tcp":
                 there = f"EXPOSE {other} there is another port"
-            return f"add to its Dockerfile: EXPOSE {case.port} ({there})"
-    return f"add to its Dockerfile: EXPOSE {case.port}"
+            return f"add to {file}: EXPOSE {case.port} ({there})"
+    return f"add to {file}: EXPOSE {case.port}"
 
 
 RULES = (_unreachable, _published_silent, _silent, _published_undocumented, _undocumented)

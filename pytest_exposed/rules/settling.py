@@ -37,10 +37,19 @@ def may_mend(
     if not isinstance(answer, Container) or isinstance(answer.verdict, ObservationError):
         return True
     mending = {x.name for x in rules if x.by_listeners}
-    if not answer.neighbours:  # only their images can still document what is published
-        mending.discard("published-undocumented")
-    wrong = (x for x in answer.verdict if x.waived is None and not accepts(x))
-    return any(x.rule in mending for x in wrong)
+    wrong = [x for x in answer.verdict if x.waived is None and not accepts(x)]
+    return any(x.rule in mending and not _is_settled(answer, x) for x in wrong)
+
+
+def _is_settled(answer: Container, finding: Finding) -> bool:
+    """Return whether it is known which image has to document what is published.
+
+    It is that of a neighbour, if one answers.
+    """
+    if finding.rule != "published-undocumented":
+        return False
+    answered = {y.port for x in answer.neighbours for y in x.listeners}
+    return not answer.neighbours or not answered.isdisjoint(finding.ports)
 
 
 @dataclass(slots=True)

@@ -18,6 +18,10 @@ _FORM = re.compile(
     r"(?P<glob>\S+(?=:\s)|[^\s:]+):\s*(?P<what>[^#]*?)\s*(?:until\s+(?P<until>\S+)\s*)?"
 )
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\b")
+_UNTIL_IN_REASON = re.compile(rf"^\s*until\s+{_DAY.pattern}|\buntil\s+{_DAY.pattern}[\s.)]*$")
+"""A last day where it is none, as a whole reason begins or ends with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
@@ -46,7 +50,7 @@ class Waiver:
                 f"{line!r} is not a waiver: write CONTAINER-GLOB: RULE-OR-PORT, … "
                 "[until YYYY-MM-DD] [# reason]"
             )
-        if re.match(r"\s*until\s+[0-9]{4}-[0-9]{2}-[0-9]{2}\b", reason):
+        if match["until"] is None and _UNTIL_IN_REASON.search(reason):
             raise ConfigurationError(
                 f"{line!r} is not a waiver: behind # is a reason; write until before it"
             )
@@ -118,10 +122,16 @@ class Waiver:
 
 def _why_not(word: str, error: PortError) -> str:
     """Return what is wrong with a word that is not a port, as its error says, and not a rule."""
+    if not word:
+        return "a comma stands there with nothing before or behind it"
     is_number = word[:1].isdecimal()
     why = str(error) if is_number else no_rule(word)
     if ":" in word:
         return f"{why}; each waiver has a line of its own"
+    if ";" in word:
+        return f"{why}; write {', '.join(x.strip() for x in word.split(';') if x.strip())}"
+    if day := _DAY.search(word):
+        return f"{why}; its last day is written: until {day[0]}"
     port, _, rule = word.partition(" ")
     if rule in RULES:
         return f"{why}; write `{rule} {port}`"

@@ -83,6 +83,7 @@ def test_an_expired_one_accepts_nothing() -> None:
         "web: silent until tomorrow",
         "web: silent until 2026-02-30",
         "web: silent  # until 2026-02-28",
+        "web: silent  # the team's, until 2026-02-28.",
         "web silent",
         "web: silent, , 80",
     ],
@@ -100,12 +101,29 @@ def test_malformed_lines_are_named(line: str) -> None:
         ("api: metrics", ")"),
         ("api: 9100 silent", "; write `silent 9100`"),
         ("api: 9100, db: unreachable", "; each waiver has a line of its own"),
+        ("api: 9100; silent", "; write 9100, silent"),
+        ("api: silent;9100", "; write silent, 9100"),
+        ("api: 9100 untill 2027-02-03", "; its last day is written: until 2027-02-03"),
+        ("api: 9100, until 2027-02-03", "a comma stands there with nothing before or behind it"),
     ],
 )
 def test_common_slips_have_a_hint(line: str, hint: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         Waiver.parse(line)
     assert str(raised.value).endswith(hint)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["web: 80 until 2027-01-01  # until 2027-01-01", "web: 80  # until 2027-01-01 or so, ask"],
+)
+def test_a_reason_may_have_a_day(line: str) -> None:
+    if "or so" in line:
+        with pytest.raises(ConfigurationError, match="behind # is a reason"):
+            Waiver.parse(line)
+    else:
+        assert Waiver.parse(line).reason == "until 2027-01-01"
+    assert Waiver.parse("web: 80  # was said to stay until 2027-01-01, or longer").until is None
 
 
 @given(st.text(max_size=60))

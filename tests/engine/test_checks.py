@@ -348,6 +348,17 @@ class TestWhatCannotBeLookedAt:
         with pytest.raises(NotFoundError, match="no image 'nosuch:1'"):
             image_exposes(engine, "nosuch:1", 80)
 
+    def test_a_container_for_an_image_and_an_image_for_a_container(
+        self, engine: Engine, scene: Scene
+    ) -> None:
+        image = engine.container(scene.web.name).image.name
+        has = re.escape(f"no image '{scene.web.name}'; a container of the image {image} has it (on")
+        with pytest.raises(NotFoundError, match=has):
+            image_exposes(engine, scene.web.name, 80)
+        its = f"no container '{image}'; an image has that name, and its containers are "
+        with pytest.raises(NotFoundError, match=f"{re.escape(its)}.*{scene.web.name}"):
+            container_listens_on(engine, image, 80)
+
 
 class TestWithin:
     """It gives up at once when the container ends."""

@@ -252,7 +252,15 @@ class TestOwnerThatRestarted:
             assert after.neighbours == ()
             # The old one has no address any more.
             assert heard(look.container(joiner.name)) == {"0.0.0.0:81/tcp unreachable"}
-            assert found(look.container(joiner.name)) == {"unreachable 81/tcp"}
+            stray = look.container(joiner.name)
+            assert found(stray) == {"unreachable 81/tcp"}
+            why = f"restart {joiner.name}: {owner.name}, whose network it joined, was restarted"
+            assert stray.findings[0].fix == why
+            assert stray.notes == (f"it is in no network any more: {why}",)
+        owner.sdk.stop(timeout=0)
+        why = f"start the container whose network it joined ({owner.id[:12]}), and then restart "
+        for look in looks:
+            assert look.container(joiner.name).notes[0].endswith(f": {why}{joiner.name}")
 
 
 class TestNoNetwork:

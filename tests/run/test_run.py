@@ -452,6 +452,7 @@ def test_accepted_by_the_name_of_the_image(
             "--exposed-run, exposed_run: a line can't be split as a shell does",
         ),
         (("--exposed-run=-e A=b",), "--exposed-run, exposed_run: no image is named"),
+        (("--exposed-run=docker run x",), "--exposed-run, exposed_run: leave out `docker run`"),
         (("--exposed-run=webapp:",), "--exposed-run, exposed_run: 'webapp:' is no image: is a va"),
         (("--exposed-run=/webapp",), "--exposed-run, exposed_run: '/webapp' is no image: is a va"),
         (("--exposed-run=x  # why",), "--exposed-run, exposed_run: a word begins with #"),

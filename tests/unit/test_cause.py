@@ -30,7 +30,7 @@ FILES = "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
         ),
         (
             socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
-            "Name or service not known: is the host's name right?",
+            "Name or service not known: is the host's name right? (DOCKER_HOST, --docker-host)",
         ),
         (
             ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"),

@@ -110,6 +110,27 @@ def test_of_stages_alike_it_is_the_one_that_runs_the_same(
     assert found == line
 
 
+@pytest.mark.parametrize(
+    ("last", "line"),
+    [
+        ('CMD ["httpd"]', 1),  # the image runs what its base image does
+        ('SHELL ["sh", "-c"]\nCMD run it', 1),
+        ('CMD ["sh"]', 3),
+        ("", 3),
+    ],
+)
+def test_a_stage_that_runs_what_its_base_does(last: str, line: int) -> None:
+    text = f"FROM busybox AS build\nFROM busybox\nEXPOSE 8080\n{last}\n"
+    found = Dockerfile.parse("Dockerfile", text).line_of(Port.parse(9), Ports(), ("sh",))
+    assert found == line
+
+
+def test_a_command_for_a_shell_of_its_own() -> None:
+    text = 'FROM a AS b\nFROM a AS c\nSHELL ["bash", "-c"]\nCMD run it\nFROM c\n'
+    parsed = Dockerfile.parse("Dockerfile", text)
+    assert parsed.line_of(Port.parse(9), Ports(), ("bash", "-c", "run it")) == 5
+
+
 @pytest.mark.parametrize("words", ["", "[", "[" * 99999, '{"a": 1}', "[7]"])
 def test_any_command_is_read(words: str) -> None:
     parsed = Dockerfile.parse("Dockerfile", f"FROM a\nCMD {words}\nENTRYPOINT {words}\n")

@@ -135,6 +135,11 @@ def test_what_is_no_publication_is_refused_and_named(form: Any) -> None:
         PublishedPort.parse(form)
 
 
+def test_a_publication_in_the_place_of_a_listener_is_told_whom_to_ask() -> None:
+    with pytest.raises(PortError, match="container_publishes can be asked"):
+        BoundPort.parse("18080:80")
+
+
 def test_an_address_with_the_one_colon_of_a_listener_is_told_the_form_of_a_publication() -> None:
     with pytest.raises(PortError, match="IP:8080:80, or IP::80"):
         PublishedPort.parse("127.0.0.1:80")

@@ -89,7 +89,11 @@ def test_the_path_of_a_socket_may_be_relative(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert resolve("unix://docker.sock", {}).url == f"unix://{tmp_path}/docker.sock"
+    found = resolve("unix://run/docker.sock", {})
+    assert found.url == f"unix://{tmp_path}/run/docker.sock"
+    assert (found.trouble or "").endswith("; with three slashes it is unix:///run/docker.sock")
+    (tmp_path / "docker.sock").touch()
+    assert resolve("unix://docker.sock", {}).trouble is None
 
 
 @pytest.mark.parametrize(
@@ -121,6 +125,13 @@ def test_what_is_no_address_is_refused_in_one_line(host: str) -> None:
     assert str(caught.value).isprintable()
     with pytest.raises(ConfigurationError):
         resolve(None, {"DOCKER_HOST": host})
+
+
+def test_a_misspelt_scheme_has_the_nearest() -> None:
+    with pytest.raises(ConfigurationError, match=r"'tpc://x' is not a docker host: did you mean t"):
+        resolve("tpc://x", {})
+    with pytest.raises(ConfigurationError, match=r"^DOCKER_HOST: 'ssh://' is not a docker host"):
+        resolve(None, {"DOCKER_HOST": "ssh://"})
 
 
 def test_a_scheme_alone_is_told_that_its_address_is_missing() -> None:

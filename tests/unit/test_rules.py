@@ -550,7 +550,7 @@ def test_the_fix_of_what_a_neighbour_answers_is_in_its_image() -> None:
     vpn = container(published=[publication(8080)], name="vpn", neighbours=(app,))
     finding = only(vpn)
     assert finding.message.endswith(", where app answers, and shop/app does not EXPOSE it")
-    assert finding.fix.startswith("add to its Dockerfile: EXPOSE 8080/tcp, or waive it (`vpn: ")
+    assert finding.fix.startswith("add to the Dockerfile of shop/app: EXPOSE 8080/tcp, or waive ")
 
 
 def test_the_fix_of_what_a_neighbour_has_on_loopback_names_it() -> None:

@@ -64,6 +64,10 @@ def test_what_no_further_look_changes(
         (judged(published=[publication(80)]), True),
         (judged(listener(80), published=[publication(80)]), False),
         (judged(listener(80), published=[publication(80)], neighbours=(container(),)), True),
+        (
+            judged(published=[publication(80)], neighbours=(container(listener(80)),)),
+            False,
+        ),
         (broken("published-everywhere"), False),
         (broken("published-everywhere", "silent"), True),
         (container(verdict=(Finding("silent", Port(80), "", "", waived="why"),)), False),

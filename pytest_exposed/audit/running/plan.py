@@ -50,6 +50,8 @@ def split(lines: Sequence[str]) -> tuple[Words, ...]:
             )
         if not words:
             raise ConfigurationError(f"no image is named: {_FORM}")
+        if words[:2] in (("docker", "run"), ("podman", "run")):
+            raise ConfigurationError(f"leave out `{' '.join(words[:2])}`: {_FORM}")
         found.append(words)
     return tuple(found)
 

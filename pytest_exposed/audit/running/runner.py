@@ -11,7 +11,7 @@ from pytest_exposed.audit.running.plan import Planned, image_of
 from pytest_exposed.audit.running.settled import started_at, wait_until_settled
 from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.errors import ConfigurationError, EngineError
+from pytest_exposed.errors import ConfigurationError, EngineError, NotFoundError
 from pytest_exposed.model import Container, Observed
 from pytest_exposed.observation.diagnosis import has_restarted
 from pytest_exposed.observation.observe import Observer
@@ -81,7 +81,8 @@ class Runner:
                     answer = has_restarted(observer, listed)
             return listed, watched.merged(answer) if self.settings.watch else answer
         except CommandError as error:
-            raise EngineError(f"{image} could not be started: {error}") from None
+            missing = _missing(observer, planned.image)
+            raise EngineError(f"{image} could not be started: {error}{missing}") from None
         finally:
             self._remove_started()
 
@@ -96,3 +97,14 @@ class Runner:
             if line := container.remove():
                 self._left.append(line)
             self._started.remove(container)
+
+
+def _missing(observer: Observer, image: str) -> str:
+    """Return that an engine doesn't have an image, and the nearest; empty where it may have it."""
+    try:
+        observer.images.find(image)
+    except NotFoundError as error:
+        return f"; {error}"
+    except (EngineError, ConfigurationError):
+        pass
+    return ""

@@ -28,6 +28,10 @@ _BLIND = 5.0
 _RECENT = 10.0
 """Seconds after a restart in which a container has not shown that it goes on."""
 
+_STAYS = (
+    "what is judged has to keep running: does it need a command, a variable (-e), or a volume (-v)?"
+)
+
 _WITHOUT_LISTENER = ("silent", "published-silent")
 
 _HAS_ENDED = ("exited", "dead", "removing")
@@ -166,4 +170,4 @@ def _ended(observer: Observer, identity: str, image: str) -> tuple[Listed | None
         return None, NotRunningError(f"{printable(image)} {why}")
     except ObservationError as error:
         return listed, error
-    return listed, not_running(observer, listed, inspected)
+    return listed, NotRunningError(f"{not_running(observer, listed, inspected)}\n{_STAYS}")

@@ -20,11 +20,11 @@ _CLOSED = (
     "the connection was closed: does the engine want TLS, or another certificate "
     "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)?"
 )
+_WHERE = "(DOCKER_HOST, --docker-host)"
+_RUNS = f"is the engine running, and is this its address? {_WHERE}"
 _ADVICE = {
-    errno.ENOENT: "there is no such socket: is the engine running, and is this its address? "
-    "(DOCKER_HOST, --docker-host)",
-    errno.ECONNREFUSED: "nothing answers there: is the engine running, and is this its address? "
-    "(DOCKER_HOST, --docker-host)",
+    errno.ENOENT: f"there is no such socket: {_RUNS}",
+    errno.ECONNREFUSED: f"nothing answers there: {_RUNS}",
     errno.ECONNRESET: _CLOSED,
     errno.EPIPE: _CLOSED,
 }
@@ -63,7 +63,7 @@ def _of_system(error: OSError, host: Host) -> str | None:
             return _of_ssh("no answer in time: the host may be down, or its engine busy", host)
         return "no answer in time: is the engine busy, or another service at this address?"
     if isinstance(error, socket.gaierror):
-        return f"{printable(error.strerror or str(error))}: is the host's name right?"
+        return f"{printable(error.strerror or str(error))}: is the host's name right? {_WHERE}"
     return _ADVICE.get(error.errno or 0)
 
 

@@ -49,7 +49,7 @@ def container_listens_on(
     expect_engine(engine)
     wanted = [x for form in ports for x in BoundPort.parse(form)]
     if not wanted and not only:
-        raise _no_ports()
+        raise _no_ports(_ONLY)
     expect_seconds(within=within, during=during)
     if during and not only:
         raise ConfigurationError(
@@ -253,7 +253,7 @@ def image_exposes(engine: Engine, image: object, *ports: PortsLike, only: bool =
     expect_engine(engine)
     wanted = Ports.parse(*ports)
     if not wanted and not only:
-        raise _no_ports()
+        raise _no_ports(_ONLY)
     found = engine.image(image)
     missing, surplus = wanted - found.documented, found.documented - wanted
     if missing:
@@ -282,7 +282,10 @@ def expect_seconds(**given: object) -> None:
             raise ConfigurationError(f"{name}={value!r} is not a number of seconds")
 
 
-def _no_ports() -> ConfigurationError:
+_ONLY = "; only=True without a port asks that there is none"
+
+
+def _no_ports(hint: str = "") -> ConfigurationError:
     return ConfigurationError(
-        'no port is named: a check asks about one at least, such as 80 or "53/udp"'
+        f'no port is named: a check asks about one at least, such as 80 or "53/udp"{hint}'
     )

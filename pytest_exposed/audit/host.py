@@ -188,14 +188,14 @@ class HostAudit:
         if self.settings.audits_running:
             parts.append(f"{plural(len(self.wanted), 'running container')}{matching}")
         if self.not_running:
-            parts.append(self._stopped())
+            parts.append(self.stopped_line())
         if self.runs:
             each = "it has" if len(self.runs) == 1 else "each has"
             time = f"{each} {self.settings.grace_of_runs:g} s to settle"
             parts.append(f"{plural(len(self.runs), 'container')} to start ({time})")
         return ", ".join([self.shown, *parts])
 
-    def _stopped(self) -> str:
+    def stopped_line(self) -> str:
         """Return how many containers don't run, and the names of the first."""
         number, shown = len(self.not_running), self.not_running[:_MOST_STOPPED]
         names = [f"{printable(x.name)} ({_ended(x)})" for x in shown]

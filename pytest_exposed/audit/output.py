@@ -95,11 +95,14 @@ def write(audit: Audit, outcome: Results, stdout: TextIO | None = None) -> tuple
 
     if stdout is not None:
         attempt("standard output", lambda: report.write_json(stdout, hosts))
-    for path in settings.reports:
-        attempt(path, partial(report.write, path, hosts))
     others = [x for x in (settings.new_baseline, settings.new_tests) if x is not None]
-    if not judged.containers:  # an empty baseline would replace a complete one
-        lines.extend(f"no container was judged, and {x} is not written" for x in others)
+    left_out = _left_out(audit, outcome)
+    for path in settings.reports[len(left_out) :]:
+        attempt(path, partial(report.write, path, hosts))
+    if not judged.containers:  # an empty file would replace a complete one
+        lines.extend(
+            f"no container was judged, and {x} is not written" for x in (*left_out, *others)
+        )
         return lines, fine
     if settings.new_baseline is not None:
         entries, done = _accepted(audit, outcome, judged)
@@ -112,6 +115,12 @@ def write(audit: Audit, outcome: Results, stdout: TextIO | None = None) -> tuple
         lasting = [x.as_record(with_runs=False) for x in outcome.hosts.values()]
         attempt(tests, lambda: suite.write(tests, lasting, today()), f"a suite written to {tests}")
     return lines, fine
+
+
+def _left_out(audit: Audit, outcome: Results) -> tuple[Path, ...]:
+    """Return all reports where -k or the like left out all containers that there are."""
+    there_are = any(x.wanted or x.runs for x in audit.hosts)
+    return audit.settings.reports if there_are and not outcome.count else ()
 
 
 def _accepted(audit: Audit, outcome: Results, judged: _Judged) -> tuple[set[Entry], str]:

@@ -41,6 +41,8 @@ def members(written: str, inventory: str | None) -> list[Member]:
     ConfigurationError if the inventory can't be read, has no such group or host, or the group is
     empty.
     """
+    if inventory and "," not in inventory and not os.path.exists(inventory):
+        raise ConfigurationError(f"there is no inventory {printable(inventory)}")
     group = written.removeprefix(SCHEME)
     if not group or not group.isprintable():
         raise ConfigurationError(f"{printable(written)!r} names no group: write ansible://GROUP")

@@ -85,15 +85,26 @@ def typed(config: pytest.Config) -> dict[str, Any]:
 def refuse_without_audit(config: pytest.Config, names: Collection[str]) -> None:
     """Raise UsageError for an option or an id that means something to an audit alone.
 
-    names are those of the options that were given.
+    names are those of the options that were given. Where -o turns the audit off, those in addopts
+    are for other runs.
     """
-    if vain := [x.flag for x in OPTIONS if x.of_audit and x.name in names]:
+    words = _words(config)
+    off = any(str(x).startswith("exposed=") for x in config.getoption("override_ini", None) or ())
+    rows = (x for x in OPTIONS if x.of_audit and x.name in names)
+    if vain := [x.flag for x in rows if not off or x.flag in words]:
         what = f"only an audit uses {', '.join(vain)}"
     elif own := ids.named(config):
         what = f"{own[0]} is a test of the audit"
     else:
         return
-    raise pytest.UsageError(f"pytest-exposed: {what}: add --exposed, or --exposed-run")
+    raise pytest.UsageError(f"pytest-exposed: {what}{_remedy(config)}")
+
+
+def _remedy(config: pytest.Config, ways: str = "--exposed, or --exposed-run") -> str:
+    """Return what to do about an audit that there is not: ways lead to one."""
+    if audits(config):
+        return ", and this run leaves the audit out, by -m or by ids of other tests"
+    return f": add {ways}"
 
 
 def refuse_unused(config: pytest.Config, items: list[pytest.Item], *, audit: bool) -> None:
@@ -114,7 +125,8 @@ def refuse_unused(config: pytest.Config, items: list[pytest.Item], *, audit: boo
     if not vain:
         return
     ways = "--exposed" if any(x.name == "filter" for x in vain) else "--exposed, or --exposed-run"
-    text = f"pytest-exposed: no test uses {', '.join(x.flag for x in vain)}: add {ways}"
+    flags = ", ".join(x.flag for x in vain)
+    text = f"pytest-exposed: no test uses {flags}{_remedy(config, ways)}"
     if not hasattr(config, "workeroutput"):
         raise pytest.UsageError(text)
     config.workeroutput[REFUSAL] = text
@@ -184,7 +196,7 @@ def _setting(config: pytest.Config, name: str) -> Any:
         from pytest_exposed.errors import ConfigurationError  # noqa: PLC0415  # for such runs alone
 
         form = row.toml if row is not None else "true"
-        hint = f"; write {name} = {form}" if form else ""
+        hint = f"; an example is {name} = {form}" if form else ""
         why = str(error).partition("\n")[0].rstrip(".")
         raise ConfigurationError(f"the setting {name} is wrong: {why}{hint}") from None
 

@@ -270,7 +270,9 @@ class AuditHooks:
             terminalreporter.write_line(f"exposed: {self._outcome.summary()}", **{colour: True})
             time = [x for x in (self._outcome.waited(), self._outcome.young()) if x]
             stale = output.stale_lines(self._audit, self._outcome)
-            self._lines[:0] = [*stale, *self._outcome.unsure(), *time]
+            quiet = terminalreporter.verbosity < 0  # which hides the header, and the names in it
+            stopped = [x.stopped_line() for x in self._audit.hosts if quiet and x.not_running]
+            self._lines[:0] = [*stopped, *stale, *self._outcome.unsure(), *time]
         else:
             none = not any(x.wanted or x.runs or x.error for x in self._audit.hosts)
             # -q hides the header, and pytest says no more than that no tests ran.

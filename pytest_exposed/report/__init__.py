@@ -37,6 +37,8 @@ def in_folder(name: str) -> Path:
     path = Path(name)
     if not path.parent.is_dir():
         raise ConfigurationError(f"{name!r} can't be written: there is no folder {path.parent}")
+    if path.is_dir():
+        raise ConfigurationError(f"{name!r} can't be written: it is a folder")
     return path
 
 

@@ -38,12 +38,12 @@ def write(path: Path, hosts: Sequence[HostRecord]) -> None:
         if rows[: max(0, left)]:
             lines += [f"## {_escaped(host['host'])}", ""] if len(hosts) > 1 else []
             lines += [
-                "| container | image | rule | port | evidence | fix |",
+                "| container | image | rule | port | evidence | fix, or why accepted |",
                 "|---|---|---|---|---|---|",
             ]
             lines += [*rows[: max(0, left)], ""]
         left -= len(rows)
-        if notes := [*_notes(host)][:_MOST]:
+        if notes := [*_notes(host), *_not_running(host)][:_MOST]:
             lines += [*notes, ""]
     lines += [f"… and {-left} more", ""] if left < 0 else []
     lines += _rules(hosts)
@@ -78,11 +78,12 @@ def _rows(host: HostRecord, found: Sequence[ServiceGroup]) -> Iterator[str]:
             yield _row(name, image, "not observed", "", container["error"], "")
     causes = [(one, cause) for one in found for cause in neighbours(findings_of(one.container))]
     for one, cause in sorted(causes, key=lambda x: _place(x[1].first)):
-        reason = cause.first.waived
-        fix = f"warning: {cause.fix}" if cause.first.warning else cause.fix
-        fix = fix if reason is None else f"accepted: {reason}".removesuffix(": ")
+        reason, rule = cause.first.waived, cause.first.rule
+        state = " (warning)" if cause.first.warning else ""
+        state = " (accepted)" if reason is not None else state
+        fix = cause.fix if reason is None else reason
         port = cause.span if cause.ports else ""
-        yield _row(one.who, one.container["image"], cause.first.rule, port, cause.message, fix)
+        yield _row(one.who, one.container["image"], f"{rule}{state}", port, cause.message, fix)
 
 
 def _notes(host: HostRecord) -> Iterator[str]:
@@ -90,6 +91,14 @@ def _notes(host: HostRecord) -> Iterator[str]:
     for container in host["containers"]:
         for note in container.get("notes", ()):
             yield f"- {_escaped(container['name'])}: {_escaped(note)}"
+
+
+def _not_running(host: HostRecord) -> Iterator[str]:
+    """Yield a line for each container that doesn't run."""
+    for stopped in host.get("not_running", ()):
+        code = stopped["exit_code"]
+        ended = stopped["state"] if code is None else f"{stopped['state']} {code}"
+        yield f"- {_escaped(stopped['name'])}: not running ({_escaped(ended)})"
 
 
 def _place(finding: Finding) -> int:

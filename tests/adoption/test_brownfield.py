@@ -342,7 +342,8 @@ def test_reports_in_every_form(pytester: pytest.Pytester, engine_url: str, stage
     markdown = Path(pytester.path, "report.md").read_text(encoding="utf-8")
     assert "1 do not" in markdown
     assert "| undocumented | 80/tcp |" in markdown
-    assert "accepted: later" in markdown
+    assert "| undocumented (accepted) | 81/tcp |" in markdown
+    assert "| later |" in markdown
 
     properties = {
         x.get("name"): x.get("value")

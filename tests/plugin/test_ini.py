@@ -242,7 +242,7 @@ if IS_9:
     ) -> None:
         pytester.makepyprojecttoml(f"[tool.pytest]\n{wrong}\n")
         typed = () if wrong.startswith("exposed =") else ("--exposed",)
-        assert refusal(run_pytest(*typed)).endswith(f"; write {right}")
+        assert refusal(run_pytest(*typed)).endswith(f"; an example is {right}")
 
     def test_an_option_of_the_same_name_in_another_plugin(
         run_pytest: Run, pytester: pytest.Pytester

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,9 +90,25 @@ def test_an_id_is_all_that_runs(
     result.assert_outcomes(passed=1, failed=1)
 
 
-def test_a_setting_can_be_turned_off(run_pytest: Run, suite: Callable[[str], None]) -> None:
+@pytest.mark.parametrize("more", ["", "addopts = --exposed-report=r.md --exposed-watch=1"])
+def test_a_setting_can_be_turned_off(
+    more: str, run_pytest: Run, suite: Callable[[str], None]
+) -> None:
+    suite(f"exposed = true\n{more}")
+    off = ("-o", "exposed=false")
+    run_pytest(*off).assert_outcomes(passed=1)
+    said = refusal(run_pytest(*off, "--exposed-watch=2"))
+    assert said == "only an audit uses --exposed-watch: add --exposed, or --exposed-run"
+
+
+@pytest.mark.parametrize("typed", ["--exposed-report=r.md", "--exposed-filter=name=web"])
+@pytest.mark.parametrize("left_out", [("-m", "not exposed"), ("suite/test_own.py::test_own",)])
+def test_what_left_it_out_is_told(
+    typed: str, left_out: tuple[str, ...], run_pytest: Run, suite: Callable[[str], None]
+) -> None:
     suite("exposed = true")
-    run_pytest("-o", "exposed=false").assert_outcomes(passed=1)
+    said = refusal(run_pytest(typed, *left_out))
+    assert said.endswith(", and this run leaves the audit out, by -m or by ids of other tests")
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,12 @@ def test_they_are_counted_and_named(
     assert all(list(x) == keys for x in host["not_running"])
 
 
+def test_without_a_header_they_are_named_below(audit: Run, place: Stage) -> None:
+    result = audit(place, "-q")
+    named = f"2 that don't run: {place.name}-db (exited 137), {place.name}-job (created)"
+    result.stdout.fnmatch_lines(["exposed: *, 2 not running", f"exposed: {named}"])
+
+
 def test_where_none_runs(audit: Run, place: Stage) -> None:
     result = audit(place, f"--exposed-filter=name={place.name}-db")
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED

@@ -272,10 +272,22 @@ def test_no_such_folder(audit: Run, stage: Stage) -> None:
 
 def test_a_folder_in_its_place(audit: Run, four: Stage, pytester: pytest.Pytester) -> None:
     pytester.mkdir("report.json")
-    result = audit(four, "--exposed-report=report.json")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    text = str(result.stdout) + str(result.stderr)
-    assert "report.json can't be written: " in text or "report.json' can't be written" in text
+    said = refusal(audit(four, "--exposed-report=report.json"))
+    assert "'report.json' can't be written: it is a folder" in said
+
+
+@pytest.mark.parametrize(
+    "left_out", [("-k", "nosuch"), ("-m", "not exposed"), ("--deselect", "exposed::")]
+)
+def test_where_all_containers_are_left_out_the_one_before_stays(
+    left_out: tuple[str, str], audit: Run, four: Stage, pytester: pytest.Pytester
+) -> None:
+    before = pytester.path / "report.json"
+    before.write_text("{}")
+    result = audit(four, "--exposed-report=report.json", *left_out)
+    assert before.read_text() == "{}"
+    said = "exposed: no container was judged, and report.json is not written"
+    result.stdout.fnmatch_lines([said])
 
 
 def test_without_an_audit(run_on_engine: Run) -> None:

@@ -117,7 +117,8 @@ def test_reports(audit: Run, place: Stage, tmp_path: Path) -> None:
     assert levels == {"443/tcp:": "warning", "81/tcp:": "error", "82/tcp:": "error"}
     rows = [x for x in files["md"].read_text().splitlines() if "/tcp |" in x]
     assert "443/tcp" in rows[-1]
-    assert "| warning: start its service" in rows[-1]
+    assert "| silent (warning) | 443/tcp |" in rows[-1]
+    assert "| start its service" in rows[-1]
     assert '<li class="warning"><b>! <a href="#rule-silent">silent</a></b> 443/tcp<p>' in (
         files["html"].read_text()
     )

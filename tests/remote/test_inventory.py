@@ -335,13 +335,14 @@ class TestRefused:
             "'ansible://' names no group: write ansible://GROUP"
         )
 
-    def test_no_inventory(self, refusal: Callable[..., str]) -> None:
-        line = refusal("--docker-host=ansible://web", "--ansible-inventory=/nonexistent/hosts")
-        assert line == (
-            "ansible://web: Ansible's inventory /nonexistent/hosts has no such group, and no host "
-            "at all; ansible-inventory says: [WARNING]: No inventory was parsed, only implicit "
-            "localhost is available"
-        )
+    def test_no_inventory(self, refusal: Callable[..., str], tmp_path: Path) -> None:
+        host = "--docker-host=ansible://web"
+        line = refusal(host, "--ansible-inventory=/nonexistent/hosts")
+        assert line == "there is no inventory /nonexistent/hosts"
+        (tmp_path / "empty").mkdir()
+        line = refusal(host, f"--ansible-inventory={tmp_path / 'empty'}")
+        assert f"inventory {tmp_path / 'empty'} has no such group, and no host at all" in line
+        assert "No inventory was parsed, only implicit localhost is available" in line
 
     def test_a_broken_inventory(self, refused: Callable[..., str], tmp_path: Path) -> None:
         line = refused("[web\nweb-1 x\n")

@@ -28,7 +28,15 @@ def test_what_is_waived_comes_last(tmp_path: Path) -> None:
     waived = finding(waived="later")
     found = rows(tmp_path, record("a", waived), record("b", finding()), record("c", waived))
     assert [x[0] for x in found] == ["b", "a", "c"]
-    assert [x[-1] for x in found] == ["f", "accepted: later", "accepted: later"]
+    assert [x[-1] for x in found] == ["f", "later", "later"]
+    assert [" (accepted)" in x[2] for x in found] == [False, True, True]
+
+
+def test_what_does_not_run_is_named(tmp_path: Path) -> None:
+    ended = {"id": "1", "name": "d_b", "image": "i", "state": "exited", "exit_code": 137}
+    hosts = [{"host": "h", "error": None, "containers": [], "not_running": [ended]}]
+    report.write(tmp_path / "r.md", hosts)
+    assert "\n- d\\_b: not running (exited 137)\n" in (tmp_path / "r.md").read_text()
 
 
 def test_what_is_cut_is_what_is_waived(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def wait_until_settled(
             saw = looked
         if looked - began >= grace or looked - saw >= _BLIND:
             if _ends_again(lives, looked) and not stillness.has_settled(looked):
-                return now, has_restarted(observer, now)
+                return now, NotRunningError(f"{has_restarted(observer, now)}\n{_STAYS}")
             return now, _judged(now, answer, stillness, looked)
         waits = f" for {missing}" if missing else ""
         time = f"{looked - began:.0f} of {grace:g} s at most"

@@ -17,6 +17,9 @@ from pytest_exposed.rules.advice import INHERITED
 from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass
 
+_OF_DOCUMENTED = r"remove EXPOSE \S+ from its Dockerfile|write EXPOSE \S+ in its Dockerfile instead"
+"""What advice says of a port that is documented in vain."""
+
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}]*))?\})")
 
 
@@ -203,11 +206,11 @@ class Dockerfile:
             exposes = stage.exposes
             if finding.port in stage.ports - image.documented:
                 place += " has it: build the image anew"
-            old = f"remove EXPOSE {finding.port} from its Dockerfile"
-            if old in fix and self._lacks(finding.port):
+            old = re.search(_OF_DOCUMENTED, fix)
+            if old is not None and self._lacks(finding.port):
                 unless = "" if stage.base == "scratch" else f", unless {stage.base} exposes it"
                 anew = f"build the image anew: {printable(self.path)} has no EXPOSE {finding.port}"
-                return replace(finding, fix=fix.replace(old, f"{anew}{printable(unless)}"))
+                return replace(finding, fix=fix.replace(old[0], f"{anew}{printable(unless)}"))
             # A stage of this file that its own begins from can be mended.
             if fix.startswith(INHERITED) and any(finding.port in x.ports for x in exposes):
                 serve = fix.removeprefix(f"{INHERITED}: ").partition(", or ")[0]

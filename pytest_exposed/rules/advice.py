@@ -82,16 +82,18 @@ def to_serve(case: Case, *, on_loopback: bool) -> str:
     return f"have its service listen on {case.bind}" if on_loopback else "start its service"
 
 
-def to_remove(case: Case, rule: str, serve: str) -> str:
+def to_remove(case: Case, rule: str, serve: str, moved: Port | None) -> str:
     """Return the fix of a port that its image documents, and that nothing serves.
 
-    serve is how it comes to be served.
+    serve is how it comes to be served, moved the port that is served instead.
     """
     if case.only_declared:
         return f"{serve}, or don't declare it{in_definition(case.container)}"
     if is_inherited(case):
         return f"{INHERITED}: {serve}, or {waive(case, rule)}"
     remove = f"remove EXPOSE {case.port} from its Dockerfile"
+    if moved is not None:
+        remove = f"write EXPOSE {moved} in its Dockerfile instead"
     if _is_others(case.container.image):
         return f"{waive(case, rule)}, or {serve}; if the image is yours, {remove}"
     return f"{serve}, or {remove}"

@@ -183,6 +183,9 @@ def _silent(case: Case) -> Breach | None:
     on_loopback = _only_on_loopback(case.container)
     message += runs + on_loopback
     serve = advice.to_serve(case, on_loopback=bool(on_loopback))
+    if (moved := _moved(case)) is not None:
+        message += f", but on {moved}"
+        serve = advice.to_serve(case, on_loopback=True)
     if case.neighbours:
         message += f"; {case.server}, which shares its network, does"
         serve = f"{serve} where {case.server} does not hold the port"
@@ -194,7 +197,7 @@ def _silent(case: Case) -> Breach | None:
     elif origin.command is not None:
         message += "; inherited from an image below" if origin.inherited else ""
         message += f"{LAYER}{layers.shown(origin.command)})"
-    return message, advice.to_remove(case, "silent", serve)
+    return message, advice.to_remove(case, "silent", serve, moved)
 
 
 @rule("published-undocumented", "default")
@@ -248,6 +251,19 @@ def _left_behind(case: Case) -> Container | None:
         if any(x.port == case.port and x.kind != "loopback" for x in container.listeners):
             return container
     return None
+
+
+def _moved(case: Case) -> Port | None:
+    """Return the port that is served in the place of the one that is documented, if it is clear.
+
+    Then a container serves one port of the protocol, and its image documents one.
+    """
+    heard = {x.port for x in case.container.listeners if x.kind == "reachable" and not x.dynamic}
+    served = [x for x in heard if x.protocol == case.port.protocol]
+    documented = [x for x in case.container.documented if x.protocol == case.port.protocol]
+    if len(served) != 1 or len(documented) != 1 or case.only_declared or advice.is_inherited(case):
+        return None
+    return served[0]
 
 
 def _is_documented(case: Case) -> bool:

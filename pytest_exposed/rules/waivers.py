@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pytest_exposed.errors import ConfigurationError, PortError
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.rules import RULES
-from pytest_exposed.text import did_you_mean
+from pytest_exposed.text import did_you_mean, printable
 from pytest_exposed.values import dataclass
 
 _FORM = re.compile(
@@ -129,12 +129,13 @@ def _why_not(word: str, error: PortError) -> str:
     if ":" in word:
         return f"{why}; each waiver has a line of its own"
     if ";" in word:
-        return f"{why}; write {', '.join(x.strip() for x in word.split(';') if x.strip())}"
+        parts = (x.strip() for x in word.split(";"))
+        return f"{why}; write {printable(', '.join(filter(None, parts)))}"
     if day := _DAY.search(word):
         return f"{why}; its last day is written: until {day[0]}"
     port, _, rule = word.partition(" ")
     if rule in RULES:
-        return f"{why}; write `{rule} {port}`"
+        return f"{why}; write `{rule} {printable(port)}`"
     return f"{why}; a reason begins with #" if " " in word else why
 
 

@@ -103,6 +103,8 @@ def test_malformed_lines_are_named(line: str) -> None:
         ("api: 9100, db: unreachable", "; each waiver has a line of its own"),
         ("api: 9100; silent", "; write 9100, silent"),
         ("api: silent;9100", "; write silent, 9100"),
+        ("api: \x00;9100", "; write \\x00, 9100"),
+        ("api: \x00 silent", "; write `silent \\x00`"),
         ("api: 9100 untill 2027-02-03", "; its last day is written: until 2027-02-03"),
         ("api: 9100, until 2027-02-03", "a comma stands there with nothing before or behind it"),
     ],

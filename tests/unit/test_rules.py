@@ -559,6 +559,26 @@ def test_the_fix_of_what_a_neighbour_has_on_loopback_names_it() -> None:
     assert only(vpn).fix == "bind 0.0.0.0:8080 in app"
 
 
+def test_a_port_that_is_served_instead_of_the_one_that_is_documented() -> None:
+    moved = container(*reaching(8081), documented=[8080], name="web", image_name="shop/web")
+    silent, undocumented = findings(moved, DEFAULT)
+    assert silent.message.endswith("nothing in web listens on it, but on 8081/tcp")
+    instead = "write EXPOSE 8081/tcp in its Dockerfile instead"
+    assert silent.fix == f"have its service listen on 0.0.0.0:8080, or {instead}"
+    assert undocumented.fix == "add to its Dockerfile: EXPOSE 8081/tcp"
+
+
+@pytest.mark.parametrize(
+    ("ports", "documented"),
+    [([8081, 8082], [8080]), ([8081], [8080, 8083]), ([8081, 8083], [8080, 8083])],
+)
+def test_where_that_is_not_clear(ports: list[int], documented: list[int]) -> None:
+    one = container(*reaching(*ports), documented=documented)
+    silent = next(x for x in findings(one, DEFAULT) if x.port == Port(8080))
+    assert ", but on" not in silent.message
+    assert silent.fix.endswith("or remove EXPOSE 8080/tcp from its Dockerfile")
+
+
 def test_a_silent_port_that_a_neighbour_holds() -> None:
     app = container(*reaching(80), documented=[80], id=OTHER_ID, name="app")
     finding = only(container(documented=[80], name="vpn", neighbours=(app,)))

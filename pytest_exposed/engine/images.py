@@ -51,7 +51,8 @@ class Images:
             raise ConfigurationError(
                 f"{printable(repr(image))} is a container, not an image: give its .image"
             )
-        if not {".", ".."}.isdisjoint(name.split("/")):  # engines would answer with a redirect
+        # Engines would answer with a redirect, and no request has half a character.
+        if not {".", ".."}.isdisjoint(name.split("/")) or not name.isprintable():
             raise ConfigurationError(f"{printable(name)!r} is not an image: no name has such parts")
         try:
             found = self._api.image(name)

@@ -179,6 +179,7 @@ def _answering(container: Container) -> list[str]:
     silent = Ports({x.port for x in container.published} - own)
     return [
         f"{x}, which shares its network, listens on {silent & x.listening}"
+        + (", and is paused" if x.state == "paused" else "")
         for x in container.neighbours
         if silent & x.listening
     ]

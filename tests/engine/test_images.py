@@ -298,9 +298,9 @@ class TestNames:
         with pytest.raises(ConfigurationError, match="is not an image"):
             engine.image(name)
 
-    @pytest.mark.parametrize("name", ["UPPER", "../webapp", "shop/./web"])
+    @pytest.mark.parametrize("name", ["UPPER", "../webapp", "shop/./web", "\ud800", "a\x00b"])
     def test_of_a_name_that_no_image_can_have(self, name: str, engine: Engine) -> None:
-        with pytest.raises(ConfigurationError, match=f"'{name}' is not an image: "):
+        with pytest.raises(ConfigurationError, match="' is not an image: "):
             engine.image(name)
 
     def test_containers_and_images_are_told_apart(self, engine: Engine, stage: Stage) -> None:

@@ -231,6 +231,17 @@ class TestJoinersOfJoiners:
         assert [found(x.container(y)) for x in looks for y in names] == [set()] * 4
 
 
+class TestPausedNeighbour:
+    def test_it_is_called_so(self, looks: list[Engine], stage: Stage) -> None:
+        owner = stage.run(name="owner", ports={"80/tcp": ("127.0.0.1",)})
+        member = stage.run(
+            "tcp:0.0.0.0:80", name="member", exposes=("80",), network_mode=f"container:{owner.id}"
+        )
+        member.sdk.pause()
+        said = f"{member.name}, which shares its network, listens on 80/tcp, and is paused"
+        assert [x.container(owner.name).notes for x in looks] == [(said,)] * 2
+
+
 class TestOwnerThatRestarted:
     """It gets a new namespace; the joiner stays in the old one."""
 

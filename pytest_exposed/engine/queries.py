@@ -178,6 +178,13 @@ class EngineQueries:
                 f"{printable(container.name)} can't be inspected: {error}"
             ) from None
 
+    def name(self, identity: str) -> str | None:
+        """Return the name of a container, running or not; None where it has been removed."""
+        try:
+            return as_text(self._api.container(identity).get("Name")).removeprefix("/")
+        except NotFoundError:
+            return None
+
     def inspections(self, containers: Iterable[Listed]) -> dict[str, Inspected]:
         """Return what inspect does, by id; containers that fail are missing."""
         records = self._api.inspections("containers", [x.id for x in containers])

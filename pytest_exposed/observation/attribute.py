@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pytest_exposed.engine.queries import EngineQueries
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.errors import ObservationError
+from pytest_exposed.errors import EngineError, ObservationError
 from pytest_exposed.model import Container, Listener, Observed
 from pytest_exposed.model.ports import Port
 from pytest_exposed.model.services import made_by_molecule
@@ -195,13 +195,19 @@ class Attribution:
         if not (listed.network_mode or "").startswith("container:") or owner == "host":
             return ""
         name = printable(listed.name)
-        running = self._scene.containers.get(owner)
-        if running is None:
-            whose = f"the container whose network it joined ({printable(owner[:12])})"
-            return f"start {whose}, and then restart {name}"
-        if owner in self._scene.netns.of(listed.id):
-            return ""
-        return f"restart {name}: {printable(running.name)}, whose network it joined, was restarted"
+        if owner in self._scene.containers:
+            if owner in self._scene.netns.of(listed.id):
+                return ""
+            other = printable(self._scene.containers[owner].name)
+            return f"restart {name}, as {other}, whose network it joined, was restarted"
+        try:
+            stopped = self._queries.name(owner)
+        except EngineError:  # a proxy refuses the question
+            stopped = owner[:12]
+        if stopped is None:
+            gone = f"the container whose network it joined has been removed ({owner[:12]})"
+            return f"remove {name} and create it anew, as {printable(gone)}"
+        return f"start {printable(stopped)}, whose network it joined, and then restart {name}"
 
     def _in_vain(self, listed: Listed) -> list[str]:
         """Return a note where -p asked for what is not published."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pytest_exposed import __version__
 from pytest_exposed.model import Finding
+from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report import links
 from pytest_exposed.report.finding_groups import findings_of, neighbours
 from pytest_exposed.report.record import HostRecord
@@ -19,6 +20,8 @@ from pytest_exposed.unpatched import now
 
 _MOST = 500
 """Rows that are written: a CI job's summary is limited to a megabyte."""
+_MOST_MATCHING = 20
+"""Containers without findings that are named, on each host."""
 _MOST_HOSTS = 20
 """Hosts that are named below the title."""
 
@@ -43,6 +46,8 @@ def write(path: Path, hosts: Sequence[HostRecord]) -> None:
             ]
             lines += [*rows[: max(0, left)], ""]
         left -= len(rows)
+        if matching := [*_matching(by_host[host["host"]])]:
+            lines += [*matching, ""]
         if notes := [*_notes(host), *_not_running(host)][:_MOST]:
             lines += [*notes, ""]
     lines += [f"… and {-left} more", ""] if left < 0 else []
@@ -84,6 +89,18 @@ def _rows(host: HostRecord, found: Sequence[ServiceGroup]) -> Iterator[str]:
         fix = cause.fix if reason is None else reason
         port = cause.span if cause.ports else ""
         yield _row(one.who, one.container["image"], f"{rule}{state}", port, cause.message, fix)
+
+
+def _matching(found: Sequence[ServiceGroup]) -> Iterator[str]:
+    """Yield a line for each container or service without findings: the first ones."""
+    matching = [x for x in found if not x.container["findings"] and x.container["error"] is None]
+    for one in matching[:_MOST_MATCHING]:
+        image = one.container["image"]
+        who = one.who if one.who == image else f"{one.who} ({image})"
+        ports = Ports(Port.parse(x) for x in one.container["listening"] or ())
+        yield f"- {_escaped(who)} matches: it listens on {ports or 'nothing'}"
+    if len(matching) > _MOST_MATCHING:
+        yield f"- … and {len(matching) - _MOST_MATCHING} more that match"
 
 
 def _notes(host: HostRecord) -> Iterator[str]:

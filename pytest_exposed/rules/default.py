@@ -190,7 +190,7 @@ def _silent(case: Case) -> Breach | None:
         message += f"; {case.server}, which shares its network, does"
         serve = f"{serve} where {case.server} does not hold the port"
     if (needs := opens_with(case)) is not None:
-        message += f"; its service opens it with {needs}"
+        message += f"; its service may open it with {needs}"
     origin = layers.origin_of(case.container.image, case.port)
     if origin.base is not None:
         message += f"; inherited from {printable(origin.base)}"

@@ -265,13 +265,18 @@ class TestOwnerThatRestarted:
             assert heard(look.container(joiner.name)) == {"0.0.0.0:81/tcp unreachable"}
             stray = look.container(joiner.name)
             assert found(stray) == {"unreachable 81/tcp"}
-            why = f"restart {joiner.name}: {owner.name}, whose network it joined, was restarted"
+            why = f"restart {joiner.name}, as {owner.name}, whose network it joined, was restarted"
             assert stray.findings[0].fix == why
             assert stray.notes == (f"it is in no network any more: {why}",)
         owner.sdk.stop(timeout=0)
-        why = f"start the container whose network it joined ({owner.id[:12]}), and then restart "
+        why = f"start {owner.name}, whose network it joined, and then restart {joiner.name}"
         for look in looks:
-            assert look.container(joiner.name).notes[0].endswith(f": {why}{joiner.name}")
+            assert look.container(joiner.name).notes[0].endswith(f": {why}")
+        owner.sdk.remove(force=True)
+        for look in looks:
+            note = look.container(joiner.name).notes[0]
+            assert f": remove {joiner.name} and create it anew, as the container whose" in note
+            assert note.endswith(f" has been removed ({owner.id[:12]})")
 
 
 class TestNoNetwork:

@@ -35,7 +35,7 @@ def test_advice_is_shown_and_counted(audit: Run, place: Stage) -> None:
         [
             HEADING,
             "*web (*)",
-            "  silent  443/tcp  *; its service opens it with a certificate*",
+            "  silent  443/tcp  *; its service may open it with a certificate*",
             "                   start its service, or remove EXPOSE 443/tcp from its Dockerfile",
             "exposed: 1 container on 1 host, 1 match, 1 warning",
         ]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from report.test_html import finding, host, record
 
 from pytest_exposed import __version__, report
-from pytest_exposed.report.markdown import _MOST
+from pytest_exposed.model.ports import Ports
+from pytest_exposed.report.markdown import _MOST, _MOST_MATCHING
 from pytest_exposed.unpatched import now
 
 if TYPE_CHECKING:
@@ -30,6 +31,17 @@ def test_what_is_waived_comes_last(tmp_path: Path) -> None:
     assert [x[0] for x in found] == ["b", "a", "c"]
     assert [x[-1] for x in found] == ["f", "later", "later"]
     assert [" (accepted)" in x[2] for x in found] == [False, True, True]
+
+
+def test_what_matches_is_named_with_its_ports(tmp_path: Path) -> None:
+    many = [record(f"c{x:02}") for x in range(_MOST_MATCHING + 2)]
+    rows(tmp_path, *many, record("worse", finding()))
+    lines = [x for x in (tmp_path / "r.md").read_text().splitlines() if " match" in x]
+    heard = str(Ports.parse(*(many[0]["listening"] or ()))) or "nothing"
+    image = many[0]["image"]
+    assert lines[1] == f"- c00 ({image}) matches: it listens on {heard}"
+    assert lines[-1] == "- … and 2 more that match"
+    assert not any("worse" in x for x in lines)
 
 
 def test_what_does_not_run_is_named(tmp_path: Path) -> None:
@@ -79,4 +91,4 @@ def test_each_broken_rule_is_explained_once(tmp_path: Path) -> None:
 
 def test_nothing_is_explained_where_nothing_is_wrong(tmp_path: Path) -> None:
     found = text(tmp_path, host(record()))
-    assert found.rstrip().splitlines()[-1].startswith("Audited ")
+    assert found.rstrip().splitlines()[-1].startswith("- web (webapp:1) matches: ")

@@ -105,8 +105,8 @@ def test_its_message_says_what_opens_it() -> None:
         (found,) = findings(one, select())
         return found.message
 
-    assert message(80, 443, listening=80).endswith("; its service opens it with a certificate")
-    assert message(8089, 5557, listening=8089).endswith("; its service opens it with a cluster")
+    assert message(80, 443, listening=80).endswith("; its service may open it with a certificate")
+    assert message(8089, 5557, listening=8089).endswith("; its service may open it with a cluster")
     assert "its service opens" not in message(80, 81, listening=80)
 
 

@@ -100,23 +100,23 @@ def _listen_during(
 
 def _all_listen_on(tasks: Sequence[Container], wanted: Sequence[BoundPort], *, only: bool) -> Check:
     """Return the answer for a container, or of all tasks of a service: those that don't, if any."""
-    return of_all_tasks([_listens_on(x, wanted, only=only) for x in tasks])
+    return of_all_tasks([_listens_on(x, wanted, only=only) for x in tasks], tasks)
 
 
-def of_all_tasks(checks: Sequence[Check]) -> Check:
+def of_all_tasks(checks: Sequence[Check], tasks: Sequence[Container | Listed]) -> Check:
     """Return one answer from those for a container, or for each task of a service."""
     if len(checks) == 1:
         return checks[0]
     failed = [x for x in checks if not x]
     # The findings are those of the first container.
-    tasks = [y for x in sorted(checks, key=bool) for y in x.containers]
+    containers = [y for x in sorted(checks, key=bool) for y in x.containers]
     service = f"service {tasks[0].service}"
     if not failed:
-        return Check(True, f"{service}, all {len(tasks)} tasks: {checks[0]!r}", *tasks)
-    names = f" ({_list(x.containers[0] for x in failed)})" if len(failed) > 1 else ""
-    number = f"{len(failed)} of {len(tasks)} tasks{names}"
+        return Check(True, f"{service}, all {len(tasks)} tasks: {checks[0]!r}", *containers)
+    names = [printable(x.name) for x, check in zip(tasks, checks, strict=True) if not check]
+    number = f"{len(failed)} of {len(tasks)} tasks" + (f" ({_list(names)})" if names[1:] else "")
     why = f"{service}, {number}: {failed[0]!r}"
-    return Check(False, why, *tasks, findings=failed[0].findings)
+    return Check(False, why, *containers, findings=failed[0].findings)
 
 
 def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool) -> Check:
@@ -207,11 +207,7 @@ def container_publishes(engine: Engine, container: object, *ports: PortsLike) ->
     if not wanted:
         raise _no_ports()
     found, everyone = engine.observer.find_tasks(container)
-    for listed in found:
-        check = _publishes(engine, listed, everyone, wanted)
-        if not check:
-            break
-    return check
+    return of_all_tasks([_publishes(engine, x, everyone, wanted) for x in found], found)
 
 
 def _publishes(

@@ -70,7 +70,7 @@ def container_matches_image(
         if isinstance(answer, ObservationError):
             raise answer
         checks.append(_matches(answer, accepts, left_out))
-    return of_all_tasks(checks)
+    return of_all_tasks(checks, tasks)
 
 
 def _matches(

@@ -15,7 +15,12 @@ MOST = 236
 class Check:
     """The result of a check: true or false, and why in one line."""
 
-    __slots__ = ("_holds", "_why", "containers", "findings")
+    __slots__ = {
+        "_holds": "",
+        "_why": "",
+        "containers": "Snapshots of the containers that were looked at.",
+        "findings": "What container_matches_image found that fails.",
+    }
 
     def __init__(
         self, holds: bool, why: str, *containers: Container, findings: Sequence[Finding] = ()

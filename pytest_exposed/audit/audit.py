@@ -64,8 +64,12 @@ class Audit:
         return audit
 
     def id_of(self, host: HostAudit) -> str:
-        """Return the id that a host's tests begin with."""
-        return ROOT if len(self.hosts) == 1 else f"{ROOT}[{host.label}]"
+        """Return the id that a host's tests begin with: its name is in it, unless it is alone.
+
+        One of a list has its name in any case: the ids stay when the list grows or shrinks.
+        """
+        is_alone = len(self.hosts) == 1 and not isinstance(host.host, Member)
+        return ROOT if is_alone else f"{ROOT}[{host.label}]"
 
     def ids(self) -> list[str]:
         """Return the ids of all tests."""
@@ -77,24 +81,31 @@ class Audit:
 
     def why_not(self, chosen: str) -> str:
         """Return, behind a colon, why there is no test of an id; empty where that is unknown."""
-        if len(self.hosts) > 1 and chosen.startswith(f"{ROOT}::"):
-            own = self.id_of(self.hosts[0]) + chosen.removeprefix(ROOT)
-            return f": with several hosts an id names its host, such as {own}"
+        first = self.id_of(self.hosts[0])
+        if first != ROOT and chosen.startswith(f"{ROOT}::"):
+            return f": an id names its host here, such as {first}{chosen.removeprefix(ROOT)}"
         for host in self.hosts:
             begin = f"{self.id_of(host)}::"
             if not chosen.startswith(begin) or host.error is not None:
                 continue
-            name = chosen.removeprefix(begin)
-            try:
-                found = host.engine().container(name)
-            except ExposedError as error:
-                return f": {error}"
-            if found.id in {x.id for x in host.wanted}:
-                return f": the test of {printable(name)} is {begin}{found}"
-            if not self.settings.audits_running:
-                return f": {found} is no image of --exposed-run: add --exposed to audit it too"
-            return f": {found} is left out by the filter"
+            return self._why_not_on(host, chosen.removeprefix(begin))
         return ""
+
+    def _why_not_on(self, host: HostAudit, name: str) -> str:
+        """Return why a name is of no test of a host, as why_not does."""
+        try:
+            tasks = host.engine().observer.find_tasks(name)[0]
+            if len(tasks) > 1:
+                many = f"service {printable(name)} has {len(tasks)} tasks here"
+                return f": {many}, each with a test of its own: choose them by -k {printable(name)}"
+            found = host.engine().container(name)
+        except ExposedError as error:
+            return f": {error}"
+        if found.id in {x.id for x in host.wanted}:
+            return f": the test of {printable(name)} is {self.id_of(host)}::{found}"
+        if not self.settings.audits_running:
+            return f": {found} is no image of --exposed-run: add --exposed to audit it too"
+        return f": {found} is left out by the filter"
 
     def look(self, chosen: Mapping[str, Sequence[Listed]]) -> None:
         """Begin to look at the chosen containers, by the label of their host, at all hosts at once.

@@ -37,9 +37,13 @@ _MOST_STOPPED = 5
 
 
 def _ended(listed: Listed) -> str:
-    """Return how a container that doesn't run ended: "exited 137", or its state."""
+    """Return how a container that doesn't run ended: "exited 137", or its state.
+
+    Swarm keeps some tasks that it has replaced.
+    """
     code = listed.exit_code
-    return printable(listed.state if code is None else f"{listed.state} {code}")
+    task = "task, " if listed.service is not None and listed.service.id else ""
+    return task + printable(listed.state if code is None else f"{listed.state} {code}")
 
 
 class Done(Generic[T]):

@@ -35,7 +35,7 @@ class Calls:
             raise EngineError(host.trouble)
         self.host = host
         self._streams: set[EngineStream] = set()
-        self._closed = False
+        self._closed = self._answered = False
         preferred = os.environ.get("DOCKER_API_VERSION") or ""
         try:
             with self._calling("GET /_ping"):
@@ -47,6 +47,7 @@ class Calls:
             from pytest_exposed.engine import elsewhere  # noqa: PLC0415  # where none answers
 
             raise LostError(f"{error}{elsewhere.advice(host.url)}") from None
+        self._answered = True
         if not is_agreed:
             with self._calling("GET /version"):
                 self.client.agree_by_version()
@@ -125,7 +126,8 @@ class Calls:
         except Exception as error:  # json's, ssl's, OSError, AnswerError
             if ends_run(error):
                 raise
-            raise LostError(f"{self.host.shown}: {call}: {cause(error, self.host)}") from None
+            why = cause(error, self.host, answered=self._answered)
+            raise LostError(f"{self.host.shown}: {call}: {why}") from None
 
     def _refusal(self, error: StatusError, call: str, *, named: bool) -> ExposedError:
         reason = printable(_without_tags(error.reason))

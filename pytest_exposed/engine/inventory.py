@@ -31,6 +31,8 @@ _SECONDS = 60.0
 _MOST = 64 << 20
 """Bytes of an inventory; 10,000 hosts take a few million."""
 
+_MOST_NAMED = 8
+
 _SSH = ("ssh", "smart", "paramiko", "paramiko_ssh")
 
 
@@ -55,7 +57,11 @@ def members(written: str, inventory: str | None) -> list[Member]:
     if not hosts and (group in groups or group in named):
         raise ConfigurationError(f"{printable(written)}: the group has no hosts in the inventory")
     if not hosts:
-        hint = did_you_mean(group, {*groups, *named})
+        own = {*groups, *named} - {"all", "ungrouped"}
+        hint = did_you_mean(group, own)
+        if own and not hint:
+            more = ", …" if len(own) > _MOST_NAMED else ""
+            hint = f": it has {printable(', '.join(sorted(own)[:_MOST_NAMED]))}{more}"
         if said and not _hosts("all", groups):
             hint = f", and no host at all; ansible-inventory says: {said}"
         where = (

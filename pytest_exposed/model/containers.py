@@ -19,8 +19,11 @@ class Image:
     """An image of an engine and the ports that it documents."""
 
     id: str
+    """Its id, sha256:…."""
     name: str
+    """The name that it was asked for by, or that its container was started by."""
     documented: Ports
+    """The ports of its EXPOSE."""
     invalid: tuple[str, ...] = ()
     """Invalid entries of its ExposedPorts."""
     labels: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
@@ -59,9 +62,13 @@ class Finding:
     """A rule broken by a port of a container, or by the container itself."""
 
     rule: str
+    """The rule's name: "silent"."""
     port: Port | None
+    """The port, or None where it is about the container."""
     message: str
+    """What was found."""
     fix: str
+    """What to do about it."""
     waived: str | None = None
     """The reason of the waiver that accepts it, or None."""
     more_ports: tuple[Port, ...] = ()
@@ -109,13 +116,21 @@ class Container:
     """An observed container: its documented, declared and published ports, and its listeners."""
 
     id: str
+    """Its id of 64 digits."""
     name: str
+    """Its name, without a slash."""
     image: Image
+    """Its image, by id: a tag that has moved on changes nothing."""
     network_mode: str
+    """As the engine has it: bridge, host, a network's name, container:ID."""
     state: str
+    """running or paused."""
     declared: Ports
+    """The ports that -p, -P or --expose name for this container."""
     published: tuple[Publication, ...]
+    """Where the host answers for its ports."""
     listeners: tuple[Listener, ...]
+    """All its listeners, reachable or not, sorted by port."""
     source: str
     """The source that saw the sockets: netlink, procfs, helper or exec."""
     host: str = ""

@@ -41,9 +41,13 @@ class Listener:
     """A socket that accepts connections or datagrams: its port, address and kind."""
 
     port: Port
+    """Its port, with the protocol."""
     address: str
+    """The address that it is bound to, in the form of `ss`: 0.0.0.0, ::, 127.0.0.1."""
     kind: Kind
+    """reachable, loopback, unreachable, ephemeral or unattributed."""
     v6only: bool = False
+    """Whether it takes IPv6 alone."""
     presumed: Kind | None = None
     """The kind that an unattributed listener has for its unknown owner."""
     owners: tuple[Process, ...] = ()
@@ -103,9 +107,12 @@ class Publication:
     """A container's port that is published on the Docker host: by -p, -P or its Swarm service."""
 
     port: Port
+    """The container's port."""
     host_ip: str
+    """The host's address; 0.0.0.0, :: or empty for any."""
     host_port: int
-    """0 if the container's own port is open to routed traffic instead (docker's mode routed)."""
+    """The host's port; 0 if the container's own port is open to routed traffic instead (docker's
+    mode routed)."""
     ingress: bool = False
     """Whether its service publishes it on all nodes of the swarm, to any of its tasks."""
 

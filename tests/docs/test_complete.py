@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
+import inspect
 import re
+import textwrap
 from importlib.metadata import metadata
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from docs.page import FOLDER, PAGES
 
+import pytest_exposed
 from pytest_exposed.rules import RULES
 
 CLONE = FOLDER.parent
@@ -58,6 +63,35 @@ def test_every_rule_has_a_chapter() -> None:
         r"^## (.*)$", (FOLDER / "reference" / "rules.md").read_text(), re.MULTILINE
     )
     assert [x for x in chapters if x in RULES] == list(RULES)
+
+
+def documented_of(found: type) -> set[str]:
+    """Return the attributes of a class that have a docstring, which autodoc leaves out if not."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(found))).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    fields = {
+        x.target.id
+        for x, y in pairwise(tree.body)
+        if isinstance(x, ast.AnnAssign) and isinstance(x.target, ast.Name)
+        if isinstance(y, ast.Expr) and isinstance(y.value, ast.Constant)
+    }
+    slots = found.__dict__.get("__slots__", ())
+    described = {x for x, text in slots.items() if text} if isinstance(slots, dict) else set()
+    others = {x for x in dir(found) if getattr(getattr(found, x), "__doc__", None)}
+    return fields | described | (others - {*slots})
+
+
+def test_every_attribute_of_the_reference_is_documented() -> None:
+    text = (FOLDER / "reference" / "python-api.md").read_text(encoding="utf-8")
+    form = r"^\.\. autoclass:: pytest_exposed\.(\w+)\n   :members: ((?:[\w, ]|\n      )+)"
+    classes = {x: y.replace(",", " ").split() for x, y in re.findall(form, text, re.MULTILINE)}
+    assert {"Container", "Finding", "Listener", "Publication", "Check"} <= classes.keys()
+    missing = {
+        f"{name}.{x}"
+        for name, names in classes.items()
+        for x in {*names} - documented_of(getattr(pytest_exposed, name))
+    }
+    assert missing == set()
 
 
 def test_every_page_is_in_the_contents() -> None:

@@ -217,9 +217,7 @@ class TestSeveral:
         hosts = [f"--docker-host={x}" for x in (NO_SOCKET, engine_url)]
         result = run_pytest("--exposed", *hosts, "exposed::web")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        such_as = (
-            f"with several hosts an id names its host, such as exposed[{shown(NO_SOCKET)}]::web"
-        )
+        such_as = f"an id names its host here, such as exposed[{shown(NO_SOCKET)}]::web"
         assert such_as in result.stderr.str()
 
     def test_it_is_left_out_by_its_own_id(

@@ -324,6 +324,9 @@ class TestRefused:
             f"ansible://wbe: Ansible's inventory {tmp_path}/hosts.ini has no such group: "
             "did you mean web?"
         )
+        assert refused("[web]\nweb-1\n[db]\n", "ansible://x").endswith(
+            "has no such group: it has db, web"
+        )
 
     def test_an_empty_group(self, refused: Callable[..., str]) -> None:
         assert refused("[web]\n[db]\ndb-1\n") == (

@@ -40,9 +40,11 @@ class TestOneNode:
     def test_is_the_manager(self, run_pytest: Run, manager: Machine) -> None:
         result = run_pytest("--docker-host", f"swarm://{manager.url}")
         result.assert_outcomes(passed=2)
+        # Its name is in the ids, though it is the only one: another node may join.
         result.stdout.fnmatch_lines(
             [
                 f"exposed: * ({manager.url}), 2 running containers",
+                "exposed[[]*[]] ..*",
                 "exposed: 2 containers on 1 host, 2 match",
             ]
         )
@@ -52,6 +54,11 @@ class TestOneNode:
     ) -> None:
         monkeypatch.setenv("DOCKER_HOST", manager.url)
         run_pytest("--docker-host", "swarm://").assert_outcomes(passed=2)
+
+    def test_a_service_is_no_test(self, run_pytest: Run, manager: Machine) -> None:
+        result = run_pytest("--docker-host", manager.url, "exposed::web")
+        told = "*: service web has 2 tasks here, each with a test of its own: choose them by -k web"
+        result.stderr.fnmatch_lines([told])
 
 
 class TestNoManager:

@@ -209,7 +209,9 @@ class TestChecks:
         assert container_publishes(engine, "fine", "18080:80", "80")
         check = container_publishes(engine, "fine", "18080:81")
         assert not check
-        assert "does not publish 18080->81/tcp (it publishes 0.0.0.0:18080->80/tcp)" in repr(check)
+        assert "service fine, 2 of 2 tasks (" in repr(check)
+        assert "does not publish 18080->81/tcp (it publishes 0.0.0.0:18080->80/tcp)" in str(check)
+        assert repr(container_publishes(engine, "fine", 80)).startswith("service fine, all 2 tasks")
 
     def test_every_task_matches(self, engine: Engine) -> None:
         check = container_matches_image(engine, "fine")

@@ -30,8 +30,11 @@ _ADVICE = {
 }
 
 
-def cause(error: BaseException, host: Host) -> str:
-    """Return why a request failed and what to try, in one line without user info."""
+def cause(error: BaseException, host: Host, *, answered: bool = False) -> str:
+    """Return why a request failed and what to try, in one line without user info.
+
+    answered is whether the engine has answered before.
+    """
     text = _shown(str(error), host)
     if isinstance(error, SshError):
         return _of_ssh(text, host)
@@ -43,6 +46,8 @@ def cause(error: BaseException, host: Host) -> str:
     if isinstance(error, OSError):
         at_end = missing if isinstance(error, ConnectionError) else ""
         why = _no_socket(host) or _of_system(error, host)
+        if answered and error.errno in (errno.ENOENT, errno.ECONNREFUSED):
+            why = "the engine has answered before, and does not any more: was it stopped?"
         return at_end + (why or f"{type(error).__name__}: {text}")
     shown = f"{type(error).__name__}: {text}"
     if isinstance(error, (ValueError, RecursionError)):

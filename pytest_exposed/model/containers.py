@@ -145,7 +145,7 @@ class Container:
     rejoin: str = field(default="", compare=False, repr=False)
     """How to get it into the network that it joined, and that it is no longer in."""
     left_behind: tuple[Container, ...] = field(default=(), compare=False, repr=False)
-    """Those that joined its network namespace and are still in the one before its restart."""
+    """Those that are no longer in the network that they joined, which may have been its own."""
     forwarding: Forwarding = field(default=Forwarding(), compare=False, repr=False)
     """The addresses to which its engine forwards its publications."""
     wildcard: str = field(default="0.0.0.0", compare=False, repr=False)  # noqa: S104

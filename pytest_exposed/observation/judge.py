@@ -64,6 +64,7 @@ class Judgement:
         self._acceptance = acceptance
         self._alone = alone
         self._owned: dict[str, tuple[Listener, ...]] = {}
+        self._stray = tuple(x for x in alone.values() if isinstance(x, Container) and x.rejoin)
 
     def of(self, identity: str, rules: Sequence[Rule], *, owners: bool) -> Observed:
         """Return a snapshot with its neighbours and findings, and with the owners of listeners."""
@@ -111,8 +112,8 @@ class Judgement:
             container = replace(container, neighbours=neighbours)
             if notes := (*self._joined(container), *_answering(container)):
                 container = replace(container, notes=(*container.notes, *notes))
-        if left_behind := self._seen(netns.left_behind(container.id)):
-            container = replace(container, left_behind=left_behind)
+        if container.published and self._stray:
+            container = replace(container, left_behind=self._stray)
         return container
 
     def _joined(self, container: Container) -> list[str]:

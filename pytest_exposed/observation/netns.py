@@ -84,21 +84,6 @@ class SharedNetns:
         ]
         return {x: self._seen[x] for x in found if x != identity}
 
-    def left_behind(self, identity: str) -> list[str]:
-        """Return those that joined a container's namespace, and are in another.
-
-        They are in the one that it had before it was restarted.
-        """
-        if self._owners[identity] != identity:
-            return []
-        own = self._seen[identity]
-        return [
-            x
-            for x in self._at_owner[identity]
-            if _names_as(self._seen[x]) == _names_as(own)
-            and _namespace(self._seen[x]) != _namespace(own)
-        ]
-
     def shows_udp6(self, identity: str) -> bool:
         """Return whether a container's UDP sockets of IPv6 would be seen."""
         return self._seen[identity].shows_udp6

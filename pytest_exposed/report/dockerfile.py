@@ -14,6 +14,7 @@ from pytest_exposed.model import Container, Finding
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report.instructions import instructions
 from pytest_exposed.rules.advice import INHERITED
+from pytest_exposed.rules.layers import exposed
 from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass
 
@@ -96,6 +97,16 @@ class Stage:
         own = self.own_command
         return bool(own) and tuple(command[-len(own) :]) == own
 
+    def by_order(self, port: Port, history: Sequence[str]) -> list[Expose]:
+        """Return the EXPOSE that made the layer of a port, by their order; none where unclear."""
+        layers = exposed(history)[: len(self.exposes)]
+        pairs = list(zip(reversed(self.exposes), layers, strict=False))
+        if len(pairs) < len(self.exposes):
+            return []
+        if any(x.ports != ports for x, ports in pairs if not x.has_variable):
+            return []
+        return [x for x, ports in pairs if port in ports][:1]
+
     @property
     def own_command(self) -> tuple[str, ...]:
         """What its file has it run; empty where that is for its base image to say."""
@@ -141,20 +152,31 @@ class Dockerfile:
             raise ConfigurationError(f"{path} is no Dockerfile: it has no FROM")
         return cls(path, tuple(stages))
 
-    def line_of(self, port: Port | None, documented: Ports, command: Sequence[str] = ()) -> int:
+    def line_of(
+        self,
+        port: Port | None,
+        documented: Ports,
+        command: Sequence[str] = (),
+        history: Sequence[str] | None = None,
+    ) -> int:
         """Return the line at which a port's finding can be fixed.
 
-        documented are the image's ports, command is its entrypoint and command. The line is that of
-        the port's own EXPOSE. A documented port without one is that of a variable, or of the base
-        image, which the stage's FROM names. Any other belongs to the stage's last EXPOSE, or else
-        its FROM.
+        documented are the image's ports, command is its entrypoint and command, history the
+        commands of its layers, newest first, where these are known. The line is that of the port's
+        own EXPOSE. A documented port without one is that of a variable, or of the base image, which
+        the stage's FROM names. Any other belongs to the stage's last EXPOSE, or else its FROM.
         """
         stage = self._stage(documented, command)
-        found = [x for x in stage.exposes if port is not None and port in x.ports]
-        if not found and port is not None and port in documented:
-            found = [x for x in stage.exposes if x.has_variable]
-        elif not found:
-            found = [x for x in stage.exposes if x.line > stage.line]
+        if port is not None and port in documented:
+            found = stage.by_order(port, history or ()) or [
+                x for x in stage.exposes if port in x.ports
+            ]
+            # A build argument may have given a variable another value than the file does.
+            found = found or [x for x in stage.exposes if x.has_variable and x.ports - documented]
+            found = found or [x for x in stage.exposes if x.has_variable]
+        else:
+            found = [x for x in stage.exposes if port is not None and port in x.ports]
+            found = found or [x for x in stage.exposes if x.line > stage.line]
         return found[-1].line if found else stage.line
 
     def _stage(self, documented: Ports, command: Sequence[str]) -> Stage:
@@ -200,12 +222,15 @@ class Dockerfile:
         def pointed(finding: Finding) -> Finding:
             if not re.search("EXPOSE|Dockerfile", finding.fix):
                 return finding
-            place = f"{printable(self.path)}:{self.line_of(finding.port, *of_image)}"
+            line = self.line_of(finding.port, *of_image, image.history)
+            place = f"{printable(self.path)}:{line}"
             fix = finding.fix
             stage = self._stage(*of_image)
             exposes = stage.exposes
             if finding.port in stage.ports - image.documented:
                 place += " has it: build the image anew"
+                if not any(finding.port in x.ports for x in exposes if not x.has_variable):
+                    place += ", without an argument that changes it"
             old = re.search(_OF_DOCUMENTED, fix)
             if old is not None and self._lacks(finding.port):
                 unless = "" if stage.base == "scratch" else f", unless {stage.base} exposes it"

@@ -261,7 +261,8 @@ def _finding(finding: Finding, dockerfile: Dockerfile | None, image: Image) -> F
     if dockerfile is not None:
         record["file"] = dockerfile.path
         command = (*image.entrypoint, *image.command)
-        record["line"] = dockerfile.line_of(finding.port, image.documented, command)
+        line = dockerfile.line_of(finding.port, image.documented, command, image.history)
+        record["line"] = line
     return record
 
 

@@ -42,6 +42,8 @@ def waive(case: Case, rule: str) -> str:
     return f"waive it (`{waiver(case.container, rule, case.port)}`)"
 
 
+START = "start its service"
+
 INHERITED = "an inherited EXPOSE can't be taken back"
 """Where the fix of a port begins that a base image documents."""
 
@@ -79,7 +81,7 @@ def to_document(case: Case, rule: str, line: str) -> str:
 
 def to_serve(case: Case, *, on_loopback: bool) -> str:
     """Return how a port comes to be served; on_loopback is whether all that listens is there."""
-    return f"have its service listen on {case.bind}" if on_loopback else "start its service"
+    return f"have its service listen on {case.bind}" if on_loopback else START
 
 
 def to_remove(case: Case, rule: str, serve: str, moved: Port | None) -> str:

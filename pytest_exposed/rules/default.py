@@ -6,18 +6,13 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 
 from pytest_exposed.errors import ObservationError
-from pytest_exposed.model import NO_IMAGE, Container, Listener, Publication, unmapped
+from pytest_exposed.model import NO_IMAGE, Listener, Publication, unmapped
 from pytest_exposed.model.ports import PROTOCOLS, Port
-from pytest_exposed.rules import advice, layers
+from pytest_exposed.rules import advice, instead, layers
 from pytest_exposed.rules.multicast import is_discovery
 from pytest_exposed.rules.optional import is_advice, opens_with
 from pytest_exposed.rules.rule import LAYER, Breach, Case, processes, rule, where, who
 from pytest_exposed.text import printable
-
-_MOST_HEARD = 3
-"""Listeners that the finding of another port names."""
-_MOST_SEARCHED = 100
-"""Listeners that are searched for them, by each of what may be many findings."""
 
 
 @rule("unreachable", "default", needs=["history"])
@@ -137,15 +132,16 @@ def _published_silent(case: Case) -> Breach | None:
     """
     if not case.published or case.answering:
         return None
-    runs, fix = _instead(case.container)
+    runs, fix = instead.command_of(case.container)
     nothing = f"nothing in {case.subject} listens on {case.port}{runs}"
-    if (left := _left_behind(case)) is not None:
-        message = (
-            f"published as {case.where}, and {nothing}: {left}, which joined its network, does, in "
-            f"the network that {case.subject} had before it was restarted"
-        )
-        return message, f"restart {left}, which then joins the new network"
-    on_loopback = "" if fix else _only_on_loopback(case.container)
+    if (left := instead.left_behind(case)) is not None:
+        message = f"published as {case.where}, and {nothing}: {left} does, which "
+        if left.network_mode == f"container:{case.container.id}":
+            network = f"in the network that {case.subject} had before it was restarted"
+            return f"{message}is {network}", left.rejoin
+        fix = f"if {left} is to answer there, {left.rejoin}; or {advice.START}"
+        return f"{message}is in no network any more", fix
+    on_loopback = "" if fix else instead.only_on_loopback(case.container)
     serve = advice.to_serve(case, on_loopback=bool(on_loopback))
     return (
         f"published as {case.where}, and {nothing}{on_loopback}",
@@ -167,28 +163,29 @@ def _silent(case: Case) -> Breach | None:
         return None
     message = f"{case.documenter}, and nothing in {case.subject} listens on it"
     # One that is documented as well is no slip: images of HTTP/3 have 443/tcp and 443/udp.
-    instead = [x for x in case.alike if x not in case.container.documented]
-    if instead and case.only_declared:
-        return f"{message}, but on {instead[0]}", f"declare {instead[0]} instead"
-    if instead:
+    others = [x for x in case.alike if x not in case.container.documented]
+    if others and case.only_declared:
+        return f"{message}, but on {others[0]}", f"declare {others[0]} instead"
+    if others:
         means = f": EXPOSE {case.port.number} means {case.port}"
         return (
-            f"{message}, but on {instead[0]}" + (means if case.port.protocol == "tcp" else ""),
-            advice.to_document(case, "silent", f"write EXPOSE {instead[0]} in its Dockerfile"),
+            f"{message}, but on {others[0]}" + (means if case.port.protocol == "tcp" else ""),
+            advice.to_document(case, "silent", f"write EXPOSE {others[0]} in its Dockerfile"),
         )
     # What the image would run instead serves what the image documents.
-    runs, fix = ("", None) if case.only_declared else _instead(case.container)
+    runs, fix = ("", None) if case.only_declared else instead.command_of(case.container)
     if fix is not None:
         return message + runs, fix
-    on_loopback = _only_on_loopback(case.container)
+    on_loopback = instead.only_on_loopback(case.container)
     message += runs + on_loopback
     serve = advice.to_serve(case, on_loopback=bool(on_loopback))
-    if (moved := _moved(case)) is not None:
+    moved = None if case.neighbours else instead.moved(case)
+    if moved is not None:
         message += f", but on {moved}"
         serve = advice.to_serve(case, on_loopback=True)
     if case.neighbours:
         message += f"; {case.server}, which shares its network, does"
-        serve = f"{serve} where {case.server} does not hold the port"
+        serve = f"{serve} in a network of its own, as {case.server} holds the port in this one"
     if (needs := opens_with(case)) is not None:
         message += f"; its service may open it with {needs}"
     origin = layers.origin_of(case.container.image, case.port)
@@ -245,49 +242,9 @@ def _undocumented(case: Case) -> Breach | None:
     )
 
 
-def _left_behind(case: Case) -> Container | None:
-    """Return a container that would answer, had it not stayed behind in an earlier network."""
-    for container in case.container.left_behind:
-        if any(x.port == case.port and x.kind != "loopback" for x in container.listeners):
-            return container
-    return None
-
-
-def _moved(case: Case) -> Port | None:
-    """Return the port that is served in the place of the one that is documented, if it is clear.
-
-    Then a container serves one port of the protocol, and its image documents one.
-    """
-    heard = {x.port for x in case.container.listeners if x.kind == "reachable" and not x.dynamic}
-    served = [x for x in heard if x.protocol == case.port.protocol]
-    documented = [x for x in case.container.documented if x.protocol == case.port.protocol]
-    if len(served) != 1 or len(documented) != 1 or case.only_declared or advice.is_inherited(case):
-        return None
-    return served[0]
-
-
 def _is_documented(case: Case) -> bool:
     """Return whether the container's image documents the port, or a neighbour's that serves it."""
     return case.documented or any(case.port in x.documented for x in case.neighbours)
-
-
-def _only_on_loopback(container: Container) -> str:
-    """Return where a container listens if that is on loopback alone, as the end of a message."""
-    if len(container.listeners) > _MOST_SEARCHED:
-        return ""
-    heard = [x for x in container.listeners if x.kind != "ephemeral"]
-    if not heard or any(x.kind != "loopback" for x in heard):
-        return ""
-    more = ", …" if len(heard) > _MOST_HEARD else ""
-    those = "its only listener is" if len(heard) == 1 else "its only listeners are"
-    return f"; {those} on loopback: {', '.join(map(who, heard[:_MOST_HEARD]))}{more}"
-
-
-def _instead(container: Container) -> tuple[str, str | None]:
-    """Return what a container runs that isn't its image's command, as the end of a message."""
-    if container.substitute is None:
-        return "", None
-    return f": it runs {container.substitute.what}", container.substitute.fix
 
 
 def _add_expose(case: Case, file: str = "its Dockerfile") -> str:

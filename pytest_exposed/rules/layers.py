@@ -88,6 +88,11 @@ def _places(history: tuple[str, ...]) -> dict[Port, int]:
     return places
 
 
+def exposed(history: Sequence[str]) -> list[Ports]:
+    """Return what each layer exposed that exposed a port, newest first."""
+    return [Ports(_places((x,))) for x in history if _places((x,))]
+
+
 def shown(command: str) -> str:
     """Return the command of a layer, as short as fits into a line."""
     return printable(command.removeprefix("/bin/sh -c #(nop)").strip(), 60)

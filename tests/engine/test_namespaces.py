@@ -258,8 +258,8 @@ class TestOwnerThatRestarted:
             after = look.container(owner.name)
             assert found(after) == {"published-silent 81/tcp"}
             (finding,) = after.findings
-            assert f"{joiner.name}, which joined its network, does, in the" in finding.message
-            assert finding.fix == f"restart {joiner.name}, which then joins the new network"
+            assert f": {joiner.name} does, which is in the network that" in finding.message
+            assert finding.fix.startswith(f"restart {joiner.name}, as {owner.name}, whose network ")
             assert after.neighbours == ()
             # The old one has no address any more.
             assert heard(look.container(joiner.name)) == {"0.0.0.0:81/tcp unreachable"}
@@ -277,6 +277,21 @@ class TestOwnerThatRestarted:
             note = look.container(joiner.name).notes[0]
             assert f": remove {joiner.name} and create it anew, as the container whose" in note
             assert note.endswith(f" has been removed ({owner.id[:12]})")
+
+    def test_an_owner_that_was_replaced(self, looks: list[Engine], stage: Stage) -> None:
+        owner = stage.run(name="owner")
+        joiner = stage.run(
+            "tcp:0.0.0.0:81", name="joiner", exposes=("81",), network_mode=f"container:{owner.id}"
+        )
+        owner.sdk.remove(force=True)
+        ports = {"81/tcp": ("127.0.0.1",), "82/tcp": ("127.0.0.1",)}
+        again = stage.run(name="owner", ports=ports)
+        for look in looks:
+            served, silent = look.container(again.name).findings
+            assert served.message.endswith(f": {joiner.name} does, which is in no network any more")
+            assert served.fix.startswith(f"if {joiner.name} is to answer there, remove {joiner.name} ")
+            assert served.fix.endswith("; or start its service")
+            assert joiner.name not in silent.message
 
 
 class TestNoNetwork:

@@ -110,6 +110,45 @@ def test_of_stages_alike_it_is_the_one_that_runs_the_same(
     assert found == line
 
 
+ARGUMENTS = """\
+FROM busybox
+ARG PORT=8080
+EXPOSE $PORT
+ARG STATS=9090
+EXPOSE $STATS
+"""
+LAYERS = ("CMD x", "EXPOSE [9090/tcp]", "ARG STATS", "EXPOSE map[8081/tcp:{}]", "ARG PORT")
+
+
+@pytest.mark.parametrize(
+    ("port", "documented", "history", "line"),
+    [
+        (8081, [8081, 9090], (), 3),  # that of the other variable is known
+        (9090, [8081, 9090], (), 5),
+        (8081, [8081, 9091], (), 5),  # either may have it
+        (8081, [8081, 9090], LAYERS, 3),
+        (9090, [8081, 9090], LAYERS, 5),
+        (8080, [8080, 9090], ("EXPOSE 9090/tcp", "EXPOSE 8080/tcp", "EXPOSE 1/tcp"), 3),
+        (9090, [9090, 8080], ("EXPOSE 8080/tcp", "EXPOSE 9090/tcp"), 3),
+        (9090, [9090, 8080], ("EXPOSE 9090/tcp",), 5),
+    ],
+)
+def test_a_variable_that_a_build_argument_sets(
+    port: int, documented: list[int], history: tuple[str, ...], line: int
+) -> None:
+    parsed = Dockerfile.parse("Dockerfile", ARGUMENTS)
+    assert parsed.line_of(Port(port), Ports.parse(*documented), (), history) == line
+
+
+def test_the_order_counts_where_literal_lines_agree() -> None:
+    parsed = Dockerfile.parse("Dockerfile", "FROM a\nEXPOSE 1\nARG X\nEXPOSE $X\nEXPOSE $X\n")
+    layers = ("EXPOSE 3/tcp", "EXPOSE 2/tcp", "EXPOSE 1/tcp")
+    found = [parsed.line_of(Port(x), Ports.parse(1, 2, 3), (), layers) for x in (1, 2, 3)]
+    assert found == [2, 4, 5]
+    found = [parsed.line_of(Port(x), Ports.parse(2, 3), (), layers[:2]) for x in (2, 3)]
+    assert found == [5, 5]
+
+
 @pytest.mark.parametrize(
     ("last", "line"),
     [

@@ -583,7 +583,9 @@ def test_a_silent_port_that_a_neighbour_holds() -> None:
     app = container(*reaching(80), documented=[80], id=OTHER_ID, name="app")
     finding = only(container(documented=[80], name="vpn", neighbours=(app,)))
     assert finding.message.endswith("; app, which shares its network, does")
-    assert finding.fix.startswith("start its service where app does not hold the port, or ")
+    assert finding.fix.startswith(
+        "start its service in a network of its own, as app holds the port in this one, or "
+    )
 
 
 def test_whose_loopback_a_neighbour_s_listener_is_on() -> None:

@@ -81,8 +81,8 @@ class Runner:
                     answer = has_restarted(observer, listed)
             return listed, watched.merged(answer) if self.settings.watch else answer
         except CommandError as error:
-            missing = _missing(observer, planned.image)
-            raise EngineError(f"{image} could not be started: {error}{missing}") from None
+            why = f"{_missing(observer, planned.image)}{error}"
+            raise EngineError(f"{image} could not be started: {why}") from None
         finally:
             self._remove_started()
 
@@ -104,7 +104,7 @@ def _missing(observer: Observer, image: str) -> str:
     try:
         observer.images.find(image)
     except NotFoundError as error:
-        return f"; {error}"
+        return f"{error}; "
     except (EngineError, ConfigurationError):
         pass
     return ""

@@ -34,6 +34,9 @@ _STAYS = (
 
 _WITHOUT_LISTENER = ("silent", "published-silent")
 
+_FOR_WARNINGS = 10.0
+"""Seconds for which a port is waited for that would only be a warning."""
+
 _HAS_ENDED = ("exited", "dead", "removing")
 
 
@@ -50,7 +53,8 @@ def wait_until_settled(
 
     It has settled when its health check, if any, has succeeded, every port that is documented or
     published has a listener, is accepted without one or judged by no rule, and its listeners have
-    not changed for a moment. One that ends is waited for no longer; one that ends again and again,
+    not changed for a moment. A port whose silence is only a warning is waited for a short time.
+    One that ends is waited for no longer; one that ends again and again,
     and is restarted, never settles. It is called by its image's name; the watch notes what is seen.
     """
     began = monotonic()
@@ -72,7 +76,7 @@ def wait_until_settled(
             life, stillness = started, Stillness()
             lives += [looked] if started else []
         watch.note({identity: answer}, looked)
-        missing = _missing(now, answer)
+        missing = _missing(now, answer, warnings=looked - began < _FOR_WARNINGS)
         if not missing and stillness.has_settled(looked):
             return now, _judged(now, answer, stillness, looked)
         if isinstance(answer, (Container, NotRunningError)):
@@ -103,21 +107,25 @@ def by_image(listed: Listed, image: str) -> Listed:
     return replace(listed, name=image)
 
 
-def _missing(listed: Listed, answer: Observed) -> str:
-    """Return what a container has to come to before it is judged, in words; empty for nothing."""
+def _missing(listed: Listed, answer: Observed, *, warnings: bool) -> str:
+    """Return what a container has to come to before it is judged, in words; empty for nothing.
+
+    warnings is whether a port is among it whose silence would be a warning.
+    """
     if not isinstance(answer, Container):
         return "its sockets to be seen"
     health = _health(listed)
     if health not in ("", "healthy"):
         return "its health check"
-    silent = _silent(answer)
+    silent = _silent(answer, warnings=warnings)
     return str(silent) if silent else ""
 
 
-def _silent(answer: Container) -> Ports:
+def _silent(answer: Container, *, warnings: bool) -> Ports:
     """Return the ports that a chosen rule finds without a listener, and that nothing accepts."""
     if not isinstance(answer.verdict, ObservationError):
-        silent = [x for x in answer.verdict if x.rule in _WITHOUT_LISTENER and x.waived is None]
+        found = (x for x in answer.verdict if x.fails or (warnings and x.warns))
+        silent = [x for x in found if x.rule in _WITHOUT_LISTENER]
         return Ports(y for x in silent for y in x.ports)
     expected = answer.documented | Ports(x.port for x in answer.published)
     return expected - Ports(x.port for x in answer.listeners) - on_demand(answer)

@@ -1,0 +1,54 @@
+"""What there is in the place of a port that nothing serves, for messages and fixes. Pure."""
+
+from __future__ import annotations
+
+from pytest_exposed.model import Container
+from pytest_exposed.model.ports import Port
+from pytest_exposed.rules import advice
+from pytest_exposed.rules.rule import Case, who
+
+_MOST_HEARD = 3
+"""Listeners that the finding of another port names."""
+_MOST_SEARCHED = 100
+"""Listeners that are searched for them, by each of what may be many findings."""
+
+
+def left_behind(case: Case) -> Container | None:
+    """Return a container that might answer, were it in the network that it joined."""
+    own = f"container:{case.container.id}"
+    for container in sorted(case.container.left_behind, key=lambda x: x.network_mode != own):
+        if any(x.port == case.port and x.kind != "loopback" for x in container.listeners):
+            return container
+    return None
+
+
+def moved(case: Case) -> Port | None:
+    """Return the port that is served in the place of the one that is documented, if it is clear.
+
+    Then a container serves one port of the protocol, and its image documents one.
+    """
+    heard = {x.port for x in case.container.listeners if x.kind == "reachable" and not x.dynamic}
+    served = [x for x in heard if x.protocol == case.port.protocol]
+    documented = [x for x in case.container.documented if x.protocol == case.port.protocol]
+    if len(served) != 1 or len(documented) != 1 or case.only_declared or advice.is_inherited(case):
+        return None
+    return served[0]
+
+
+def only_on_loopback(container: Container) -> str:
+    """Return where a container listens if that is on loopback alone, as the end of a message."""
+    if len(container.listeners) > _MOST_SEARCHED:
+        return ""
+    heard = [x for x in container.listeners if x.kind != "ephemeral"]
+    if not heard or any(x.kind != "loopback" for x in heard):
+        return ""
+    more = ", …" if len(heard) > _MOST_HEARD else ""
+    those = "its only listener is" if len(heard) == 1 else "its only listeners are"
+    return f"; {those} on loopback: {', '.join(map(who, heard[:_MOST_HEARD]))}{more}"
+
+
+def command_of(container: Container) -> tuple[str, str | None]:
+    """Return what a container runs that isn't its image's command, as the end of a message."""
+    if container.substitute is None:
+        return "", None
+    return f": it runs {container.substitute.what}", container.substitute.fix

@@ -31,8 +31,11 @@ class _Judged:
             x for host in audit.hosts for x in host.everyone if x.is_users and x.id not in seen
         ]
         not_run = _not_run(audit, outcome)
-        # One that is stopped may be started again, with the findings that it had.
-        missed = [*running, *(x for host in audit.hosts for x in host.stopped)]
+        # One that is stopped may be started again, with the findings that it had; but not a task
+        # that Swarm has replaced.
+        services = {x["service_id"] for x in self.containers} - {None}
+        stopped = (x for host in audit.hosts for x in host.stopped)
+        missed = [*running, *(x for x in stopped if not x.service or x.service.id not in services)]
         self.missed = [
             *(names_of(x.name, x.service.name if x.service else None, x.pod) for x in missed),
             *((x,) for x in not_run),

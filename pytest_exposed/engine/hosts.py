@@ -39,7 +39,7 @@ class Host:
     program: str = "ssh"
     """The ssh program."""
     hint: str = field(default="", compare=False)
-    """A hint for when ssh fails."""
+    """A hint for when ssh fails; of any other connection, what names the address."""
     manager: Host | None = field(default=None, repr=False)
     """The manager to ask for the swarm's services; None to ask the engine itself."""
     trouble: str | None = None

@@ -103,11 +103,12 @@ def _member(name: str, variables: Mapping[str, Any]) -> Member:
     """
     settings = Settings(name, variables)
     if address := settings.variable("exposed_docker_host"):
-        return Member(name, address)
+        return Member(name, address, hint="exposed_docker_host in the inventory")
     docker_host = settings.variable("docker_host")
     connection = (settings.variable("ansible_connection") or "ssh").rpartition(".")[2]
     if connection == "local":
-        return Member(name, docker_host or None)
+        hint = "docker_host in the inventory" if docker_host else ""
+        return Member(name, docker_host or None, hint=hint)
     if connection not in _SSH:
         raise ConfigurationError(
             f"{printable(name)}: an engine can't be reached by its ansible_connection "

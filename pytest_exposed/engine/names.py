@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -164,5 +165,9 @@ def unknown(name: str, what: str, known: Iterable[str], host: str, hint: str = "
 
 
 def names_to_suggest(containers: Iterable[Listed]) -> set[str]:
-    """Return the names of all containers and their services."""
-    return {name for x in containers for name in (x.name, *_service_names(x))}
+    """Return the names that mean one container, or the tasks of a Swarm service."""
+    containers = tuple(containers)
+    own = {x.name for x in containers}
+    names = Counter(y for x in containers for y in _service_names(x))
+    swarm = {x.labels.get(SWARM_SERVICE) for x in containers}
+    return own | {x for x, times in names.items() if times == 1 or x in swarm}

@@ -98,7 +98,8 @@ OPTIONS = (
         "filter",
         "filters",
         "audit only the containers of this docker filter, such as label=tier=front or name=web; "
-        "repeatable, combined as by `docker ps`: all labels must fit, and one name",
+        "repeatable, combined as by `docker ps`: of several labels all must fit, of several names "
+        "any",
         metavar="KEY=VALUE",
         repeatable=True,
         setting="docker filters, one KEY=VALUE per line",

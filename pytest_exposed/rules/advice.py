@@ -106,7 +106,7 @@ def to_answer(case: Case, serve: str) -> str:
     elsewhere = case.listening_elsewhere()
     can_move = not _is_others(case.container.image) and not is_inherited(case)
     if elsewhere and case.documented and not case.only_declared and can_move:
-        elsewhere += f", and EXPOSE that one instead of {case.port}"
+        elsewhere += f", and EXPOSE it instead of {case.port}"
     return f"{serve}{elsewhere}"
 
 

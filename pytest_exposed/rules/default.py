@@ -174,15 +174,14 @@ def _silent(case: Case) -> Breach | None:
         )
     # What the image would run instead serves what the image documents.
     runs, fix = ("", None) if case.only_declared else instead.command_of(case.container)
-    if fix is not None:
-        return message + runs, fix
-    on_loopback = instead.only_on_loopback(case.container)
-    message += runs + on_loopback
-    serve = advice.to_serve(case, on_loopback=bool(on_loopback))
-    moved = None if case.neighbours else instead.moved(case)
+    moved = instead.moved(case)
     if moved is not None:
         message += f", but on {moved}"
-        serve = advice.to_serve(case, on_loopback=True)
+    elif fix is not None:
+        return message + runs, fix
+    on_loopback = instead.only_on_loopback(case.container)
+    message += (runs if fix is None else "") + on_loopback
+    serve = advice.to_serve(case, on_loopback=bool(on_loopback) or moved is not None)
     if case.neighbours:
         message += f"; {case.server}, which shares its network, does"
         serve = f"{serve} in a network of its own, as {case.server} holds the port in this one"
@@ -238,7 +237,7 @@ def _undocumented(case: Case) -> Breach | None:
         hint = "; --expose or -p documents it for this container only"
     return (
         f"{who} {verb} {endpoints}, and {case.undocumented}{hint}",
-        advice.to_document(case, "undocumented", _add_expose(case)),
+        advice.to_document(case, "undocumented", _add_expose(case)) + instead.right_one(case),
     )
 
 

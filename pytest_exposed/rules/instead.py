@@ -7,6 +7,8 @@ from pytest_exposed.model.ports import Port
 from pytest_exposed.rules import advice
 from pytest_exposed.rules.rule import Case, who
 
+_SHELL = 22
+
 _MOST_HEARD = 3
 """Listeners that the finding of another port names."""
 _MOST_SEARCHED = 100
@@ -23,16 +25,35 @@ def left_behind(case: Case) -> Container | None:
 
 
 def moved(case: Case) -> Port | None:
-    """Return the port that is served in the place of the one that is documented, if it is clear.
-
-    Then a container serves one port of the protocol, and its image documents one.
-    """
-    heard = {x.port for x in case.container.listeners if x.kind == "reachable" and not x.dynamic}
-    served = [x for x in heard if x.protocol == case.port.protocol]
-    documented = [x for x in case.container.documented if x.protocol == case.port.protocol]
-    if len(served) != 1 or len(documented) != 1 or case.only_declared or advice.is_inherited(case):
+    """Return the port that is served in the place of the one that is documented, if it is clear."""
+    ports = _slip(case)
+    if ports is None or ports[0] != case.port or case.only_declared or advice.is_inherited(case):
         return None
-    return served[0]
+    return ports[1]
+
+
+def right_one(case: Case) -> str:
+    """Return what else may mend a port that is served in the place of another, or nothing."""
+    ports = _slip(case)
+    if ports is None or ports[1] != case.port:
+        return ""
+    return f"; or, if {ports[0]} is the right one, have its service listen there"
+
+
+def _slip(case: Case) -> tuple[Port, Port] | None:
+    """Return the port that is documented and the one that is served, if they are another's slip.
+
+    Of the port's protocol the image documents one, and the container serves one: not that of a
+    shell that is there to reach it.
+    """
+    container, protocol = case.container, case.port.protocol
+    heard = {x.port for x in container.listeners if x.kind == "reachable" and not x.dynamic}
+    served = [x for x in heard if x.protocol == protocol]
+    documented = [x for x in container.documented if x.protocol == protocol]
+    if len(served) != 1 or len(documented) != 1 or served == documented:
+        return None
+    shared = any(documented[0] in x.listening for x in container.neighbours)
+    return None if shared or served[0].number == _SHELL else (documented[0], served[0])
 
 
 def only_on_loopback(container: Container) -> str:

@@ -134,7 +134,7 @@ class Case(NamedTuple):  # which takes the least time to make: there may be 65,5
         if not ports:
             return ""
         written = in_publications(self.container)
-        return f", or publish a port that answers{written}: it listens on {ports}"
+        return f", or publish a port that answers{written}, such as {ports}"
 
 
 def where(published: Iterable[Publication]) -> str:

@@ -160,7 +160,7 @@ def test_finds_just_what_is_there(setup: Setup, seen: dict[str, Container]) -> N
             "misrouted",
             "80/tcp",
             "published as 127.0.0.1:HOSTPORT, and nothing in CONTAINER listens on 80/tcp",
-            "start its service, or publish a port that answers: it listens on 81/tcp",
+            "start its service, or publish a port that answers, such as 81/tcp",
         ),
         (
             "published-to-loopback",

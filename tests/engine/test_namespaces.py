@@ -289,7 +289,9 @@ class TestOwnerThatRestarted:
         for look in looks:
             served, silent = look.container(again.name).findings
             assert served.message.endswith(f": {joiner.name} does, which is in no network any more")
-            assert served.fix.startswith(f"if {joiner.name} is to answer there, remove {joiner.name} ")
+            assert served.fix.startswith(
+                f"if {joiner.name} is to answer there, remove {joiner.name} "
+            )
             assert served.fix.endswith("; or start its service")
             assert joiner.name not in silent.message
 

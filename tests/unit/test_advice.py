@@ -222,8 +222,8 @@ def test_what_is_published_is_not_suggested() -> None:
         80, listening=[listener(81), listener(40000, dynamic=True)], published=[publication(80)]
     )
     fix = next(x.fix for x in findings(one, select()) if x.rule == "published-silent")
-    answering = "start its service, or publish a port that answers: it listens on 81/tcp"
-    assert fix == f"{answering}, and EXPOSE that one instead of 80/tcp"
+    answering = "start its service, or publish a port that answers, such as 81/tcp"
+    assert fix == f"{answering}, and EXPOSE it instead of 80/tcp"
     one = of(listening=[listener(81)], published=[publication(80)])
     fix = next(x.fix for x in findings(one, select()) if x.rule == "published-silent")
     assert fix == answering

@@ -381,7 +381,7 @@ def test_a_published_silent_port_tells_where_and_what_answers_instead() -> None:
     )
     assert finding.fix == "start its service"
     answers = container(*reaching(8000, 8001), documented=["8000-8001"], published=bound)
-    assert only(answers).fix.endswith("it listens on 8000-8001/tcp")
+    assert only(answers).fix.endswith("such as 8000-8001/tcp")
 
 
 NO_ADDRESS = ", in a container without an address"
@@ -565,12 +565,36 @@ def test_a_port_that_is_served_instead_of_the_one_that_is_documented() -> None:
     assert silent.message.endswith("nothing in web listens on it, but on 8081/tcp")
     instead = "write EXPOSE 8081/tcp in its Dockerfile instead"
     assert silent.fix == f"have its service listen on 0.0.0.0:8080, or {instead}"
-    assert undocumented.fix == "add to its Dockerfile: EXPOSE 8081/tcp"
+    right = "; or, if 8080/tcp is the right one, have its service listen there"
+    assert undocumented.fix == f"add to its Dockerfile: EXPOSE 8081/tcp{right}"
+
+
+def test_a_command_of_another_is_told_behind_that_port() -> None:
+    override = CommandOverride("web with other arguments than its image does", None)
+    moved = container(*reaching(8081), documented=[8080], name="web", substitute=override)
+    silent = findings(moved, DEFAULT)[0]
+    end = "on it, but on 8081/tcp: it runs web with other arguments than its image does"
+    assert silent.message.endswith(end)
+
+
+def test_a_service_of_molecule_on_another_port_was_started() -> None:
+    override = CommandOverride("Molecule's sleep loop instead of its image's web", "start it")
+    moved = container(*reaching(8081), documented=[8080], name="web", substitute=override)
+    silent = findings(moved, DEFAULT)[0]
+    assert silent.message.endswith("nothing in web listens on it, but on 8081/tcp")
+    assert silent.fix.startswith("have its service listen on 0.0.0.0:8080, or ")
+    with_ssh = container(*reaching(22), documented=[8080], name="web", substitute=override)
+    assert findings(with_ssh, DEFAULT)[1].fix == "start it"
 
 
 @pytest.mark.parametrize(
     ("ports", "documented"),
-    [([8081, 8082], [8080]), ([8081], [8080, 8083]), ([8081, 8083], [8080, 8083])],
+    [
+        ([22], [8080]),
+        ([8081, 8082], [8080]),
+        ([8081], [8080, 8083]),
+        ([8081, 8083], [8080, 8083]),
+    ],
 )
 def test_where_that_is_not_clear(ports: list[int], documented: list[int]) -> None:
     one = container(*reaching(*ports), documented=documented)

@@ -48,6 +48,8 @@ def cause(error: BaseException, host: Host, *, answered: bool = False) -> str:
         why = _no_socket(host) or _of_system(error, host)
         if answered and error.errno in (errno.ENOENT, errno.ECONNREFUSED):
             why = "the engine has answered before, and does not any more: was it stopped?"
+        if why and host.hint and not host.ssh:
+            why = why.replace(_WHERE, f"({host.hint})")
         return at_end + (why or f"{type(error).__name__}: {text}")
     shown = f"{type(error).__name__}: {text}"
     if isinstance(error, (ValueError, RecursionError)):

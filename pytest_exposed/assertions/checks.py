@@ -8,13 +8,14 @@ from pytest_exposed.assertions.result import Check
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.engine.swarm import REMEDY
 from pytest_exposed.errors import ConfigurationError, ExposedError, ObservationError
-from pytest_exposed.model import Container, Listener, publishing
+from pytest_exposed.model import Container, Listener
 from pytest_exposed.model.endpoints import BoundPort, PublishedPort
 from pytest_exposed.model.ports import Ports, PortsLike
 from pytest_exposed.observation import Engine
+from pytest_exposed.observation.attribute import UNJOINED
 from pytest_exposed.observation.diagnosis import RUNNING_STATES, not_running
 from pytest_exposed.observation.grace import moments
-from pytest_exposed.observation.netns import NetnsOwners
+from pytest_exposed.observation.judge import JOINED
 from pytest_exposed.observation.watch import Watch
 from pytest_exposed.rules.judge import presumed, unattributed
 from pytest_exposed.text import printable
@@ -139,7 +140,7 @@ def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool
             why = f"{container} listens on {shown}, and should listen on nothing"
         return Check(False, why, container)
     if not wanted:
-        closed = any(x.kind in ("loopback", "unreachable") for x in container.listeners)
+        closed = any(x.kind != "ephemeral" for x in container.listeners)
         reached = " that can be reached" if closed else ""
         return Check(True, f"{container} listens on nothing{reached}", container)
     met = [x for x in container.listeners if any(y.is_met_by(x) for y in wanted)]
@@ -206,13 +207,11 @@ def container_publishes(engine: Engine, container: object, *ports: PortsLike) ->
     wanted = [x for form in ports for x in PublishedPort.parse(form)]
     if not wanted:
         raise _no_ports()
-    found, everyone = engine.observer.find_tasks(container)
-    return of_all_tasks([_publishes(engine, x, everyone, wanted) for x in found], found)
+    found = engine.observer.find_tasks(container)[0]
+    return of_all_tasks([_publishes(engine, x, wanted) for x in found], found)
 
 
-def _publishes(
-    engine: Engine, listed: Listed, everyone: Sequence[Listed], wanted: Sequence[PublishedPort]
-) -> Check:
+def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) -> Check:
     name = printable(listed.name)
     if listed.state not in RUNNING_STATES:
         raise not_running(engine.observer, listed, engine.observer.inspect(listed))
@@ -226,17 +225,13 @@ def _publishes(
         found = _list(listed.published) or "nothing"
         plain = Ports(x.port for x in missing if x.is_plain)
         shown = _list([*plain.ranges(), *(x for x in missing if not x.is_plain)])
-        owner = NetnsOwners(everyone).of(listed)
-        joined = [
-            f"; it shares the network of {publishing(printable(x.name), x.published)}"
-            for x in everyone
-            if x.id == owner != listed.id and not x.is_infra
-        ]
-        why = f"{name} does not publish {shown} (it publishes {found}{''.join(joined)})"
+        why = f"{name} does not publish {shown} (it publishes {found}"
         try:
-            return Check(False, why, engine.container(listed.id))
+            snapshot = engine.container(listed.id)
         except ExposedError:  # only its table is missing from the report then
-            return Check(False, why)
+            return Check(False, f"{why})")
+        joined = [f"; {x}" for x in snapshot.notes if x.startswith((JOINED, UNJOINED))]
+        return Check(False, f"{why}{''.join(joined)})", snapshot)
     met = [x for x in listed.published if any(y.is_met_by(x) for y in wanted)]
     return Check(True, f"{name} publishes {_list(met)}")
 

@@ -96,10 +96,10 @@ def write(audit: Audit, outcome: Results, stdout: TextIO | None = None) -> tuple
         else:
             lines.extend([done] if done else [])
 
-    if stdout is not None:
-        attempt("standard output", lambda: report.write_json(stdout, hosts))
     others = [x for x in (settings.new_baseline, settings.new_tests) if x is not None]
     left_out = _left_out(audit, outcome)
+    if stdout is not None:
+        attempt("standard output", lambda: report.write_json(stdout, hosts))
     for path in settings.reports[len(left_out) :]:
         attempt(path, partial(report.write, path, hosts))
     if not judged.containers:  # an empty file would replace a complete one

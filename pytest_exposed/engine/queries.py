@@ -178,12 +178,14 @@ class EngineQueries:
                 f"{printable(container.name)} can't be inspected: {error}"
             ) from None
 
-    def name(self, identity: str) -> str | None:
-        """Return the name of a container, running or not; None where it has been removed."""
+    def found(self, identity: str) -> tuple[str, bool] | None:
+        """Return a container's name, and whether it runs; None where it has been removed."""
         try:
-            return as_text(self._api.container(identity).get("Name")).removeprefix("/")
+            record = self._api.container(identity)
         except NotFoundError:
             return None
+        running = as_dict(record.get("State")).get("Running") is True
+        return as_text(record.get("Name")).removeprefix("/"), running
 
     def inspections(self, containers: Iterable[Listed]) -> dict[str, Inspected]:
         """Return what inspect does, by id; containers that fail are missing."""

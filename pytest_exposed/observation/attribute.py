@@ -183,7 +183,7 @@ class Attribution:
             rejoin = self._rejoin(listed)
             notes.append(f"{UNJOINED}: {rejoin}" if rejoin else _NO_ADDRESS)
         if listed.state == "paused":
-            notes.append("it is paused: nothing answers before `docker unpause`")
+            notes.append("it is paused: it answers nothing before `docker unpause`")
         if listed.image.startswith("sha256:"):
             anew = "if you have built it anew under its tag, recreate the container to run that one"
             notes.append(f"the engine knows its image by the id alone: {anew}")
@@ -194,20 +194,22 @@ class Attribution:
         owner = self._scene.netns_owners[listed.id]
         if not (listed.network_mode or "").startswith("container:") or owner == "host":
             return ""
+        if owner in self._scene.netns.of(listed.id):
+            return ""
         name = printable(listed.name)
-        if owner in self._scene.containers:
-            if owner in self._scene.netns.of(listed.id):
-                return ""
-            other = printable(self._scene.containers[owner].name)
-            return f"restart {name}, as {other}, whose network it joined, was restarted"
         try:
-            stopped = self._queries.name(owner)
+            found = self._queries.found(owner)
         except EngineError:  # a proxy refuses the question
-            stopped = owner[:12]
-        if stopped is None:
+            found = owner[:12], owner in self._scene.containers
+        if found is None:
             gone = f"the container whose network it joined has been removed ({owner[:12]})"
             return f"remove {name} and create it anew, as {printable(gone)}"
-        return f"start {printable(stopped)}, whose network it joined, and then restart {name}"
+        other, is_running = printable(found[0]), found[1]
+        first = self._scene.containers.get((listed.network_mode or "").partition(":")[2])
+        between = f"{printable(first.name)}, and then " if first and first.id != owner else ""
+        if not is_running:
+            return f"start {other}, whose network it joined, and then restart {between}{name}"
+        return f"restart {between}{name}, as {other}, whose network it joined, was restarted"
 
     def _in_vain(self, listed: Listed) -> list[str]:
         """Return a note where -p asked for what is not published."""

@@ -35,6 +35,9 @@ BY_PORTS = "is judged by port numbers alone"
 HIDDEN = "only root sees which process holds a socket: run as root to see names for - in PROCESS"
 """Words of a note where this user sees no process of a listener."""
 
+JOINED = "it shares the network of"
+"""Words of a note on a container in another's network."""
+
 UNWELL = "its health check has not succeeded"
 """Words of a note on a container that was judged before its health check succeeded."""
 
@@ -120,7 +123,7 @@ class Judgement:
         """Return a note on the container whose network another one joined."""
         owner = self._scene.netns_owners[container.id]
         found = [x for x in container.neighbours if x.id == owner and not x.is_infra]
-        return [f"it shares the network of {publishing(str(x), x.published)}" for x in found]
+        return [f"{JOINED} {publishing(str(x), x.published)}" for x in found]
 
     def _findings(self, container: Container, rules: Sequence[Rule]) -> Verdict:
         try:

@@ -82,6 +82,7 @@ class SharedNetns:
             for x in self._at_owner[self._owners[identity]]
             if _names_as(self._seen[x]) != _names_as(own)
         ]
+        found = [x for x in found if not _differ(self._seen[x], own)]
         return {x: self._seen[x] for x in found if x != identity}
 
     def shows_udp6(self, identity: str) -> bool:
@@ -96,6 +97,16 @@ class SharedNetns:
             together = (own, *self.of(identity).values())
             self._held[key] = frozenset[int]().union(*(x.held or () for x in together))
         return self._held[key]
+
+
+def _differ(one: SocketSnapshot, other: SocketSnapshot) -> bool:
+    """Return whether two are surely in different namespaces: one of them has no address at all.
+
+    Sources that believe the engine name the namespaces of both alike.
+    """
+    if one.addresses is None or other.addresses is None:
+        return False
+    return bool(one.addresses) != bool(other.addresses)
 
 
 def _namespace(reading: SocketSnapshot) -> tuple[str, Hashable]:

@@ -100,11 +100,11 @@ def refuse_without_audit(config: pytest.Config, names: Collection[str]) -> None:
     raise pytest.UsageError(f"pytest-exposed: {what}{_remedy(config)}")
 
 
-def _remedy(config: pytest.Config, ways: str = "--exposed, or --exposed-run") -> str:
-    """Return what to do about an audit that there is not: ways lead to one."""
-    if audits(config):
+def _remedy(config: pytest.Config, *, of_running: bool = False) -> str:
+    """Return what to do about an audit that there is not, of_running containers or any."""
+    if audits_running(config) or (not of_running and runs_images(config)):
         return ", and this run leaves the audit out, by -m or by ids of other tests"
-    return f": add {ways}"
+    return ": add --exposed" if of_running else ": add --exposed, or --exposed-run"
 
 
 def refuse_unused(config: pytest.Config, items: list[pytest.Item], *, audit: bool) -> None:
@@ -124,9 +124,9 @@ def refuse_unused(config: pytest.Config, items: list[pytest.Item], *, audit: boo
     vain = [x for x in rows if x.fixture not in fixtures]
     if not vain:
         return
-    ways = "--exposed" if any(x.name == "filter" for x in vain) else "--exposed, or --exposed-run"
     flags = ", ".join(x.flag for x in vain)
-    text = f"pytest-exposed: no test uses {flags}{_remedy(config, ways)}"
+    remedy = _remedy(config, of_running=any(x.name == "filter" for x in vain))
+    text = f"pytest-exposed: no test uses {flags}{remedy}"
     if not hasattr(config, "workeroutput"):
         raise pytest.UsageError(text)
     config.workeroutput[REFUSAL] = text

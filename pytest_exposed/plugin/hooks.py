@@ -222,7 +222,8 @@ class AuditHooks:
         listed = any(
             session.config.getoption(x, False) for x in ("collectonly", "setupplan", "setuponly")
         )
-        if hasattr(session.config, "workerinput") or listed:
+        wrong = session.exitstatus == pytest.ExitCode.USAGE_ERROR
+        if hasattr(session.config, "workerinput") or listed or wrong:
             return
         self._note_the_rest()
         lines, fine = output.write(self._audit, self._outcome, self._stdout)

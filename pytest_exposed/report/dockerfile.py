@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
 from pathlib import Path
@@ -20,6 +20,8 @@ from pytest_exposed.values import dataclass
 
 _OF_DOCUMENTED = r"remove EXPOSE \S+ from its Dockerfile|write EXPOSE \S+ in its Dockerfile instead"
 """What advice says of a port that is documented in vain."""
+
+_LATER = ["ONBUILD", "EXPOSE"]
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}]*))?\})")
 
@@ -41,6 +43,8 @@ class Stage:
     name: str
     exposes: list[Expose] = field(default_factory=list)
     """With those of the stages of this file that it begins from."""
+    later: list[Expose] = field(default_factory=list)
+    """Those of ONBUILD, for the stages that begin from it."""
     given: dict[str, str] = field(default_factory=dict)
     """By ARG."""
     set: dict[str, str] = field(default_factory=dict)
@@ -58,8 +62,14 @@ class Stage:
         return Ports(y for x in self.exposes for y in x.ports)
 
     @classmethod
-    def begun(cls, line: int, words: Sequence[str], before: Sequence[Stage]) -> Stage:
-        """Return the stage of a FROM, with all that it has from another stage of the file."""
+    def begun(
+        cls, line: int, words: Sequence[str], before: Sequence[Stage], given: Mapping[str, str]
+    ) -> Stage:
+        """Return the stage of a FROM, with all that it has from another stage of the file.
+
+        given are the arguments of the file, before its first FROM.
+        """
+        words = [_expanded(x, given) for x in words]
         image, *rest = [x for x in words if not x.startswith("--")] or [""]
         name = rest[1].lower() if len(rest) > 1 and rest[0].upper() == "AS" else ""
         base = next((x for x in reversed(before) if x.name == image.lower()), None)
@@ -69,7 +79,8 @@ class Stage:
             base,
             line=line,
             name=name,
-            exposes=list(base.exposes),
+            exposes=[*base.exposes, *base.later],
+            later=[],
             given=dict(base.given),
             set=dict(base.set),
         )
@@ -82,9 +93,11 @@ class Stage:
         elif instruction == "ENV":
             pair = [f"{words[0]}={' '.join(words[1:])}"] if words else []
             self.set |= _values(words if words and "=" in words[0] else pair, values)
-        elif instruction == "EXPOSE":
-            has_variable = any("$" in x for x in words)
-            self.exposes.append(Expose(line, _ports(words, values), has_variable))
+        elif instruction == "EXPOSE" or [instruction, *map(str.upper, words[:1])] == _LATER:
+            written = words if instruction == "EXPOSE" else words[1:]
+            has_variable = any("$" in x for x in written)
+            there = self.exposes if instruction == "EXPOSE" else self.later
+            there.append(Expose(line, _ports(written, values), has_variable))
         elif instruction == "SHELL":
             self.shell = _command(words, self.shell)
         elif instruction == "CMD":
@@ -94,8 +107,9 @@ class Stage:
 
     def runs(self, command: Sequence[str]) -> bool:
         """Return whether this is what an image runs, its entrypoint and command."""
-        own = self.own_command
-        return bool(own) and tuple(command[-len(own) :]) == own
+        # The classic builder keeps the blanks of a line, and those of lines that go on.
+        own = [" ".join(x.split()) for x in self.own_command]
+        return bool(own) and [" ".join(x.split()) for x in command[-len(own) :]] == own
 
     def by_order(self, port: Port, history: Sequence[str]) -> list[Expose]:
         """Return the EXPOSE that made the layer of a port, by their order; none where unclear."""
@@ -143,7 +157,7 @@ class Dockerfile:
         given: dict[str, str] = {}
         for number, instruction, words in instructions(text):
             if instruction == "FROM":
-                stages.append(Stage.begun(number, words, stages))
+                stages.append(Stage.begun(number, words, stages, given))
             elif stages:
                 stages[-1].add(number, instruction, words, given)
             elif instruction == "ARG":
@@ -207,10 +221,11 @@ class Dockerfile:
         alike = alike or [self.stages[-1]]
         return max(alike, key=lambda x: (likeness(x), x.line))
 
-    def _lacks(self, port: Port | None) -> bool:
-        """Return whether the file has no EXPOSE of a port, nor one of a variable."""
-        every = [y for x in self.stages for y in x.exposes]
-        return not any(x.has_variable or port in x.ports for x in every)
+    def _lacks(self, port: Port | None, stage: Stage) -> bool:
+        """Return whether the file has no EXPOSE of a port, nor a stage one of a variable."""
+        every = [y for x in self.stages for y in (*x.exposes, *x.later)]
+        unknown = any(x.has_variable for x in stage.exposes)
+        return not unknown and not any(port in x.ports for x in every)
 
     def pointed_at(self, container: Container) -> Container:
         """Return the container with the Dockerfile's line in each fix that is made there."""
@@ -232,7 +247,7 @@ class Dockerfile:
                 if not any(finding.port in x.ports for x in exposes if not x.has_variable):
                     place += ", without an argument that changes it"
             old = re.search(_OF_DOCUMENTED, fix)
-            if old is not None and self._lacks(finding.port):
+            if old is not None and self._lacks(finding.port, stage):
                 unless = "" if stage.base == "scratch" else f", unless {stage.base} exposes it"
                 anew = f"build the image anew: {printable(self.path)} has no EXPOSE {finding.port}"
                 return replace(finding, fix=fix.replace(old[0], f"{anew}{printable(unless)}"))
@@ -251,7 +266,7 @@ def _values(words: Sequence[str], known: dict[str, str]) -> dict[str, str]:
     return {name: _expanded(value, known).strip("\"'") for name, equals, value in pairs if equals}
 
 
-def _expanded(word: str, known: dict[str, str]) -> str:
+def _expanded(word: str, known: Mapping[str, str]) -> str:
     """Return a word with its variables replaced; those that are not known stay."""
     return _VARIABLE.sub(lambda x: known.get(x[1] or x[2], x[0] if x[3] is None else x[3]), word)
 
@@ -271,7 +286,9 @@ def _ports(words: Sequence[str], known: dict[str, str]) -> Ports:
     found = Ports()
     for word in words:
         try:
-            found |= Ports.parse(_expanded(word, known).lower())
+            # As of `docker run -p`, what stands before a colon is the host's.
+            port = _expanded(word, known).strip("\"'").lower().rpartition(":")[2]
+            found |= Ports.parse(port)
         except PortError:  # a variable, known only to the build
             continue
     return found

@@ -50,7 +50,7 @@ def write(path: Path, hosts: Sequence[HostRecord]) -> None:
             lines += [*matching, ""]
         if notes := [*_notes(host), *_not_running(host)][:_MOST]:
             lines += [*notes, ""]
-    lines += [f"… and {-left} more", ""] if left < 0 else []
+    lines += [f"… and {-left} more rows of the tables", ""] if left < 0 else []
     lines += _rules(hosts)
     path.write_text("\n".join(lines).rstrip("\n") + "\n", encoding="utf-8")
 
@@ -98,7 +98,8 @@ def _matching(found: Sequence[ServiceGroup]) -> Iterator[str]:
         image = one.container["image"]
         who = one.who if one.who == image else f"{one.who} ({image})"
         ports = Ports(Port.parse(x) for x in one.container["listening"] or ())
-        yield f"- {_escaped(who)} matches: it listens on {ports or 'nothing'}"
+        reached = " that can be reached" if one.container["listeners"] else ""
+        yield f"- {_escaped(who)} matches: it listens on {ports or f'nothing{reached}'}"
     if len(matching) > _MOST_MATCHING:
         yield f"- … and {len(matching) - _MOST_MATCHING} more that match"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 LABEL = "pytest-exposed.allow"
 """The label of an image or container with its own waivers: what follows a waiver's colon, separated
-by lines or semicolons."""
+by lines, or by semicolons before a reason."""
 
 _MOST_OF_A_LABEL = 64
 
@@ -58,7 +57,7 @@ class Acceptance:
             if (found := _accepted(self.waivers, names, finding, today)) is not None:
                 return found
             if (found := _accepted(own, names, finding, today)) is not None:
-                return f"{found} ({_origin(container)})".strip()
+                return ", ".join(filter(None, (found, _origin(container))))
             entry = Entry.of(name, finding.rule, finding.port)
             return REASON if entry in self.baseline else None
 
@@ -72,16 +71,24 @@ class Acceptance:
         text = container.labels.get(LABEL, "") if self.labels else ""
         waivers: list[Waiver] = []
         notes: list[str] = []
-        lines = [x.strip() for x in re.split(r"[;\n]", text) if x.strip()]
+        lines = [x.strip() for line in text.split("\n") for x in _parts(line) if x.strip()]
         for line in lines[:_MOST_OF_A_LABEL]:
             try:
                 waivers += waivers_of([f"*: {line}"])
-            except ConfigurationError:
+            except ConfigurationError as error:
+                why = printable(str(error).partition("is not a waiver: ")[2], 160)
                 notes.append(
-                    f"its label {LABEL} has a line that is not a waiver, which is RULE-OR-PORT, …  "
-                    f"[# reason] there: {printable(line, 80)}"
+                    f"its label {LABEL} has a line that is not a waiver, which is RULE-OR-PORT, … "
+                    f"[until YYYY-MM-DD] [# reason] there: {printable(line, 80)}: {why}"
                 )
         return waivers, tuple(notes)
+
+
+def _parts(line: str) -> list[str]:
+    """Return what semicolons separate in a line of a label, but for those in its reason."""
+    text, mark, reason = line.partition("#")
+    *parts, last = text.split(";")
+    return [*parts, f"{last}{mark}{reason}"]
 
 
 def _accepted(

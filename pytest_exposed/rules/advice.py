@@ -95,7 +95,7 @@ def to_remove(case: Case, rule: str, serve: str, moved: Port | None) -> str:
         return f"{INHERITED}: {serve}, or {waive(case, rule)}"
     remove = f"remove EXPOSE {case.port} from its Dockerfile"
     if moved is not None:
-        remove = f"write EXPOSE {moved} in its Dockerfile instead"
+        remove = f"if {moved} is the right one, write EXPOSE {moved} in its Dockerfile instead"
     if _is_others(case.container.image):
         return f"{waive(case, rule)}, or {serve}; if the image is yours, {remove}"
     return f"{serve}, or {remove}"

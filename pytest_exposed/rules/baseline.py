@@ -42,7 +42,7 @@ class Entry:
     @classmethod
     def parse(cls, line: str) -> Entry:
         """Return the entry of a line; ConfigurationError names one that is none."""
-        text, _, words = line.partition(" #")
+        text, _, words = line.replace("\t#", " #").partition(" #")
         container, colon, rest = text.partition(": ")
         rule, _, port = rest.strip().partition(" ")
         why = "write CONTAINER: RULE PORT"
@@ -55,7 +55,7 @@ class Entry:
                 return cls(container, rule, number, words.strip())
             except PortError as error:
                 why = str(error)
-                if " until " in port:
+                if re.search(r"\buntil\b", port):
                     why = "a last day is for waivers (exposed_allow)"
         raise ConfigurationError(f"{line!r} is not a line of a baseline: {why}")
 

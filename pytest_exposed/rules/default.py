@@ -170,7 +170,9 @@ def _silent(case: Case) -> Breach | None:
         means = f": EXPOSE {case.port.number} means {case.port}"
         return (
             f"{message}, but on {others[0]}" + (means if case.port.protocol == "tcp" else ""),
-            advice.to_document(case, "silent", f"write EXPOSE {others[0]} in its Dockerfile"),
+            advice.to_document(
+                case, "silent", f"write EXPOSE {others[0]} in its Dockerfile instead"
+            ),
         )
     # What the image would run instead serves what the image documents.
     runs, fix = ("", None) if case.only_declared else instead.command_of(case.container)
@@ -181,19 +183,29 @@ def _silent(case: Case) -> Breach | None:
         return message + runs, fix
     on_loopback = instead.only_on_loopback(case.container)
     message += (runs if fix is None else "") + on_loopback
-    serve = advice.to_serve(case, on_loopback=bool(on_loopback) or moved is not None)
+    serve = advice.to_serve(case, on_loopback=bool(on_loopback))
+    if moved is not None:
+        serve = f"start its service on {case.port}"
+        # The image may be right about what runs otherwise.
+        moved = moved if case.container.substitute is None else None
     if case.neighbours:
         message += f"; {case.server}, which shares its network, does"
         serve = f"{serve} in a network of its own, as {case.server} holds the port in this one"
     if (needs := opens_with(case)) is not None:
         message += f"; its service may open it with {needs}"
+    message += _documented_by(case)
+    return message, advice.to_remove(case, "silent", serve, moved)
+
+
+def _documented_by(case: Case) -> str:
+    """Return which image or layer has the EXPOSE of a port, as the end of a message."""
     origin = layers.origin_of(case.container.image, case.port)
     if origin.base is not None:
-        message += f"; inherited from {printable(origin.base)}"
-    elif origin.command is not None:
-        message += "; inherited from an image below" if origin.inherited else ""
-        message += f"{LAYER}{layers.shown(origin.command)})"
-    return message, advice.to_remove(case, "silent", serve, moved)
+        return f"; inherited from {printable(origin.base)}"
+    if origin.command is None:
+        return ""
+    inherited = "; inherited from an image below" if origin.inherited else ""
+    return f"{inherited}{LAYER}{layers.shown(origin.command)})"
 
 
 @rule("published-undocumented", "default")
@@ -205,6 +217,12 @@ def _published_undocumented(case: Case) -> Breach | None:
     """
     if not case.published or _is_documented(case):
         return None
+    if case.neighbours[1:] and case.unsure and not case.own:
+        return (
+            f"{case.published_as}, where {case.server} answers, and neither's image documents it",
+            f"add to the Dockerfile of the one that answers: EXPOSE {case.port}, or "
+            + advice.waive(case, "published-undocumented"),
+        )
     if case.neighbours and not case.own:
         server = case._replace(container=case.neighbours[0])
         line = _add_expose(server, f"the Dockerfile of {server.image}")

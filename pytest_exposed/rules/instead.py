@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_exposed.model import Container
 from pytest_exposed.model.ports import Port
 from pytest_exposed.rules import advice
+from pytest_exposed.rules.multicast import NUMBERS
 from pytest_exposed.rules.rule import Case, who
 
 _SHELL = 22
@@ -48,7 +49,7 @@ def _slip(case: Case) -> tuple[Port, Port] | None:
     """
     container, protocol = case.container, case.port.protocol
     heard = {x.port for x in container.listeners if x.kind == "reachable" and not x.dynamic}
-    served = [x for x in heard if x.protocol == protocol]
+    served = [x for x in heard if x.protocol == protocol and x.number not in NUMBERS]
     documented = [x for x in container.documented if x.protocol == protocol]
     if len(served) != 1 or len(documented) != 1 or served == documented:
         return None

@@ -75,11 +75,8 @@ def search(container: Container, rules: Sequence[Rule]) -> Iterator[Finding]:
     for port, listeners, publications in _ports_of(container):
         own, doubtful = _attributed(listeners)
         certain = _judge(scene.case(port, own, doubtful, publications), rules)
-        # Each alone and all together: the answer depends on which kinds of listeners a port has.
-        for assumed in dict.fromkeys([*((x,) for x in doubtful), doubtful] if doubtful else []):
-            mine = tuple(map(presumed, assumed))
-            verdict = _judge(scene.case(port, own + mine, doubtful, publications), rules)
-            if [x.rule for x in verdict] != [x.rule for x in certain]:
+        for assumed, case in _assumptions(scene, port, (own, doubtful), publications):
+            if [x.rule for x in _judge(case, rules)] != [x.rule for x in certain]:
                 raise unattributed(container, assumed)
         for finding in certain:
             if finding.rule in gathered:
@@ -125,6 +122,27 @@ def hanging_on_publications(container: Container, rules: Sequence[Rule]) -> tupl
         assumed = scene.case(port, own, doubtful, (*published, ingress))
         broken |= {x.name for x in rules if _may_break(x, assumed) and not _may_break(x, known)}
     return tuple(x.name for x in rules if x.name in broken)
+
+
+def _assumptions(
+    scene: _Scene,
+    port: Port,
+    listeners: tuple[Listeners, Listeners],
+    publications: tuple[Publication, ...],
+) -> Iterator[tuple[Listeners, Case]]:
+    """Yield what may be true of unattributed listeners: which, and the case if that is so.
+
+    listeners are the container's own and the doubtful ones.
+    """
+    own, doubtful = listeners
+    # Each alone and all together: the answer depends on which kinds of listeners a port has.
+    for assumed in dict.fromkeys([*((x,) for x in doubtful), doubtful] if doubtful else []):
+        mine = tuple(map(presumed, assumed))
+        yield assumed, scene.case(port, own + mine, doubtful, publications)
+    # Or they are a neighbour's: each documents what its image does.
+    case = scene.case(port, own, doubtful, publications)
+    if publications and case.unsure and len(case.neighbours) > 1:
+        yield from ((doubtful, case._replace(neighbours=(x,))) for x in case.neighbours)
 
 
 def _may_break(rule: Rule, case: Case) -> bool:
@@ -180,7 +198,10 @@ class _Scene:
     ) -> Case:
         # A publication leads to the namespace: every listener there answers it.
         others = self.neighbours.get(port, ())
-        elsewhere = (*(x for _, x in others), *map(presumed, doubtful)) if published else ()
+        elsewhere: Listeners = ()
+        if published:  # an unattributed one is each neighbour's
+            both = (*(x for _, x in others), *map(presumed, doubtful))
+            elsewhere = tuple(dict.fromkeys(both))
         return Case(
             container=self.container,
             port=port,
@@ -193,6 +214,7 @@ class _Scene:
             on_demand=port in self.on_demand,
             neighbours=tuple(x for x, _ in others),
             is_up=self.is_up,
+            unsure=any(x.presumed is not None for _, x in others),
         )
 
 

@@ -35,6 +35,8 @@ class Case(NamedTuple):  # which takes the least time to make: there may be 65,5
     """Those in the network namespace that listen on the port."""
     is_up: bool
     """Whether the container serves some port that its image documents."""
+    unsure: bool = False
+    """Whether it is unknown which of the neighbours listens on the port."""
 
     @property
     def image(self) -> str:
@@ -53,7 +55,9 @@ class Case(NamedTuple):  # which takes the least time to make: there may be 65,5
     @property
     def server(self) -> str:
         """The name of the container that listens on the port, if not it, then a neighbour."""
-        return str(self.neighbours[0]) if self.neighbours and not self.own else self.subject
+        if self.own or not self.neighbours:
+            return self.subject
+        return " or ".join(map(str, self.neighbours if self.unsure else self.neighbours[:1]))
 
     @property
     def where(self) -> str:

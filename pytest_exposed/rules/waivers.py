@@ -19,8 +19,8 @@ _FORM = re.compile(
 )
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\b")
-_UNTIL_IN_REASON = re.compile(rf"^\s*until\s+{_DAY.pattern}|\buntil\s+{_DAY.pattern}[\s.)]*$")
-"""A last day where it is none, as a whole reason begins or ends with it."""
+_UNTIL_IN_REASON = re.compile(rf"\buntil:?\s+{_DAY.pattern}", re.IGNORECASE)
+"""A last day where it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class Waiver:
             )
         if match["until"] is None and _UNTIL_IN_REASON.search(reason):
             raise ConfigurationError(
-                f"{line!r} is not a waiver: behind # is a reason; write until before it"
+                f"{line!r} is not a waiver: behind # is a reason, which ends nothing: write "
+                "until before it"
             )
         rules: set[str] = set()
         ports = Ports()
@@ -68,7 +69,9 @@ class Waiver:
                 else:
                     ports |= Ports.parse(word)
             except PortError as error:
-                why = _why_not(word, error)
+                day = _DAY.search(match["what"])
+                why = f"its last day stands at the end: until {day[0]}" if day else ""
+                why = why or _why_not(word, error)
                 raise ConfigurationError(f"{line!r} is not a waiver: {why}") from None
         until = None
         if match["until"] is not None:
@@ -123,20 +126,20 @@ class Waiver:
 def _why_not(word: str, error: PortError) -> str:
     """Return what is wrong with a word that is not a port, as its error says, and not a rule."""
     if not word:
-        return "a comma stands there with nothing before or behind it"
+        return "there is a comma too many"
     is_number = word[:1].isdecimal()
     why = str(error) if is_number else no_rule(word)
-    if ":" in word:
+    rule, colon, port = word.partition(":")
+    if colon and rule in RULES and port.strip()[:1].isdecimal():
+        return f"{why}; write `{rule} {printable(port.strip())}`"
+    if colon:
         return f"{why}; each waiver has a line of its own"
     if ";" in word:
-        parts = (x.strip() for x in word.split(";"))
-        return f"{why}; write {printable(', '.join(filter(None, parts)))}"
-    if day := _DAY.search(word):
-        return f"{why}; its last day is written: until {day[0]}"
+        return f"{why}; a comma separates them"
     port, _, rule = word.partition(" ")
-    if rule in RULES:
+    if rule in RULES and port[:1].isdecimal():
         return f"{why}; write `{rule} {printable(port)}`"
-    return f"{why}; a reason begins with #" if " " in word else why
+    return f"{why}; a comma separates them, and a reason begins with #" if " " in word else why
 
 
 def no_rule(word: str) -> str:

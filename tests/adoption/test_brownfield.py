@@ -280,7 +280,7 @@ def test_a_label_of_the_image_waives_only_where_allowed(
     audit(pytester, engine_url, stage).assert_outcomes(failed=1)
     result = audit(pytester, engine_url, stage, "-v", "-o", "exposed_allow_labels=true")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["accepted: *80/tcp (of the image (by the label of its image))"])
+    result.stdout.fnmatch_lines(["accepted: *80/tcp (of the image, by the label of its image)"])
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,7 @@ def test_an_expired_one_accepts_nothing() -> None:
         "web: silent until 2026-02-30",
         "web: silent  # until 2026-02-28",
         "web: silent  # the team's, until 2026-02-28.",
+        "web: silent  # Until: 2026-02-28 (ask bob)",
         "web silent",
         "web: silent, , 80",
     ],
@@ -97,16 +98,18 @@ def test_malformed_lines_are_named(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "hint"),
     [
-        ("api: 9100 metrics", "; a reason begins with #"),
+        ("api: 9100 metrics", "; a comma separates them, and a reason begins with #"),
+        ("api: silent 443 80", "; a comma separates them, and a reason begins with #"),
+        ("api: silent: 443", "; write `silent 443`"),
         ("api: metrics", ")"),
         ("api: 9100 silent", "; write `silent 9100`"),
         ("api: 9100, db: unreachable", "; each waiver has a line of its own"),
-        ("api: 9100; silent", "; write 9100, silent"),
-        ("api: silent;9100", "; write silent, 9100"),
-        ("api: \x00;9100", "; write \\x00, 9100"),
-        ("api: \x00 silent", "; write `silent \\x00`"),
-        ("api: 9100 untill 2027-02-03", "; its last day is written: until 2027-02-03"),
-        ("api: 9100, until 2027-02-03", "a comma stands there with nothing before or behind it"),
+        ("api: 9100; silent", "; a comma separates them"),
+        ("api: silent;9100", "; a comma separates them"),
+        ("api: 9\x00 silent", "; write `silent 9\\x00`"),
+        ("api: 9100 untill 2027-02-03", ": its last day stands at the end: until 2027-02-03"),
+        ("api: 9100 until 2027-02-03, 9200", ": its last day stands at the end: until 2027-02-03"),
+        ("api: 9100, until 2027-02-03", ": there is a comma too many"),
     ],
 )
 def test_common_slips_have_a_hint(line: str, hint: str) -> None:
@@ -125,7 +128,7 @@ def test_a_reason_may_have_a_day(line: str) -> None:
             Waiver.parse(line)
     else:
         assert Waiver.parse(line).reason == "until 2027-01-01"
-    assert Waiver.parse("web: 80  # was said to stay until 2027-01-01, or longer").until is None
+    assert Waiver.parse("web: 80  # since 2027-01-01").until is None
 
 
 @given(st.text(max_size=60))
@@ -225,13 +228,18 @@ def test_a_container_is_called_by_its_service_too() -> None:
 
 
 def test_labels_count_only_where_allowed_and_say_whose_they_are() -> None:
-    labelled = container(**{LABEL.replace(".", "__"): "silent  # nothing there yet; nonsense"})
+    labelled = container(
+        **{LABEL.replace(".", "__"): "nonsense; silent  # nothing there; undocumented"}
+    )
     assert Acceptance().applied(labelled, (WEB,), TODAY)[0].waived is None
     assert Acceptance().notes(labelled) == ()
     allowed = Acceptance(labels=True)
     (found,) = allowed.applied(labelled, (WEB,), TODAY)
-    assert found.waived == "nothing there yet (by the label of its container)"
-    assert "nonsense" in allowed.notes(labelled)[0]
+    assert found.waived == "nothing there; undocumented, by the label of its container"
+    (note,) = allowed.notes(labelled)
+    assert ": nonsense: 'nonsense' is neither a port nor a rule" in note
+    another = Finding("undocumented", Port(81), "", "")
+    assert allowed.applied(labelled, (another,), TODAY)[0].waived is None
 
 
 def test_a_label_waives_nothing_of_another_container() -> None:

@@ -184,7 +184,7 @@ def test_finds_just_what_is_there(setup: Setup, seen: dict[str, Container]) -> N
                 "IMAGE documents it, and nothing in CONTAINER listens on it, but on 53/udp: "
                 "EXPOSE 53 means 53/tcp"
             ),
-            "write EXPOSE 53/udp in its Dockerfile",
+            "write EXPOSE 53/udp in its Dockerfile instead",
         ),
         (
             "udp-for-tcp",

@@ -41,7 +41,7 @@ def test_paused(looks: list[Engine], stage: Stage) -> None:
     for look in looks:
         seen = look.container(container.name)
         assert seen.state == "paused"
-        assert seen.notes == ("it is paused: nothing answers before `docker unpause`",)
+        assert seen.notes == ("it is paused: it answers nothing before `docker unpause`",)
         assert [str(x) for x in seen.findings] == ["undocumented 81/tcp"]
         assert seen.listeners[0].process == "listener"
 

@@ -276,6 +276,15 @@ def test_a_folder_in_its_place(audit: Run, four: Stage, pytester: pytest.Pyteste
     assert "'report.json' can't be written: it is a folder" in said
 
 
+def test_a_wrong_option_of_pytest_replaces_none(
+    audit: Run, four: Stage, pytester: pytest.Pytester
+) -> None:
+    (pytester.path / "report.json").write_text("{}")
+    result = audit(four, "--exposed-report=report.json", "-k", "web or")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert (pytester.path / "report.json").read_text() == "{}"
+
+
 @pytest.mark.parametrize(
     "left_out", [("-k", "nosuch"), ("-m", "not exposed"), ("--deselect", "exposed::")]
 )

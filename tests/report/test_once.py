@@ -101,4 +101,4 @@ def test_markdown_says_how_much_it_leaves_out(number: int, tmp_path: Path) -> No
     markdown.write(tmp_path / "report.md", given)
     lines = (tmp_path / "report.md").read_text().splitlines()
     assert sum(x.startswith("| c") and "web" in x for x in lines) == 500
-    assert ("… and 1 more" in lines) is (number == 501)
+    assert ("… and 1 more rows of the tables" in lines) is (number == 501)

@@ -140,6 +140,27 @@ def test_a_variable_that_a_build_argument_sets(
     assert parsed.line_of(Port(port), Ports.parse(*documented), (), history) == line
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('FROM a\nEXPOSE "7070"\n', 2),
+        ("FROM a\nEXPOSE 8080:7070\n", 2),
+        ("FROM a AS b\nONBUILD EXPOSE 7070\nFROM b\nEXPOSE 7071\n", 2),
+        ("ARG B=b\nFROM a AS b\nEXPOSE 7070\nFROM ${B}\nEXPOSE 7071\n", 3),
+    ],
+)
+def test_forms_of_expose(text: str, line: int) -> None:
+    parsed = Dockerfile.parse("Dockerfile", text)
+    assert parsed.line_of(Port(7070), Ports.parse(7070)) == line
+
+
+def test_a_command_over_several_lines() -> None:
+    text = "FROM a\nEXPOSE 1\nCMD httpd \\\n    -f -p 1\nFROM a\nEXPOSE 1\nCMD other\n"
+    parsed = Dockerfile.parse("Dockerfile", text)
+    command = ("/bin/sh", "-c", "httpd     -f -p 1")
+    assert parsed.line_of(Port(1), Ports.parse(1), command) == 2
+
+
 def test_the_order_counts_where_literal_lines_agree() -> None:
     parsed = Dockerfile.parse("Dockerfile", "FROM a\nEXPOSE 1\nARG X\nEXPOSE $X\nEXPOSE $X\n")
     layers = ("EXPOSE 3/tcp", "EXPOSE 2/tcp", "EXPOSE 1/tcp")

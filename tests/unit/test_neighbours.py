@@ -82,6 +82,18 @@ def test_those_in_one_namespace_are_neighbours() -> None:
     assert neighbours.of("a")["b"] is readings["b"]
 
 
+def test_one_without_an_address_is_no_neighbour_of_one_with_some() -> None:
+    """The sources that believe the engine name both namespaces alike."""
+    readings = {
+        "owner": reading(source="exec", namespace="owner", addresses=frozenset({"172.17.0.2"})),
+        "left-behind": reading(source="exec", namespace="owner", addresses=frozenset()),
+        "unknown": reading(source="exec", namespace="owner", addresses=None),
+    }
+    neighbours = SharedNetns(readings, dict.fromkeys(readings, "owner"))
+    assert list(neighbours.of("owner")) == ["unknown"]
+    assert list(neighbours.of("left-behind")) == ["unknown"]
+
+
 def test_what_is_said_tells_where_sources_name_namespaces_differently() -> None:
     readings = {
         "a": reading(source="netlink", namespace=1),

@@ -301,13 +301,13 @@ def test_a_silent_port_that_listens_by_another_protocol_is_told(
     one = container(*reaching(listens), documented=[port])
     silent = next(x for x in findings(one, DEFAULT) if x.rule == "silent")
     assert silent.message == f"webapp:1 documents it, and nothing in web listens on it{message}"
-    assert silent.fix == f"{fix} in its Dockerfile"
+    assert silent.fix == f"{fix} in its Dockerfile instead"
 
 
 def test_a_listener_by_another_protocol_may_be_on_a_port_of_clients() -> None:
     one = container(listener("51820/udp", kind="ephemeral"), documented=[51820])
     assert only(one).message.endswith(", but on 51820/udp: EXPOSE 51820 means 51820/tcp")
-    assert only(one).fix == "write EXPOSE 51820/udp in its Dockerfile"
+    assert only(one).fix == "write EXPOSE 51820/udp in its Dockerfile instead"
 
 
 def test_one_that_is_bound_to_the_device_lo_is_not_told_to_bind_every_address() -> None:
@@ -563,8 +563,8 @@ def test_a_port_that_is_served_instead_of_the_one_that_is_documented() -> None:
     moved = container(*reaching(8081), documented=[8080], name="web", image_name="shop/web")
     silent, undocumented = findings(moved, DEFAULT)
     assert silent.message.endswith("nothing in web listens on it, but on 8081/tcp")
-    instead = "write EXPOSE 8081/tcp in its Dockerfile instead"
-    assert silent.fix == f"have its service listen on 0.0.0.0:8080, or {instead}"
+    instead = "if 8081/tcp is the right one, write EXPOSE 8081/tcp in its Dockerfile instead"
+    assert silent.fix == f"start its service on 8080/tcp, or {instead}"
     right = "; or, if 8080/tcp is the right one, have its service listen there"
     assert undocumented.fix == f"add to its Dockerfile: EXPOSE 8081/tcp{right}"
 
@@ -582,7 +582,7 @@ def test_a_service_of_molecule_on_another_port_was_started() -> None:
     moved = container(*reaching(8081), documented=[8080], name="web", substitute=override)
     silent = findings(moved, DEFAULT)[0]
     assert silent.message.endswith("nothing in web listens on it, but on 8081/tcp")
-    assert silent.fix.startswith("have its service listen on 0.0.0.0:8080, or ")
+    assert silent.fix.startswith("start its service on 8080/tcp, or remove EXPOSE 8080/tcp ")
     with_ssh = container(*reaching(22), documented=[8080], name="web", substitute=override)
     assert findings(with_ssh, DEFAULT)[1].fix == "start it"
 
@@ -714,6 +714,26 @@ def test_what_hangs_on_rules_that_are_not_selected_is_no_error() -> None:
 def test_a_publication_is_answered_whosever_the_listener_is() -> None:
     one = container(doubtful(80), documented=[80], published=[publication(80)])
     assert found(one, "published-silent", "unreachable") == []
+
+
+def test_it_is_unknown_which_neighbour_s_image_documents_what_is_answered() -> None:
+    documents = container(doubtful(80), documented=[80], id=OTHER_ID, name="a")
+    other = container(doubtful(80), id="c" * 64, name="b", image_name="b:1")
+    for neighbours in ((documents, other), (other, documents)):
+        vpn = container(
+            doubtful(80), published=[publication(80)], name="vpn", neighbours=neighbours
+        )
+        with pytest.raises(ObservationError, match="80/tcp belongs to is unknown: vpn"):
+            found(vpn, "published-undocumented")
+    third = container(doubtful(80), id="d" * 64, name="c", image_name="c:1")
+    vpn = container(
+        doubtful(80), published=[publication(80)], name="vpn", neighbours=(other, third)
+    )
+    (finding,) = findings(vpn, select(["published-undocumented"]))
+    assert finding.message.endswith(", where b or c answers, and neither's image documents it")
+    assert finding.fix.startswith(
+        "add to the Dockerfile of the one that answers: EXPOSE 80/tcp, or "
+    )
 
 
 def resolved(one: Listener) -> Listener:

@@ -83,7 +83,7 @@ def wait_until_settled(
             saw = looked
         if looked - began >= grace or looked - saw >= _BLIND:
             if _ends_again(lives, looked) and not stillness.has_settled(looked):
-                return now, NotRunningError(f"{has_restarted(observer, now)}\n{_STAYS}")
+                return now, has_restarted(observer, now)
             return now, _judged(now, answer, stillness, looked)
         waits = f" for {missing}" if missing else ""
         time = f"{looked - began:.0f} of {grace:g} s at most"
@@ -178,4 +178,6 @@ def _ended(observer: Observer, identity: str, image: str) -> tuple[Listed | None
         return None, NotRunningError(f"{printable(image)} {why}")
     except ObservationError as error:
         return listed, error
-    return listed, NotRunningError(f"{not_running(observer, listed, inspected)}\n{_STAYS}")
+    ended = not_running(observer, listed, inspected)
+    has_log = "\n" in str(ended)  # which says more than we can
+    return listed, ended if has_log else NotRunningError(f"{ended}\n{_STAYS}")

@@ -70,12 +70,15 @@ class Images:
 
     def _is_container(self, name: str) -> str:
         """Return that a name is a container's, and of which image; empty where it is none's."""
-        for record in self._api.containers(every=True):
-            if f"/{name}" in as_texts(record.get("Names")):
-                return (
-                    f"; a container of the image {printable(as_text(record.get('Image')))} has it"
-                )
-        return ""
+        try:
+            every = self._api.containers(every=True)
+        except LostError:
+            raise
+        except EngineError:  # a proxy refuses the question
+            return ""
+        found = [x for x in every if f"/{name}" in as_texts(x.get("Names"))]
+        image = printable(as_text(found[0].get("Image"))) if found else ""
+        return f"; a container of the image {image} has it" if image else ""
 
     def learn(self, containers: Iterable[Listed]) -> None:
         """Inspect the images of containers together, which is faster than one by one."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
+from pytest_exposed.engine.calls import LostError
 from pytest_exposed.engine.queries import EngineQueries
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import EngineError, ObservationError
@@ -80,6 +81,7 @@ class Attribution:
             every = replace(reading, held=None, cgroups=None, shared=False)
             return listeners(every, (), named, range_)
 
+        rejoin = self._rejoin(listed) if _has_no_address(reading) else ""
         container = Container(
             id=listed.id,
             name=listed.name,
@@ -99,8 +101,8 @@ class Attribution:
             at_host=reading.at_host or self._scene.netns_owners[listed.id] == "host",
             forwarding=self._publications.forwarding(listed, reading, heard),
             wildcard="::" if _has_ipv6_alone(reading) else "0.0.0.0",  # noqa: S104
-            notes=tuple(self._notes(listed, image.invalid, reading)),
-            rejoin=self._rejoin(listed) if _has_no_address(reading) else "",
+            notes=tuple(self._notes(listed, image.invalid, reading, rejoin)),
+            rejoin=rejoin,
         )
         notes = self._acceptance.notes(container)
         if made_by_molecule(listed.labels):
@@ -166,7 +168,9 @@ class Attribution:
                 return client_ports(local, reserved) or LOCAL_PORTS
         return LOCAL_PORTS
 
-    def _notes(self, listed: Listed, invalid: Sequence[str], reading: SocketSnapshot) -> list[str]:
+    def _notes(
+        self, listed: Listed, invalid: Sequence[str], reading: SocketSnapshot, rejoin: str
+    ) -> list[str]:
         notes = [
             f"its image documents {printable(repr(x))}, which is not a port"
             for x in invalid[:_MOST_INVALID]
@@ -180,7 +184,6 @@ class Attribution:
         if reading.source == "exec" and (trouble := self._queries.remote.image_trouble):
             notes.append(f"{BELIEVED}; helper: {trouble}")
         if _has_no_address(reading):
-            rejoin = self._rejoin(listed)
             notes.append(f"{UNJOINED}: {rejoin}" if rejoin else _NO_ADDRESS)
         if listed.state == "paused":
             notes.append("it is paused: it answers nothing before `docker unpause`")
@@ -196,9 +199,13 @@ class Attribution:
             return ""
         if owner in self._scene.netns.of(listed.id):
             return ""
+        if isinstance(self._scene.readings.get(owner), ObservationError):
+            return ""  # it runs, and where it is can't be seen
         name = printable(listed.name)
         try:
             found = self._queries.found(owner)
+        except LostError:
+            raise
         except EngineError:  # a proxy refuses the question
             found = owner[:12], owner in self._scene.containers
         if found is None:

@@ -218,10 +218,10 @@ def _published_undocumented(case: Case) -> Breach | None:
     if not case.published or _is_documented(case):
         return None
     if case.neighbours[1:] and case.unsure and not case.own:
+        line = _add_expose(case, "the Dockerfile of the one that answers")
         return (
-            f"{case.published_as}, where {case.server} answers, and neither's image documents it",
-            f"add to the Dockerfile of the one that answers: EXPOSE {case.port}, or "
-            + advice.waive(case, "published-undocumented"),
+            f"{case.published_as}, where {case.server} answers, and their images don't document it",
+            f"{line}, or {advice.waive(case, 'published-undocumented')}",
         )
     if case.neighbours and not case.own:
         server = case._replace(container=case.neighbours[0])

@@ -42,10 +42,9 @@ def right_one(case: Case) -> str:
 
 
 def _slip(case: Case) -> tuple[Port, Port] | None:
-    """Return the port that is documented and the one that is served, if they are another's slip.
+    """Return the port that is documented and the one that is served, if one is a slip of the other.
 
-    Of the port's protocol the image documents one, and the container serves one: not that of a
-    shell that is there to reach it.
+    Of the port's protocol the image documents one, and the container serves one, which is no shell.
     """
     container, protocol = case.container, case.port.protocol
     heard = {x.port for x in container.listeners if x.kind == "reachable" and not x.dynamic}

@@ -730,7 +730,7 @@ def test_it_is_unknown_which_neighbour_s_image_documents_what_is_answered() -> N
         doubtful(80), published=[publication(80)], name="vpn", neighbours=(other, third)
     )
     (finding,) = findings(vpn, select(["published-undocumented"]))
-    assert finding.message.endswith(", where b or c answers, and neither's image documents it")
+    assert finding.message.endswith(", where b or c answers, and their images don't document it")
     assert finding.fix.startswith(
         "add to the Dockerfile of the one that answers: EXPOSE 80/tcp, or "
     )

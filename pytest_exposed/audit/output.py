@@ -163,10 +163,16 @@ def _entries(outcome: Results) -> list[tuple[Entry, str | None]]:
     return found
 
 
+def _name(container: ContainerRecord) -> str:
+    """Return what waivers call a container: one of a run by its image alone, without a number."""
+    name = container["name"]
+    return name.partition("#")[0] if container.get("started_by_run") else name
+
+
 def _slips(container: ContainerRecord) -> tuple[str, ...]:
     """Return names by which a waiver accepts nothing: without the tag, without the project."""
     return (
-        container["name"].rpartition(":")[0],
+        _name(container).rpartition(":")[0],
         (container["service"] or "").rpartition("/")[2],
     )
 
@@ -189,7 +195,7 @@ def stale_lines(audit: Audit, outcome: Results) -> list[str]:
     from pytest_exposed.rules.waivers import stale  # noqa: PLC0415  # as in acceptance.py
 
     judged = _Judged(audit, outcome)
-    names = [names_of(x["name"], x["service"], x.get("pod")) for x in judged.containers]
+    names = [names_of(_name(x), x["service"], x.get("pod")) for x in judged.containers]
     named = list(zip(names, judged.containers, strict=True))
     lines = stale(
         accepted.waivers,

@@ -61,6 +61,7 @@ class RunItem(JudgedItem):
 
     def _keep(self, **found: Unpack[FoundRecord]) -> None:
         found["record"]["started_by_run"] = True
+        found["record"]["name"] = self.name  # with a number, where an image has several tests
         self.record = of_run(self.audit.label, self.name, **found)
 
 

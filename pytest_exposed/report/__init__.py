@@ -29,7 +29,10 @@ def check(name: str) -> Path:
             f"{name!r} is not a report: its name ends in one of {', '.join(_FORMATS)}, or "
             f"{STANDARD_OUTPUT} for standard output"
         )
-    return in_folder(name)
+    path = Path(name)
+    if path.is_dir():
+        raise ConfigurationError(f"{name!r} can't be written: it is a folder")
+    return path
 
 
 def in_folder(name: str) -> Path:
@@ -37,13 +40,12 @@ def in_folder(name: str) -> Path:
     path = Path(name)
     if not path.parent.is_dir():
         raise ConfigurationError(f"{name!r} can't be written: there is no folder {path.parent}")
-    if path.is_dir():
-        raise ConfigurationError(f"{name!r} can't be written: it is a folder")
     return path
 
 
 def write(path: Path, hosts: Sequence[HostRecord]) -> None:
-    """Write a report in the format of its suffix; raises OSError."""
+    """Write a report in the format of its suffix, and make its folder; raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)  # as pytest's --junitxml
     form = import_module(f"{__name__}.{_FORMATS[path.suffix.lower()]}")  # rarely used
     form.write(path, hosts)
 

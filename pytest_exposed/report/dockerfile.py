@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import field, replace
 from pathlib import Path
 
-from pytest_exposed.errors import ConfigurationError, ObservationError, PortError
+from pytest_exposed.errors import ConfigurationError, ObservationError
 from pytest_exposed.model import Container, Finding
 from pytest_exposed.model.ports import Port, Ports
-from pytest_exposed.report.instructions import instructions
+from pytest_exposed.report.instructions import (
+    VARIABLE,
+    command_of,
+    expanded,
+    instructions,
+    ports_of,
+    values_of,
+)
 from pytest_exposed.rules.advice import INHERITED
 from pytest_exposed.rules.layers import exposed
 from pytest_exposed.text import printable
@@ -23,8 +28,6 @@ _OF_DOCUMENTED = r"remove EXPOSE \S+ from its Dockerfile|write EXPOSE \S+ in its
 
 _LATER = ["ONBUILD", "EXPOSE"]
 
-_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}]*))?\})")
-
 
 @dataclass(frozen=True, slots=True)
 class Expose:
@@ -33,6 +36,8 @@ class Expose:
     line: int
     ports: Ports
     has_variable: bool
+    is_known: bool = True
+    """Whether the file gives each variable a value, which an argument of the build may change."""
 
 
 @dataclass(slots=True)
@@ -47,8 +52,10 @@ class Stage:
     """Those of ONBUILD, for the stages that begin from it."""
     given: dict[str, str] = field(default_factory=dict)
     """By ARG."""
-    set: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
     """By ENV, which wins."""
+    fixed: set[str] = field(default_factory=set)
+    """Those of ENV that no argument of the build changes."""
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     """As of an image; both are empty where the base image has them."""
@@ -69,7 +76,7 @@ class Stage:
 
         given are the arguments of the file, before its first FROM.
         """
-        words = [_expanded(x, given) for x in words]
+        words = [expanded(x, given) for x in words]
         image, *rest = [x for x in words if not x.startswith("--")] or [""]
         name = rest[1].lower() if len(rest) > 1 and rest[0].upper() == "AS" else ""
         base = next((x for x in reversed(before) if x.name == image.lower()), None)
@@ -82,28 +89,34 @@ class Stage:
             exposes=[*base.exposes, *base.later],
             later=[],
             given=dict(base.given),
-            set=dict(base.set),
+            environment=dict(base.environment),
+            fixed=set(base.fixed),
         )
 
     def add(self, line: int, instruction: str, words: Sequence[str], given: dict[str, str]) -> None:
         """Add an instruction; given are the arguments of the file, before its first FROM."""
-        values = self.given | self.set
+        values = self.given | self.environment
         if instruction == "ARG":
-            self.given |= {x: given[x] for x in words if x in given} | _values(words, values)
+            self.given |= {x: given[x] for x in words if x in given} | values_of(words, values)
         elif instruction == "ENV":
             pair = [f"{words[0]}={' '.join(words[1:])}"] if words else []
-            self.set |= _values(words if words and "=" in words[0] else pair, values)
+            pairs = words if words and "=" in words[0] else pair
+            self.environment |= values_of(pairs, values)
+            for name, _, value in (x.partition("=") for x in pairs):
+                (self.fixed.discard if "$" in value else self.fixed.add)(name)
         elif instruction == "EXPOSE" or [instruction, *map(str.upper, words[:1])] == _LATER:
             written = words if instruction == "EXPOSE" else words[1:]
-            has_variable = any("$" in x for x in written)
+            names = {x[1] or x[2] for word in written for x in VARIABLE.finditer(word)}
+            is_known = not any("$" in expanded(x, values) for x in written)
+            has_variable = not (is_known and names <= self.fixed)
             there = self.exposes if instruction == "EXPOSE" else self.later
-            there.append(Expose(line, _ports(written, values), has_variable))
+            there.append(Expose(line, ports_of(written, values), has_variable, is_known))
         elif instruction == "SHELL":
-            self.shell = _command(words, self.shell)
+            self.shell = command_of(words, self.shell)
         elif instruction == "CMD":
-            self.command = _command(words, self.shell)
+            self.command = command_of(words, self.shell)
         elif instruction == "ENTRYPOINT":
-            self.entrypoint, self.command = _command(words, self.shell), ()
+            self.entrypoint, self.command = command_of(words, self.shell), ()
 
     def runs(self, command: Sequence[str]) -> bool:
         """Return whether this is what an image runs, its entrypoint and command."""
@@ -161,7 +174,7 @@ class Dockerfile:
             elif stages:
                 stages[-1].add(number, instruction, words, given)
             elif instruction == "ARG":
-                given |= _values(words, given)
+                given |= values_of(words, given)
         if not stages:
             raise ConfigurationError(f"{path} is no Dockerfile: it has no FROM")
         return cls(path, tuple(stages))
@@ -186,8 +199,11 @@ class Dockerfile:
                 x for x in stage.exposes if port in x.ports
             ]
             # A build argument may have given a variable another value than the file does.
-            found = found or [x for x in stage.exposes if x.has_variable and x.ports - documented]
-            found = found or [x for x in stage.exposes if x.has_variable]
+            found = found or [
+                x
+                for x in stage.exposes
+                if x.has_variable and not (x.is_known and x.ports <= documented)
+            ]
         else:
             found = [x for x in stage.exposes if port is not None and port in x.ports]
             found = found or [x for x in stage.exposes if x.line > stage.line]
@@ -258,37 +274,3 @@ class Dockerfile:
             return replace(finding, fix=f"{fix} ({place})")
 
         return replace(container, verdict=tuple(map(pointed, verdict)))
-
-
-def _values(words: Sequence[str], known: dict[str, str]) -> dict[str, str]:
-    """Return the variables that words like NAME=VALUE give."""
-    pairs = (x.partition("=") for x in words)
-    return {name: _expanded(value, known).strip("\"'") for name, equals, value in pairs if equals}
-
-
-def _expanded(word: str, known: Mapping[str, str]) -> str:
-    """Return a word with its variables replaced; those that are not known stay."""
-    return _VARIABLE.sub(lambda x: known.get(x[1] or x[2], x[0] if x[3] is None else x[3]), word)
-
-
-def _command(words: Sequence[str], shell: Sequence[str]) -> tuple[str, ...]:
-    """Return the command of a CMD or an ENTRYPOINT as an image has it."""
-    text = " ".join(words)
-    with suppress(ValueError, RecursionError):
-        found = json.loads(text)
-        if isinstance(found, list) and all(isinstance(x, str) for x in found):
-            return tuple(found)
-    return (*shell, text) if text else ()
-
-
-def _ports(words: Sequence[str], known: dict[str, str]) -> Ports:
-    """Return the ports of an EXPOSE, except those in variables that are not known."""
-    found = Ports()
-    for word in words:
-        try:
-            # As of `docker run -p`, what stands before a colon is the host's.
-            port = _expanded(word, known).strip("\"'").lower().rpartition(":")[2]
-            found |= Ports.parse(port)
-        except PortError:  # a variable, known only to the build
-            continue
-    return found

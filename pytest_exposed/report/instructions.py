@@ -1,4 +1,4 @@
-"""The instructions of a Dockerfile: their lines and words.
+"""The instructions of a Dockerfile: their lines, words and values.
 
 Format: https://docs.docker.com/reference/dockerfile/, and frontend/dockerfile/parser/parser.go of
 moby/buildkit. A backslash continues a line, or the character of a directive `# escape=`;
@@ -7,8 +7,13 @@ here-documents are not instructions.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from pytest_exposed.errors import PortError
+from pytest_exposed.model.ports import Ports
 
 _DIRECTIVE = re.compile(r"\s*#\s*(\w+)\s*=\s*(\S.*?)\s*")
 _DIRECTIVES = ("syntax", "escape", "check")
@@ -16,6 +21,8 @@ _DIRECTIVES = ("syntax", "escape", "check")
 _WORD = re.compile(r"""(?:[^\s"']|"(?:\\.|[^"])*"|'[^']*')+""")
 _HERE = re.compile(r"[0-9]*<<(-?)([^<]+)")
 """A word that begins a here-document, and its end."""
+
+VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}]*))?\})")
 
 
 def instructions(text: str) -> list[tuple[int, str, list[str]]]:
@@ -67,3 +74,37 @@ def _ends(words: Sequence[str]) -> list[tuple[bool, str]]:
         return []
     found = (_HERE.fullmatch(x) for x in words)
     return [(x[1] == "-", x[2].strip("\"'")) for x in found if x]
+
+
+def values_of(words: Sequence[str], known: dict[str, str]) -> dict[str, str]:
+    """Return the variables that words like NAME=VALUE give."""
+    pairs = (x.partition("=") for x in words)
+    return {name: expanded(value, known).strip("\"'") for name, equals, value in pairs if equals}
+
+
+def expanded(word: str, known: Mapping[str, str]) -> str:
+    """Return a word with its variables replaced; those that are not known stay."""
+    return VARIABLE.sub(lambda x: known.get(x[1] or x[2], x[0] if x[3] is None else x[3]), word)
+
+
+def command_of(words: Sequence[str], shell: Sequence[str]) -> tuple[str, ...]:
+    """Return the command of a CMD or an ENTRYPOINT as an image has it."""
+    text = " ".join(words)
+    with suppress(ValueError, RecursionError):
+        found = json.loads(text)
+        if isinstance(found, list) and all(isinstance(x, str) for x in found):
+            return tuple(found)
+    return (*shell, text) if text else ()
+
+
+def ports_of(words: Sequence[str], known: dict[str, str]) -> Ports:
+    """Return the ports of an EXPOSE, except those in variables that are not known."""
+    found = Ports()
+    for word in words:
+        try:
+            # As of `docker run -p`, what stands before a colon is the host's.
+            port = expanded(word, known).strip("\"'").lower().rpartition(":")[2]
+            found |= Ports.parse(port)
+        except PortError:  # a variable, known only to the build
+            continue
+    return found

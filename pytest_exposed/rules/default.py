@@ -186,8 +186,8 @@ def _silent(case: Case) -> Breach | None:
     serve = advice.to_serve(case, on_loopback=bool(on_loopback))
     if moved is not None:
         serve = f"start its service on {case.port}"
-        # The image may be right about what runs otherwise.
-        moved = moved if case.container.substitute is None else None
+        if case.container.substitute is not None:  # the image may be right about its own command
+            return message + _documented_by(case), f"{serve}, or run the image's own command"
     if case.neighbours:
         message += f"; {case.server}, which shares its network, does"
         serve = f"{serve} in a network of its own, as {case.server} holds the port in this one"
@@ -255,7 +255,7 @@ def _undocumented(case: Case) -> Breach | None:
         hint = "; --expose or -p documents it for this container only"
     return (
         f"{who} {verb} {endpoints}, and {case.undocumented}{hint}",
-        advice.to_document(case, "undocumented", _add_expose(case)) + instead.right_one(case),
+        instead.right_one(case, advice.to_document(case, "undocumented", _add_expose(case))),
     )
 
 

@@ -33,12 +33,14 @@ def moved(case: Case) -> Port | None:
     return ports[1]
 
 
-def right_one(case: Case) -> str:
-    """Return what else may mend a port that is served in the place of another, or nothing."""
+def right_one(case: Case, fix: str) -> str:
+    """Return the fix of an undocumented port, with what may mend one in the place of another."""
     ports = _slip(case)
     if ports is None or ports[1] != case.port:
-        return ""
-    return f"; or, if {ports[0]} is the right one, have its service listen there"
+        return fix
+    if case.container.substitute is not None:  # the image may be right about its own command
+        return f"have its service listen on {ports[0]}; or, if this is the right one, {fix}"
+    return f"{fix}; or, if {ports[0]} is the right one, have its service listen there"
 
 
 def _slip(case: Case) -> tuple[Port, Port] | None:

@@ -265,9 +265,16 @@ def test_another_ending(name: str, audit: Run, stage: Stage) -> None:
     assert ".json" in said
 
 
-def test_no_such_folder(audit: Run, stage: Stage) -> None:
-    said = refusal(audit(stage, "--exposed-report=nosuch/report.json"))
-    assert "'nosuch/report.json' can't be written: there is no folder nosuch" in said
+def test_a_missing_folder_is_made(audit: Run, four: Stage, pytester: pytest.Pytester) -> None:
+    audit(four, "--exposed-report=new/folder/report.json")
+    assert json.loads((pytester.path / "new/folder/report.json").read_text())["version"] == 1
+
+
+def test_one_that_can_not_be_made(audit: Run, four: Stage, pytester: pytest.Pytester) -> None:
+    (pytester.path / "file").write_text("")
+    result = audit(four, "--exposed-report=file/report.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stdout.fnmatch_lines(["exposed: file/report.json can't be written: *"])
 
 
 def test_a_folder_in_its_place(audit: Run, four: Stage, pytester: pytest.Pytester) -> None:

@@ -420,7 +420,7 @@ def test_reports(run: Run, images: Images, tmp_path: Path, stage: Stage) -> None
     result.assert_outcomes(passed=1, failed=2)
     records = json.loads(files[0].read_text())["hosts"][0]["containers"]
     assert [x.get("started_by_run", False) for x in records].count(True) == 2
-    assert {x["name"] for x in records if x.get("started_by_run")} == {image}
+    assert {x["name"] for x in records if x.get("started_by_run")} == {image, f"{image}#2"}
     found = [y["rule"] for x in records for y in x["findings"] or ()]
     assert found == ["undocumented"]
     for file in files:

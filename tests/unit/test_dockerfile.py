@@ -161,6 +161,14 @@ def test_a_command_over_several_lines() -> None:
     assert parsed.line_of(Port(1), Ports.parse(1), command) == 2
 
 
+@pytest.mark.parametrize("set_by", ["ENV PORT=9090", "ARG PORT=9090"])
+@pytest.mark.parametrize("history", [(), ("EXPOSE 9090/tcp", "CMD x", "EXPOSE 7000/tcp")])
+def test_a_port_of_the_base_image_beside_a_variable(set_by: str, history: tuple[str, ...]) -> None:
+    parsed = Dockerfile.parse("Dockerfile", f"FROM a\n{set_by}\nEXPOSE $PORT\n")
+    found = [parsed.line_of(Port(x), Ports.parse(7000, 9090), (), history) for x in (7000, 9090)]
+    assert found == [1, 3]
+
+
 def test_the_order_counts_where_literal_lines_agree() -> None:
     parsed = Dockerfile.parse("Dockerfile", "FROM a\nEXPOSE 1\nARG X\nEXPOSE $X\nEXPOSE $X\n")
     layers = ("EXPOSE 3/tcp", "EXPOSE 2/tcp", "EXPOSE 1/tcp")

@@ -575,6 +575,9 @@ def test_a_command_of_another_is_told_behind_that_port() -> None:
     silent = findings(moved, DEFAULT)[0]
     end = "on it, but on 8081/tcp: it runs web with other arguments than its image does"
     assert silent.message.endswith(end)
+    assert silent.fix == "start its service on 8080/tcp, or run the image's own command"
+    fix = findings(moved, DEFAULT)[1].fix
+    assert fix.startswith("have its service listen on 8080/tcp; or, if this is the right one, add ")
 
 
 def test_a_service_of_molecule_on_another_port_was_started() -> None:
@@ -582,7 +585,7 @@ def test_a_service_of_molecule_on_another_port_was_started() -> None:
     moved = container(*reaching(8081), documented=[8080], name="web", substitute=override)
     silent = findings(moved, DEFAULT)[0]
     assert silent.message.endswith("nothing in web listens on it, but on 8081/tcp")
-    assert silent.fix.startswith("start its service on 8080/tcp, or remove EXPOSE 8080/tcp ")
+    assert silent.fix == "start its service on 8080/tcp, or run the image's own command"
     with_ssh = container(*reaching(22), documented=[8080], name="web", substitute=override)
     assert findings(with_ssh, DEFAULT)[1].fix == "start it"
 

@@ -151,9 +151,9 @@ def test_a_report_of_another_ending_is_refused(
         Settings.parse(reports=[name])
 
 
-def test_a_report_into_no_folder_is_refused(tmp_path: Path) -> None:
+def test_a_baseline_into_no_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="there is no folder"):
-        Settings.parse(reports=[str(tmp_path / "nowhere" / "ports.json")])
+        Settings.parse(new_baseline=str(tmp_path / "nowhere" / "ports.txt"))
 
 
 def test_waivers_are_read_and_a_wrong_one_is_named() -> None:

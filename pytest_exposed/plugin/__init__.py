@@ -50,6 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """Keep standard output for the JSON report, before pytest begins to capture output."""
+    arguments.refuse_bare_run(early_config.known_args_namespace)
     if "json:-" in (getattr(early_config.known_args_namespace, "exposed_report", None) or ()):
         from pytest_exposed.plugin import stdout  # noqa: PLC0415
 
@@ -235,14 +236,13 @@ def _exposed_checker(request: pytest.FixtureRequest) -> Checker:
     from pytest_exposed.errors import ConfigurationError, ExposedError  # noqa: PLC0415
     from pytest_exposed.plugin.fixtures import Checker  # noqa: PLC0415
 
-    config = request.config
     # pytest makes a fixture again for each parameter, and each running container is one.
-    checkers = config.stash.setdefault(_CHECKERS, {})
+    checkers = request.config.stash.setdefault(_CHECKERS, {})
     place = getattr(request, "param", 0)
     if place in checkers:
         return checkers[place]
     try:
-        settings = arguments.expanded(config)
+        settings = arguments.expanded(request.config)
         if len(settings.hosts) > 1 and not hasattr(request, "param"):
             raise ConfigurationError(
                 "several docker hosts are given, and getfixturevalue can't run a test once for "
@@ -251,7 +251,7 @@ def _exposed_checker(request: pytest.FixtureRequest) -> Checker:
         checkers[place] = Checker(settings.connect(settings.hosts[place]), settings.grace)
     except ExposedError as error:
         raise pytest.fail.Exception(f"pytest-exposed: {error}", pytrace=False) from None
-    config.add_cleanup(checkers[place].close)
+    request.config.add_cleanup(checkers[place].close)
     return checkers[place]
 
 

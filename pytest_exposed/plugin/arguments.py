@@ -61,6 +61,15 @@ def runs_images(config: pytest.Config) -> bool:
     return bool(config.getoption("exposed_run", None) or _setting(config, "exposed_run"))
 
 
+def refuse_bare_run(known: object) -> None:
+    """Raise UsageError for --exposed-run without a value, before pytest looks at what follows."""
+    if "" in (getattr(known, "exposed_run", None) or ()):
+        raise pytest.UsageError(
+            "pytest-exposed: --exposed-run has no value: write = behind it, as pytest takes words "
+            'that begin with - for its own options: --exposed-run="[OPTIONS] IMAGE [COMMAND]"'
+        )
+
+
 def typed(config: pytest.Config) -> dict[str, Any]:
     """Return the options given on the command line or in addopts, by their names in OPTIONS.
 

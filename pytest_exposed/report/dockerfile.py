@@ -237,6 +237,18 @@ class Dockerfile:
         alike = alike or [self.stages[-1]]
         return max(alike, key=lambda x: (likeness(x), x.line))
 
+    def _may_be_of(self, documented: Ports, command: Sequence[str]) -> bool:
+        """Return whether an image may have been built from the file: something of it is in both."""
+        plain = [not x.ports and not x.own_command for x in self.stages]
+        return (
+            plain[-1]
+            or (any(plain) and not documented)
+            or any(
+                x.ports & documented or x.runs(command) or any(y.has_variable for y in x.exposes)
+                for x in self.stages
+            )
+        )
+
     def _lacks(self, port: Port | None, stage: Stage) -> bool:
         """Return whether the file has no EXPOSE of a port, nor a stage one of a variable."""
         every = [y for x in self.stages for y in (*x.exposes, *x.later)]
@@ -249,6 +261,12 @@ class Dockerfile:
         of_image = image.documented, (*image.entrypoint, *image.command)
         if isinstance(verdict, ObservationError):
             return container
+
+        if not self._may_be_of(*of_image):
+            exposed = self.stages[-1].ports
+            what = f"exposes {exposed}" if exposed else "runs another command"
+            note = f"{printable(self.path)} {what}, and {image} does not: is it another image's?"
+            return replace(container, notes=(*container.notes, note))
 
         def pointed(finding: Finding) -> Finding:
             if not re.search("EXPOSE|Dockerfile", finding.fix):
@@ -271,6 +289,9 @@ class Dockerfile:
             if fix.startswith(INHERITED) and any(finding.port in x.ports for x in exposes):
                 serve = fix.removeprefix(f"{INHERITED}: ").partition(", or ")[0]
                 fix = f"{serve}, or remove EXPOSE {finding.port} from its Dockerfile"
-            return replace(finding, fix=f"{fix} ({place})")
+            made, other, rest = fix.partition("; or, if ")
+            if "EXPOSE" in rest:
+                made, other, rest = fix, "", ""
+            return replace(finding, fix=f"{made} ({place}){other}{rest}")
 
         return replace(container, verdict=tuple(map(pointed, verdict)))

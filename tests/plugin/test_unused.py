@@ -66,7 +66,14 @@ def test_where_the_run_leaves_the_audit_out(
 @pytest.mark.parametrize("empty", ["", " ", ","])
 def test_an_empty_value(row: Option, empty: str, run_pytest: Run) -> None:
     said = refusal(run_pytest("--exposed", f"{row.flag}={empty}"))
-    assert said.endswith(f"{row.flag} is empty: write {row.flag}={row.metavar}")
+    assert said.startswith((f"{row.flag} is empty: write ", f"{row.flag} has no value: write = "))
+    assert said.endswith(f"{row.flag}={row.metavar}")
+
+
+@pytest.mark.parametrize("words", [("-e", "A=1", "web"), (), ("--exposed",)])
+def test_a_run_without_an_equals_sign(words: tuple[str, ...], run_pytest: Run) -> None:
+    said = refusal(run_pytest("--exposed-run", *words))
+    assert said.startswith("--exposed-run has no value: write = behind it, as pytest takes words ")
 
 
 def test_what_a_fixture_uses_is_none(run_on_engine: Run, pytester: pytest.Pytester) -> None:

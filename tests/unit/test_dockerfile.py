@@ -9,7 +9,7 @@ import pytest
 from make import container
 
 from pytest_exposed import ConfigurationError, Port
-from pytest_exposed.model import Finding
+from pytest_exposed.model import Finding, Image
 from pytest_exposed.model.ports import Ports
 from pytest_exposed.report.dockerfile import Dockerfile
 
@@ -167,6 +167,41 @@ def test_a_port_of_the_base_image_beside_a_variable(set_by: str, history: tuple[
     parsed = Dockerfile.parse("Dockerfile", f"FROM a\n{set_by}\nEXPOSE $PORT\n")
     found = [parsed.line_of(Port(x), Ports.parse(7000, 9090), (), history) for x in (7000, 9090)]
     assert found == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "documented", "other"),
+    [
+        ('FROM a\nEXPOSE 3000\nCMD ["node"]\n', [8080], "exposes 3000/tcp"),
+        ('FROM a\nCMD ["node"]\n', [8080], "runs another command"),
+        ('FROM a\nEXPOSE 3000\nCMD ["httpd"]\n', [8080], ""),
+        ('FROM a\nEXPOSE 3000 8080\nCMD ["node"]\n', [8080], ""),
+        ("FROM a\nEXPOSE $X\n", [8080], ""),
+        ("FROM a\n", [8080], ""),
+        ("FROM a AS b\nFROM a\nEXPOSE 3000\nCMD x\n", [], ""),
+    ],
+)
+def test_a_file_of_another_image(text: str, documented: list[int], other: str) -> None:
+    image = Image("1", "web:1", Ports.parse(*documented), command=("httpd",))
+    found = Finding("undocumented", Port(9200), "m", "add to its Dockerfile: EXPOSE 9200/tcp")
+    one = replace(container(), image=image, verdict=(found,))
+    pointed = Dockerfile.parse("D", text).pointed_at(one)
+    asks = f"D {other}, and web:1 does not: is it another image's?"
+    assert pointed.notes == ((asks,) if other else ())
+    assert ("(D:" in pointed.findings[0].fix) is not bool(other)
+
+
+@pytest.mark.parametrize(
+    ("fix", "pointed"),
+    [
+        ("add EXPOSE 1; or, if 2, listen there", "add EXPOSE 1 (D:1); or, if 2, listen there"),
+        ("listen; or, if 1, add EXPOSE 1", "listen; or, if 1, add EXPOSE 1 (D:1)"),
+    ],
+)
+def test_the_line_stands_behind_what_is_done_there(fix: str, pointed: str) -> None:
+    one = replace(container(), verdict=(Finding("undocumented", Port(1), "m", fix),))
+    (found,) = Dockerfile.parse("D", "FROM a\n").pointed_at(one).findings
+    assert found.fix == pointed
 
 
 def test_the_order_counts_where_literal_lines_agree() -> None:

@@ -102,8 +102,10 @@ class SharedNetns:
 def _differ(one: SocketSnapshot, other: SocketSnapshot) -> bool:
     """Return whether two are surely in different namespaces: one of them has no address at all.
 
-    Sources that believe the engine name the namespaces of both alike.
+    `exec` believes the engine, and names both alike; the names of the other sources are proof.
     """
+    if "exec" not in (one.source, other.source):
+        return False
     if one.addresses is None or other.addresses is None:
         return False
     return bool(one.addresses) != bool(other.addresses)

@@ -82,8 +82,17 @@ def test_those_in_one_namespace_are_neighbours() -> None:
     assert neighbours.of("a")["b"] is readings["b"]
 
 
+def test_who_is_in_one_namespace_stays_a_neighbour_whatever_its_addresses() -> None:
+    """They may have been read before and after a network was connected."""
+    readings = {
+        "a": reading(source="netlink", namespace=1, addresses=frozenset({"172.17.0.2"})),
+        "b": reading(source="procfs", namespace=1, addresses=frozenset()),
+    }
+    assert list(SharedNetns(readings, {x: x for x in readings}).of("a")) == ["b"]
+
+
 def test_one_without_an_address_is_no_neighbour_of_one_with_some() -> None:
-    """The sources that believe the engine name both namespaces alike."""
+    """`exec` believes the engine, and names both namespaces alike."""
     readings = {
         "owner": reading(source="exec", namespace="owner", addresses=frozenset({"172.17.0.2"})),
         "left-behind": reading(source="exec", namespace="owner", addresses=frozenset()),

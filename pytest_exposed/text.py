@@ -24,11 +24,12 @@ def plural(count: int, noun: str) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ": " and the nearest known name; empty if none is near."""
-    from difflib import get_close_matches  # noqa: PLC0415  # for mistakes alone
+    """Return ": " and the nearest known names, those about as near; empty if none is near."""
+    from difflib import SequenceMatcher, get_close_matches  # noqa: PLC0415  # for mistakes alone
 
     alike = {x.casefold(): x for x in sorted(known)}
     found = get_close_matches(name.casefold(), alike, n=3, cutoff=0.6)
-    near = [printable(alike[x]) for x in found]
+    ratios = [SequenceMatcher(a=x, b=name.casefold()).ratio() for x in found]
+    near = [printable(alike[x]) for x, y in zip(found, ratios, strict=True) if y > ratios[0] - 0.1]
     *first, last = near or [""]
     return f": did you mean {', '.join(first)}{' or ' if first else ''}{last}?" if near else ""

@@ -260,7 +260,9 @@ def _new_tests(name: str) -> Path | None:
     if path.suffix != ".py":
         raise ConfigurationError(f"{name!r} can't be written: its name must end in .py")
     if path.exists():
-        raise ConfigurationError(f"{name!r} can't be written: the file exists already")
+        raise ConfigurationError(
+            f"{name!r} can't be written: it exists already: remove it, or name another"
+        )
     return path
 
 

@@ -32,7 +32,7 @@ from pytest_exposed.model.ports import PortsLike
 from pytest_exposed.observation import Engine
 from pytest_exposed.observation.judge import HIDDEN
 from pytest_exposed.plugin.progress import say
-from pytest_exposed.report.text import findings_lines, may_start, table
+from pytest_exposed.report.text import findings_lines, starting, table
 from pytest_exposed.sockets.chain import REMOTE
 from pytest_exposed.text import printable
 from pytest_exposed.unpatched import monotonic
@@ -168,7 +168,7 @@ class Checker:
         self._looked.update((x.id, x) for x in check.containers)
         if check.findings:
             found = check.containers[0]
-            lines = findings_lines(check.findings, starts=may_start(found))
+            lines = findings_lines(check.findings, starting=starting(found))
             self._findings[found.id] = [*lines, ""]
         if _is_dropped(sys._getframe(2)):  # noqa: SLF001  # the fixture's caller
             warnings.warn(

@@ -56,7 +56,7 @@ def begin(
     return audit
 
 
-_NONE = "no container was audited; those that fixtures start come too late for the audit"
+_LATE = "those that fixtures start come too late for the audit"
 
 
 class HostCollector(AuditCollector):
@@ -266,21 +266,24 @@ class AuditHooks:
             terminalreporter.write_sep("-", "warnings, which fail nothing")
             for text in warnings:
                 terminalreporter.write_line(text)
+        quiet = terminalreporter.verbosity < 0  # which hides the header, and the names in it
+        stopped = [x.stopped_line() for x in self._audit.hosts if x.not_running]
         if self._outcome.count:
             colour = "green" if self._outcome.matches() else "red"
             terminalreporter.write_line(f"exposed: {self._outcome.summary()}", **{colour: True})
             time = [x for x in (self._outcome.waited(), self._outcome.young()) if x]
             stale = output.stale_lines(self._audit, self._outcome)
-            quiet = terminalreporter.verbosity < 0  # which hides the header, and the names in it
-            stopped = [x.stopped_line() for x in self._audit.hosts if quiet and x.not_running]
-            self._lines[:0] = [*stopped, *stale, *self._outcome.unsure(), *time]
+            stale += self._outcome.unsure()
+            self._lines[:0] = [*(stopped if quiet else ()), *stale, *time]
         else:
             none = not any(x.wanted or x.runs or x.error for x in self._audit.hosts)
-            # -q hides the header, and pytest says no more than that no tests ran.
+            # With -q, pytest says no more than that no tests ran.
             shown = [x for x in self._audit.hosts if none or x.not_running]
-            headers = [x.header() for x in shown if terminalreporter.verbosity < 0]
-            # Beside tests that pass, a header is not enough.
-            self._lines[:0] = [*headers, *([_NONE] if none and self._joins else [])]
+            lines = [x.header() for x in shown if quiet]
+            if none and self._joins:  # beside tests that pass, a header is not enough
+                why = "; ".join([*([] if quiet else stopped), _LATE])
+                lines.append(f"no container was audited; {why}")
+            self._lines[:0] = lines
         for line in self._lines:
             terminalreporter.write_line(f"exposed: {line}")
 

@@ -88,7 +88,9 @@ def _rows(host: HostRecord, found: Sequence[ServiceGroup]) -> Iterator[str]:
         state = " (accepted)" if reason is not None else state
         fix = cause.fix if reason is None else reason
         port = cause.span if cause.ports else ""
-        yield _row(one.who, one.container["image"], f"{rule}{state}", port, cause.message, fix)
+        # --exposed-run calls its containers by their images.
+        image = "" if one.who == one.container["image"] else one.container["image"]
+        yield _row(one.who, image, f"{rule}{state}", port, cause.message, fix)
 
 
 def _matching(found: Sequence[ServiceGroup]) -> Iterator[str]:

@@ -19,7 +19,6 @@ from pytest_exposed.values import dataclass
 
 _HEADINGS = ("PORT", "DOCUMENTED", "PUBLISHED", "LISTENING", "PROCESS")
 _MOST_OF_A_RULE = 10
-_YOUNG = "; it has been up for less than a minute"
 
 
 def failure_text(container: Container, findings: Sequence[Finding], *, source: bool = False) -> str:
@@ -29,7 +28,7 @@ def failure_text(container: Container, findings: Sequence[Finding], *, source: b
     """
     seen = f", seen by {container.source}," if source else ""
     lines = [f"{titled(container)}{seen} does not match its image"]
-    lines += findings_lines(findings, starts=may_start(container))
+    lines += findings_lines(findings, starting=starting(container))
     return "\n".join([*lines, "", *table(container)])
 
 
@@ -39,7 +38,7 @@ def warnings_text(container: Container, findings: Sequence[Finding]) -> str:
     The last line of each warning says what to do.
     """
     heading = _with_image(container.role, container)
-    return "\n".join([heading, *findings_lines(findings, starts=may_start(container))])
+    return "\n".join([heading, *findings_lines(findings, starting=starting(container))])
 
 
 def titled(container: Container) -> str:
@@ -52,17 +51,21 @@ def _with_image(name: str, container: Container) -> str:
     return name if name == image else f"{name} ({image})"
 
 
-def may_start(container: Container) -> bool:
-    """Return whether a service may still start; it can't if another command runs instead."""
-    return container.just_started and container.substitute is None
+def starting(container: Container) -> str:
+    """Return a container's name if its service may still start, or "".
+
+    It can't if another command runs instead.
+    """
+    return container.role if container.just_started and container.substitute is None else ""
 
 
-def findings_lines(findings: Sequence[Finding], *, starts: bool = False) -> list[str]:
+def findings_lines(findings: Sequence[Finding], *, starting: str = "") -> list[str]:
     """Return two lines for each of a rule's first ten findings: what is wrong and what to do.
 
-    Alike findings of adjoining ports are one. starts says whether a service may still start: then
-    findings of silent ports mention it.
+    Alike findings of adjoining ports are one. starting is the name of a container whose service may
+    still start: findings of silent ports mention it.
     """
+    young = f"; {starting} has been up for less than a minute" if starting else ""
     causes = neighbours(findings)
     rule_width = max((len(x.first.rule) for x in causes), default=0)
     port_width = max((len(x.span) for x in causes), default=0)
@@ -75,8 +78,8 @@ def findings_lines(findings: Sequence[Finding], *, starts: bool = False) -> list
         if counts[rule] > _MOST_OF_A_RULE:
             cut.setdefault(rule, []).extend(cause.ports)
             continue
-        young = _YOUNG if starts and rule in ("silent", "published-silent") else ""
-        lines.append(f"  {rule:{rule_width}}  {cause.span:{port_width}}  {cause.message}{young}")
+        more = young if rule in ("silent", "published-silent") else ""
+        lines.append(f"  {rule:{rule_width}}  {cause.span:{port_width}}  {cause.message}{more}")
         lines.append(" " * (rule_width + port_width + 6) + cause.fix)
     for rule, ports in cut.items():
         lines.append(

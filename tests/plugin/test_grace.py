@@ -158,7 +158,7 @@ def test_what_is_silent_says_how_young_its_container_is(run: Run, stage: Stage) 
     start(stage, 60)
     result = run("--exposed-grace=0")
     result.stdout.fnmatch_lines(
-        ["  silent  80/tcp  *listens on it*; it has been up for less than a minute"]
+        [f"  silent  80/tcp  *listens on it*; {stage.name}-app has been up for less than a minute"]
     )
 
 

@@ -69,6 +69,20 @@ def test_where_none_runs(audit: Run, place: Stage) -> None:
     )
 
 
+@pytest.mark.parametrize("options", [(), ("-q",)], ids=" ".join)
+def test_where_none_runs_beside_tests_that_pass(
+    options: tuple[str, ...], audit: Run, place: Stage, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile("def test_own(): pass")
+    result = audit(place, f"--exposed-filter=name={place.name}-db", ".", *options)
+    result.assert_outcomes(passed=1)
+    named = f"1 that doesn't run: {place.name}-db (exited 137)"
+    ends = [f"exposed: no container was audited; {named}; those that fixtures start *"]
+    if options:
+        ends = [f"exposed: *, {named}", "exposed: no container was audited; those that fixtures *"]
+    result.stdout.fnmatch_lines(ends, consecutive=True)
+
+
 def test_a_filter_by_status(audit: Run, place: Stage) -> None:
     running = audit(place, "--exposed-filter=status=running")
     running.stdout.fnmatch_lines(["exposed: 1 container on 1 host, 1 match"])

@@ -122,7 +122,7 @@ def test_what_is_silent_in_a_container_that_has_just_started_says_so(published: 
     for young in (True, False):
         one = container(documented=[80], published=published, just_started=young)
         text = failure_text(one, findings(one, DEFAULT))
-        assert ("; it has been up for less than a minute\n" in text) is young
+        assert (f"; {one} has been up for less than a minute\n" in text) is young
     heard = container(listener(81), just_started=True)
     assert "minute" not in failure_text(heard, findings(heard, DEFAULT))
     runs = CommandOverride("sleep instead of its image's httpd", None)

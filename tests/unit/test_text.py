@@ -13,7 +13,22 @@ from make import ANY, container, listener, publication
 from pytest_exposed.model import Container, Finding, Process, Publication, endpoint, unmapped
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report.text import failure_text, findings_lines, table, warnings_text
-from pytest_exposed.text import plural, printable
+from pytest_exposed.text import did_you_mean, plural, printable
+
+
+@pytest.mark.parametrize(
+    ("name", "guess"),
+    [
+        ("serach", "search"),
+        ("SEARCH", "search"),
+        ("web-0", "web-2 or web-1"),
+        ("etahub", ""),
+    ],
+)
+def test_only_what_is_about_as_near_is_a_guess(name: str, guess: str) -> None:
+    known = ["web-1", "web-2", "searching", "search"]
+    assert did_you_mean(name, known) == (guess and f": did you mean {guess}?")
+
 
 # What moves the cursor, adds a line, turns the direction of writing, hides, or is no character.
 HIDDEN = [

@@ -197,11 +197,12 @@ def _list(things: Iterable[object]) -> str:
 
 
 def container_publishes(engine: Engine, container: object, *ports: PortsLike) -> Check:
-    """Return whether every port is published, as `docker run -p` writes it.
+    """Return whether every port is published.
 
-    "80" is published on any port of the host, "8080:80" on that one, "127.0.0.1:8080:80/tcp" on
-    that address of it. What a Swarm service publishes by ingress, each of its tasks does. Raises as
-    container_listens_on does; sockets need not be seen.
+    "80" is published on any port of the host, "8080:80" on that one at any of its addresses,
+    127.0.0.1 too, "0.0.0.0:8080:80" and "127.0.0.1:8080:80/tcp" at that address. What a Swarm
+    service publishes by ingress, each of its tasks does. Raises as container_listens_on does;
+    sockets need not be seen.
     """
     expect_engine(engine)
     wanted = [x for form in ports for x in PublishedPort.parse(form)]

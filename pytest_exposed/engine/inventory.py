@@ -57,11 +57,7 @@ def members(written: str, inventory: str | None) -> list[Member]:
     if not hosts and (group in groups or group in named):
         raise ConfigurationError(f"{printable(written)}: the group has no hosts in the inventory")
     if not hosts:
-        own = {*groups, *named} - {"all", "ungrouped"}
-        hint = did_you_mean(group, own)
-        if own and not hint:
-            more = ", …" if len(own) > _MOST_NAMED else ""
-            hint = f": it has {printable(', '.join(sorted(own)[:_MOST_NAMED]))}{more}"
+        hint = _hint(group, {*groups, *named} - {"all", "ungrouped"})
         if said and not _hosts("all", groups):
             hint = f", and no host at all; ansible-inventory says: {said}"
         where = (
@@ -78,6 +74,16 @@ def members(written: str, inventory: str | None) -> list[Member]:
         except ConfigurationError as error:
             found.append(Member(name, None, trouble=str(error)))
     return found
+
+
+def _hint(group: str, known: set[str]) -> str:
+    """Return ": " and what may have been meant by a group that an inventory doesn't have."""
+    if set(group) & set(",:*?[!&"):
+        return ": it is one group or host, and no pattern: give --docker-host once for each"
+    if (near := did_you_mean(group, known)) or not known:
+        return near
+    more = ", …" if len(known) > _MOST_NAMED else ""
+    return f": it has {printable(', '.join(sorted(known)[:_MOST_NAMED]))}{more}"
 
 
 def _hosts(group: str, groups: Mapping[str, Any]) -> list[str]:

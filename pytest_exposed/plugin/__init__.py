@@ -271,7 +271,7 @@ def container_listens_on(_exposed_checker: Checker) -> ContainerListensOn:
 
 @pytest.fixture(scope="session")
 def container_publishes(_exposed_checker: Checker) -> ContainerPublishes:
-    """`container_publishes("web", "8080:80")`: each is published, as `docker run -p` writes it."""
+    """`container_publishes("web", "8080:80")`: every port is published."""
     from pytest_exposed.plugin.fixtures import ContainerPublishes  # noqa: PLC0415
 
     return ContainerPublishes(_exposed_checker)

@@ -236,10 +236,10 @@ class ContainerPublishes(_Bound):
     name = "container_publishes"
 
     def __call__(self, container: object, *ports: PortsLike) -> Check:
-        """Return whether every port is published, as `docker run -p` writes it.
+        """Return whether every port is published.
 
-        "80" is published on any port of the host, "8080:80" on that one, "127.0.0.1:8080:80/tcp" on
-        that address of it.
+        "80" is published on any port of the host, "8080:80" on that one at any of its addresses,
+        127.0.0.1 too, "0.0.0.0:8080:80" and "127.0.0.1:8080:80/tcp" at that address.
         """
         __tracebackhide__ = True
         engine = self._checker.engine

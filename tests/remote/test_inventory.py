@@ -327,6 +327,9 @@ class TestRefused:
         assert refused("[web]\nweb-1\n[db]\n", "ansible://x").endswith(
             "has no such group: it has db, web"
         )
+        for pattern in ("web,db", "web:!db", "w*"):
+            said = refused("[web]\nweb-1\n[db]\n", f"ansible://{pattern}")
+            assert said.endswith("no pattern: give --docker-host once for each")
 
     def test_an_empty_group(self, refused: Callable[..., str]) -> None:
         assert refused("[web]\n[db]\ndb-1\n") == (

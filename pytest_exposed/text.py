@@ -23,6 +23,12 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def one_line(text: str) -> str:
+    """Return a text of several lines in one: "a: b; c"."""
+    lines = [" ".join(x.split()) for x in text.splitlines()]
+    return "; ".join(filter(None, lines)).replace(":; ", ": ")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ": " and the nearest known names, those about as near; empty if none is near."""
     from difflib import SequenceMatcher, get_close_matches  # noqa: PLC0415  # for mistakes alone

@@ -226,7 +226,7 @@ def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) 
         found = _list(listed.published) or "nothing"
         plain = Ports(x.port for x in missing if x.is_plain)
         shown = _list([*plain.ranges(), *(x for x in missing if not x.is_plain)])
-        why = f"{name} does not publish {shown} (it publishes {found}"
+        why = f"{name} does not publish {shown} (it publishes {found}{_meant(missing, listed)}"
         try:
             snapshot = engine.container(listed.id)
         except ExposedError:  # only its table is missing from the report then
@@ -235,6 +235,16 @@ def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) 
         return Check(False, f"{why}{''.join(joined)})", snapshot)
     met = [x for x in listed.published if any(y.is_met_by(x) for y in wanted)]
     return Check(True, f"{name} publishes {_list(met)}")
+
+
+def _meant(missing: Iterable[PublishedPort], listed: Listed) -> str:
+    """Return how to ask for a port of the host that was asked for as one of the container's."""
+    for wanted in (x.port for x in missing if x.is_plain):
+        for one in listed.published:
+            if (one.host_port, one.port.protocol) == (wanted.number, wanted.protocol):
+                form = f"{one.host_port}:{one.port}"
+                return f"; a number alone is the container's port: \"{form}\" has the host's"
+    return ""
 
 
 def image_exposes(engine: Engine, image: object, *ports: PortsLike, only: bool = False) -> Check:

@@ -182,7 +182,8 @@ class HostAudit:
         filters = [f"{k}={v}" for k, values in self.settings.filters.items() for v in values]
         match = "matches" if len(self.wanted) == 1 else "match"
         matching = f" that {match} {printable(' '.join(filters))}" if filters else ""
-        if not self.wanted and "name" in self.settings.filters:
+        none = not self.wanted and not self.not_running
+        if none and "name" in self.settings.filters:
             names = [x.name for x in self.everyone if x.is_users]
             near = did_you_mean(self.settings.filters["name"][0], names)
             matching += f" ({near[2:]})" if near else ""

@@ -192,7 +192,8 @@ class EngineRemote:
             self._api.image(image)  # a pull that fails halfway has the status "200 OK"
         except (EngineError, NotFoundError) as error:
             raise ObservationError(
-                f"its image {printable(image)} can't be pulled: {error}"
+                f"its image {printable(image)} is missing and can't be pulled: name one that the "
+                f"engine has (--exposed-helper-image): {error}"
             ) from None
 
     def execute(self, container: str, command: Sequence[str]) -> bytes:

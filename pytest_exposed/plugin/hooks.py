@@ -56,7 +56,7 @@ def begin(
     return audit
 
 
-_LATE = "those that fixtures start come too late for the audit"
+_NONE = "so no container was audited; those that fixtures start come too late for the audit"
 
 
 class HostCollector(AuditCollector):
@@ -114,7 +114,10 @@ class AuditHooks:
         self._dropped = 0
         """How many containers a plugin or conftest left out without reporting them as such."""
         self._outcome = Results(
-            {x.label: HostResults(x.shown, x.error, _stopped(x)) for x in audit.hosts}
+            {
+                x.label: HostResults(x.shown, x.error, list(map(record.of_stopped, x.not_running)))
+                for x in audit.hosts
+            }
         )
 
     def pytest_report_header(self) -> list[str]:
@@ -267,29 +270,25 @@ class AuditHooks:
             for text in warnings:
                 terminalreporter.write_line(text)
         quiet = terminalreporter.verbosity < 0  # which hides the header, and the names in it
-        stopped = [x.stopped_line() for x in self._audit.hosts if x.not_running]
         if self._outcome.count:
             colour = "green" if self._outcome.matches() else "red"
             terminalreporter.write_line(f"exposed: {self._outcome.summary()}", **{colour: True})
             time = [x for x in (self._outcome.waited(), self._outcome.young()) if x]
             stale = output.stale_lines(self._audit, self._outcome)
-            stale += self._outcome.unsure()
-            self._lines[:0] = [*(stopped if quiet else ()), *stale, *time]
+            stopped = [x.stopped_line() for x in self._audit.hosts if quiet and x.not_running]
+            self._lines[:0] = [*stopped, *stale, *self._outcome.unsure(), *time]
         else:
-            none = not any(x.wanted or x.runs or x.error for x in self._audit.hosts)
-            # With -q, pytest says no more than that no tests ran.
-            shown = [x for x in self._audit.hosts if none or x.not_running]
-            lines = [x.header() for x in shown if quiet]
-            if none and self._joins:  # beside tests that pass, a header is not enough
-                why = "; ".join([*([] if quiet else stopped), _LATE])
-                lines.append(f"no container was audited; {why}")
-            self._lines[:0] = lines
+            self._lines[:0] = self._without_containers(quiet)
         for line in self._lines:
             terminalreporter.write_line(f"exposed: {line}")
 
-
-def _stopped(host: HostAudit) -> list[record.StoppedRecord]:
-    return [record.of_stopped(x) for x in host.not_running]
+    def _without_containers(self, quiet: bool) -> list[str]:
+        """Return why no container was audited, where pytest does not say it."""
+        none = not any(x.wanted or x.runs or x.error for x in self._audit.hosts)
+        lines = [x.header() for x in self._audit.hosts if none or x.not_running]
+        if none and self._joins:  # beside tests that pass, the header is not enough
+            return [*lines, _NONE]
+        return lines if quiet else []  # with -q it says no more than that no tests ran
 
 
 def _shows_failures(config: pytest.Config) -> bool:

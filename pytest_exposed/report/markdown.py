@@ -15,7 +15,7 @@ from pytest_exposed.report.record import HostRecord
 from pytest_exposed.report.service_groups import ServiceGroup, service_groups
 from pytest_exposed.report.summary import summary
 from pytest_exposed.rules import RULES
-from pytest_exposed.text import printable
+from pytest_exposed.text import one_line, printable
 from pytest_exposed.unpatched import now
 
 _MOST = 500
@@ -79,7 +79,7 @@ def _rows(host: HostRecord, found: Sequence[ServiceGroup]) -> Iterator[str]:
         yield _row(host["host"], "", "not reached", "", host["error"], "")
     for container in host["containers"]:
         if container["error"] is not None:
-            name, image = container["name"], container["image"]
+            name, image = container["name"], _image(container["name"], container["image"])
             yield _row(name, image, "not observed", "", container["error"], "")
     causes = [(one, cause) for one in found for cause in neighbours(findings_of(one.container))]
     for one, cause in sorted(causes, key=lambda x: _place(x[1].first)):
@@ -88,9 +88,13 @@ def _rows(host: HostRecord, found: Sequence[ServiceGroup]) -> Iterator[str]:
         state = " (accepted)" if reason is not None else state
         fix = cause.fix if reason is None else reason
         port = cause.span if cause.ports else ""
-        # --exposed-run calls its containers by their images.
-        image = "" if one.who == one.container["image"] else one.container["image"]
+        image = _image(one.who, one.container["image"])
         yield _row(one.who, image, f"{rule}{state}", port, cause.message, fix)
+
+
+def _image(name: str, image: str) -> str:
+    """Return a container's image; empty if the container is called by it, as by --exposed-run."""
+    return "" if name == image else image
 
 
 def _matching(found: Sequence[ServiceGroup]) -> Iterator[str]:
@@ -126,7 +130,7 @@ def _place(finding: Finding) -> int:
 
 
 def _row(*cells: str) -> str:
-    return "| " + " | ".join(_escaped(" ".join(x.split())) for x in cells) + " |"
+    return "| " + " | ".join(_escaped(one_line(x)) for x in cells) + " |"
 
 
 def _escaped(text: str) -> str:

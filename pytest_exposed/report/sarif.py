@@ -15,7 +15,7 @@ from pytest_exposed.report.finding_groups import FindingGroup, findings_of, neig
 from pytest_exposed.report.record import ContainerRecord, HostRecord
 from pytest_exposed.report.service_groups import ServiceGroup, service_groups
 from pytest_exposed.rules import RULES
-from pytest_exposed.text import printable
+from pytest_exposed.text import one_line, printable
 
 _LONG = 4000
 """Characters of a text to keep."""
@@ -102,7 +102,7 @@ def _process(container: ContainerRecord, cause: FindingGroup) -> str:
 
 
 def _text(text: str) -> str:
-    return printable("; ".join(text.splitlines()), _LONG)
+    return printable(one_line(text), _LONG)
 
 
 def _location(one: ServiceGroup, cause: FindingGroup) -> dict[str, object]:

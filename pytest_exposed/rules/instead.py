@@ -59,11 +59,16 @@ def _slip(case: Case) -> tuple[Port, Port] | None:
 
 
 def only_on_loopback(container: Container) -> str:
-    """Return where a container listens if that is on loopback alone, as the end of a message."""
+    """Return where a container listens if that is on loopback alone, as the end of a message.
+
+    A listener of a port that is documented or published has a finding of its own, and is not meant
+    for another port.
+    """
     if len(container.listeners) > _MOST_SEARCHED:
         return ""
     heard = [x for x in container.listeners if x.kind != "ephemeral"]
-    if not heard or any(x.kind != "loopback" for x in heard):
+    due = {*container.documented, *(x.port for x in container.published)}
+    if not heard or any(x.kind != "loopback" or x.port in due for x in heard):
         return ""
     more = ", …" if len(heard) > _MOST_HEARD else ""
     those = "its only listener is" if len(heard) == 1 else "its only listeners are"

@@ -66,9 +66,11 @@ def is_advice(case: Case) -> bool:
     It is where another documented port is served, and the port is optional: it needs what not every
     service is set up with, or its number is served under another documented protocol (8125/udp
     beside 8125/tcp). And it is in an image of a registry: its reader can't edit the Dockerfile. A
-    number that is served under a protocol that is not documented is a slip of the Dockerfile's.
+    number that is served under a protocol that is not documented is a slip of the Dockerfile's; a
+    port that only the container declares, one of its owner's.
     """
-    if not case.is_up or any(x not in case.container.documented for x in case.alike):
+    slip = case.only_declared or any(x not in case.container.documented for x in case.alike)
+    if slip or not case.is_up:
         return False
     return (
         case.container.image.is_from_registry

@@ -214,6 +214,11 @@ class TestOneLine:
         assert said == (
             f"{web} does not publish 81/tcp (it publishes 127.0.0.1:{scene.host_port}->80/tcp)"
         )
+        said = repr(container_publishes(engine, web, 81, scene.host_port))
+        form = f"{scene.host_port}:80/tcp"
+        assert said.endswith(
+            f"; a number alone is the container's port: \"{form}\" has the host's)"
+        )
         said = repr(container_matches_image(engine, web))
         assert said == f"{web} does not match {scene.web.image}: undocumented 8080/tcp"
         said = repr(image_exposes(engine, scene.web.image, 53))

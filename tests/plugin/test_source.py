@@ -77,7 +77,7 @@ def test_helper_without_its_image(audit: Run, place: Stage) -> None:
     result.stdout.fnmatch_lines(
         [
             "no source can see the sockets of *:",
-            "helper: its image localhost:1/nosuch:1 can't be pulled: *",
+            "helper: its image localhost:1/nosuch:1 is missing and can't be pulled: *",
         ]
     )
 

@@ -750,7 +750,9 @@ class TestItsImage:
         result = run_pytest(*given, "--exposed-helper-image=127.0.0.1:9/no/such")
         result.assert_outcomes(passed=1)
         note = f"exposed: {container.name}: it was seen by exec, which believes its image"
-        result.stdout.fnmatch_lines([f"{note}; helper: its image 127.0.0.1:9/no/such can't be *"])
+        result.stdout.fnmatch_lines(
+            [f"{note}; helper: its image 127.0.0.1:9/no/such is missing and can't be *"]
+        )
         result = run_pytest(*given, "--exposed-source=exec")
         result.stdout.no_fnmatch_line("*believes*")
 
@@ -778,7 +780,9 @@ class TestItsImage:
     def test_that_can_not_be_pulled(self, why: Why) -> None:
         with refusing_port() as port:
             found = why(image=f"127.0.0.1:{port}/nosuch:1")
-        assert found.startswith(f"its image 127.0.0.1:{port}/nosuch:1 can't be pulled: ")
+        assert found.startswith(
+            f"its image 127.0.0.1:{port}/nosuch:1 is missing and can't be pulled: "
+        )
         assert "connection refused" in found
 
     def test_that_breaks_while_it_is_pulled(
@@ -787,7 +791,7 @@ class TestItsImage:
         container = private_stage.run("tcp:0.0.0.0:80")
         with registry(broken=True) as place:
             found = reason(private.url, f"{place.address}/box:1", container)
-        assert found.startswith(f"its image {place.address}/box:1 can't be pulled: ")
+        assert found.startswith(f"its image {place.address}/box:1 is missing and can't be pulled: ")
 
     @pytest.mark.parametrize("name", ["no such image", "-v", "UPPER/case", "a" * 300, "x:\x1b[2J"])
     def test_that_is_no_name_of_one(self, name: str, engine_url: str, web: Staged) -> None:
@@ -804,7 +808,7 @@ def test_a_run_that_can_not_see_fails_with_each_reason(
     result.stdout.fnmatch_lines(
         [
             f"no source can see the sockets of {web.name}:",
-            f"helper: its image {image} can't be pulled: *",
+            f"helper: its image {image} is missing and can't be pulled: *",
             "exposed: 1 container on 1 host, 0 match, *",
         ]
     )

@@ -278,6 +278,14 @@ def test_what_the_docker_command_says(run: Run, images: Images) -> None:
     )
 
 
+def test_options_behind_the_image(run: Run, images: Images) -> None:
+    image = images.build()
+    result = run(f"--exposed-run=--entrypoint= {image} -p 80:80")
+    result.assert_outcomes(failed=1)
+    said = "options of docker run stand before the image, -p among them"
+    result.stdout.fnmatch_lines([f"{image} could not be started: {said}; *executable file*"])
+
+
 def test_what_can_not_run_is_removed(run: Run, images: Images) -> None:
     image = images.build()
     result = run(f"--exposed-run=--entrypoint /no/such {image}")

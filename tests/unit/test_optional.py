@@ -9,6 +9,7 @@ from make import container, image, listener, publication
 
 from pytest_exposed.errors import ConfigurationError
 from pytest_exposed.model import Finding
+from pytest_exposed.model.ports import Ports
 from pytest_exposed.rules.judge import findings
 from pytest_exposed.rules.selection import NO_WARNING, select
 
@@ -82,6 +83,14 @@ def test_any_other_silent_port_fails(
 ) -> None:
     found = judged(*documented, listening=listening)
     assert [fails for x, fails in found.items() if x.startswith("silent")] == [True]
+
+
+def test_what_the_container_alone_declares_fails() -> None:
+    image_of_one = image(80, digests=(DIGEST,))
+    both = Ports.parse(80, 443)
+    ran = {"documented_at_run": both, "documented": both, "declared": both}
+    one = container(listener(80), image=image_of_one, **ran)
+    assert [x.fails for x in findings(one, select())] == [True]
 
 
 def test_what_is_published_fails() -> None:

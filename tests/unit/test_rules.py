@@ -348,6 +348,11 @@ def test_a_silent_port_says_where_a_container_listens_on_loopback_alone() -> Non
     assert "; its only listeners are on loopback: 127.0.0.1:8080, " in four
     assert four.endswith("127.0.0.1:8082, …")
     assert "loopback" not in found_at(80, container(*bound, *reaching(9000), documented=[80]))
+    # What is documented or published has a finding of its own.
+    assert "loopback" not in found_at(80, container(bound[0], documented=[80, 8080]))
+    asked = container(bound[0], documented=[80], published=[publication(8080)])
+    assert "loopback" not in found_at(80, asked)
+    assert "its only listener is" in found_at(8080, asked)
 
 
 def found_at(port: int, one: Container) -> str:

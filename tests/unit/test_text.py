@@ -13,7 +13,20 @@ from make import ANY, container, listener, publication
 from pytest_exposed.model import Container, Finding, Process, Publication, endpoint, unmapped
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report.text import failure_text, findings_lines, table, warnings_text
-from pytest_exposed.text import did_you_mean, plural, printable
+from pytest_exposed.text import did_you_mean, one_line, plural, printable
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", ""),
+        ("a", "a"),
+        ("ended; its log:\n  one:\n\n  two", "ended; its log: one: two"),
+        ("ended\r\nand  more\n", "ended; and more"),
+    ],
+)
+def test_lines_in_one(text: str, line: str) -> None:
+    assert one_line(text) == line
 
 
 @pytest.mark.parametrize(

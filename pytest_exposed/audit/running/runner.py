@@ -81,7 +81,7 @@ class Runner:
                     answer = has_restarted(observer, listed)
             return listed, watched.merged(answer) if self.settings.watch else answer
         except CommandError as error:
-            why = f"{_missing(observer, planned.image)}{error}"
+            why = f"{_misplaced(planned, str(error))}{_missing(observer, planned.image)}{error}"
             raise EngineError(f"{image} could not be started: {why}") from None
         finally:
             self._remove_started()
@@ -97,6 +97,14 @@ class Runner:
             if line := container.remove():
                 self._left.append(line)
             self._started.remove(container)
+
+
+def _misplaced(planned: Planned, said: str) -> str:
+    """Return where an option of docker's belongs if it was run as a command; empty otherwise."""
+    command = planned.words[planned.words.index(planned.image) + 1 :][:1]
+    if command and command[0].startswith("-") and "executable file" in said:
+        return f"options of docker run stand before the image, {printable(command[0])} among them; "
+    return ""
 
 
 def _missing(observer: Observer, image: str) -> str:

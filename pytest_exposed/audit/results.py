@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, TypedDict
 
 from pytest_exposed.engine.records import Listed
+from pytest_exposed.observation.judge import UNWELL
 from pytest_exposed.report.record import ContainerRecord, HostRecord, StoppedRecord, fails
 from pytest_exposed.report.summary import summary
 from pytest_exposed.rules.baseline import key
@@ -171,12 +172,14 @@ class Results:
 
         It names none: while one is waited for, the grace of others runs out.
         """
-        waited = sum(
-            x["waited"] for x in self._records() if x.get("record") and x.get("waited", 0) >= _LONG
-        )
+        found = [x for x in self._records() if x.get("record") and x.get("waited", 0) >= _LONG]
+        waited = sum(x["waited"] for x in found)
         if not waited:
             return None
-        return f"waited {waited:.0f} s for new containers to open their ports (--exposed-grace)"
+        notes = [y for x in found for y in x["record"].get("notes", ())]
+        healthy = " and be healthy" if any(UNWELL in x for x in notes) else ""
+        ports = f"to open their ports{healthy} (--exposed-grace)"
+        return f"waited {waited:.0f} s for new containers {ports}"
 
     def warnings(self) -> list[str]:
         """Return the texts of warnings, the same text once; the first twenty."""

@@ -38,7 +38,7 @@ class BoundPort:
             return [cls(x) for x in Ports.parse(form)]
         if (match["v4"] or "").isdecimal():
             raise PortError(
-                f"{form!r} is not a port: of the host's ports, container_publishes can be asked"
+                f"{form!r} is not a port: for the host's ports, use container_publishes"
             )
         address = _address(match["v6"] or match["v4"], form, needs_v6=match["v6"] is not None)
         return [cls(x, address) for x in _ports(match["ports"], form)]

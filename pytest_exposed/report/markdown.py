@@ -38,18 +38,19 @@ def write(path: Path, hosts: Sequence[HostRecord]) -> None:
     left = _MOST
     for host in hosts:
         rows = list(_rows(host, by_host[host["host"]]))
+        matching = [*_matching(by_host[host["host"]])]
+        notes = [*_notes(host), *_not_running(host)][:_MOST]
+        if len(hosts) > 1 and (rows[: max(0, left)] or matching or notes):
+            lines += [f"## {_escaped(host['host'])}", ""]
         if rows[: max(0, left)]:
-            lines += [f"## {_escaped(host['host'])}", ""] if len(hosts) > 1 else []
             lines += [
                 "| container | image | rule | port | evidence | fix, or why accepted |",
                 "|---|---|---|---|---|---|",
             ]
             lines += [*rows[: max(0, left)], ""]
         left -= len(rows)
-        if matching := [*_matching(by_host[host["host"]])]:
-            lines += [*matching, ""]
-        if notes := [*_notes(host), *_not_running(host)][:_MOST]:
-            lines += [*notes, ""]
+        for more in filter(None, (matching, notes)):
+            lines += [*more, ""]
     lines += [f"… and {-left} more rows of the tables", ""] if left < 0 else []
     lines += _rules(hosts)
     path.write_text("\n".join(lines).rstrip("\n") + "\n", encoding="utf-8")

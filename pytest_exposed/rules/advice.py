@@ -103,11 +103,12 @@ def to_remove(case: Case, rule: str, serve: str, moved: Port | None) -> str:
 
 def to_answer(case: Case, serve: str) -> str:
     """Return the fix of a port that is published, and that nothing serves; serve is as above."""
+    no_publication = f", or don't publish it{in_publications(case.container)}"
     elsewhere = case.listening_elsewhere()
     can_move = not _is_others(case.container.image) and not is_inherited(case)
     if elsewhere and case.documented and not case.only_declared and can_move:
         elsewhere += f", and EXPOSE it instead of {case.port}"
-    return f"{serve}{elsewhere}"
+    return f"{serve}{elsewhere or no_publication}"
 
 
 def to_reach(case: Case, rule: str, bind: str) -> str:

@@ -42,7 +42,9 @@ def _unreachable(case: Case) -> Breach | None:
     if all(x.kind == "unreachable" for x in listeners):
         those = "its only listener can't" if one else "none of its listeners can"
         message = f"{why}, and {those} be reached from outside: {only}"
+        wanted = "with that address"
         if all(x.v6only and x.address == "::" for x in listeners):
+            wanted = "with an IPv6 address"
             message += ", IPv6-only in a container without an IPv6 address"
         elif any(x.address in ("0.0.0.0", "::") and not x.v6only for x in listeners):  # noqa: S104
             kind = "an address" if any(x.address == "::" for x in listeners) else "an IPv4 address"
@@ -55,7 +57,7 @@ def _unreachable(case: Case) -> Breach | None:
                 message,
                 f"bind {case.bind}, or {give}" if case.container.wildcard == "::" else give,
             )
-        return message, f"bind {case.bind}, or give the container a network with that address"
+        return message, f"bind {case.bind}, or give the container a network {wanted}"
     where_bound = f"its only {'listener is' if one else 'listeners are'} on loopback"
     if any(x.kind == "unreachable" for x in listeners):
         where_bound = "none of its listeners can be reached from outside"

@@ -154,7 +154,7 @@ def test_finds_just_what_is_there(setup: Setup, seen: dict[str, Container]) -> N
             "published-to-nothing",
             "80/tcp",
             "published as 127.0.0.1:HOSTPORT, and nothing in CONTAINER listens on 80/tcp",
-            "start its service",
+            "start its service, or don't publish it",
         ),
         (
             "misrouted",

@@ -78,6 +78,14 @@ def test_it_says_what_was_audited_and_when(tmp_path: Path) -> None:
     assert line[3] == __version__
 
 
+def test_what_matches_stands_below_its_host(tmp_path: Path) -> None:
+    hosts = [host(record("a"), name="one"), host(name="two"), host(record("b"), name="three")]
+    report.write(tmp_path / "r.md", hosts)
+    lines = (tmp_path / "r.md").read_text(encoding="utf-8").splitlines()
+    found = [x.split(" (")[0] for x in lines if x.startswith(("## ", "- "))]
+    assert found == ["## one", "- a", "## three", "- b"]
+
+
 def test_of_many_hosts_the_first_are_named(tmp_path: Path) -> None:
     hosts = [host(name=f"h{x}") for x in range(23)]
     assert "h19, 3 more at 2" in text(tmp_path, *hosts)

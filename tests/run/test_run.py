@@ -124,7 +124,8 @@ def test_a_health_check_that_never_succeeds(run: Run, images: Images) -> None:
     result = run(line, "--exposed-grace=5", *reports)
     result.assert_outcomes(passed=1)
     note = "its health check has not succeeded: it is unhealthy"
-    result.stdout.fnmatch_lines([f"exposed: {image}: {note}"])
+    waited = "waited 5 s for new containers to open their ports and be healthy (--exposed-grace)"
+    result.stdout.fnmatch_lines([f"exposed: {image}: {note}", f"exposed: {waited}"])
     (host,) = json.loads(Path("ports.json").read_text(encoding="utf-8"))["hosts"]
     assert host["containers"][0]["notes"] == [note]
     assert f"- {image}: {note}" in Path("ports.md").read_text(encoding="utf-8").splitlines()

@@ -211,13 +211,13 @@ def test_a_service_that_listens_on_loopback_alone_is_not_to_be_started() -> None
     assert silent.fix == f"{serve}, or remove EXPOSE 80/tcp from its Dockerfile"
     one = of(80, listening=[loopback], published=[publication(80)])
     fix = next(x.fix for x in findings(one, select()) if x.rule == "published-silent")
-    assert fix == serve
+    assert fix == f"{serve}, or don't publish it"
 
 
 def test_what_is_published_is_not_suggested() -> None:
     one = of(80, "443/udp", listening=[listener(80)],
              published=[publication(80), publication("443/udp")])  # fmt: skip
-    assert only(one).fix == "start its service"
+    assert only(one).fix == "start its service, or don't publish it"
     one = of(
         80, listening=[listener(81), listener(40000, dynamic=True)], published=[publication(80)]
     )

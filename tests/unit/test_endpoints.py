@@ -136,7 +136,7 @@ def test_what_is_no_publication_is_refused_and_named(form: Any) -> None:
 
 
 def test_a_publication_in_the_place_of_a_listener_is_told_whom_to_ask() -> None:
-    with pytest.raises(PortError, match="container_publishes can be asked"):
+    with pytest.raises(PortError, match="for the host's ports, use container_publishes"):
         BoundPort.parse("18080:80")
 
 

@@ -384,7 +384,7 @@ def test_a_published_silent_port_tells_where_and_what_answers_instead() -> None:
     assert finding.message == (
         "published as 0.0.0.0:8080, [::]:8081, and nothing in web listens on 80/tcp"
     )
-    assert finding.fix == "start its service"
+    assert finding.fix == "start its service, or don't publish it"
     answers = container(*reaching(8000, 8001), documented=["8000-8001"], published=bound)
     assert only(answers).fix.endswith("such as 8000-8001/tcp")
 

@@ -16,6 +16,10 @@ from pytest_exposed.observation.observe import DOCUMENTED
 from pytest_exposed.rules import RULES, selection
 from pytest_exposed.rules.judge import brief
 from pytest_exposed.rules.waivers import no_rule
+from pytest_exposed.unpatched import monotonic
+
+_LONG = 1.0
+"""Seconds of waiting that are told."""
 
 
 def container_matches_image(
@@ -57,6 +61,7 @@ def container_matches_image(
     answers = observer.observe(tasks, everyone, owners=True, rules=judged_by, at_run=at_run)
     checks = []
     for listed in tasks:
+        began = monotonic()
         answer = settle(
             observer,
             listed,
@@ -69,14 +74,19 @@ def container_matches_image(
         ).answer
         if isinstance(answer, ObservationError):
             raise answer
-        checks.append(_matches(answer, accepts, left_out))
+        waited = monotonic() - began
+        wait = f"; waited {waited:.0f} s (exposed_grace)" if waited >= _LONG else ""
+        checks.append(_matches(answer, accepts, left_out, wait))
     return of_all_tasks(checks, tasks)
 
 
 def _matches(
-    container: Container, accepts: Callable[[Finding], bool], left_out: Sequence[str]
+    container: Container, accepts: Callable[[Finding], bool], left_out: Sequence[str], wait: str
 ) -> Check:
-    """Return whether what was found of a container is accepted; left_out are rules not asked."""
+    """Return whether what was found of a container is accepted.
+
+    left_out are rules that were not asked; wait says how long it was waited for.
+    """
     image = "its image" if str(container) == str(container.image) else container.image
     unknown = container.publications_unknown
     known = container.findings if unknown is None or container.verdict is not unknown else ()
@@ -88,7 +98,7 @@ def _matches(
         warned = brief(x for x in known if x.warns and not accepts(x))
         warnings = f"; warnings: {warned}" if warned else ""
         return Check(True, f"{container} matches {image}{without}{warnings}", container)
-    why = f"{container} does not match {image}: {brief(found)}"
+    why = f"{container} does not match {image}: {brief(found)}{wait}"
     return Check(False, why, container, findings=found)
 
 

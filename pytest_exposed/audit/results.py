@@ -7,7 +7,6 @@ from dataclasses import field
 from typing import TYPE_CHECKING, TypedDict
 
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.observation.judge import UNWELL
 from pytest_exposed.report.record import ContainerRecord, HostRecord, StoppedRecord, fails
 from pytest_exposed.report.summary import summary
 from pytest_exposed.rules.baseline import key
@@ -75,6 +74,8 @@ def _fails(container: ContainerRecord) -> bool:
 
 def _of_containers(note: str, names: Sequence[str]) -> str:
     """Return a note with its containers: their names where it says "it", else how many."""
+    if names[0] in note:  # by --exposed-dockerfile, which is of one image
+        return note
     if not note.startswith(("it ", "its ")):
         return f"{note} ({plural(len(names), 'container')})"
     return f"{_named(names)}: {note}"
@@ -172,14 +173,12 @@ class Results:
 
         It names none: while one is waited for, the grace of others runs out.
         """
-        found = [x for x in self._records() if x.get("record") and x.get("waited", 0) >= _LONG]
-        waited = sum(x["waited"] for x in found)
+        waited = sum(
+            x["waited"] for x in self._records() if x.get("record") and x.get("waited", 0) >= _LONG
+        )
         if not waited:
             return None
-        notes = [y for x in found for y in x["record"].get("notes", ())]
-        healthy = " and be healthy" if any(UNWELL in x for x in notes) else ""
-        ports = f"to open their ports{healthy} (--exposed-grace)"
-        return f"waited {waited:.0f} s for new containers {ports}"
+        return f"waited {waited:.0f} s for new containers to settle (--exposed-grace)"
 
     def warnings(self) -> list[str]:
         """Return the texts of warnings, the same text once; the first twenty."""

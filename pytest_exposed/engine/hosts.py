@@ -171,8 +171,8 @@ def _address(url: str, environment: Mapping[str, str], port: int = 2375) -> Host
     scheme, _, rest = url.partition("://")
     if scheme in ("ansible", "swarm"):
         raise ConfigurationError(
-            f"{without_user(url)!r} is a list of engines, and one is asked for: give it with "
-            "--docker-host or exposed_docker_host, or one of its engines here"
+            f"{without_user(url)!r} is a list of engines, and one is asked for: name one, such as "
+            "ssh://HOST; --docker-host and exposed_docker_host take lists"
         )
     is_socket = scheme in ("unix", "http+unix", "npipe")
     if not url.isprintable() or (" " in url and not is_socket):

@@ -48,10 +48,11 @@ class RunItem(JudgedItem):
             unseen = record.of_unseen(listed, str(answer)) if listed else None
             self._keep(record=unseen or record.of_unstarted(image, str(answer)))
             raise answer
-        dockerfile = self.audit.settings.dockerfile
+        dockerfile, notes = self.audit.settings.dockerfile, answer.notes
         if dockerfile is not None:
             answer = dockerfile.pointed_at(answer)
         found = self.found_in(answer, dockerfile)
+        found["unsure"] += answer.notes[len(notes) :]  # on a file that may be another image's
         if not (answer.listeners or answer.documented or answer.published):
             found["unsure"].append(_NOTHING)
         found["key"] = key(answer.name, answer.labels, answer.image.id)

@@ -50,6 +50,9 @@ def _published_privileged(case: Case) -> Breach | None:
     )
 
 
+_SERVERS = {"sshd", "dropbear", "sshd-session"}
+
+
 @rule("ssh", "cis", by_owners=True)
 def _ssh(case: Case) -> Breach | None:
     """A container runs an SSH server: it listens on 22/tcp, or the listener is sshd.
@@ -65,10 +68,12 @@ def _ssh(case: Case) -> Breach | None:
     ]
     if not servers:
         return None
-    return (
-        f"an SSH server listens on {', '.join(map(who, servers))} ({CIS}, 5.7)",
-        "use `docker exec` instead of SSH",
-    )
+    heard, fix = ", ".join(map(who, servers)), "use `docker exec` instead of SSH"
+    owners = {owner.name for x in servers for owner in x.owners}
+    if owners and owners.isdisjoint(_SERVERS):
+        fix += "; if it is another server, have it listen on another port"
+        return f"the port of SSH has a listener: {heard} ({CIS}, 5.7)", fix
+    return f"an SSH server listens on {heard} ({CIS}, 5.7)", fix
 
 
 @rule_of_container("host-network", "cis")

@@ -145,7 +145,7 @@ def test_a_run_says_how_long_it_waited(
     result = audit(pytester, engine_url, stage, "--exposed-grace=3")
     result.assert_outcomes(failed=1)
     result.stdout.re_match_lines(
-        [r"exposed: waited \d s for new containers to open their ports \(--exposed-grace\)$"]
+        [r"exposed: waited \d s for new containers to settle \(--exposed-grace\)$"]
     )
 
 

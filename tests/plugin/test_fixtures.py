@@ -158,6 +158,16 @@ def test_a_failure_says_why_and_shows_the_ports(
         result.stdout.no_fnmatch_line("*AssertionError: assert*")
 
 
+def test_a_container_that_was_waited_for(suite: Suite, stage: Stage) -> None:
+    young = stage.run("tcp:0.0.0.0:81", name="young", exposes=("80",))
+    result = suite(
+        f"def test_x(container_matches_image): assert container_matches_image({young.name!r})",
+        "-o=exposed_grace=2",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *: silent 80/tcp, undocumented 81/tcp; waited 2 s *"])
+
+
 def test_a_failure_keeps_the_words_of_the_suite(suite: Suite, web: Staged) -> None:
     result = suite(
         """

@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 Run = Callable[..., pytest.RunResult]
 
 
+def test_a_file_of_another_image_is_told_where_the_image_matches(
+    run: Run, images: Images, pytester: pytest.Pytester
+) -> None:
+    (pytester.path / "Dockerfile").write_text("FROM scratch\nEXPOSE 90\n")
+    image = images.build(exposes=("80",))
+    given = (f"--exposed-run={image} tcp:0.0.0.0:80", "--exposed-dockerfile=Dockerfile", "-q")
+    result = run(*given)
+    result.assert_outcomes(passed=1)
+    asks = "Dockerfile exposes 90/tcp, and * does not: is it another image's?"
+    result.stdout.fnmatch_lines([f"exposed: {asks}"])
+
+
 def test_messages_and_sarif(run: Run, images: Images, pytester: pytest.Pytester) -> None:
     folder = pytester.mkdir("docker")
     (folder / "Dockerfile").write_text("FROM scratch\nCOPY listener /\nEXPOSE 80\nEXPOSE 81\n")

@@ -188,6 +188,20 @@ def test_an_ssh_server(one: Container, expected: list[str]) -> None:
     assert found(one, "ssh") == expected
 
 
+@pytest.mark.parametrize(
+    ("owners", "begin", "end"),
+    [
+        ((), "an SSH server listens on ", "instead of SSH"),
+        ((Process(9, "dropbear"),), "an SSH server listens on ", "instead of SSH"),
+        ((Process(9, "gitea"),), "the port of SSH has a listener: ", "on another port"),
+    ],
+)
+def test_what_listens_on_the_port_of_ssh(owners: tuple[Process, ...], begin: str, end: str) -> None:
+    one = only(container(listener(22, ANY, "reachable", *owners)), "ssh")
+    assert one.message.startswith(begin)
+    assert one.fix.endswith(end)
+
+
 def test_the_host_s_network_is_a_finding_of_the_container() -> None:
     one = container(network_mode="host")
     assert found(one, "host-network") == ["host-network"]

@@ -9,12 +9,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_exposed.assertions.checks import (
-        container_listens_on,
-        container_publishes,
-        image_exposes,
-    )
+    from pytest_exposed.assertions.checks import container_listens_on, image_exposes
     from pytest_exposed.assertions.matching import container_matches_image
+    from pytest_exposed.assertions.publishing import container_publishes
     from pytest_exposed.assertions.result import Check
     from pytest_exposed.errors import (
         ConfigurationError,
@@ -42,12 +39,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "assertions.result": ("Check",),
-    "assertions.checks": (
-        "container_listens_on",
-        "container_publishes",
-        "image_exposes",
-    ),
+    "assertions.checks": ("container_listens_on", "image_exposes"),
     "assertions.matching": ("container_matches_image",),
+    "assertions.publishing": ("container_publishes",),
     "observation": ("Engine",),
     "errors": (
         "ConfigurationError",

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from ipaddress import ip_address
 
 from pytest_exposed.assertions.result import Check
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.engine.swarm import REMEDY
-from pytest_exposed.errors import ConfigurationError, ExposedError, ObservationError
-from pytest_exposed.model import Container, Listener
-from pytest_exposed.model.endpoints import BoundPort, PublishedPort
+from pytest_exposed.errors import ConfigurationError
+from pytest_exposed.model import Container, Listener, unmapped
+from pytest_exposed.model.endpoints import BoundPort
 from pytest_exposed.model.ports import Ports, PortsLike
 from pytest_exposed.observation import Engine
-from pytest_exposed.observation.attribute import UNJOINED
-from pytest_exposed.observation.diagnosis import RUNNING_STATES, not_running
+from pytest_exposed.observation.diagnosis import not_running
 from pytest_exposed.observation.grace import moments
-from pytest_exposed.observation.judge import JOINED
 from pytest_exposed.observation.watch import Watch
 from pytest_exposed.rules.judge import presumed, unattributed
 from pytest_exposed.text import printable
@@ -50,7 +49,7 @@ def container_listens_on(
     expect_engine(engine)
     wanted = [x for form in ports for x in BoundPort.parse(form)]
     if not wanted and not only:
-        raise _no_ports(_ONLY)
+        raise no_ports(_ONLY)
     expect_seconds(within=within, during=during)
     if during and not only:
         raise ConfigurationError(
@@ -95,7 +94,7 @@ def _listen_during(
                 continue
             if surplus := [x for x in answer.listeners if _is_surplus(x, wanted)]:
                 why = f"{answer} listened on {Ports(x.port for x in surplus)} after {passed:.1f} s"
-                return Check(False, f"{why}: {_list(map(_who, surplus))}", answer)
+                return Check(False, f"{why}: {listing(map(_who, surplus))}", answer)
     return _all_listen_on(engine.tasks(container), wanted, only=True)
 
 
@@ -115,12 +114,13 @@ def of_all_tasks(checks: Sequence[Check], tasks: Sequence[Container | Listed]) -
     if not failed:
         return Check(True, f"{service}, all {len(tasks)} tasks: {checks[0]!r}", *containers)
     names = [printable(x.name) for x, check in zip(tasks, checks, strict=True) if not check]
-    number = f"{len(failed)} of {len(tasks)} tasks" + (f" ({_list(names)})" if names[1:] else "")
+    number = f"{len(failed)} of {len(tasks)} tasks" + (f" ({listing(names)})" if names[1:] else "")
     why = f"{service}, {number}: {failed[0]!r}"
     return Check(False, why, *containers, findings=failed[0].findings)
 
 
 def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool) -> Check:
+    container = _as_asked(container, wanted)
     missing = [x for x in wanted if not any(x.is_met_by(y) for y in container.listeners)]
     surplus = [x for x in container.listeners if only and _is_surplus(x, wanted)]
     doubtful = [x for x in container.listeners if any(y.may_be_met_by(x) for y in missing)]
@@ -132,7 +132,7 @@ def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool
     if missing:
         return Check(False, _why_missing(container, missing), container)
     if surplus:
-        shown = _list(map(_who, surplus))
+        shown = listing(map(_who, surplus))
         if len(surplus) > _MOST_NAMED:
             shown = str(Ports(x.port for x in surplus))
         why = f"{container} also listens on {shown}"
@@ -145,7 +145,7 @@ def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool
         return Check(True, f"{container} listens on nothing{reached}", container)
     met = [x for x in container.listeners if any(y.is_met_by(x) for y in wanted)]
     alone = ", and nothing else that can be reached" if only else ""
-    return Check(True, f"{container} listens on {_list(map(_who, met))}{alone}", container)
+    return Check(True, f"{container} listens on {listing(map(_who, met))}{alone}", container)
 
 
 def _is_surplus(listener: Listener, wanted: Iterable[BoundPort]) -> bool:
@@ -159,7 +159,21 @@ def _spans(bound: Iterable[BoundPort]) -> str:
     """Return ports with their addresses, those of any address as ranges."""
     bound = list(bound)
     plain = Ports(x.port for x in bound if x.address is None)
-    return _list([*plain.ranges(), *(x for x in bound if x.address is not None)])
+    return listing([*plain.ranges(), *(x for x in bound if x.address is not None)])
+
+
+def _as_asked(container: Container, wanted: Sequence[BoundPort]) -> Container:
+    """Return the container with UDP on ports that are asked for by number as a server's.
+
+    Elsewhere a socket on a port of the range for clients is taken for a client's.
+    """
+    ports = {x.port for x in wanted if x.address is None}
+    asked = [x for x in container.listeners if x.kind == "ephemeral" and x.port in ports]
+    if not asked or container.network_mode == "none" or container.rejoin:  # it has no address
+        return container
+    heard = {x for x in asked if not ip_address(unmapped(x.address)).is_loopback}
+    listeners = (replace(x, kind="reachable") if x in heard else x for x in container.listeners)
+    return replace(container, listeners=tuple(listeners))
 
 
 def _why_missing(container: Container, missing: Sequence[BoundPort]) -> str:
@@ -173,7 +187,7 @@ def _why_missing(container: Container, missing: Sequence[BoundPort]) -> str:
         why.append(f"nothing listens on {_spans(absent)}{heard}")
     if bound:
         what = "nothing" if any(x.address for x in bound) else "nothing reachable"
-        why.append(f"{what} listens on {_spans(bound)}, only on {_list(map(_who, closed))}")
+        why.append(f"{what} listens on {_spans(bound)}, only on {listing(map(_who, closed))}")
     return f"{container}: {'; '.join(why)}"
 
 
@@ -183,7 +197,7 @@ def _heard(container: Container) -> str:
     reachable = Ports(x.port for x in found if x.kind == "reachable")
     # Many a server has a second socket of its port, for IPv6.
     shown = reachable.ranges() + [_who(x) for x in found if x.port not in reachable]
-    return f"it listens on {_list(shown) or 'nothing'}"
+    return f"it listens on {listing(shown) or 'nothing'}"
 
 
 def _who(listener: Listener) -> str:
@@ -192,59 +206,8 @@ def _who(listener: Listener) -> str:
     return f"{listener} ({', '.join(details)})" if details else str(listener)
 
 
-def _list(things: Iterable[object]) -> str:
+def listing(things: Iterable[object]) -> str:
     return ", ".join(map(str, things))
-
-
-def container_publishes(engine: Engine, container: object, *ports: PortsLike) -> Check:
-    """Return whether every port is published.
-
-    "80" is published on any port of the host, "8080:80" on that one at any of its addresses,
-    127.0.0.1 too, "0.0.0.0:8080:80" and "127.0.0.1:8080:80/tcp" at that address. What a Swarm
-    service publishes by ingress, each of its tasks does. Raises as container_listens_on does;
-    sockets need not be seen.
-    """
-    expect_engine(engine)
-    wanted = [x for form in ports for x in PublishedPort.parse(form)]
-    if not wanted:
-        raise _no_ports()
-    found = engine.observer.find_tasks(container)[0]
-    return of_all_tasks([_publishes(engine, x, wanted) for x in found], found)
-
-
-def _publishes(engine: Engine, listed: Listed, wanted: Sequence[PublishedPort]) -> Check:
-    name = printable(listed.name)
-    if listed.state not in RUNNING_STATES:
-        raise not_running(engine.observer, listed, engine.observer.inspect(listed))
-    listed = engine.observer.completed(listed)
-    missing = [x for x in wanted if not any(x.is_met_by(y) for y in listed.published)]
-    if missing and listed.publications_unknown:
-        raise ObservationError(
-            f"whether {name} publishes {_list(missing)}: {listed.publications_unknown}\n{REMEDY}"
-        )
-    if missing:
-        found = _list(listed.published) or "nothing"
-        plain = Ports(x.port for x in missing if x.is_plain)
-        shown = _list([*plain.ranges(), *(x for x in missing if not x.is_plain)])
-        why = f"{name} does not publish {shown} (it publishes {found}{_meant(missing, listed)}"
-        try:
-            snapshot = engine.container(listed.id)
-        except ExposedError:  # only its table is missing from the report then
-            return Check(False, f"{why})")
-        joined = [f"; {x}" for x in snapshot.notes if x.startswith((JOINED, UNJOINED))]
-        return Check(False, f"{why}{''.join(joined)})", snapshot)
-    met = [x for x in listed.published if any(y.is_met_by(x) for y in wanted)]
-    return Check(True, f"{name} publishes {_list(met)}")
-
-
-def _meant(missing: Iterable[PublishedPort], listed: Listed) -> str:
-    """Return how to ask for a port of the host that was asked for as one of the container's."""
-    for wanted in (x.port for x in missing if x.is_plain):
-        for one in listed.published:
-            if (one.host_port, one.port.protocol) == (wanted.number, wanted.protocol):
-                form = f"{one.host_port}:{one.port}"
-                return f"; a number alone is the container's port: \"{form}\" has the host's"
-    return ""
 
 
 def image_exposes(engine: Engine, image: object, *ports: PortsLike, only: bool = False) -> Check:
@@ -255,7 +218,7 @@ def image_exposes(engine: Engine, image: object, *ports: PortsLike, only: bool =
     expect_engine(engine)
     wanted = Ports.parse(*ports)
     if not wanted and not only:
-        raise _no_ports(_ONLY)
+        raise no_ports(_ONLY)
     found = engine.image(image)
     missing, surplus = wanted - found.documented, found.documented - wanted
     if missing:
@@ -287,7 +250,7 @@ def expect_seconds(**given: object) -> None:
 _ONLY = "; only=True without a port asks that there is none"
 
 
-def _no_ports(hint: str = "") -> ConfigurationError:
+def no_ports(hint: str = "") -> ConfigurationError:
     return ConfigurationError(
         f'no port is named: a check asks about one at least, such as 80 or "53/udp"{hint}'
     )

@@ -10,7 +10,7 @@ from pytest_exposed.audit.host import Done, HostAudit
 from pytest_exposed.audit.settings import Settings
 from pytest_exposed.engine.hosts import Host, Member, resolve
 from pytest_exposed.engine.records import Listed
-from pytest_exposed.errors import EngineError, ExposedError
+from pytest_exposed.errors import EngineError, ExposedError, NotFoundError
 from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass
 
@@ -99,6 +99,8 @@ class Audit:
                 many = f"service {printable(name)} has {len(tasks)} tasks here"
                 return f": {many}, each with a test of its own: choose them by -k {printable(name)}"
             found = host.engine().container(name)
+        except NotFoundError as error:
+            return f": {error}{self._near(host, name)}"
         except ExposedError as error:
             return f": {error}"
         if found.id in {x.id for x in host.wanted}:
@@ -106,6 +108,18 @@ class Audit:
         if not self.settings.audits_running:
             return f": {found} is no image of --exposed-run: add --exposed to audit it too"
         return f": {found} is left out by the filter"
+
+    def _near(self, host: HostAudit, name: str) -> str:
+        """Return the id of the one test of the service whose name is near to one; "" for none."""
+        from difflib import get_close_matches  # noqa: PLC0415  # for mistakes alone
+
+        services: dict[str, list[str]] = {}
+        for own, listed in zip(host.names(), host.wanted, strict=True):
+            services.setdefault(str(listed.service or "").rpartition("/")[2], []).append(own)
+        for near in get_close_matches(name, [*host.names(), *services], n=1):
+            if len(found := services.get(near, [])) == 1:
+                return f"; the test of {near} is {self.id_of(host)}::{found[0]}"
+        return ""
 
     def look(self, chosen: Mapping[str, Sequence[Listed]]) -> None:
         """Begin to look at the chosen containers, by the label of their host, at all hosts at once.

@@ -36,14 +36,15 @@ _MOST_STOPPED = 5
 """Containers that don't run whose names are shown."""
 
 
-def _ended(listed: Listed) -> str:
+def _ended(listed: Listed, *, alone: bool) -> str:
     """Return how a container that doesn't run ended: "exited 137", or its state.
 
-    Swarm keeps some tasks that it has replaced.
+    Swarm keeps some tasks that it has replaced. alone says that it can't be started any more.
     """
+    more = ", in the network of a container that was removed: create it anew" if alone else ""
     code = listed.exit_code
     task = "task, " if listed.service is not None and listed.service.id else ""
-    return task + printable(listed.state if code is None else f"{listed.state} {code}")
+    return task + printable(listed.state if code is None else f"{listed.state} {code}") + more
 
 
 class Done(Generic[T]):
@@ -84,6 +85,8 @@ class HostAudit:
     """The filtered containers that don't run; known only in the process that began the audit."""
     stopped: list[Listed] = field(default_factory=list)
     """All containers that don't run, where something is accepted; known as not_running is."""
+    _alone: set[str] = field(default_factory=set)
+    """Those of the first that don't run whose network's owner was removed, by id."""
     _records: list[JsonObject] = field(default_factory=list)
     _listed_at: float = 0
     _looked_at: float = 0
@@ -122,6 +125,8 @@ class HostAudit:
                 self.wanted = [x for x in self.wanted if x.id in chosen]
             if self.settings.audits_running:
                 self.not_running = observer.not_running(self.settings.filters)
+                shown = self.not_running[:_MOST_STOPPED]
+                self._alone = {x.id for x in shown if observer.has_lost_network(x)}
             if self.settings.accepts:
                 whole = self.settings.audits_running and not self.settings.filters
                 self.stopped = self.not_running if whole else observer.not_running({})
@@ -203,7 +208,7 @@ class HostAudit:
     def stopped_line(self) -> str:
         """Return how many containers don't run, and the names of the first."""
         number, shown = len(self.not_running), self.not_running[:_MOST_STOPPED]
-        names = [f"{printable(x.name)} ({_ended(x)})" for x in shown]
+        names = [f"{printable(x.name)} ({_ended(x, alone=x.id in self._alone)})" for x in shown]
         names += [f"{number - _MOST_STOPPED} more"] if number > _MOST_STOPPED else []
         that = "that doesn't run" if number == 1 else "that don't run"
         return f"{number} {that}: {', '.join(names)}"

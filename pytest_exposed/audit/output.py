@@ -126,6 +126,10 @@ def _left_out(audit: Audit, outcome: Results) -> tuple[Path, ...]:
     return audit.settings.reports if there_are and not outcome.count else ()
 
 
+_MOST_GONE = 5
+"""Lines of a baseline that are left out, and named."""
+
+
 def _accepted(audit: Audit, outcome: Results, judged: _Judged) -> tuple[set[Entry], str]:
     """Return the entries of a new baseline, and the line to print."""
     settings = audit.settings
@@ -141,8 +145,9 @@ def _accepted(audit: Audit, outcome: Results, judged: _Judged) -> tuple[set[Entr
     waived = left_out & {x for x, _ in found}
     if waived:
         line += f"; {len(waived)} of {settings.baseline} left out, as waived elsewhere"
-    if gone := len(left_out - waived):
-        line += f"; {gone} of {settings.baseline} left out, as not found any more"
+    if gone := sorted(map(str, left_out - waived)):
+        line += f"; {len(gone)} of {settings.baseline} left out, as not found any more: "
+        line += ", ".join(gone[:_MOST_GONE]) + (", …" if len(gone) > _MOST_GONE else "")
     if unseen := outcome.unseen():
         line += f"; {unseen} of the containers were not judged"
     if unreached := sum(x.error is not None for x in outcome.hosts.values()):

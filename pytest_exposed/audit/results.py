@@ -74,9 +74,9 @@ def _fails(container: ContainerRecord) -> bool:
 
 def _of_containers(note: str, names: Sequence[str]) -> str:
     """Return a note with its containers: their names where it says "it", else how many."""
-    if names[0] in note:  # by --exposed-dockerfile, which is of one image
-        return note
     if not note.startswith(("it ", "its ")):
+        if names[0] in note:  # by --exposed-dockerfile, which is of one image
+            return note
         return f"{note} ({plural(len(names), 'container')})"
     return f"{_named(names)}: {note}"
 

@@ -187,6 +187,16 @@ class EngineQueries:
         running = as_dict(record.get("State")).get("Running") is True
         return as_text(record.get("Name")).removeprefix("/"), running
 
+    def has_lost_network(self, listed: Listed) -> bool:
+        """Return whether the container whose network another joined is known to be removed."""
+        joins, _, owner = (listed.network_mode or "").partition(":")
+        try:
+            return joins == "container" and self.found(owner) is None
+        except LostError:
+            raise
+        except EngineError:  # a proxy refuses the question
+            return False
+
     def inspections(self, containers: Iterable[Listed]) -> dict[str, Inspected]:
         """Return what inspect does, by id; containers that fail are missing."""
         records = self._api.inspections("containers", [x.id for x in containers])

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from pytest_exposed.assertions import checks, matching
+from pytest_exposed.assertions import checks, matching, publishing
 from pytest_exposed.assertions.result import Check
 from pytest_exposed.audit import Audit, labels_of
 from pytest_exposed.audit.settings import Settings
@@ -243,7 +243,7 @@ class ContainerPublishes(_Bound):
         """
         __tracebackhide__ = True
         engine = self._checker.engine
-        return self._checker.ask(lambda: checks.container_publishes(engine, container, *ports))
+        return self._checker.ask(lambda: publishing.container_publishes(engine, container, *ports))
 
 
 class ContainerMatchesImage(_Bound):

@@ -70,7 +70,7 @@ class Waiver:
                     ports |= Ports.parse(word)
             except PortError as error:
                 day = _DAY.search(match["what"])
-                why = f"its last day stands at the end: until {day[0]}" if day else ""
+                why = f"write its last day behind all it accepts: until {day[0]}" if day else ""
                 why = why or _why_not(word, error)
                 raise ConfigurationError(f"{line!r} is not a waiver: {why}") from None
         until = None
@@ -207,7 +207,7 @@ def stale(
     lines = []
     for waiver in waivers:
         if waiver.expired(today):
-            lines.append(f"waiver expired on {waiver.until}: {waiver.line}")
+            lines.append(f"waiver expired, its last day was {waiver.until}: {waiver.line}")
         elif looked_at(waiver):
             parts = [(x, part) for x, part in waiver.parts() if asked(part)]
             vain = [x for x, part in parts if not any(part.accepts(*y, today) for y in found)]

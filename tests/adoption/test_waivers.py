@@ -107,8 +107,14 @@ def test_malformed_lines_are_named(line: str) -> None:
         ("api: 9100; silent", "; a comma separates them"),
         ("api: silent;9100", "; a comma separates them"),
         ("api: 9\x00 silent", "; write `silent 9\\x00`"),
-        ("api: 9100 untill 2027-02-03", ": its last day stands at the end: until 2027-02-03"),
-        ("api: 9100 until 2027-02-03, 9200", ": its last day stands at the end: until 2027-02-03"),
+        (
+            "api: 9100 untill 2027-02-03",
+            ": write its last day behind all it accepts: until 2027-02-03",
+        ),
+        (
+            "api: 9100 until 2027-02-03, 9200",
+            ": write its last day behind all it accepts: until 2027-02-03",
+        ),
         ("api: 9100, until 2027-02-03", ": there is a comma too many"),
     ],
 )
@@ -158,7 +164,7 @@ def test_stale_ones_are_told() -> None:
     )
     assert lines == [
         "waiver not used: web: 99",
-        "waiver expired on 2020-01-01: web: silent until 2020-01-01",
+        "waiver expired, its last day was 2020-01-01: web: silent until 2020-01-01",
     ]
     lines = stale(waivers, found, [["web"]], missed=[], all_asked=True, rules=RULES, today=TODAY)
     assert "waiver not used: db: 5432" in lines

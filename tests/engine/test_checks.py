@@ -509,15 +509,22 @@ class TestOnlyThere:
         assert container_listens_on(engine, both, 9000, "127.0.0.1:9001", only=True)
 
 
-def test_a_client_s_socket_on_the_port_that_is_asked_for_is_told(
+def test_udp_on_a_port_of_the_range_for_clients_is_a_server_s_where_it_is_named(
     engine: Engine, stage: Stage
 ) -> None:
-    name = stage.run("udp:0.0.0.0:40000").name
-    check = container_listens_on(engine, name, "40000/udp")
-    assert not check
-    assert "only on 0.0.0.0:40000/udp (" in str(check)
-    assert "ephemeral)" in str(check)
+    name = stage.run("udp:0.0.0.0:40000", "udp:0.0.0.0:40001", "udp:127.0.0.1:40002").name
+    check = container_listens_on(engine, name, "40000/udp", only=True)
+    assert check
+    assert "listens on 0.0.0.0:40000/udp (listener (pid 1))" in str(check)
+    assert container_listens_on(engine, name, "40000-40001/udp")
+    assert not container_listens_on(engine, name, "40003/udp")
+    inside = container_listens_on(engine, name, "40002/udp")
+    assert not inside
+    assert "only on 127.0.0.1:40002/udp (" in str(inside)
     assert str(container_listens_on(engine, name, 80)).endswith("(it listens on nothing)")
+    assert not engine.container(name).listening
+    alone = stage.run("udp:0.0.0.0:40000", name="alone", network_mode="none").name
+    assert not container_listens_on(engine, alone, "40000/udp")
 
 
 def test_an_answer_compares_as_true_and_false_do(engine: Engine, scene: Scene) -> None:

@@ -229,6 +229,13 @@ class TestChoosing:
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         result.stderr.fnmatch_lines([f"*: the test of * is exposed::{scene.good.name}"])
 
+    def test_a_slip_of_the_name_of_a_service(self, audit: Audit, stage: Stage) -> None:
+        labels = {"com.docker.compose.project": stage.name, "com.docker.compose.service": "cache"}
+        stage.run("tcp:0.0.0.0:80", name="cache-1", labels=labels)
+        result = audit(stage, "exposed::cahce")
+        near = f"*: did you mean cache? *; the test of cache is exposed::{stage.name}-cache-1"
+        result.stderr.fnmatch_lines([near])
+
     def test_without_paths_only_the_audit_runs(
         self, audit: Audit, scene: Scene, pytester: pytest.Pytester
     ) -> None:

@@ -81,6 +81,20 @@ def test_where_none_runs_beside_tests_that_pass(
     assert result.outlines[at - 1].endswith(header)
 
 
+def test_one_whose_network_is_gone(audit: Run, stage: Stage) -> None:
+    owner = stage.run("tcp:0.0.0.0:80", name="owner", exposes=("80",))
+    for name in ("left", "stopped"):
+        joiner = stage.run("tcp:0.0.0.0:81", name=name, network_mode=f"container:{owner.id}")
+        joiner.sdk.kill()
+        joiner.sdk.wait()
+        if name == "stopped":
+            assert "create it anew" not in str(audit(stage).stdout)
+    owner.sdk.remove(force=True)
+    gone = "exited 137, in the network of a container that was removed: create it anew"
+    each = ", ".join(f"{stage.name}-{x} ({gone})" for x in ("left", "stopped"))
+    audit(stage).stdout.fnmatch_lines([f"*, 2 that don't run: {each}"])
+
+
 def test_a_filter_by_status(audit: Run, place: Stage) -> None:
     running = audit(place, "--exposed-filter=status=running")
     running.stdout.fnmatch_lines(["exposed: 1 container on 1 host, 1 match"])

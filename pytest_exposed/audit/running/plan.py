@@ -13,7 +13,7 @@ from pytest_exposed.values import dataclass
 
 Words = tuple[str, ...]
 
-_FORM = "write [OPTIONS] IMAGE [COMMAND], as behind `docker run`"
+_FORM = "write [OPTIONS] IMAGE [COMMAND], as behind `docker run`, in quotes"
 
 # Long options of `docker run --help` and `podman run --help`: pflag's FlagUsages. A flag that needs
 # no value has no type behind its name, or "[=...]".

@@ -124,6 +124,8 @@ def _allowance(allow: PortsLike) -> Callable[[Finding], bool]:
     pairs: list[tuple[str, Ports]] = []
     forms: list[PortsLike] = []
     for form in _separate([allow] if isinstance(allow, (str, int, Port)) else allow):
+        if isinstance(form, str) and "#" in form:
+            raise PortError(f"allow={form!r} has a reason: write it as a comment of Python's")
         rule, _, port = form.partition(" ") if isinstance(form, str) else ("", "", "")
         if rule in RULES and not port:
             names.add(rule)

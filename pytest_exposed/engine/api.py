@@ -170,7 +170,7 @@ class Api(Calls):
             return ""
         text = frames.text_of(found.body)
         lines = text[-_LOG_BYTES:].decode("utf-8", "backslashreplace").splitlines()
-        return "\n".join(f"  {printable(x)}" for x in lines[-_LOG_LINES:])
+        return "\n".join(f"  {printable(x.expandtabs(4))}" for x in lines[-_LOG_LINES:])
 
     def ping(self) -> None:
         """Raise LostError where the engine does not answer."""

@@ -88,7 +88,7 @@ class PublishedPort:
         Raises PortError (a ValueError) that names the form.
         """
         if not isinstance(form, str) or ":" not in form:
-            return [cls(x) for x in Ports.parse(form)]
+            return [cls(x) for x in _unbound(form)]
         match = _PUBLISHED.fullmatch(form)
         if match is None:
             raise PortError(f'{form!r} is not a publication: write "80", "8080:80" or "IP:8080:80"')
@@ -152,6 +152,12 @@ def _address(text: str, form: str, *, needs_v6: bool) -> str:
     if isinstance(address, IPv6Address) != needs_v6:
         raise PortError(f"{form!r} is not a port: only an IPv6 address stands in brackets")
     return written(address)
+
+
+def _unbound(form: PortsLike) -> Ports:
+    if isinstance(form, str) and re.fullmatch("[0-9]+/[0-9]+", form):
+        raise PortError(f"{form!r} is not a publication: write {form.replace('/', ':')!r}")
+    return Ports.parse(form)
 
 
 def _ports(text: str, form: str) -> list[Port]:

@@ -48,7 +48,9 @@ def substitute(
     written = (*image.entrypoint, *image.command)
     begins = tuple(command[: len(image.entrypoint)]) == image.entrypoint
     # An init process, which --init and podman put before it, replaces nothing either.
-    if tuple(command[-len(written) :]) == written or (begins and not image.command):
+    if _is_same(command[-len(written) :], written, len(image.entrypoint)):
+        return None
+    if begins and not image.command:
         return None
     usual = _program(image.command if begins else written)
     now = _program(command[len(image.entrypoint) :] if begins else command)
@@ -57,7 +59,7 @@ def substitute(
             f"Molecule's sleep loop instead of its image's {usual} (override_command)",
             "start its service in converge.yml, or set override_command: false in molecule.yml",
         )
-    if now == usual or _name(now) == usual or now == _name(usual):  # sh is /bin/sh
+    if _is_program(now, usual):
         program = _program(command) if now == _ARGUMENTS else now
         return CommandOverride(f"{program} with other arguments than its image does", None)
     return CommandOverride(f"{now} instead of its image's {usual}", None)
@@ -78,6 +80,19 @@ def is_own(line: str, image: Image) -> bool:
 def _line(words: Sequence[str]) -> str:
     """Return words as dockerd writes them in its list: daemon/container/view.go of moby."""
     return " ".join([*words[:1], *(f"'{x}'" if " " in x else x for x in words[1:])])
+
+
+def _is_same(command: Sequence[str], written: Sequence[str], second: int) -> bool:
+    """Return whether two commands are one; behind the entrypoint's words is a second program."""
+    return len(command) == len(written) and all(
+        x == y or (at in (0, second) and _is_program(x, y))
+        for at, (x, y) in enumerate(zip(command, written, strict=True))
+    )
+
+
+def _is_program(one: str, other: str) -> bool:
+    """Return whether two words are one program, as far as known: sh is /bin/sh."""
+    return one == other or _name(one) == other or one == _name(other)
 
 
 def _name(program: str) -> str:

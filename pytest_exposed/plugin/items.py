@@ -127,8 +127,7 @@ class AuditItem(pytest.Item):
         path, _, own = self.nodeid.partition("::")
         # The id's first part is the path: pytest shows a location where the two differ.
         # If the id ends with the heading, pytest shows the dots before "[" as "::", as a module's.
-        # A blank on each side keeps the heading of such a name in the middle of its line.
-        heading = f" {self.name} " if "." in self.name.partition("[")[0] else self.name
+        heading = f"container {self.name}" if "." in self.name.partition("[")[0] else self.name
         if "[" in path and own == self.name:  # one of several hosts, which is in the path
             heading = self.nodeid
         return self.config.rootpath / path, 0, heading

@@ -34,6 +34,10 @@ class RunItem(JudgedItem):
         super().__init__(**rest)
         self.planned = planned
 
+    def reportinfo(self) -> tuple[Any, int, str]:
+        """Return what it is for other tests; the heading is of an image."""
+        return (*super().reportinfo()[:2], f"image {self.name}")
+
     def runtest(self) -> None:
         """Pass where the container matches its image; fail with findings, or why it ended."""
         image = self.planned.image

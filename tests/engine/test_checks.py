@@ -146,6 +146,8 @@ def test_matches_image(engine: Engine, scene: Scene, stage: Stage) -> None:
     assert container_matches_image(engine, name, allow=["silent", [8080]])
     assert container_matches_image(engine, name, allow="undocumented 8080")
     assert not container_matches_image(engine, name, allow=["silent 8080", "undocumented 80"])
+    with pytest.raises(PortError, match="has a reason: write it as a comment of Python's"):
+        container_matches_image(engine, name, allow="8080  # metrics")
     with pytest.raises(PortError, match="is neither ports nor rules"):
         container_matches_image(engine, name, allow=b"P")
     assert not container_matches_image(engine, name, ignore="silent")

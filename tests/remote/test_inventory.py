@@ -399,6 +399,12 @@ class TestRefused:
             "Permission denied (publickey).; ssh must get there without asking for anything"
         )
 
+    def test_a_host_that_is_down(
+        self, refused: Callable[..., str], reached: dict[str, str]
+    ) -> None:
+        line = refused(f"[web]\nweb-1 {words(reached | {'ansible_port': '9'})}\n")
+        assert line.endswith("Connection refused; is the host up, and its address right?")
+
     def test_an_interrupt_ends_an_ssh_that_does_not_get_there(
         self, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -90,6 +90,14 @@ def test_what_is_replaced(command: tuple[str, ...], of: dict[str, Any], words: s
     assert len(what) < 120
 
 
+def test_a_program_is_the_same_with_its_folder() -> None:
+    assert runs(("/bin/httpd", "-p", "80"), command=("httpd", "-p", "80")) is None
+    of = {"entrypoint": ENTRYPOINT, "command": ("/usr/sbin/httpd", "-p", "80")}
+    assert runs(("/entry.sh", "httpd", "-p", "80"), **of) is None
+    assert runs(("/entry.sh", "/opt/httpd", "-p", "80"), **of) is not None
+    assert runs(("/bin/httpd", "/x"), command=("httpd", "x")) is not None
+
+
 def test_the_loop_of_molecule_says_what_to_do() -> None:
     for of in ({"command": HTTPD}, {"entrypoint": ENTRYPOINT, "command": HTTPD}):
         made = image(80, **of)  # type: ignore[arg-type]  # as above

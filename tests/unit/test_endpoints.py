@@ -143,6 +143,8 @@ def test_a_publication_in_the_place_of_a_listener_is_told_whom_to_ask() -> None:
 def test_an_address_with_the_one_colon_of_a_listener_is_told_the_form_of_a_publication() -> None:
     with pytest.raises(PortError, match="IP:8080:80, or IP::80"):
         PublishedPort.parse("127.0.0.1:80")
+    with pytest.raises(PortError, match="write '8080:80'"):
+        PublishedPort.parse("8080/80")
 
 
 @pytest.mark.parametrize(

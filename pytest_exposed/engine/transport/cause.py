@@ -105,6 +105,8 @@ def _of_ssh(text: str, host: Host) -> str:
         command = f"ssh ssh://{user}{place} {engine} version"
         return f"{text}; `{command}` must work without asking for anything"
     hint = f"; {host.hint}" if host.hint else ""
+    if re.search("refused|timed out|No route|unreachable|Could not resolve|no answer in", text):
+        return f"{text}; is the host up, and its address right?{hint}"
     return f"{text}; ssh must get there without asking for anything{hint}"
 
 

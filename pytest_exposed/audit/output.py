@@ -13,6 +13,7 @@ from pytest_exposed.audit.results import Results, id_of_run
 from pytest_exposed.audit.settings import Settings
 from pytest_exposed.model import names_of
 from pytest_exposed.model.ports import Port
+from pytest_exposed.observation.attribute import UNJOINED
 from pytest_exposed.report.record import ContainerRecord, ports_of
 from pytest_exposed.rules import baseline
 from pytest_exposed.rules.baseline import REASON, Entry
@@ -36,7 +37,10 @@ class _Judged:
         services = {x["service_id"] for x in self.containers} - {None}
         stopped = (x for host in audit.hosts for x in host.stopped)
         missed = [*running, *(x for x in stopped if not x.service or x.service.id not in services)]
+        # What is in no network any more listens, and nothing reaches it until it is restarted.
+        strays = [x for x in self.containers if any(map(_is_stray, x.get("notes", ())))]
         self.missed = [
+            *(_names(x) for x in strays),
             *(names_of(x.name, x.service.name if x.service else None, x.pod) for x in missed),
             *((x,) for x in not_run),
         ]
@@ -47,6 +51,7 @@ class _Judged:
         # Replicas share an entry.
         self._left = {baseline.key(x.name, x.labels, x.image_id) for x in missed}
         self._left |= {baseline.key(x, {}) for x in not_run}
+        self._left |= {outcome.keys[x["id"]] for x in strays}
         self._keys = {outcome.keys[x["id"]] for x in self.containers}
         self._audits_running = audit.settings.audits_running
 
@@ -174,6 +179,14 @@ def _name(container: ContainerRecord) -> str:
     return name.partition("#")[0] if container.get("started_by_run") else name
 
 
+def _names(container: ContainerRecord) -> tuple[str, ...]:
+    return names_of(_name(container), container["service"], container.get("pod"))
+
+
+def _is_stray(note: str) -> bool:
+    return note.startswith(UNJOINED)
+
+
 def _slips(container: ContainerRecord) -> tuple[str, ...]:
     """Return names by which a waiver accepts nothing: without the tag, without the project."""
     return (
@@ -200,7 +213,7 @@ def stale_lines(audit: Audit, outcome: Results) -> list[str]:
     from pytest_exposed.rules.waivers import stale  # noqa: PLC0415  # as in acceptance.py
 
     judged = _Judged(audit, outcome)
-    names = [names_of(_name(x), x["service"], x.get("pod")) for x in judged.containers]
+    names = [_names(x) for x in judged.containers]
     named = list(zip(names, judged.containers, strict=True))
     lines = stale(
         accepted.waivers,

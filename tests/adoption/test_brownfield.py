@@ -70,6 +70,26 @@ def test_a_baseline_from_twelve_findings_to_none(
     assert "silent" not in Path(pytester.path, "baseline.txt").read_text(encoding="utf-8")
 
 
+def test_what_is_in_no_network_any_more_stays_in_a_baseline(
+    pytester: pytest.Pytester, engine_url: str, stage: Stage
+) -> None:
+    def run(*options: str) -> str:
+        return audit(pytester, engine_url, stage, "--exposed-grace=0", *options).stdout.str()
+
+    owner = stage.run("tcp:0.0.0.0:80", name="owner", exposes=["80"])
+    mode = f"container:{owner.id}"
+    joiner = stage.run("tcp:0.0.0.0:81-82", name="joiner", exposes=["81"], network_mode=mode)
+    assert "1 finding written to b.txt" in run("--exposed-write-baseline=b.txt")
+    assert "match, 1 accepted" in run("--exposed-baseline=b.txt")
+    owner.sdk.restart(timeout=0)
+    said = run("--exposed-baseline=b.txt", "-o", f"exposed_allow={joiner.name}: 82")
+    assert "unreachable 81/tcp" in said
+    assert "not found any more" not in said
+    assert "waiver not used" not in said
+    said = run("--exposed-baseline=b.txt", "--exposed-write-baseline=b.txt")
+    assert "2 findings written to b.txt, 1 of them from b.txt, as not all was judged" in said
+
+
 def test_what_is_not_judged_stays_in_a_new_baseline(
     pytester: pytest.Pytester, engine_url: str, stage: Stage
 ) -> None:

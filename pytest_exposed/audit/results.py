@@ -169,16 +169,14 @@ class Results:
         return reached and not any(map(_fails, self.containers()))
 
     def waited(self) -> str | None:
-        """Return a line on young containers that were waited for; None where none was.
-
-        It names none: while one is waited for, the grace of others runs out.
-        """
-        waited = sum(
-            x["waited"] for x in self._records() if x.get("record") and x.get("waited", 0) >= _LONG
-        )
-        if not waited:
+        """Return a line on young containers that were waited for; None where none was."""
+        found = [x for x in self._records() if x.get("record") and x.get("waited", 0) >= _LONG]
+        if not found:
             return None
-        return f"waited {waited:.0f} s for new containers to settle (--exposed-grace)"
+        names = _named([x["record"]["name"] for x in found])
+        # Workers wait side by side, and one container's grace is over while another is waited for.
+        waited = f"{'up to ' if len(found) > 1 else ''}{max(x['waited'] for x in found):.0f} s"
+        return f"waited {waited} for {names} to settle (--exposed-grace)"
 
     def warnings(self) -> list[str]:
         """Return the texts of warnings, the same text once; the first twenty."""

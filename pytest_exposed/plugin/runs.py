@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -55,11 +56,12 @@ class RunItem(JudgedItem):
         dockerfile, notes = self.audit.settings.dockerfile, answer.notes
         if dockerfile is not None:
             answer = dockerfile.pointed_at(answer)
+        answer, own = replace(answer, name=self.name), answer  # with a number, where it has one
         found = self.found_in(answer, dockerfile)
         found["unsure"] += answer.notes[len(notes) :]  # on a file that may be another image's
         if not (answer.listeners or answer.documented or answer.published):
             found["unsure"].append(_NOTHING)
-        found["key"] = key(answer.name, answer.labels, answer.image.id)
+        found["key"] = key(own.name, own.labels, own.image.id)
         found["waited"] = self.audit.waited.get(answer.id, 0)
         self._keep(**found)
         self.judge(answer)

@@ -44,6 +44,12 @@ def waive(case: Case, rule: str) -> str:
 
 START = "start its service"
 
+
+def to_run(case: Case) -> str:
+    """Return how a port comes to be served that the image's own command may serve."""
+    return f"start its service on {case.port}, or run the image's own command"
+
+
 INHERITED = "an inherited EXPOSE can't be taken back"
 """Where the fix of a port begins that a base image documents."""
 

@@ -104,6 +104,7 @@ def _led_elsewhere(case: Case) -> Breach | None:
             f"{family}, in a network that is not internal, or don't publish it",
         )
     those = "its only listener is" if len(case.answering) == 1 else "its listeners are"
+    only += ", IPv6-only" if all(x.v6only for x in case.answering) and ":" not in ends[0] else ""
     alone = ", or that address" if case.addresses(case.published) == ends and not ends[1:] else ""
     return (
         f"{published}, which leads to {' or '.join(ends)}, and {those} bound elsewhere: {only}",
@@ -164,32 +165,25 @@ def _silent(case: Case) -> Breach | None:
     if not case.documented or case.own or case.on_demand:
         return None
     message = f"{case.documenter}, and nothing in {case.subject} listens on it"
-    # One that is documented as well is no slip: images of HTTP/3 have 443/tcp and 443/udp.
-    others = [x for x in case.alike if x not in case.container.documented]
-    if others and case.only_declared:
-        return f"{message}, but on {others[0]}", f"declare {others[0]} instead"
-    if others:
-        means = f": EXPOSE {case.port.number} means {case.port}"
-        return (
-            f"{message}, but on {others[0]}" + (means if case.port.protocol == "tcp" else ""),
-            advice.to_document(
-                case, "silent", f"write EXPOSE {others[0]} in its Dockerfile instead"
-            ),
-        )
+    if (slip := _of_protocol(case, message)) is not None:
+        return slip
     # What the image would run instead serves what the image documents.
     runs, fix = ("", None) if case.only_declared else instead.command_of(case.container)
     moved = instead.moved(case)
     if moved is not None:
         message += f", but on {moved}"
     elif fix is not None:
-        return message + runs, fix
+        if not (served := instead.served(case)):
+            return message + runs, fix
+        message += f"; it listens on {served}"  # the service was started
     on_loopback = instead.only_on_loopback(case.container)
     message += (runs if fix is None else "") + on_loopback
     serve = advice.to_serve(case, on_loopback=bool(on_loopback))
+    overridden = case.container.substitute is not None and not case.only_declared
+    if overridden and not on_loopback:  # the image may be right about its own command
+        return message + _documented_by(case), advice.to_run(case)
     if moved is not None:
         serve = f"start its service on {case.port}"
-        if case.container.substitute is not None:  # the image may be right about its own command
-            return message + _documented_by(case), f"{serve}, or run the image's own command"
     if case.neighbours:
         message += f"; {case.server}, which shares its network, does"
         serve = f"{serve} in a network of its own, as {case.server} holds the port in this one"
@@ -197,6 +191,23 @@ def _silent(case: Case) -> Breach | None:
         message += f"; its service may open it with {needs}"
     message += _documented_by(case)
     return message, advice.to_remove(case, "silent", serve, moved)
+
+
+def _of_protocol(case: Case, message: str) -> Breach | None:
+    """Return what is wrong where the number is served under a protocol that isn't documented.
+
+    One that is documented as well is no slip: images of HTTP/3 have 443/tcp and 443/udp.
+    """
+    others = [x for x in case.alike if x not in case.container.documented]
+    if not others:
+        return None
+    message += f", but on {others[0]}"
+    if case.only_declared:
+        return message, f"declare {others[0]} instead"
+    if case.port.protocol == "tcp":
+        message += f": EXPOSE {case.port.number} means {case.port}"
+    write = f"write EXPOSE {others[0]} in its Dockerfile instead"
+    return message, advice.to_document(case, "silent", write)
 
 
 def _documented_by(case: Case) -> str:

@@ -31,12 +31,14 @@ def _by_process(container: Container, listeners: Sequence[Listener]) -> Iterator
         more = f" and {len(mine) - _MOST_SHOWN} more" if len(mine) > _MOST_SHOWN else ""
         who = processes(mine) or "something"
         one = len(ports) == 1
+        number = plural(len(ports), "port")
         yield Finding(
             "dynamic",
             ports[0],
-            f"{who} {verb} {plural(len(ports), 'port')} chosen at each start: {shown}{more}",
-            f"pin {'it' if one else 'them'} in the configuration of {container.role} and document "
-            f"{'that number' if one else 'those numbers'}, or accept `dynamic` "
+            f"{who} {verb} {number} of the range from which the kernel chooses: {shown}{more}",
+            f"pin {'it' if one else 'them'}, if that isn't done, in the configuration of "
+            f"{container.role} and document {'that number' if one else 'those numbers'}, or accept "
+            "`dynamic` "
             f"(`{waiver(container, 'dynamic', None)}`)",
             more_ports=tuple(ports[1:]),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_exposed.model import Container
-from pytest_exposed.model.ports import Port
+from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.rules import advice
 from pytest_exposed.rules.multicast import NUMBERS
 from pytest_exposed.rules.rule import Case, who
@@ -31,6 +31,12 @@ def moved(case: Case) -> Port | None:
     if ports is None or ports[0] != case.port or case.only_declared or advice.is_inherited(case):
         return None
     return ports[1]
+
+
+def served(case: Case) -> Ports:
+    """Return the ports that a container serves and its image doesn't document, no shell's."""
+    heard = (x.port for x in case.container.listeners if x.kind == "reachable" and not x.dynamic)
+    return Ports(x for x in heard if x.number != _SHELL) - case.container.documented
 
 
 def right_one(case: Case, fix: str) -> str:

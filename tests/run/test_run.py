@@ -63,7 +63,7 @@ def test_it_waits_for_what_is_documented(run: Run, images: Images) -> None:
     image = images.build(exposes=("80",))
     result = run(f"--exposed-run={image} delay:14 tcp:0.0.0.0:80")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["exposed: waited * s for new containers to settle *"])
+    result.stdout.fnmatch_lines(["exposed: waited * s for * to settle *"])
     assert result.duration > 14
 
 
@@ -92,7 +92,7 @@ def test_a_wait_in_vain_is_told_of_one_that_passes(run: Run, images: Images) -> 
     result.stdout.fnmatch_lines(
         [
             f"exposed: {image}: it listened on nothing, and its image documents nothing: no *",
-            "exposed: waited 1 s for new containers to settle (--exposed-grace)",
+            "exposed: waited 1 s for * to settle (--exposed-grace)",
         ]
     )
 
@@ -124,7 +124,7 @@ def test_a_health_check_that_never_succeeds(run: Run, images: Images) -> None:
     result = run(line, "--exposed-grace=5", *reports)
     result.assert_outcomes(passed=1)
     note = "its health check has not succeeded: it is unhealthy"
-    waited = "waited 5 s for new containers to settle (--exposed-grace)"
+    waited = "waited 5 s for * to settle (--exposed-grace)"
     result.stdout.fnmatch_lines([f"exposed: {image}: {note}", f"exposed: {waited}"])
     (host,) = json.loads(Path("ports.json").read_text(encoding="utf-8"))["hosts"]
     assert host["containers"][0]["notes"] == [note]
@@ -139,7 +139,7 @@ def test_a_grace_that_ends(run: Run, images: Images) -> None:
         [
             "exposed: *, 1 container to start (it has 1 s to settle)",
             f"  silent  80/tcp  {image} documents it, and nothing in the container listens on it*",
-            "exposed: waited 1 s for new containers to settle (--exposed-grace)",
+            "exposed: waited 1 s for * to settle (--exposed-grace)",
             f"FAILED exposed::{image} - silent 80/tcp",
         ]
     )

@@ -114,13 +114,15 @@ def test_what_is_said() -> None:
     ports = [dynamic(x, JAVA) for x in (40000, 40001, 40005)]
     (finding,) = findings(container(*ports), select())
     assert finding.message == (
-        "java (pid 1) listens on 3 ports chosen at each start: "
+        "java (pid 1) listens on 3 ports of the range from which the kernel chooses: "
         "0.0.0.0:40000, 0.0.0.0:40001, 0.0.0.0:40005"
     )
-    assert finding.fix.startswith("pin them in the configuration of web")
+    assert finding.fix.startswith("pin them, if that isn't done, in the configuration of web")
     assert finding.fix.endswith("or accept `dynamic` (`web: dynamic  # reason`)")
     (finding,) = findings(container(*(dynamic(x) for x in range(40000, 40009))), select())
-    assert finding.message.startswith("something listens on 9 ports chosen at each start: ")
+    assert finding.message.startswith(
+        "something listens on 9 ports of the range from which the kernel chooses: "
+    )
     assert finding.message.endswith("0.0.0.0:40004 and 4 more")
     assert "EXPOSE" not in finding.fix
 
@@ -199,7 +201,9 @@ def test_each_is_a_line_of_its_own(seen: Container) -> None:
     assert (one.span, other.span) == ("2 ports", "40004/tcp")
     assert finding_groups(seen.findings) == [one, other]
     lines = findings_lines(seen.findings)
-    assert lines[0].startswith("  dynamic  2 ports    java (pid 1) listens on 2 ports chosen at")
+    assert lines[0].startswith(
+        "  dynamic  2 ports    java (pid 1) listens on 2 ports of the range "
+    )
     assert any(x.endswith("0.0.0.0:40002 (dynamic)  java (pid 1)") for x in table(seen))
 
 

@@ -605,6 +605,11 @@ def test_a_service_of_molecule_on_another_port_was_started() -> None:
     silent = findings(moved, DEFAULT)[0]
     assert silent.message.endswith("nothing in web listens on it, but on 8081/tcp")
     assert silent.fix == "start its service on 8080/tcp, or run the image's own command"
+    many = container(*reaching(8081), documented=[80, 8080], name="web", substitute=override)
+    silent = [x for x in findings(many, select()) if x.rule == "silent"]
+    assert [x.fix for x in silent] == [
+        f"start its service on {x}/tcp, or run the image's own command" for x in (80, 8080)
+    ]
     with_ssh = container(*reaching(22), documented=[8080], name="web", substitute=override)
     assert findings(with_ssh, DEFAULT)[1].fix == "start it"
 

@@ -46,7 +46,8 @@ class Runner:
         names = list(dict.fromkeys(printable(x.image) for x in planned))
         if self.settings.dockerfile is not None and len(names) > 1:
             raise ConfigurationError(
-                f"--exposed-dockerfile is of one image, and these are run: {', '.join(names)}"
+                f"--exposed-dockerfile is of one image, and these are run: {', '.join(names)}; "
+                "give each image a run of its own, or leave it out"
             )
         return planned
 

@@ -80,7 +80,7 @@ def _rows(host: HostRecord, found: Sequence[ServiceGroup]) -> Iterator[str]:
         yield _row(host["host"], "", "not reached", "", host["error"], "")
     for container in host["containers"]:
         if container["error"] is not None:
-            name, image = container["name"], _image(container["name"], container["image"])
+            name, image = container["name"], container["image"]
             yield _row(name, image, "not observed", "", container["error"], "")
     causes = [(one, cause) for one in found for cause in neighbours(findings_of(one.container))]
     for one, cause in sorted(causes, key=lambda x: _place(x[1].first)):
@@ -89,13 +89,7 @@ def _rows(host: HostRecord, found: Sequence[ServiceGroup]) -> Iterator[str]:
         state = " (accepted)" if reason is not None else state
         fix = cause.fix if reason is None else reason
         port = cause.span if cause.ports else ""
-        image = _image(one.who, one.container["image"])
-        yield _row(one.who, image, f"{rule}{state}", port, cause.message, fix)
-
-
-def _image(name: str, image: str) -> str:
-    """Return a container's image; empty if the container is called by it, as by --exposed-run."""
-    return "" if name == image else image
+        yield _row(one.who, one.container["image"], f"{rule}{state}", port, cause.message, fix)
 
 
 def _matching(found: Sequence[ServiceGroup]) -> Iterator[str]:

@@ -173,9 +173,9 @@ def _silent(case: Case) -> Breach | None:
     if moved is not None:
         message += f", but on {moved}"
     elif fix is not None:
-        if not (served := instead.served(case)):
+        if not instead.is_started(case.container):
             return message + runs, fix
-        message += f"; it listens on {served}"  # the service was started
+        message += instead.served(case.container)
     on_loopback = instead.only_on_loopback(case.container)
     message += (runs if fix is None else "") + on_loopback
     serve = advice.to_serve(case, on_loopback=bool(on_loopback))

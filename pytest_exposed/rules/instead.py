@@ -33,10 +33,16 @@ def moved(case: Case) -> Port | None:
     return ports[1]
 
 
-def served(case: Case) -> Ports:
-    """Return the ports that a container serves and its image doesn't document, no shell's."""
-    heard = (x.port for x in case.container.listeners if x.kind == "reachable" and not x.dynamic)
-    return Ports(x for x in heard if x.number != _SHELL) - case.container.documented
+def served(container: Container) -> str:
+    """Return what a container serves and its image doesn't document, as the end of a message."""
+    heard = (x.port for x in container.listeners if x.kind == "reachable" and not x.dynamic)
+    found = Ports(x for x in heard if x.number != _SHELL) - container.image.documented
+    return f"; it listens on {found}" if found else ""
+
+
+def is_started(container: Container) -> bool:
+    """Return whether a service other than a shell listens in a container, wherever it is bound."""
+    return any(x.kind != "ephemeral" and x.port.number != _SHELL for x in container.listeners)
 
 
 def right_one(case: Case, fix: str) -> str:

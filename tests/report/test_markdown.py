@@ -33,11 +33,6 @@ def test_what_is_waived_comes_last(tmp_path: Path) -> None:
     assert [" (accepted)" in x[2] for x in found] == [False, True, True]
 
 
-def test_a_container_that_is_called_by_its_image_is_named_once(tmp_path: Path) -> None:
-    ((who, image, *_),) = rows(tmp_path, record("i:1", finding(), image="i:1"))
-    assert (who, image) == ("i:1", "")
-
-
 def test_what_matches_is_named_with_its_ports(tmp_path: Path) -> None:
     many = [record(f"c{x:02}") for x in range(_MOST_MATCHING + 2)]
     rows(tmp_path, *many, record("worse", finding()))

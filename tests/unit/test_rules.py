@@ -610,6 +610,14 @@ def test_a_service_of_molecule_on_another_port_was_started() -> None:
     assert [x.fix for x in silent] == [
         f"start its service on {x}/tcp, or run the image's own command" for x in (80, 8080)
     ]
+    inside = container(listener(81, "127.0.0.1", "loopback"), documented=[80], substitute=override)
+    (silent,) = findings(inside, DEFAULT)
+    assert silent.message.endswith("listens on it; its only listener is on loopback: 127.0.0.1:81")
+    assert silent.fix.startswith("have its service listen on 0.0.0.0:80, or ")
+    both = Ports.parse(8080, 8081)
+    declared = {"documented_at_run": both, "declared": both, "image": image(8080)}
+    (silent,) = findings(container(*reaching(8081), substitute=override, **declared), DEFAULT)
+    assert silent.message.endswith("nothing in web listens on it; it listens on 8081/tcp")
     with_ssh = container(*reaching(22), documented=[8080], name="web", substitute=override)
     assert findings(with_ssh, DEFAULT)[1].fix == "start it"
 

@@ -10,6 +10,7 @@ import re
 
 from pytest_exposed.model import Container, Image
 from pytest_exposed.model.ports import Port, Ports
+from pytest_exposed.model.services import made_by_molecule
 from pytest_exposed.rules import layers
 from pytest_exposed.rules.definition import definition_of, in_definition, in_publications
 from pytest_exposed.rules.rule import Case
@@ -47,7 +48,11 @@ START = "start its service"
 
 def to_run(case: Case) -> str:
     """Return how a port comes to be served that the image's own command may serve."""
-    return f"start its service on {case.port}, or run the image's own command"
+    start = f"start its service on {case.port}"
+    if made_by_molecule(case.container.labels):
+        where = f"set override_command: false in molecule.yml, or {waive(case, 'silent')}"
+        return f"{start}, or {where}"
+    return f"{start}, or run the image's own command"
 
 
 INHERITED = "an inherited EXPOSE can't be taken back"

@@ -136,6 +136,8 @@ def _published_silent(case: Case) -> Breach | None:
     if not case.published or case.answering:
         return None
     runs, fix = instead.command_of(case.container)
+    if fix is not None and instead.is_started(case.container):
+        runs, fix = "", None
     nothing = f"nothing in {case.subject} listens on {case.port}{runs}"
     if (left := instead.left_behind(case)) is not None:
         message = f"published as {case.where}, and {nothing}: {left} does, which "

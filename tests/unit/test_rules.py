@@ -618,6 +618,15 @@ def test_a_service_of_molecule_on_another_port_was_started() -> None:
     declared = {"documented_at_run": both, "declared": both, "image": image(8080)}
     (silent,) = findings(container(*reaching(8081), substitute=override, **declared), DEFAULT)
     assert silent.message.endswith("nothing in web listens on it; it listens on 8081/tcp")
+    published = replace(moved, published=[publication(8080)])
+    (unserved,) = [x for x in findings(published, DEFAULT) if x.rule == "published-silent"]
+    assert unserved.message.endswith("nothing in web listens on 8080/tcp")
+    assert unserved.fix.startswith(
+        "start its service, or publish a port that answers, such as 8081"
+    )
+    own = findings(replace(moved, labels={"owner": "molecule"}), DEFAULT)[0].fix
+    waived = "or waive it (`web: silent 8080/tcp  # reason`)"
+    assert own.endswith(f"8080/tcp, or set override_command: false in molecule.yml, {waived}")
     with_ssh = container(*reaching(22), documented=[8080], name="web", substitute=override)
     assert findings(with_ssh, DEFAULT)[1].fix == "start it"
 

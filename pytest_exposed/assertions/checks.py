@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from ipaddress import ip_address
 
 from pytest_exposed.assertions.result import Check
 from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import ConfigurationError
-from pytest_exposed.model import Container, Listener, unmapped
+from pytest_exposed.model import Container, Listener
 from pytest_exposed.model.endpoints import BoundPort
 from pytest_exposed.model.ports import Ports, PortsLike
 from pytest_exposed.observation import Engine
@@ -168,12 +167,18 @@ def _as_asked(container: Container, wanted: Sequence[BoundPort]) -> Container:
     Elsewhere a socket on a port of the range for clients is taken for a client's.
     """
     ports = {x.port for x in wanted if x.address is None}
-    asked = [x for x in container.listeners if x.kind == "ephemeral" and x.port in ports]
-    if not asked or container.network_mode == "none" or container.rejoin:  # it has no address
-        return container
-    heard = {x for x in asked if not ip_address(unmapped(x.address)).is_loopback}
-    listeners = (replace(x, kind="reachable") if x in heard else x for x in container.listeners)
-    return replace(container, listeners=tuple(listeners))
+    listeners = tuple(_as_server(x) if x.port in ports else x for x in container.listeners)
+    return (
+        container if listeners == container.listeners else replace(container, listeners=listeners)
+    )
+
+
+def _as_server(listener: Listener) -> Listener:
+    if "ephemeral" not in (listener.kind, listener.presumed) or listener.as_server is None:
+        return listener
+    if listener.kind == "ephemeral":
+        return replace(listener, kind=listener.as_server)
+    return replace(listener, presumed=listener.as_server)
 
 
 def _why_missing(container: Container, missing: Sequence[BoundPort]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -189,9 +190,9 @@ class EngineQueries:
 
     def has_lost_network(self, listed: Listed) -> bool:
         """Return whether the container whose network another joined is known to be removed."""
-        joins, _, owner = (listed.network_mode or "").partition(":")
+        joined = re.fullmatch("container:([0-9a-f]{64})", listed.network_mode or "")
         try:
-            return joins == "container" and self.found(owner) is None
+            return joined is not None and self.found(joined[1]) is None
         except LostError:
             raise
         except EngineError:  # a proxy refuses the question

@@ -50,6 +50,8 @@ class Listener:
     """Whether it takes IPv6 alone."""
     presumed: Kind | None = None
     """The kind that an unattributed listener has for its unknown owner."""
+    as_server: Kind | None = field(default=None, compare=False, repr=False)
+    """The kind that it has if it is no client's; None if it was made elsewhere."""
     owners: tuple[Process, ...] = ()
     inodes: frozenset[int] = field(default=frozenset(), compare=False, repr=False)
     on_device: bool = False

@@ -48,7 +48,7 @@ def substitute(
     written = (*image.entrypoint, *image.command)
     begins = tuple(command[: len(image.entrypoint)]) == image.entrypoint
     # An init process, which --init and podman put before it, replaces nothing either.
-    if _is_same(command[-len(written) :], written, len(image.entrypoint)):
+    if _is_same(command, written):
         return None
     if begins and not image.command:
         return None
@@ -82,12 +82,12 @@ def _line(words: Sequence[str]) -> str:
     return " ".join([*words[:1], *(f"'{x}'" if " " in x else x for x in words[1:])])
 
 
-def _is_same(command: Sequence[str], written: Sequence[str], second: int) -> bool:
-    """Return whether two commands are one; behind the entrypoint's words is a second program."""
-    return len(command) == len(written) and all(
-        x == y or (at in (0, second) and _is_program(x, y))
-        for at, (x, y) in enumerate(zip(command, written, strict=True))
-    )
+def _is_same(command: Sequence[str], written: tuple[str, ...]) -> bool:
+    """Return whether a command is the one that is written, behind an init process or not."""
+    if tuple(command[-len(written) :]) == written:
+        return True
+    same = len(command) == len(written) and tuple(command[1:]) == written[1:]
+    return same and _is_program(command[0], written[0])
 
 
 def _is_program(one: str, other: str) -> bool:

@@ -46,13 +46,13 @@ def waive(case: Case, rule: str) -> str:
 START = "start its service"
 
 
-def to_run(case: Case) -> str:
-    """Return how a port comes to be served that the image's own command may serve."""
-    start = f"start its service on {case.port}"
+def to_run(case: Case, serve: str) -> str:
+    """Return how a port comes to be served that the image's own command may serve, or by serve."""
     if made_by_molecule(case.container.labels):
-        where = f"set override_command: false in molecule.yml, or {waive(case, 'silent')}"
-        return f"{start}, or {where}"
-    return f"{start}, or run the image's own command"
+        return (
+            f"{serve}, or set override_command: false in molecule.yml, or {waive(case, 'silent')}"
+        )
+    return f"{serve}, or run the image's own command"
 
 
 INHERITED = "an inherited EXPOSE can't be taken back"

@@ -182,10 +182,10 @@ def _silent(case: Case) -> Breach | None:
     message += (runs if fix is None else "") + on_loopback
     serve = advice.to_serve(case, on_loopback=bool(on_loopback))
     overridden = case.container.substitute is not None and not case.only_declared
-    if overridden and not on_loopback:  # the image may be right about its own command
-        return message + _documented_by(case), advice.to_run(case)
-    if moved is not None:
+    if moved is not None or (overridden and not on_loopback):
         serve = f"start its service on {case.port}"
+    if overridden and not case.neighbours:  # the image may be right about its own command
+        return message + _documented_by(case), advice.to_run(case, serve)
     if case.neighbours:
         message += f"; {case.server}, which shares its network, does"
         serve = f"{serve} in a network of its own, as {case.server} holds the port in this one"

@@ -42,7 +42,8 @@ def served(container: Container) -> str:
 
 def is_started(container: Container) -> bool:
     """Return whether a service other than a shell listens in a container, wherever it is bound."""
-    return any(x.kind != "ephemeral" and x.port.number != _SHELL for x in container.listeners)
+    none = {_SHELL, *NUMBERS}
+    return any(x.kind != "ephemeral" and x.port.number not in none for x in container.listeners)
 
 
 def right_one(case: Case, fix: str) -> str:

@@ -29,15 +29,17 @@ def listeners(
     """
     dns = _dns_pair(reading.sockets, local_ports)
     ipv4 = reading.addresses is None or any(":" not in x for x in reading.addresses)
-    merged: dict[tuple[Port, str, bool, Kind, bool, bool], set[int]] = {}
+    merged: dict[tuple[Port, str, bool, Kind, Kind, bool, bool], set[int]] = {}
     for socket in reading.sockets:
         mine = belongs(socket, reading, held, dns)
         if mine is False:
             continue
         port = Port(socket.port, socket.protocol)
         unnamed = port.number in local_ports and port not in named
-        kind = _kind(socket, reading, ipv4=ipv4, is_client=unnamed and port.protocol == "udp")
-        key = (port, socket.address, bool(mine), kind, bool(socket.v6only), bool(socket.device))
+        server = _kind(socket, reading, ipv4=ipv4)
+        kind: Kind = "ephemeral" if unnamed and port.protocol == "udp" else server
+        is_bound = bool(socket.v6only), bool(socket.device)
+        key = (port, socket.address, bool(mine), kind, server, *is_bound)
         # SO_REUSEPORT gives several sockets of one port and address: one listener.
         merged.setdefault(key, set()).add(socket.inode)
     return tuple(
@@ -47,11 +49,12 @@ def listeners(
             kind if mine else "unattributed",
             v6only,
             presumed=None if mine else kind,
+            as_server=server,
             inodes=frozenset(inodes),
             on_device=on_device,
             dynamic=port.protocol == "tcp" and port.number in local_ports and port not in named,
         )
-        for (port, address, mine, kind, v6only, on_device), inodes in sorted(
+        for (port, address, mine, kind, server, v6only, on_device), inodes in sorted(
             merged.items(), key=lambda x: (*order(x[0][0]), *x[0][1:])
         )
     )
@@ -100,9 +103,7 @@ def _address(text: str) -> IPv4Address | IPv6Address:
     return ip_address(unmapped(text))
 
 
-def _kind(socket: Socket, reading: SocketSnapshot, *, ipv4: bool, is_client: bool) -> Kind:
-    if is_client:
-        return "ephemeral"
+def _kind(socket: Socket, reading: SocketSnapshot, *, ipv4: bool) -> Kind:
     address = _address(socket.address)
     if address.is_loopback or socket.device == LOOPBACK_DEVICE:
         return "loopback"

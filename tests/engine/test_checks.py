@@ -17,6 +17,7 @@ from pytest_exposed import (
     ExposedError,
     NotFoundError,
     NotRunningError,
+    ObservationError,
     Port,
     PortError,
     Ports,
@@ -525,8 +526,25 @@ def test_udp_on_a_port_of_the_range_for_clients_is_a_server_s_where_it_is_named(
     assert "only on 127.0.0.1:40002/udp (" in str(inside)
     assert str(container_listens_on(engine, name, 80)).endswith("(it listens on nothing)")
     assert not engine.container(name).listening
-    alone = stage.run("udp:0.0.0.0:40000", name="alone", network_mode="none").name
-    assert not container_listens_on(engine, alone, "40000/udp")
+    alone = stage.run("udp:0.0.0.0:40000", name="alone", network_mode="none")
+    assert not container_listens_on(engine, alone.name, "40000/udp")
+    with_it = stage.run("udp:0.0.0.0:41000", name="w", network_mode=f"container:{alone.id}").name
+    assert not container_listens_on(engine, with_it, "41000/udp")
+    cut_off = stage.run("udp:0.0.0.0:40000", name="cut")
+    stage.client.networks.get("bridge").disconnect(cut_off.id)
+    assert not container_listens_on(engine, cut_off.name, "40000/udp")
+
+
+def test_udp_in_a_shared_network_is_known_or_an_error(
+    engine: Engine, helper: Engine, stage: Stage
+) -> None:
+    owner = stage.run("tcp:0.0.0.0:80", name="owner")
+    joiner = stage.run("udp:0.0.0.0:41000", name="joiner", network_mode=f"container:{owner.id}")
+    assert container_listens_on(engine, joiner.name, "41000/udp", only=True)
+    assert not container_listens_on(engine, owner.name, "41000/udp")
+    for one in (owner, joiner):
+        with pytest.raises(ObservationError, match="41000/udp"):
+            container_listens_on(helper, one.name, "41000/udp")
 
 
 def test_an_answer_compares_as_true_and_false_do(engine: Engine, scene: Scene) -> None:

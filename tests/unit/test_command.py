@@ -92,10 +92,12 @@ def test_what_is_replaced(command: tuple[str, ...], of: dict[str, Any], words: s
 
 def test_a_program_is_the_same_with_its_folder() -> None:
     assert runs(("/bin/httpd", "-p", "80"), command=("httpd", "-p", "80")) is None
-    of = {"entrypoint": ENTRYPOINT, "command": ("/usr/sbin/httpd", "-p", "80")}
-    assert runs(("/entry.sh", "httpd", "-p", "80"), **of) is None
-    assert runs(("/entry.sh", "/opt/httpd", "-p", "80"), **of) is not None
+    assert runs(("httpd", "-p", "80"), command=("/usr/sbin/httpd", "-p", "80")) is None
+    assert runs(("/opt/httpd",), command=("/usr/sbin/httpd",)) is not None
     assert runs(("/bin/httpd", "/x"), command=("httpd", "x")) is not None
+    assert runs(("tail", "-f", "/bin/httpd"), command=("httpd",)) is not None
+    of = {"entrypoint": ("/run.sh",), "command": ("a.conf",)}
+    assert runs(("/run.sh", "/etc/a.conf"), **of) is not None
 
 
 def test_the_loop_of_molecule_says_what_to_do() -> None:

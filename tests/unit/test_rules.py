@@ -610,6 +610,10 @@ def test_a_service_of_molecule_on_another_port_was_started() -> None:
     assert [x.fix for x in silent] == [
         f"start its service on {x}/tcp, or run the image's own command" for x in (80, 8080)
     ]
+    other = container(*reaching(8080), name="db", id=OTHER_ID)
+    shared = findings(replace(moved, neighbours=(other,)), DEFAULT)[0]
+    assert "; db, which shares its network, does" in shared.message
+    assert "in a network of its own, as db holds the port in this one" in shared.fix
     inside = container(listener(81, "127.0.0.1", "loopback"), documented=[80], substitute=override)
     (silent,) = findings(inside, DEFAULT)
     assert silent.message.endswith("listens on it; its only listener is on loopback: 127.0.0.1:81")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import field
 
@@ -102,9 +103,9 @@ class Runner:
 
 def _misplaced(planned: Planned, said: str) -> str:
     """Return where an option of docker's belongs if it was run as a command; empty otherwise."""
-    command = planned.words[planned.words.index(planned.image) + 1 :][:1]
-    if command and command[0].startswith("-") and "executable file" in said:
-        return f"options of docker run stand before the image, {printable(command[0])} among them; "
+    for word in planned.words if "executable file" in said else ():
+        if word.startswith("-") and re.search(f'["`]{re.escape(word)}["`]', said):
+            return f"options of docker run stand before the image, {printable(word)} among them; "
     return ""
 
 

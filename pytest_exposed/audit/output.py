@@ -150,7 +150,7 @@ def _accepted(audit: Audit, outcome: Results, judged: _Judged) -> tuple[set[Entr
     waived = left_out & {x for x, _ in found}
     if waived:
         line += f"; {len(waived)} of {settings.baseline} left out, as waived elsewhere"
-    if gone := sorted(map(str, left_out - waived)):
+    if gone := sorted(printable(str(x)) for x in left_out - waived):
         line += f"; {len(gone)} of {settings.baseline} left out, as not found any more: "
         line += ", ".join(gone[:_MOST_GONE]) + (", …" if len(gone) > _MOST_GONE else "")
     if unseen := outcome.unseen():

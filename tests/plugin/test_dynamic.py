@@ -40,7 +40,7 @@ def test_a_waiver_accepts_them(audit: Audit, stage: Stage, pytester: pytest.Pyte
     result = audit(stage)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["  dynamic  2 ports  listener (pid 1) listens on 2 ports chosen *"]
+        ["  dynamic  2 ports  listener (pid 1) listens on 2 ports of the range *"]
     )
     pytester.makeini("[pytest]\nexposed_allow = *: dynamic  # its own RMI\n")
     audit(stage).assert_outcomes(passed=1)

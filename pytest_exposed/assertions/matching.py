@@ -126,6 +126,9 @@ def _allowance(allow: PortsLike) -> Callable[[Finding], bool]:
     for form in _separate([allow] if isinstance(allow, (str, int, Port)) else allow):
         if isinstance(form, str) and "#" in form:
             raise PortError(f"allow={form!r} has a reason: write it as a comment of Python's")
+        if isinstance(form, str) and ": " in form:
+            what = form.partition(": ")[2].strip()
+            raise PortError(f"allow={form!r} names a container, which is given: write {what!r}")
         rule, _, port = form.partition(" ") if isinstance(form, str) else ("", "", "")
         if rule in RULES and not port:
             names.add(rule)

@@ -69,7 +69,10 @@ class Api(Calls):
             if not wanted:
                 raise
             written = ", ".join(f"{k}={v}" for k, values in wanted.items() for v in values)
-            near = "".join(did_you_mean(x, _FILTERS) for x in wanted if x not in _FILTERS)
+            odd = [x for x in wanted if x not in _FILTERS]
+            near = "".join(did_you_mean(x, _FILTERS) for x in odd)
+            if odd and not near:
+                near = f": for a label, write label={printable(written)}"
             raise ConfigurationError(
                 f"{self.host.shown} refuses the filter {printable(written)}: {error.reason}{near}"
             ) from None

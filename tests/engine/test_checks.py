@@ -149,6 +149,8 @@ def test_matches_image(engine: Engine, scene: Scene, stage: Stage) -> None:
     assert not container_matches_image(engine, name, allow=["silent 8080", "undocumented 80"])
     with pytest.raises(PortError, match="has a reason: write it as a comment of Python's"):
         container_matches_image(engine, name, allow="8080  # metrics")
+    with pytest.raises(PortError, match="names a container, which is given: write 'silent 80'"):
+        container_matches_image(engine, name, allow="api: silent 80")
     with pytest.raises(PortError, match="is neither ports nor rules"):
         container_matches_image(engine, name, allow=b"P")
     assert not container_matches_image(engine, name, ignore="silent")

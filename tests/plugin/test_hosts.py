@@ -426,4 +426,6 @@ def test_tests_of_running_containers_say_what_filter_is_refused(
     pytester.makepyfile("def test_each(running_container): pass")
     result = run_pytest("--docker-host", engine_url, "--exposed-filter=colour=red")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["pytest-exposed: * refuses the filter colour=red: *"])
+    result.stdout.fnmatch_lines(
+        ["pytest-exposed: * refuses the filter colour=red: *: for a label, write label=colour=red"]
+    )

@@ -65,7 +65,7 @@ def test_podman(podman_5: NewerEngine, pytester: pytest.Pytester) -> None:
 @pytest.mark.usefixtures("_podman_alone")
 @pytest.mark.parametrize(
     ("line", "message"),
-    [("none/such:1", "none/such:1 could not be started: Error: *none/such*"),
+    [("none/such:1", "none/such:1 could not be started: *Error: *none/such*"),
      ("--bogus {image}", "{image} could not be started: *unknown flag: --bogus*"),
      ("--rm {image} exit:3", "*{image} has e[nx]*ed *")],
 )  # fmt: skip

@@ -46,6 +46,8 @@ def _unreachable(case: Case) -> Breach | None:
         if all(x.v6only and x.address == "::" for x in listeners):
             wanted = "with an IPv6 address"
             message += ", IPv6-only in a container without an IPv6 address"
+            if case.published and all("." in x.host_ip for x in case.published):
+                return message, f"bind {case.bind}"  # a publication for IPv4 leads to IPv4
         elif any(x.address in ("0.0.0.0", "::") and not x.v6only for x in listeners):  # noqa: S104
             kind = "an address" if any(x.address == "::" for x in listeners) else "an IPv4 address"
             message += f", in a container without {kind}"

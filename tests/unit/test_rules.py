@@ -435,6 +435,13 @@ def test_an_unreachable_port_tells_its_address(
     assert "remove EXPOSE" not in only(published).fix
 
 
+def test_a_network_with_ipv6_helps_no_publication_for_ipv4() -> None:
+    alone = reaching(80, kind="unreachable", v6only=True)
+    for address, helps in (("127.0.0.1", False), ("::1", True), ("", True)):
+        one = container(*alone, published=[publication(80, 8080, address)])
+        assert ("give the container a network with an IPv6 address" in only(one).fix) is helps
+
+
 def test_an_unreachable_listener_is_told_with_its_process() -> None:
     one = container(listener(80, "127.0.0.1", "loopback", Process(7, "gunicorn")), documented=[80])
     assert "127.0.0.1:80 (gunicorn (pid 7))" in only(one).message

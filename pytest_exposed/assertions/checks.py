@@ -207,8 +207,15 @@ def _heard(container: Container) -> str:
 
 def _who(listener: Listener) -> str:
     details = [str(x) for x in listener.owners[:1]]
-    details += [x for x in listener.traits if x != "reachable"]
+    details += ["IPv6-only"] if listener.v6only and listener.kind == "unreachable" else []
+    details += [_trait(x, listener) for x in listener.traits if x != "reachable"]
     return f"{listener} ({', '.join(details)})" if details else str(listener)
+
+
+def _trait(trait: str, listener: Listener) -> str:
+    """Return a trait, with what makes a listener unreachable if it is clear."""
+    is_clear = trait == "unreachable" and listener.lacks
+    return f"{trait}: the container lacks {listener.lacks}" if is_clear else trait
 
 
 def listing(things: Iterable[object]) -> str:

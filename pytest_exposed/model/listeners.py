@@ -83,6 +83,15 @@ class Listener:
         return endpoint(self.address, self.port.number)
 
     @property
+    def lacks(self) -> str | None:
+        """The address without which nothing reaches it, though it is bound to any."""
+        if self.kind != "unreachable":
+            return None
+        if self.address == "::":
+            return "an IPv6 address" if self.v6only else "an address"
+        return "an IPv4 address" if self.address == "0.0.0.0" else None  # noqa: S104
+
+    @property
     def traits(self) -> tuple[str, ...]:
         """Its kind, "dynamic" if it is, and when it was seen if not always."""
         dynamic = ("dynamic",) if self.dynamic else ()

@@ -42,14 +42,14 @@ def _unreachable(case: Case) -> Breach | None:
     if all(x.kind == "unreachable" for x in listeners):
         those = "its only listener can't" if one else "none of its listeners can"
         message = f"{why}, and {those} be reached from outside: {only}"
-        wanted = "with that address"
-        if all(x.v6only and x.address == "::" for x in listeners):
-            wanted = "with an IPv6 address"
+        lacks = {x.lacks for x in listeners}
+        wanted = "an IPv6 address" if lacks == {"an IPv6 address"} else "that address"
+        if lacks == {wanted}:
             message += ", IPv6-only in a container without an IPv6 address"
             if case.published and all("." in x.host_ip for x in case.published):
                 return message, f"bind {case.bind}"  # a publication for IPv4 leads to IPv4
-        elif any(x.address in ("0.0.0.0", "::") and not x.v6only for x in listeners):  # noqa: S104
-            kind = "an address" if any(x.address == "::" for x in listeners) else "an IPv4 address"
+        elif lacks & {"an address", "an IPv4 address"}:
+            kind = "an address" if "an address" in lacks else "an IPv4 address"
             message += f", in a container without {kind}"
             whose = "the container"
             if case.container.network_mode.startswith("container:"):
@@ -59,7 +59,7 @@ def _unreachable(case: Case) -> Breach | None:
                 message,
                 f"bind {case.bind}, or {give}" if case.container.wildcard == "::" else give,
             )
-        return message, f"bind {case.bind}, or give the container a network {wanted}"
+        return message, f"bind {case.bind}, or give the container a network with {wanted}"
     where_bound = f"its only {'listener is' if one else 'listeners are'} on loopback"
     if any(x.kind == "unreachable" for x in listeners):
         where_bound = "none of its listeners can be reached from outside"

@@ -41,9 +41,12 @@ def served(container: Container) -> str:
 
 
 def is_started(container: Container) -> bool:
-    """Return whether a service other than a shell listens in a container, wherever it is bound."""
-    none = {_SHELL, *NUMBERS}
-    return any(x.kind != "ephemeral" and x.port.number not in none for x in container.listeners)
+    """Return whether a service other than a shell listens in a container, wherever it is bound.
+
+    Not one that may be another's in a shared network.
+    """
+    none, others = {_SHELL, *NUMBERS}, ("ephemeral", "unattributed")
+    return any(x.kind not in others and x.port.number not in none for x in container.listeners)
 
 
 def right_one(case: Case, fix: str) -> str:

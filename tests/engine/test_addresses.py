@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import socket
 from contextlib import suppress
@@ -13,7 +14,7 @@ import pytest
 from docker.types import IPAMConfig, IPAMPool
 from stage import wait_until
 
-from pytest_exposed import ObservationError
+from pytest_exposed import ObservationError, container_listens_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -115,6 +116,9 @@ class TestIPv6Only:
         assert found(container) == {"unreachable 80/tcp", "unreachable 53/udp"}
         assert all("IPv6-only" in x.message for x in container.findings)
         assert not container.listening
+        check = container_listens_on(netlink, name, 80)
+        why = r" \([^()]+ \(pid 1\), IPv6-only, unreachable: the container lacks an IPv6 address\)"
+        assert re.search(why, repr(check))
 
     def test_procfs_cannot_know(self, procfs: Engine, name: str) -> None:
         # /proc shows an IPv6-only socket and a dual-stack one alike: it is taken for the latter.

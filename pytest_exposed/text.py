@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 
 
 def printable(text: str, limit: int = 256) -> str:
@@ -39,3 +41,17 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = [printable(alike[x]) for x, y in zip(found, ratios, strict=True) if y > ratios[0] - 0.1]
     *first, last = near or [""]
     return f": did you mean {', '.join(first)}{' or ' if first else ''}{last}?" if near else ""
+
+
+_MOST_FILES = 1000
+
+
+def did_you_mean_file(path: str | os.PathLike[str]) -> str:
+    """Return what did_you_mean does of the files beside a missing one, of the same ending."""
+    folder, name = os.path.split(path)
+    ending = os.path.splitext(name)[1]
+    with suppress(OSError):
+        beside = os.listdir(folder or os.curdir)
+        if len(beside) <= _MOST_FILES:
+            return did_you_mean(name, (x for x in beside if os.path.splitext(x)[1] == ending))
+    return ""

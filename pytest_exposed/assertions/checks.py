@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from pytest_exposed.assertions.result import Check
@@ -119,17 +119,17 @@ def of_all_tasks(checks: Sequence[Check], tasks: Sequence[Container | Listed]) -
 
 
 def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool) -> Check:
-    container = _as_asked(container, wanted)
-    missing = [x for x in wanted if not any(x.is_met_by(y) for y in container.listeners)]
-    surplus = [x for x in container.listeners if only and _is_surplus(x, wanted)]
-    doubtful = [x for x in container.listeners if any(y.may_be_met_by(x) for y in missing)]
+    listeners = _as_asked(container.listeners, wanted)
+    missing = [x for x in wanted if not any(x.is_met_by(y) for y in listeners)]
+    surplus = [x for x in listeners if only and _is_surplus(x, wanted)]
+    doubtful = [x for x in listeners if any(y.may_be_met_by(x) for y in missing)]
     if only and not missing:
-        unknown = [x for x in container.listeners if x.kind == "unattributed"]
+        unknown = [x for x in listeners if x.kind == "unattributed"]
         doubtful += [x for x in unknown if _is_surplus(presumed(x), wanted)]
     if doubtful and not surplus:
         raise unattributed(container, doubtful)
     if missing:
-        return Check(False, _why_missing(container, missing), container)
+        return Check(False, f"{container}: {_why_missing(listeners, missing)}", container)
     if surplus:
         shown = listing(map(_who, surplus))
         if len(surplus) > _MOST_NAMED:
@@ -139,10 +139,10 @@ def _listens_on(container: Container, wanted: Sequence[BoundPort], *, only: bool
             why = f"{container} listens on {shown}, and should listen on nothing"
         return Check(False, why, container)
     if not wanted:
-        closed = any(x.kind != "ephemeral" for x in container.listeners)
+        closed = any(x.kind != "ephemeral" for x in listeners)
         reached = " that can be reached" if closed else ""
         return Check(True, f"{container} listens on nothing{reached}", container)
-    met = [x for x in container.listeners if any(y.is_met_by(x) for y in wanted)]
+    met = [x for x in listeners if any(y.is_met_by(x) for y in wanted)]
     alone = ", and nothing else that can be reached" if only else ""
     return Check(True, f"{container} listens on {listing(map(_who, met))}{alone}", container)
 
@@ -161,16 +161,13 @@ def _spans(bound: Iterable[BoundPort]) -> str:
     return listing([*plain.ranges(), *(x for x in bound if x.address is not None)])
 
 
-def _as_asked(container: Container, wanted: Sequence[BoundPort]) -> Container:
-    """Return the container with UDP on ports that are asked for by number as a server's.
+def _as_asked(listeners: Iterable[Listener], wanted: Sequence[BoundPort]) -> tuple[Listener, ...]:
+    """Return listeners with UDP on ports that are asked for by number as a server's.
 
     Elsewhere a socket on a port of the range for clients is taken for a client's.
     """
     ports = {x.port for x in wanted if x.address is None}
-    listeners = tuple(_as_server(x) if x.port in ports else x for x in container.listeners)
-    return (
-        container if listeners == container.listeners else replace(container, listeners=listeners)
-    )
+    return tuple(_as_server(x) if x.port in ports else x for x in listeners)
 
 
 def _as_server(listener: Listener) -> Listener:
@@ -181,28 +178,29 @@ def _as_server(listener: Listener) -> Listener:
     return replace(listener, presumed=listener.as_server)
 
 
-def _why_missing(container: Container, missing: Sequence[BoundPort]) -> str:
-    """Return why a container doesn't listen on all that is asked for, and what it listens on."""
-    closed = [x for x in container.listeners if x.port in {y.port for y in missing}]
+def _why_missing(listeners: Sequence[Listener], missing: Sequence[BoundPort]) -> str:
+    """Return why nothing listens on all that is asked for, and what is listened on."""
+    closed = [x for x in listeners if x.port in {y.port for y in missing}]
     bound = [x for x in missing if x.port in {y.port for y in closed}]
     absent = [x for x in missing if x not in bound]
     why = []
     if absent:
-        heard = "" if bound else f" ({_heard(container)})"
+        heard = "" if bound else f" ({_heard(listeners, {x.port.number for x in absent})})"
         why.append(f"nothing listens on {_spans(absent)}{heard}")
     if bound:
         what = "nothing" if any(x.address for x in bound) else "nothing reachable"
         why.append(f"{what} listens on {_spans(bound)}, only on {listing(map(_who, closed))}")
-    return f"{container}: {'; '.join(why)}"
+    return "; ".join(why)
 
 
-def _heard(container: Container) -> str:
-    """Return what a container listens on."""
-    found = [x for x in container.listeners if x.kind != "ephemeral"]
+def _heard(listeners: Sequence[Listener], numbers: Collection[int]) -> str:
+    """Return what a container listens on: a client's UDP if it has one of the numbers asked for."""
+    found = [x for x in listeners if x.kind != "ephemeral" or x.port.number in numbers]
     reachable = Ports(x.port for x in found if x.kind == "reachable")
     # Many a server has a second socket of its port, for IPv6.
     shown = reachable.ranges() + [_who(x) for x in found if x.port not in reachable]
-    return f"it listens on {listing(shown) or 'nothing'}"
+    nothing = "nothing but ephemeral UDP" if listeners else "nothing"
+    return f"it listens on {listing(shown) or nothing}"
 
 
 def _who(listener: Listener) -> str:

@@ -20,7 +20,7 @@ _MAKES = {
 }
 """What an engine calls itself, in its answers' header Server and in GET /version."""
 
-_LOG_LINES, _LOG_BYTES = 5, 4096
+_LOG_LINES, _LOG_BYTES = 10, 4096
 
 _FILTERS = (
     *("ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label"),

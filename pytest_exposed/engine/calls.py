@@ -38,7 +38,7 @@ class Calls:
         self._closed = self._answered = False
         preferred = os.environ.get("DOCKER_API_VERSION") or ""
         try:
-            with self._calling("GET /_ping"):
+            with self._calling("GET /_ping", first=True):
                 self.client = Client(host, timeout, docker_config.headers())
                 is_agreed = self.client.agree(preferred)
         except LostError as error:
@@ -114,8 +114,11 @@ class Calls:
             stream.close()
 
     @contextmanager
-    def _calling(self, call: str, *, named: bool = False) -> Iterator[None]:
-        """Turn what is raised in the block into an error of ours, with host and call."""
+    def _calling(self, call: str, *, named: bool = False, first: bool = False) -> Iterator[None]:
+        """Turn what is raised in the block into an error of ours, with host and call.
+
+        The first call says nothing to the user who can't reach the engine.
+        """
         call = printable(call)
         if self._closed and not call.startswith("DELETE "):
             raise LostError(f"{self.host.shown}: {call}: its connections were closed")
@@ -127,7 +130,8 @@ class Calls:
             if ends_run(error):
                 raise
             why = cause(error, self.host, answered=self._answered)
-            raise LostError(f"{self.host.shown}: {call}: {why}") from None
+            place = self.host.shown if first else f"{self.host.shown}: {call}"
+            raise LostError(f"{place}: {why}") from None
 
     def _refusal(self, error: StatusError, call: str, *, named: bool) -> ExposedError:
         reason = printable(_without_tags(error.reason))

@@ -90,7 +90,7 @@ def resolve(host: Given, environment: Mapping[str, str] = os.environ) -> Host:
     if isinstance(host, Member):
         return _of_member(host, environment)
     if host is None:
-        return _default(environment)
+        return replace(_default(environment), hint="DOCKER_HOST, --docker-host")
     if not isinstance(host, str):
         kind = type(host).__name__  # the value may hold a password
         raise ConfigurationError(f"a docker host is a string, and not {kind}")

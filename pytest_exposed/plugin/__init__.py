@@ -184,12 +184,12 @@ def pytest_runtest_makereport(
     full = item.config.getoption("fulltrace", False)  # the terminal's, which may be turned off
     failures = sys.modules.get("pytest_exposed.plugin.failures")
     if failures is not None and call.excinfo and not full:
-        failures.leave_out_own_frames(call.excinfo)
-        failures.say_once(call.excinfo)
+        failures.shorten(call.excinfo)
     report = yield
     if report.failed:
         for checker in item.config.stash.get(_CHECKERS, {}).values():
             report.sections += checker.sections()
+        report.sections += failures.of_snapshots(call.excinfo, report.sections) if failures else []
     return report
 
 
@@ -197,7 +197,7 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
     """Explain a comparison of Ports line by line."""
     ports = sys.modules.get("pytest_exposed.model.ports")
     # Where it isn't loaded, nothing is a Ports.
-    if ports is None or not any(isinstance(x, ports.Ports) for x in (left, right)):
+    if ports is None or not any(issubclass(type(x), ports.Ports) for x in (left, right)):
         return None
     from pytest_exposed.report.text import explain_difference  # noqa: PLC0415
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from opcode import opmap
@@ -93,6 +93,21 @@ def runs_of_engines(settings: Settings) -> list[ParameterSet]:
     return [pytest.param(place, id=label) for place, label in enumerate(labels)]
 
 
+def title_of(container: Container) -> str:
+    """Return the title of a container's table in the report of a failed test."""
+    return f"Ports of {container}"
+
+
+def tables(
+    looked: Mapping[str, Container], findings: Mapping[str, list[str]]
+) -> list[tuple[str, str]]:
+    """Return title, findings and table of ports of each container that was looked at, by id."""
+    found = [(title_of(x), [*findings.get(key, ()), *table(x)]) for key, x in looked.items()]
+    if any(HIDDEN in x.notes for x in looked.values()):
+        found[-1][1].append(f"note: {HIDDEN}")
+    return [(title, "\n".join(lines)) for title, lines in found]
+
+
 class Checker:
     """The checks of one engine; remembers the containers that a test looked at."""
 
@@ -118,13 +133,7 @@ class Checker:
 
     def sections(self) -> list[tuple[str, str]]:
         """Return title, findings and table of ports of each container that was looked at."""
-        found = [
-            (f"Ports of {x}", [*self._findings.get(key, ()), *table(x)])
-            for key, x in self._looked.items()
-        ]
-        if any(HIDDEN in x.notes for x in self._looked.values()):
-            found[-1][1].append(f"note: {HIDDEN}")
-        return [(title, "\n".join(lines)) for title, lines in found]
+        return tables(self._looked, self._findings)
 
     def look(self, listed: Listed, together: Sequence[Listed]) -> Container:
         """Return a snapshot of one of the containers listed before; skip the test if it is gone.

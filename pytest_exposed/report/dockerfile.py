@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
@@ -20,7 +21,7 @@ from pytest_exposed.report.instructions import (
 )
 from pytest_exposed.rules.advice import INHERITED
 from pytest_exposed.rules.layers import exposed
-from pytest_exposed.text import printable
+from pytest_exposed.text import did_you_mean_file, printable
 from pytest_exposed.values import dataclass
 
 _OF_DOCUMENTED = r"remove EXPOSE \S+ from its Dockerfile|write EXPOSE \S+ in its Dockerfile instead"
@@ -160,7 +161,8 @@ class Dockerfile:
             text = Path(path).read_bytes().decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-            raise ConfigurationError(f"the Dockerfile {path} can't be read: {why}") from None
+            near = "" if os.path.exists(path) else did_you_mean_file(path)
+            raise ConfigurationError(f"the Dockerfile {path} can't be read: {why}{near}") from None
         return cls.parse(path, text)
 
     @classmethod

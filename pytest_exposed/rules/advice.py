@@ -48,11 +48,15 @@ START = "start its service"
 
 def to_run(case: Case, serve: str) -> str:
     """Return how a port comes to be served that the image's own command may serve, or by serve."""
+    fix = f"{serve}, or {_own_command(case)}"
+    return f"{fix}, or {waive(case, 'silent')}" if made_by_molecule(case.container.labels) else fix
+
+
+def _own_command(case: Case) -> str:
+    """Return how a container comes to run its image's command."""
     if made_by_molecule(case.container.labels):
-        return (
-            f"{serve}, or set override_command: false in molecule.yml, or {waive(case, 'silent')}"
-        )
-    return f"{serve}, or run the image's own command"
+        return "set override_command: false in molecule.yml"
+    return "run the image's own command"
 
 
 INHERITED = "an inherited EXPOSE can't be taken back"
@@ -117,7 +121,10 @@ def to_answer(case: Case, serve: str) -> str:
     no_publication = f", or don't publish it{in_publications(case.container)}"
     elsewhere = case.listening_elsewhere()
     can_move = not _is_others(case.container.image) and not is_inherited(case)
-    if elsewhere and case.documented and not case.only_declared and can_move:
+    of_image = case.documented and not case.only_declared
+    if of_image and case.container.substitute is not None:  # its own command may serve it
+        serve = f"{serve}, or {_own_command(case)}"
+    elif elsewhere and of_image and can_move:
         elsewhere += f", and EXPOSE it instead of {case.port}"
     return f"{serve}{elsewhere or no_publication}"
 

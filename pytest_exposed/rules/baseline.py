@@ -15,7 +15,7 @@ from pytest_exposed.errors import ConfigurationError, PortError
 from pytest_exposed.model import Service
 from pytest_exposed.model.ports import Port
 from pytest_exposed.rules import RULES
-from pytest_exposed.text import printable
+from pytest_exposed.text import did_you_mean_file, printable
 from pytest_exposed.values import dataclass
 
 _SIGN = "# pytest-exposed baseline"
@@ -108,7 +108,8 @@ def read(path: Path) -> frozenset[Entry]:
         text = path.read_text(encoding="utf-8-sig")  # Windows' editors begin with a mark
     except FileNotFoundError:
         raise ConfigurationError(
-            f"there is no baseline {path}: --exposed-write-baseline writes one"
+            f"there is no baseline {path}{did_you_mean_file(path) or ':'} "
+            "--exposed-write-baseline writes one"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else error

@@ -140,7 +140,7 @@ def _published_silent(case: Case) -> Breach | None:
     runs, fix = instead.command_of(case.container)
     if fix is not None and instead.is_started(case.container):
         runs, fix = "", None
-    nothing = f"nothing in {case.subject} listens on {case.port}{runs}"
+    nothing = f"nothing in {case.subject} listens on {case.port}"
     if (left := instead.left_behind(case)) is not None:
         message = f"published as {case.where}, and {nothing}: {left} does, which "
         if left.network_mode == f"container:{case.container.id}":
@@ -151,7 +151,7 @@ def _published_silent(case: Case) -> Breach | None:
     on_loopback = "" if fix else instead.only_on_loopback(case.container)
     serve = advice.to_serve(case, on_loopback=bool(on_loopback))
     return (
-        f"published as {case.where}, and {nothing}{on_loopback}",
+        f"published as {case.where}, and {nothing}{runs}{on_loopback}",
         fix or advice.to_answer(case, serve),
     )
 

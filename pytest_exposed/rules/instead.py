@@ -6,9 +6,7 @@ from pytest_exposed.model import Container
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.rules import advice
 from pytest_exposed.rules.multicast import NUMBERS
-from pytest_exposed.rules.rule import Case, who
-
-_SHELL = 22
+from pytest_exposed.rules.rule import SHELL, Case, who
 
 _MOST_HEARD = 3
 """Listeners that the finding of another port names."""
@@ -36,7 +34,7 @@ def moved(case: Case) -> Port | None:
 def served(container: Container) -> str:
     """Return what a container serves and its image doesn't document, as the end of a message."""
     heard = (x.port for x in container.listeners if x.kind == "reachable" and not x.dynamic)
-    found = Ports(x for x in heard if x.number != _SHELL) - container.image.documented
+    found = Ports(x for x in heard if x.number != SHELL) - container.image.documented
     return f"; it listens on {found}" if found else ""
 
 
@@ -45,7 +43,7 @@ def is_started(container: Container) -> bool:
 
     Not one that may be another's in a shared network.
     """
-    none, others = {_SHELL, *NUMBERS}, ("ephemeral", "unattributed")
+    none, others = {SHELL, *NUMBERS}, ("ephemeral", "unattributed")
     return any(x.kind not in others and x.port.number not in none for x in container.listeners)
 
 
@@ -71,7 +69,7 @@ def _slip(case: Case) -> tuple[Port, Port] | None:
     if len(served) != 1 or len(documented) != 1 or served == documented:
         return None
     shared = any(documented[0] in x.listening for x in container.neighbours)
-    return None if shared or served[0].number == _SHELL else (documented[0], served[0])
+    return None if shared or served[0].number == SHELL else (documented[0], served[0])
 
 
 def only_on_loopback(container: Container) -> str:

@@ -12,6 +12,9 @@ from pytest_exposed.rules.forwarding import destinations, is_reached, lines
 from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass
 
+SHELL = 22
+"""The port of SSH, which no service's port is a slip of."""
+
 
 class Case(NamedTuple):  # which takes the least time to make: there may be 65,535 of them
     """One port of one container, with all that the rules ask about it."""
@@ -134,7 +137,7 @@ class Case(NamedTuple):  # which takes the least time to make: there may be 65,5
         """Return the container's other listening ports, to publish the right one of."""
         published = {x.port for x in self.container.published}
         dynamic = {x.port for x in self.container.listeners if x.dynamic}
-        ports = self.listening - {self.port, *published, *dynamic}
+        ports = self.listening - {self.port, Port(SHELL), *published, *dynamic}
         if not ports:
             return ""
         written = in_publications(self.container)

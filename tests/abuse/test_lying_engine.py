@@ -68,7 +68,7 @@ def test_whatever_the_first_answer_is(lie: Meddle, relay: Relay) -> None:
     text = message(caught)
     # It is asked for its version where the answer to a ping is one, and has none.
     asked = ["GET /_ping", "GET /version"] if ": GET /version: " in text else ["GET /_ping"]
-    assert text.startswith(f"{relay.url}: {asked[-1]}: ")
+    assert text.startswith(f"{relay.url}: {'GET /version: ' if asked[1:] else ''}")
     assert relay.requests == asked
 
 
@@ -89,7 +89,7 @@ def test_what_is_endless_at_full_speed(relay: Relay) -> None:
     relay.meddle = lambda _: lies.endless(b"", lies.INTERIM)
     with bounded(), pytest.raises(EngineError) as caught:
         Engine(relay.url, timeout=TIMEOUT)
-    assert message(caught).startswith(f"{relay.url}: GET /_ping: ")
+    assert message(caught).startswith(f"{relay.url}: ")
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,8 @@ class TestAnAudit:
         monkeypatch.setenv("DOCKER_CLIENT_TIMEOUT", str(TIMEOUT))
         relay.meddle = lambda _: LIES[lie]
         text = refusal("--docker-host", relay.url)
-        assert text.startswith((f"{relay.url}: GET /_ping: ", f"{relay.url}: GET /version: "))
+        assert text.startswith(f"{relay.url}: ")
+        assert "GET /_ping: " not in text
 
     @pytest.mark.parametrize("lie", LIES)
     def test_of_one_who_lies_later_fails(

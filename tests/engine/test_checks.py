@@ -526,7 +526,11 @@ def test_udp_on_a_port_of_the_range_for_clients_is_a_server_s_where_it_is_named(
     inside = container_listens_on(engine, name, "40002/udp")
     assert not inside
     assert "only on 127.0.0.1:40002/udp (" in str(inside)
-    assert str(container_listens_on(engine, name, 80)).endswith("(it listens on nothing)")
+    said = "(it listens on nothing but ephemeral UDP)"
+    assert str(container_listens_on(engine, name, 80)).endswith(said)
+    said = "(it listens on 0.0.0.0:40000/udp (listener (pid 1), ephemeral))"
+    assert str(container_listens_on(engine, name, 40000)).endswith(said)
+    assert [x.kind for x in check.containers[0].listeners] == ["ephemeral"] * 3
     assert not engine.container(name).listening
     alone = stage.run("udp:0.0.0.0:40000", name="alone", network_mode="none")
     assert not container_listens_on(engine, alone.name, "40000/udp")

@@ -213,7 +213,7 @@ def test_without_the_right_to_use_the_socket(engine_url: str, group: int, stage:
     assert status == pytest.ExitCode.USAGE_ERROR
     named = f", or as a member of the group {grp.getgrgid(group).gr_name}" if group else ""
     assert err.strip().startswith(
-        f"ERROR: pytest-exposed: {engine_url}: GET /_ping: permission denied: run as root{named}"
+        f"ERROR: pytest-exposed: {engine_url}: permission denied: run as root{named}"
     )
 
 

@@ -295,6 +295,36 @@ class TestSection:
         )
         result.stdout.fnmatch_lines([f"*- Ports of {good.name} -*", "80/tcp  yes *"])
 
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "web = exposed.container(WEB); assert web.listening == {80}",
+            "assert exposed.container(WEB).listening == {80}",
+            "web = exposed.container(WEB); container_listens_on('nosuch', 80)",
+            "container_listens_on(WEB, 80) and None; assert exposed.container(WEB).published == ()",
+        ],
+    )
+    def test_of_a_snapshot(self, body: str, suite: Suite, web: Staged) -> None:
+        result = suite(f"def test_x(exposed, container_listens_on):\n    {body}")
+        assert result.stdout.str().count("- Ports of ") == 1
+        result.stdout.fnmatch_lines([f"*- Ports of {web.name} -*", *TABLE])
+
+    def test_beside_an_object_that_stands_for_another(self, suite: Suite) -> None:
+        result = suite(
+            """
+            class Lazy:
+                @property
+                def __class__(self):
+                    raise RuntimeError("not in a request")
+
+            def test_x(container_listens_on):
+                lazy = Lazy()
+                assert container_listens_on(GOOD, 81)
+            """
+        )
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(["E * nothing listens on 81/tcp *"])
+
     def test_each_container_once(self, suite: Suite, web: Staged, good: Staged) -> None:
         result = suite(
             """
@@ -376,7 +406,7 @@ class TestErrors:
         pytester.makepyfile(tests)
         result = run_pytest("--docker-host", NO_SOCKET)
         result.assert_outcomes(errors=len(fixtures))
-        lines = [x for x in result.outlines if x.startswith(f"pytest-exposed: {NO_SOCKET}: GET ")]
+        lines = [x for x in result.outlines if x.startswith(f"pytest-exposed: {NO_SOCKET}: there ")]
         assert len(lines) == len(fixtures)
         assert "During handling" not in result.stdout.str()
 
@@ -620,7 +650,7 @@ class TestSeveralHosts:
     def test_one_that_is_dead(self, suite: Suite) -> None:
         result = suite(self.SOURCE, "--docker-host", NO_SOCKET)
         result.assert_outcomes(passed=2, errors=1)
-        result.stdout.fnmatch_lines([f"pytest-exposed: {NO_SOCKET}: GET /_ping: *"])
+        result.stdout.fnmatch_lines([f"pytest-exposed: {NO_SOCKET}: *"])
 
     def test_running_containers_of_all(
         self, suite: Suite, engine_url: str, second: str, shared_stage: Stage, web: Staged

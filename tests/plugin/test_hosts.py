@@ -132,14 +132,13 @@ class TestOneThatCannotBeReached:
 
     def test_no_socket(self, refused: Callable[..., str]) -> None:
         assert refused(NO_SOCKET) == (
-            f"{NO_SOCKET}: GET /_ping: there is no such socket: is the engine running, and is "
-            "this its address? (DOCKER_HOST, --docker-host)"
+            f"{NO_SOCKET}: there is no such socket: is the engine running, and is this its address?"
         )
 
     def test_nothing_answers(self, refused: Callable[..., str], closed_port: int) -> None:
         assert refused(f"tcp://127.0.0.1:{closed_port}") == (
-            f"tcp://127.0.0.1:{closed_port}: GET /_ping: nothing answers there: is the engine "
-            "running, and is this its address? (DOCKER_HOST, --docker-host)"
+            f"tcp://127.0.0.1:{closed_port}: nothing answers there: is the engine "
+            "running, and is this its address?"
         )
 
     @pytest.mark.parametrize(
@@ -155,9 +154,7 @@ class TestOneThatCannotBeReached:
         pytester.makepyfile("def test_x(exposed): pass")
         result = run_pytest("--docker-host", NO_SOCKET)
         result.assert_outcomes(errors=1)
-        result.stdout.fnmatch_lines(
-            [f"pytest-exposed: {NO_SOCKET}: GET /_ping: there is no such socket: *"]
-        )
+        result.stdout.fnmatch_lines([f"pytest-exposed: {NO_SOCKET}: there is no such socket: *"])
 
     def test_unused_it_does_not_matter(self, run_pytest: Run, pytester: pytest.Pytester) -> None:
         pytester.makepyfile("def test_x(): pass")
@@ -195,7 +192,7 @@ class TestSeveral:
                 r"collecting \.\.\. collected 2 items",
                 rf"exposed\[{shown(engine_url)}\]::\S+ PASSED ",
                 rf"exposed\[{dead}\] FAILED ",
-                rf"{NO_SOCKET}: GET /_ping: there is no such socket: ",
+                rf"{NO_SOCKET}: there is no such socket: ",
                 r"exposed: 1 container on 2 hosts, 1 match, 1 host not reached$",
                 rf"FAILED exposed\[{dead}\] - unix://",
             ]
@@ -364,8 +361,8 @@ class TestOneThatMisbehaves:
     @pytest.mark.parametrize(
         ("answers", "said"),
         [
-            ({"/_ping": None}, "GET /_ping: no answer in time"),
-            ({}, "GET /_ping: "),
+            ({"/_ping": None}, "no answer in time"),
+            ({}, "the connection was closed without an answer"),
             ({"/_ping": b"OK", "/version": None}, "GET /version: no answer in time"),
             ({"/_ping": b"<html>", "/version": b"<html>"}, "GET /version: "),
             ({"/_ping": b"OK", "/version": b"[]"}, "GET /version"),

@@ -145,7 +145,7 @@ def test_without_an_engine_the_suite_runs_and_the_audit_fails(
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
         [
-            f"{NOWHERE}: GET /_ping: there is no such socket*",
+            f"{NOWHERE}: there is no such socket*",
             "exposed: 0 containers on 1 host, 0 match, 1 host not reached",
             "FAILED exposed - *",
         ]

@@ -361,9 +361,7 @@ def ours(places: Places) -> str:
             engine.observer.running()
             where = engine.host
     except ExposedError as error:
-        return (
-            OWN if "unix:///var/run/docker.sock: GET /_ping: there is no" in str(error) else FAILED
-        )
+        return OWN if "unix:///var/run/docker.sock: there is no" in str(error) else FAILED
     opened = places.which_opened(before)
     if opened is None:
         assert where == "unix:///var/run/docker.sock"

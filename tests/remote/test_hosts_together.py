@@ -160,7 +160,7 @@ class TestOneFails:
                 f"exposed: {both.relay.url}, not reached",
                 f"exposed[[]{shown(both.relay.url)}] FAILED *",
                 f"{both.ids[1]} PASSED *",
-                f"{both.relay.url}: GET /_ping: there is no such socket: is the engine *",
+                f"{both.relay.url}: there is no such socket: is the engine *",
                 "exposed: 1 container on 2 hosts, 1 match, 1 host not reached",
             ]
         )
@@ -208,6 +208,7 @@ class TestOneFails:
         self, call: str, when: str, both: Both, run_pytest: RunPytest
     ) -> None:
         both.relay.meddle = at(call, both.relay.hold)
+        said = "" if call == "/_ping" else f"GET {call}*: "
         began = time.monotonic()
         result = run_pytest(*both.options, "-v")
         assert time.monotonic() - began < TIMEOUT * 2 + 20
@@ -216,7 +217,7 @@ class TestOneFails:
             [
                 f"exposed[[]{shown(both.relay.url)}]* FAILED *",
                 f"{both.ids[1]} PASSED *",
-                f"{both.relay.url}: GET {call}*: no answer in time: is the engine busy, *",
+                f"{both.relay.url}: {said}no answer in time: is the engine busy, *",
                 f"exposed: * on 2 hosts, 1 match, 1 {'host not reached' if when else 'could not*'}",
             ]
         )
@@ -230,7 +231,7 @@ class TestOneFails:
             [
                 f"{both.ids[0]} PASSED *",
                 f"exposed[[]{shown(both.private.url)}] FAILED *",
-                f"{both.private.url}: GET /_ping: no answer in time: *",
+                f"{both.private.url}: no answer in time: *",
             ]
         )
 
@@ -292,7 +293,7 @@ class TestOneAlone:
         relay.meddle = lambda _: relay.answer(text)
         line = refusal("--docker-host", relay.url)
         # It is asked for its version where the answer to a ping is one, and has none.
-        assert line.startswith((f"{relay.url}: GET /_ping: ", f"{relay.url}: GET /version: "))
+        assert line.startswith(f"{relay.url}: ")
         assert why in line
         assert line.isprintable()
 

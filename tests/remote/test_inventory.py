@@ -141,7 +141,7 @@ class TestReached:
                 "*exposed[[]web-1[]]::* PASSED *",
                 "*exposed[[]db-1[]]::* PASSED *",
                 "*exposed[[]dead-1[]] FAILED *",
-                f"dead-1 (ssh://127.0.0.1:{port}): *: ssh ended with status 255: * refused; *",
+                f"dead-1 (ssh://127.0.0.1:{port}): ssh ended with status 255: * refused; *",
                 "exposed: 2 containers on 3 hosts, 2 match, 1 host not reached",
             ]
         )
@@ -392,7 +392,7 @@ class TestRefused:
         other["ansible_ssh_extra_args"] = "-o IdentitiesOnly=yes"
         line = refused(f"[web]\nweb-1 {words(other)}\n")
         assert line.startswith(
-            f"web-1 (ssh://127.0.0.1:{reached['ansible_port']}): GET /_ping: ssh ended with "
+            f"web-1 (ssh://127.0.0.1:{reached['ansible_port']}): ssh ended with "
             "status 255: 127.0.0.1: Permission denied"
         )
         assert line.endswith(

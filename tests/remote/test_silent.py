@@ -71,7 +71,7 @@ class TestAfterTheTimeout:
         result.stdout.fnmatch_lines(
             [
                 f"exposed: {fleet.silent.url}, not reached",
-                f"{fleet.silent.url}: GET /_ping: no answer in time: *",
+                f"{fleet.silent.url}: no answer in time: *",
                 "exposed: 4 containers on 3 hosts, 2 match, 2 do not (*), 1 host not reached",
             ]
         )

@@ -80,6 +80,10 @@ def test_an_expose_that_the_file_does_not_have_any_more(
         (("--exposed-dockerfile=Dockerfile",), "--exposed-dockerfile needs --exposed-run"),
         (("--exposed-run=a", "--exposed-dockerfile=none"), "the Dockerfile none can't be read: No"),
         (
+            ("--exposed-run=a", "--exposed-dockerfile=Dockerfil"),
+            "the Dockerfile Dockerfil can't be read: No such file or directory: did you mean ",
+        ),
+        (
             ("--exposed-run=a", "--exposed-run=b", "--exposed-dockerfile=Dockerfile"),
             "--exposed-dockerfile is of one image, and these are run: a, b",
         ),

@@ -7,9 +7,10 @@ from datetime import date
 from typing import Any
 
 import pytest
-from make import container, image, listener, publication
+from make import ID, OTHER_ID, container, image, listener, publication
 
-from pytest_exposed.model import Container, Finding, Listener
+from pytest_exposed.model import Container, Finding, Listener, Publication
+from pytest_exposed.model.containers import CommandOverride
 from pytest_exposed.model.ports import Port
 from pytest_exposed.report.finding_groups import neighbours
 from pytest_exposed.rules.judge import findings
@@ -227,3 +228,45 @@ def test_what_is_published_is_not_suggested() -> None:
     one = of(listening=[listener(81)], published=[publication(80)])
     fix = next(x.fix for x in findings(one, select()) if x.rule == "published-silent")
     assert fix == answering
+
+
+# A cause beside another
+
+
+LISTENERS = {
+    "nothing": [],
+    "another port": [listener(9090)],
+    "another on loopback": [listener(9090, "127.0.0.1", "loopback")],
+    "ssh": [listener(22)],
+    "a dynamic port": [listener(40000, dynamic=True)],
+}
+LOOP = CommandOverride("Molecule's sleep loop instead of its image's web", "start web")
+SHELL = CommandOverride("sh instead of its image's web", None)
+LEFT = container(listener(80), id=OTHER_ID, name="app", network_mode=f"container:{ID}")
+
+
+@pytest.mark.parametrize("heard", LISTENERS)
+@pytest.mark.parametrize("command", [LOOP, SHELL])
+@pytest.mark.parametrize("left", [(), (LEFT,)])
+@pytest.mark.parametrize("published", [(), (publication(80),)])
+def test_nobody_edits_an_image_for_a_command_that_it_does_not_run(
+    heard: str, command: CommandOverride, left: tuple[Container], published: tuple[Publication]
+) -> None:
+    one = of(
+        80,
+        listening=LISTENERS[heard],
+        published=published,
+        substitute=command,
+        left_behind=left,
+    )
+    (found,) = [x for x in findings(one, select()) if x.port == Port(80)]
+    assert found.rule == ("published-silent" if published else "silent")
+    assert "EXPOSE" not in found.fix
+    assert "such as 22" not in found.fix
+    moved = bool(left and published)  # which explains it, whatever runs
+    assert ("app does" in found.message) is moved
+    if moved:
+        assert "instead of" not in found.message
+    elif command is SHELL:
+        assert "it runs sh instead of its image's web" in found.message
+        assert ", or run the image's own command" in found.fix

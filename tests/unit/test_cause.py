@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 from pathlib import Path
@@ -30,7 +31,7 @@ FILES = "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)"
         ),
         (
             socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
-            "Name or service not known: is the host's name right? (DOCKER_HOST, --docker-host)",
+            "Name or service not known: is the host's name right?",
         ),
         (
             ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"),
@@ -47,11 +48,17 @@ def test_a_failure_is_one_line(error: Exception, line: str) -> None:
     assert cause(error, resolve("tcp://127.0.0.1:2375", {})) == line
 
 
+def test_an_address_that_nobody_gave_comes_with_what_gives_one() -> None:
+    refused = ConnectionRefusedError(errno.ECONNREFUSED, "refused")
+    for host, end in ((None, "? (DOCKER_HOST, --docker-host)"), ("tcp://127.0.0.1", "address?")):
+        assert cause(refused, resolve(host, {"DOCKER_HOST": "tcp://127.0.0.1:9"})).endswith(end)
+
+
 def test_a_path_that_is_no_socket(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "file"):
         path.touch()
         host = resolve(f"unix://{path}", {})
-        with pytest.raises(EngineError, match="GET /_ping: this is no socket: give the path of "):
+        with pytest.raises(EngineError, match="this is no socket: give the path of "):
             Api(host, 1)
 
 

@@ -632,9 +632,8 @@ def test_a_service_of_molecule_on_another_port_was_started() -> None:
     published = replace(moved, published=[publication(8080)])
     (unserved,) = [x for x in findings(published, DEFAULT) if x.rule == "published-silent"]
     assert unserved.message.endswith("nothing in web listens on 8080/tcp")
-    assert unserved.fix.startswith(
-        "start its service, or publish a port that answers, such as 8081"
-    )
+    start = "start its service, or run the image's own command, or publish a port that answers"
+    assert unserved.fix == f"{start}, such as 8081/tcp"
     own = findings(replace(moved, labels={"owner": "molecule"}), DEFAULT)[0].fix
     waived = "or waive it (`web: silent 8080/tcp  # reason`)"
     assert own.endswith(f"8080/tcp, or set override_command: false in molecule.yml, {waived}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -13,7 +14,7 @@ from make import ANY, container, listener, publication
 from pytest_exposed.model import Container, Finding, Process, Publication, endpoint, unmapped
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report.text import failure_text, findings_lines, table, warnings_text
-from pytest_exposed.text import did_you_mean, one_line, plural, printable
+from pytest_exposed.text import did_you_mean, did_you_mean_file, one_line, plural, printable
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,14 @@ def test_lines_in_one(text: str, line: str) -> None:
 def test_only_what_is_about_as_near_is_a_guess(name: str, guess: str) -> None:
     known = ["web-1", "web-2", "searching", "search"]
     assert did_you_mean(name, known) == (guess and f": did you mean {guess}?")
+
+
+def test_a_missing_file_is_guessed_among_those_of_its_ending(tmp_path: Path) -> None:
+    for name in ("ports.txt", "ports.md"):
+        (tmp_path / name).touch()
+    assert did_you_mean_file(tmp_path / "prots.txt") == ": did you mean ports.txt?"
+    for other in ("ports.html", "nosuch/ports.txt"):
+        assert did_you_mean_file(tmp_path / other) == ""
 
 
 # What moves the cursor, adds a line, turns the direction of writing, hides, or is no character.

@@ -20,8 +20,7 @@ _CLOSED = (
     "the connection was closed: does the engine want TLS, or another certificate "
     "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)?"
 )
-_WHERE = "(DOCKER_HOST, --docker-host)"
-_RUNS = f"is the engine running, and is this its address? {_WHERE}"
+_RUNS = "is the engine running, and is this its address?"
 _ADVICE = {
     errno.ENOENT: f"there is no such socket: {_RUNS}",
     errno.ECONNREFUSED: f"nothing answers there: {_RUNS}",
@@ -48,8 +47,8 @@ def cause(error: BaseException, host: Host, *, answered: bool = False) -> str:
         why = _no_socket(host) or _of_system(error, host)
         if answered and error.errno in (errno.ENOENT, errno.ECONNREFUSED):
             why = "the engine has answered before, and does not any more: was it stopped?"
-        if why and host.hint and not host.ssh:
-            why = why.replace(_WHERE, f"({host.hint})")
+        if why and why.endswith("?") and host.hint and not host.ssh:
+            why += f" ({host.hint})"
         return at_end + (why or f"{type(error).__name__}: {text}")
     shown = f"{type(error).__name__}: {text}"
     if isinstance(error, (ValueError, RecursionError)):
@@ -70,7 +69,7 @@ def _of_system(error: OSError, host: Host) -> str | None:
             return _of_ssh("no answer in time: the host may be down, or its engine busy", host)
         return "no answer in time: is the engine busy, or another service at this address?"
     if isinstance(error, socket.gaierror):
-        return f"{printable(error.strerror or str(error))}: is the host's name right? {_WHERE}"
+        return f"{printable(error.strerror or str(error))}: is the host's name right?"
     return _ADVICE.get(error.errno or 0)
 
 

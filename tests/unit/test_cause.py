@@ -52,6 +52,8 @@ def test_an_address_that_nobody_gave_comes_with_what_gives_one() -> None:
     refused = ConnectionRefusedError(errno.ECONNREFUSED, "refused")
     for host, end in ((None, "? (DOCKER_HOST, --docker-host)"), ("tcp://127.0.0.1", "address?")):
         assert cause(refused, resolve(host, {"DOCKER_HOST": "tcp://127.0.0.1:9"})).endswith(end)
+    closed = ConnectionResetError(errno.ECONNRESET, "reset")
+    assert "--docker-host" not in cause(closed, resolve(None, {}))
 
 
 def test_a_path_that_is_no_socket(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ _CLOSED = (
     "(DOCKER_TLS_VERIFY, DOCKER_CERT_PATH)?"
 )
 _RUNS = "is the engine running, and is this its address?"
+_ASKS_WHERE = ("is this its address?", "is the host's name right?")
 _ADVICE = {
     errno.ENOENT: f"there is no such socket: {_RUNS}",
     errno.ECONNREFUSED: f"nothing answers there: {_RUNS}",
@@ -47,7 +48,7 @@ def cause(error: BaseException, host: Host, *, answered: bool = False) -> str:
         why = _no_socket(host) or _of_system(error, host)
         if answered and error.errno in (errno.ENOENT, errno.ECONNREFUSED):
             why = "the engine has answered before, and does not any more: was it stopped?"
-        if why and why.endswith("?") and host.hint and not host.ssh:
+        if why and why.endswith(_ASKS_WHERE) and host.hint and not host.ssh:
             why += f" ({host.hint})"
         return at_end + (why or f"{type(error).__name__}: {text}")
     shown = f"{type(error).__name__}: {text}"

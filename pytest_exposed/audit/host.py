@@ -279,16 +279,17 @@ class HostAudit:
             answer = self.observation.result()[listed.id]
             now = self._now.get(listed.id, listed)
             waited = monotonic() - self._looked_at
-        began = monotonic()
+        began, whole = monotonic(), 0.0
         try:
             settled = settle(
                 observer, now, answer, settings.grace, owners=owners, waited=waited, show=show
             )
             self.young[listed.id] = settled.is_young
+            whole = settled.waited  # in part while others were waited for
             if self._watch is None:
                 return settled.answer
             if isinstance(settled.answer, GoneError):
                 return self._watch.of_gone(listed.id) or settled.answer
             return self._watch.merged(settled.answer)
         finally:
-            self.waited[listed.id] = monotonic() - began
+            self.waited[listed.id] = max(monotonic() - began, whole)

@@ -28,6 +28,9 @@ _ROUTING = {"NET_ADMIN", "CAP_NET_ADMIN", "ALL", "CAP_ALL"}
 """Capabilities that allow a process to change routes (capabilities(7)), in all spellings."""
 
 
+_CHECK_BYTES = 4096
+
+
 @dataclass(frozen=True, slots=True)
 class Inspected:
     """A container as `GET /containers/ID/json` has it: what the list leaves out."""
@@ -39,6 +42,8 @@ class Inspected:
     started: datetime | None
     restarts: int
     starting: bool
+    last_check: str
+    """What its health check answered last: "exit code 1: not ready"; empty without an answer."""
     network_mode: str
     runtime: str
     declared: Ports
@@ -94,6 +99,7 @@ class Inspected:
             started=when(state.get("StartedAt")),
             restarts=as_number(record.get("RestartCount")) or 0,
             starting=as_dict(state.get("Health")).get("Status") == "starting",
+            last_check=_last_check(as_list(as_dict(state.get("Health")).get("Log"))),
             network_mode=as_text(settings.get("NetworkMode")),
             runtime=as_text(settings.get("Runtime")),
             declared=declared,
@@ -107,6 +113,15 @@ class Inspected:
             may_route=settings.get("Privileged") is True
             or not _ROUTING.isdisjoint(x.upper() for x in as_texts(settings.get("CapAdd"))),
         )
+
+
+def _last_check(log: list[object]) -> str:
+    """Return the exit code and the last line of the last entry of a health check's log."""
+    entry = as_dict(log[-1]) if log else {}
+    code = as_number(entry.get("ExitCode"))
+    lines = as_text(entry.get("Output"))[-_CHECK_BYTES:].split("\n")
+    said = next((f": {printable(x.strip())}" for x in reversed(lines) if x.strip()), "")
+    return "" if code is None else f"exit code {code}{said}"
 
 
 def _bindings(entries: object) -> tuple[tuple[str, int], ...]:

@@ -112,6 +112,16 @@ class CommandOverride:
 
 
 @dataclass(frozen=True, slots=True)
+class StoppedJoiner:
+    """A container that doesn't run, and that would be in the network of another."""
+
+    name: str
+    network_mode: str
+    documented: Ports
+    """The ports that its image documents; none if that is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """An observed container: its documented, declared and published ports, and its listeners."""
 
@@ -146,6 +156,8 @@ class Container:
     """How to get it into the network that it joined, and that it is no longer in."""
     left_behind: tuple[Container, ...] = field(default=(), compare=False, repr=False)
     """Those that are no longer in the network that they joined, which may have been its own."""
+    stopped_joiners: tuple[StoppedJoiner, ...] = field(default=(), compare=False, repr=False)
+    """Those that don't run and joined its network, or one that has been removed, if looked up."""
     forwarding: Forwarding = field(default=Forwarding(), compare=False, repr=False)
     """The addresses to which its engine forwards its publications."""
     wildcard: str = field(default="0.0.0.0", compare=False, repr=False)  # noqa: S104

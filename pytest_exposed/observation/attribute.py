@@ -33,6 +33,9 @@ UNJOINED = "it is in no network any more"
 
 _NO_ADDRESS = "its network has no address but loopback: nothing outside can reach it"
 
+UNHEALTHY = "its health check fails: it is unhealthy"
+"""A note on a container of which its engine says so."""
+
 BELIEVED = "it was seen by exec, which believes its image"
 """Words of a note where the image that was named for the helper can't be used."""
 
@@ -178,6 +181,7 @@ class Attribution:
         if len(invalid) > _MOST_INVALID:
             notes.append(f"and {len(invalid) - _MOST_INVALID} more that are not ports")
         notes += self._in_vain(listed)
+        notes += [UNHEALTHY] if "(unhealthy)" in listed.status else []
         notes += [listed.publications_unknown] if listed.publications_unknown else []
         if not reading.shows_udp6:
             notes.append("its runtime doesn't show UDP over IPv6")

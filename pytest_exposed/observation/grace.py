@@ -49,6 +49,8 @@ class Settled:
     answer: Observed
     is_young: bool = False
     """Whether it was judged within its grace, so that a listener may open later."""
+    waited: float = 0
+    """Seconds from the given answer to the end of its grace, if it had not settled before."""
 
 
 def settle(
@@ -139,7 +141,7 @@ class _Wait:
             is_right = not whole and not may_mend(answer, self.rules, self.accepts)
             if is_right and stillness.has_settled(looked):
                 return Settled(answer, is_young=looked - began < seconds)
-        return Settled(answer)
+        return Settled(answer, waited=max(seconds + waited, 0))
 
 
 def _life(observer: Observer, listed: Listed) -> Inspected | None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pytest_exposed.engine.images import Images
+from pytest_exposed.engine.queries import EngineQueries
 from pytest_exposed.engine.swarm import REMEDY
 from pytest_exposed.errors import (
     GoneError,
@@ -18,6 +18,7 @@ from pytest_exposed.model import Container, Finding, Listener, Observed, publish
 from pytest_exposed.model.ports import Ports
 from pytest_exposed.observation.command import override_of
 from pytest_exposed.observation.scene import Scene
+from pytest_exposed.observation.stopped import StoppedJoiners
 from pytest_exposed.rules import Rule
 from pytest_exposed.rules.acceptance import Acceptance
 from pytest_exposed.rules.judge import findings, hanging_on_publications, quick_verdict
@@ -56,14 +57,15 @@ class Judgement:
 
     def __init__(
         self,
+        queries: EngineQueries,
         scene: Scene,
-        images: Images,
         acceptance: Acceptance,
         alone: Mapping[str, Observed],
     ) -> None:
         """Take the snapshots of a whole scene by their ids, each as if it were alone."""
+        self._images = queries.images
+        self._stopped = StoppedJoiners(queries)
         self._scene = scene
-        self._images = images
         self._acceptance = acceptance
         self._alone = alone
         self._owned: dict[str, tuple[Listener, ...]] = {}
@@ -91,6 +93,8 @@ class Judgement:
         if "history" in needed:
             image = self._images.with_history(container.image, self._scene.containers[identity])
             container = replace(container, image=image)
+        if "stopped" in needed:
+            container = replace(container, stopped_joiners=self._stopped.of(container))
         if "command" in needed:
             container = replace(container, substitute=override_of(container, self._scene))
         verdict = self._findings(container, rules) if wrong or by_owners else ()

@@ -143,6 +143,6 @@ def judge(
     )
     attribution = Attribution(queries, scene, acceptance, at_run=at_run)
     judgement = Judgement(
-        scene, queries.images, acceptance, {x.id: attribution.snapshot(x) for x in containers}
+        queries, scene, acceptance, {x.id: attribution.snapshot(x) for x in containers}
     )
     return {x.id: judgement.of(x.id, rules, owners=owners) for x in wanted}

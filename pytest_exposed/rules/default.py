@@ -128,7 +128,7 @@ def _unknown(case: Case, published: Sequence[Publication], only: str) -> Observa
     )
 
 
-@rule("published-silent", "default", needs=["command"])
+@rule("published-silent", "default", needs=["command", "stopped"])
 def _published_silent(case: Case) -> Breach | None:
     """A port is published, and nothing listens on it.
 
@@ -141,13 +141,8 @@ def _published_silent(case: Case) -> Breach | None:
     if fix is not None and instead.is_started(case.container):
         runs, fix = "", None
     nothing = f"nothing in {case.subject} listens on {case.port}"
-    if (left := instead.left_behind(case)) is not None:
-        message = f"published as {case.where}, and {nothing}: {left} does, which "
-        if left.network_mode == f"container:{case.container.id}":
-            network = f"in the network that {case.subject} had before it was restarted"
-            return f"{message}is {network}", left.rejoin
-        fix = f"if {left} is to answer there, {left.rejoin}; or {advice.START}"
-        return f"{message}is in no network any more", fix
+    if (other := instead.would_answer(case)) is not None:
+        return f"published as {case.where}, and {nothing}: {other[0]}", other[1]
     on_loopback = "" if fix else instead.only_on_loopback(case.container)
     serve = advice.to_serve(case, on_loopback=bool(on_loopback))
     return (

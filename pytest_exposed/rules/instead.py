@@ -14,9 +14,38 @@ _MOST_SEARCHED = 100
 """Listeners that are searched for them, by each of what may be many findings."""
 
 
-def left_behind(case: Case) -> Container | None:
-    """Return a container that might answer, were it in the network that it joined."""
+def would_answer(case: Case) -> tuple[str, str] | None:
+    """Return which container would answer a publication and can't, as the end of a message.
+
+    And the fix. None where none is known.
+    """
     own = f"container:{case.container.id}"
+    if (left := _left_behind(case, own)) is not None:
+        if left.network_mode == own:
+            network = f"in the network that {case.subject} had before it was restarted"
+            return f"{left} does, which is {network}", left.rejoin
+        fix = f"if {left} is to answer there, {left.rejoin}; or {advice.START}"
+        return f"{left} does, which is in no network any more", fix
+    stopped = case.container.stopped_joiners
+    mine = [x for x in stopped if x.network_mode == own]
+    documenting = [x for x in stopped if case.port in x.documented]
+    # Of several any may answer; another container's is one's only by what it documents.
+    found = sorted(documenting, key=lambda x: x not in mine) or (mine if len(mine) == 1 else [])
+    if not found:
+        return None
+    name = found[0].name
+    if found[0] in mine:
+        return f"{name}, which is to share its network, doesn't run", f"start {name}"
+    anew = f"create it anew in the network of {case.subject}"
+    why = "joined the network of a container that was removed"
+    return (
+        f"{name}, which {why}, doesn't run",
+        f"if {name} is to answer there, {anew}; or {advice.START}",
+    )
+
+
+def _left_behind(case: Case, own: str) -> Container | None:
+    """Return a container that might answer, were it in the network that it joined."""
     for container in sorted(case.container.left_behind, key=lambda x: x.network_mode != own):
         if any(x.port == case.port and x.kind != "loopback" for x in container.listeners):
             return container

@@ -195,7 +195,7 @@ class Rule:
     finding each. Such findings have no number in baselines."""
     needs: frozenset[str] = frozenset()
     """What its message needs that is looked up only for it: "history" of the image, "command" of
-    the container."""
+    the container, "stopped" containers that would be in its network."""
     advises: Advises | None = None
     """Returns whether what it finds on a port is a warning; None where that never is."""
     warns: bool = False

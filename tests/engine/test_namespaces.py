@@ -295,6 +295,34 @@ class TestOwnerThatRestarted:
             assert served.fix.endswith("; or start its service")
             assert joiner.name not in silent.message
 
+    def test_a_joiner_that_does_not_run(self, looks: list[Engine], stage: Stage) -> None:
+        owner = stage.run(name="owner", ports={"81/tcp": ("127.0.0.1",)})
+        joiner = stage.run("ready", name="joiner", network_mode=f"container:{owner.id}")
+        joiner.sdk.stop(timeout=0)
+        for look in looks:
+            (silent,) = look.container(owner.name).findings
+            why = f": {joiner.name}, which is to share its network, doesn't run"
+            assert silent.message.endswith(why)
+            assert silent.fix == f"start {joiner.name}"
+
+    def test_a_joiner_that_does_not_run_of_an_owner_that_was_replaced(
+        self, looks: list[Engine], stage: Stage
+    ) -> None:
+        owner = stage.run(name="owner")
+        mode = f"container:{owner.id}"
+        joiner = stage.run("ready", name="joiner", exposes=("1081",), network_mode=mode)
+        other = stage.run("ready", name="other", network_mode=mode)
+        for x in (joiner, other):
+            x.sdk.stop(timeout=0)
+        owner.sdk.remove(force=True)
+        again = stage.run(name="owner", ports={"1081/tcp": ("127.0.0.1",)})
+        for look in looks:
+            (silent,) = look.container(again.name).findings
+            why = "joined the network of a container that was removed, doesn't run"
+            assert silent.message.endswith(f": {joiner.name}, which {why}")
+            todo = f"create it anew in the network of {again.name}; or start its service"
+            assert silent.fix == f"if {joiner.name} is to answer there, {todo}"
+
 
 class TestNoNetwork:
     def test_is_seen(self, looks: list[Engine], stage: Stage) -> None:

@@ -77,6 +77,16 @@ def test_one_whose_grace_passes_while_another_is_waited_for_is_looked_at_once_mo
     run("--exposed-grace=4").assert_outcomes(passed=1, failed=1)
 
 
+def test_all_that_take_their_grace_are_named(run: Run, stage: Stage) -> None:
+    for name in ("one", "two"):  # the second is waited for while the first is
+        stage.run("ready", name=name, exposes=("80",))
+    stage.run("tcp:0.0.0.0:80", name="well", exposes=("80",))
+    result = run("--exposed-grace=3")
+    result.assert_outcomes(passed=1, failed=2)
+    said = f"exposed: waited up to 3 s for {stage.name}-one, {stage.name}-two to settle *"
+    result.stdout.fnmatch_lines([said])
+
+
 def test_those_whose_health_checks_are_starting_are_waited_for_together(
     run: Run, stage: Stage
 ) -> None:

@@ -117,15 +117,16 @@ def test_it_waits_for_its_health_check(run: Run, images: Images) -> None:
 
 def test_a_health_check_that_never_succeeds(run: Run, images: Images) -> None:
     """It is judged when the grace is over, and the run says what it was."""
-    check = 'HEALTHCHECK --interval=1s --retries=1 CMD ["/bin/sh", "-c", "exit 1"]'
+    check = 'HEALTHCHECK --interval=1s --retries=1 CMD ["/bin/sh", "-c", "echo no file; exit 1"]'
     image = images.with_shell(("80",), [check])
     line = f"--exposed-run={image} 'listener tcp:0.0.0.0:80'"
     reports = ("--exposed-report=ports.json", "--exposed-report=ports.md")
     result = run(line, "--exposed-grace=5", *reports)
     result.assert_outcomes(passed=1)
-    note = "its health check has not succeeded: it is unhealthy"
+    note = "its health check has not succeeded: it is unhealthy (exit code 1: no file)"
     waited = "waited 5 s for * to settle (--exposed-grace)"
     result.stdout.fnmatch_lines([f"exposed: {image}: {note}", f"exposed: {waited}"])
+    result.stdout.no_fnmatch_line("*its health check fails*")
     (host,) = json.loads(Path("ports.json").read_text(encoding="utf-8"))["hosts"]
     assert host["containers"][0]["notes"] == [note]
     assert f"- {image}: {note}" in Path("ports.md").read_text(encoding="utf-8").splitlines()

@@ -440,6 +440,23 @@ def test_the_state_of_an_inspection(state: Any, name: str) -> None:
     assert inspected(State=state).state == name
 
 
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ([], ""),
+        (None, ""),
+        ({"ExitCode": 1}, ""),
+        ([{"ExitCode": 0, "Output": "well"}, {"ExitCode": 1, "Output": "a\nno\x1b[2J \n\n"}],
+         r"exit code 1: no\x1b[2J"),
+        ([{"ExitCode": 127, "Output": None}], "exit code 127"),
+        (["1"], ""),
+        ([{"ExitCode": -1, "Output": "x" * 10**6}], "exit code -1: " + "x" * 255 + "…"),
+    ],
+)  # fmt: skip
+def test_what_a_health_check_said_last(log: Any, said: str) -> None:
+    assert inspected(State={"Health": {"Log": log}}).last_check == said
+
+
 # Images
 
 

@@ -11,6 +11,7 @@ from pytest_exposed.engine.records import Listed
 from pytest_exposed.errors import GoneError, NotFoundError, NotRunningError, ObservationError
 from pytest_exposed.model import Container, Observed
 from pytest_exposed.model.ports import Ports
+from pytest_exposed.observation.attribute import UNHEALTHY
 from pytest_exposed.observation.diagnosis import has_restarted, not_running
 from pytest_exposed.observation.judge import RESTLESS, UNWELL
 from pytest_exposed.observation.observe import Observer
@@ -78,13 +79,13 @@ def wait_until_settled(
         watch.note({identity: answer}, looked)
         missing = _missing(now, answer, warnings=looked - began < _FOR_WARNINGS)
         if not missing and stillness.has_settled(looked):
-            return now, _judged(now, answer, stillness, looked)
+            return now, _judged(observer, now, answer, stillness, looked)
         if isinstance(answer, (Container, NotRunningError)):
             saw = looked
         if looked - began >= grace or looked - saw >= _BLIND:
             if _ends_again(lives, looked) and not stillness.has_settled(looked):
                 return now, has_restarted(observer, now)
-            return now, _judged(now, answer, stillness, looked)
+            return now, _judged(observer, now, answer, stillness, looked)
         waits = f" for {missing}" if missing else ""
         time = f"{looked - began:.0f} of {grace:g} s at most"
         show(f"{printable(image)} has run for {time}, waiting{waits} …")
@@ -137,20 +138,31 @@ def _health(listed: Listed) -> str:
     return found[1] if found else ""
 
 
-def _judged(listed: Listed, answer: Observed, stillness: Stillness, at: float) -> Observed:
+def _judged(
+    observer: Observer, listed: Listed, answer: Observed, stillness: Stillness, at: float
+) -> Observed:
     """Return an answer of a container that has had its time, with notes on what is unsettled.
 
     Nothing is due to its youth any more.
     """
     if not isinstance(answer, Container):
         return answer
-    notes = [*answer.notes]
+    notes = [x for x in answer.notes if x != UNHEALTHY]
     if stillness.restless and not stillness.has_settled(at):
         notes.append(RESTLESS)
     health = _health(listed)
     if health not in ("", "healthy"):
-        notes.append(f"{UNWELL}: it is {health}")
+        notes.append(f"{UNWELL}: it is {health}{_last_check(observer, listed)}")
     return replace(answer, notes=tuple(notes), just_started=False)
+
+
+def _last_check(observer: Observer, listed: Listed) -> str:
+    """Return what a container's health check answered last, in brackets; empty without that."""
+    try:
+        said = observer.inspect(listed).last_check
+    except ObservationError:
+        return ""
+    return f" ({said})" if said else ""
 
 
 def _ends_again(lives: Sequence[float], at: float) -> bool:

@@ -123,7 +123,8 @@ def to_answer(case: Case, serve: str) -> str:
     can_move = not _is_others(case.container.image) and not is_inherited(case)
     of_image = case.documented and not case.only_declared
     if of_image and case.container.substitute is not None:  # its own command may serve it
-        serve = f"{serve}, or {_own_command(case)}"
+        was_started = elsewhere and made_by_molecule(case.container.labels)
+        serve = serve if was_started else f"{serve}, or {_own_command(case)}"
     elif elsewhere and of_image and can_move:
         elsewhere += f", and EXPOSE it instead of {case.port}"
     return f"{serve}{elsewhere or no_publication}"

@@ -108,10 +108,9 @@ def _led_elsewhere(case: Case) -> Breach | None:
     those = "its only listener is" if len(case.answering) == 1 else "its listeners are"
     message = f"{published}, which leads to {' or '.join(ends)}, and {those}"
     if all(x.v6only for x in case.answering) and ":" not in ends[0]:
-        fix = f"let it take IPv4 as well in {case.server} (no IPV6_V6ONLY), or bind that address"
+        fix = f"bind {case.bind} in {case.server}, or let it take IPv4 as well (no IPV6_V6ONLY)"
         return f"{message} IPv6-only: {only}", fix
-    alone = ", or that address" if case.addresses(case.published) == ends and not ends[1:] else ""
-    return f"{message} bound elsewhere: {only}", f"bind {case.bind} in {case.server}{alone}"
+    return f"{message} bound elsewhere: {only}", f"bind {case.bind} in {case.server}"
 
 
 def _unknown(case: Case, published: Sequence[Publication], only: str) -> ObservationError:

@@ -97,8 +97,9 @@ def _slip(case: Case) -> tuple[Port, Port] | None:
     documented = [x for x in container.documented if x.protocol == protocol]
     if len(served) != 1 or len(documented) != 1 or served == documented:
         return None
+    held = any(x.port == documented[0] for x in container.listeners)
     shared = any(documented[0] in x.listening for x in container.neighbours)
-    return None if shared or served[0].number == SHELL else (documented[0], served[0])
+    return None if held or shared or served[0].number == SHELL else (documented[0], served[0])
 
 
 def only_on_loopback(container: Container) -> str:

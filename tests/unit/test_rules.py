@@ -662,6 +662,12 @@ def test_where_that_is_not_clear(ports: list[int], documented: list[int]) -> Non
     assert silent.fix.endswith("or remove EXPOSE 8080/tcp from its Dockerfile")
 
 
+def test_a_port_with_a_listener_of_its_own_is_no_other_s_place() -> None:
+    one = container(*reaching(80, kind="loopback"), *reaching(7777), documented=[80])
+    assert found(one) == ["unreachable 80/tcp", "undocumented 7777/tcp"]
+    assert findings(one, DEFAULT)[1].fix == "add to its Dockerfile: EXPOSE 7777/tcp"
+
+
 def test_a_silent_port_that_a_neighbour_holds() -> None:
     app = container(*reaching(80), documented=[80], id=OTHER_ID, name="app")
     finding = only(container(documented=[80], name="vpn", neighbours=(app,)))

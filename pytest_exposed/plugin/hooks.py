@@ -20,7 +20,7 @@ from pytest_exposed.plugin.items import (
     HostItem,
     JudgedItem,
 )
-from pytest_exposed.plugin.progress import live, say
+from pytest_exposed.plugin.progress import live, say, shows_failures
 from pytest_exposed.report import record
 from pytest_exposed.text import plural
 
@@ -146,7 +146,12 @@ class AuditHooks:
             items += [x for x in added if x not in items and x not in self._deselected]
         for host in self._audit.hosts:
             if host.error is not None:
-                items += self._tests(session, host)
+                left_out = tuple(session.config.option.deselect or ())
+                tests = list(self._tests(session, host))
+                if self._audit.id_of(host).startswith(left_out):
+                    session.config.hook.pytest_deselected(items=tests)
+                else:
+                    items += tests
         return result
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
@@ -166,9 +171,7 @@ class AuditHooks:
 
     def _tests(self, session: pytest.Session, host: HostAudit) -> Iterator[pytest.Item]:
         name, config = self._audit.id_of(host), session.config
-        if host.error is not None and (
-            arguments.is_unmarked(config) or name.startswith(tuple(config.option.deselect or ()))
-        ):
+        if host.error is not None and arguments.is_unmarked(config):
             return iter(())
         collector = HostCollector.from_parent(
             session, name=name, nodeid=name, whole=self._audit, audit=host, chosen=self._chosen
@@ -256,7 +259,7 @@ class AuditHooks:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the tables that -v asks for, warnings, and the summary."""
         if self._audit.settings.tables:
-            failed = self._failed if _shows_failures(terminalreporter.config) else ()
+            failed = self._failed if shows_failures(terminalreporter.config) else ()
             for host in self._outcome.hosts.values():
                 if tables := host.tables(failed):
                     terminalreporter.write_sep("-", f"ports on {host.host}")
@@ -289,11 +292,3 @@ class AuditHooks:
         if none and self._joins:  # beside tests that pass, the header is not enough
             return [*lines, _NONE]
         return lines if quiet else []  # with -q it says no more than that no tests ran
-
-
-def _shows_failures(config: pytest.Config) -> bool:
-    """Return whether pytest prints failures, and with them their tables of ports."""
-    style = config.getoption("tbstyle", "auto")
-    # From pytest 9 on, --tb=line prints the text before its line.
-    is_hidden = style == "no" or (style == "line" and pytest.version_tuple < (9,))
-    return not is_hidden and not config.getoption("no_summary", False)

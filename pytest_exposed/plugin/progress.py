@@ -51,3 +51,11 @@ def live(config: pytest.Config, item: pytest.Item | None = None) -> Iterator[Cal
                 terminal.rewrite("", erase=True)
                 again = f"{item.nodeid.partition('::')[0]} " if item and not verbosity else ""
                 terminal.write(f"\r{again}", flush=True)
+
+
+def shows_failures(config: pytest.Config) -> bool:
+    """Return whether pytest prints failures, and with them their tables of ports."""
+    style = config.getoption("tbstyle", "auto")
+    # From pytest 9 on, --tb=line prints the text before its line.
+    is_hidden = style == "no" or (style == "line" and pytest.version_tuple < (9,))
+    return not is_hidden and not config.getoption("no_summary", False)

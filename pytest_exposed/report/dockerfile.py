@@ -242,13 +242,13 @@ class Dockerfile:
     def _may_be_of(self, documented: Ports, command: Sequence[str]) -> bool:
         """Return whether an image may have been built from the file: something of it is in both."""
         plain = [not x.ports and not x.own_command for x in self.stages]
+        # A build argument may have changed a port, and not what is run.
+        candidates = [x for x in self.stages if not command or not x.own_command or x.runs(command)]
         return (
             plain[-1]
             or (any(plain) and not documented)
-            or any(
-                x.ports & documented or x.runs(command) or any(y.has_variable for y in x.exposes)
-                for x in self.stages
-            )
+            or any(x.ports & documented or x.runs(command) for x in self.stages)
+            or any(y.has_variable for x in candidates for y in x.exposes)
         )
 
     def _lacks(self, port: Port | None, stage: Stage) -> bool:

@@ -81,7 +81,8 @@ def right_one(case: Case, fix: str) -> str:
     ports = _slip(case)
     if ports is None or ports[1] != case.port:
         return fix
-    if case.container.substitute is not None:  # the image may be right about its own command
+    # The image may be right about its own command, and did not declare what a container does.
+    if case.container.substitute is not None or ports[0] not in case.container.documented:
         return f"have its service listen on {ports[0]}; or, if this is the right one, {fix}"
     return f"{fix}; or, if {ports[0]} is the right one, have its service listen there"
 
@@ -90,11 +91,14 @@ def _slip(case: Case) -> tuple[Port, Port] | None:
     """Return the port that is documented and the one that is served, if one is a slip of the other.
 
     Of the port's protocol the image documents one, and the container serves one, which is no shell.
+    Where it documents none, one that the container alone declares is meant.
     """
     container, protocol = case.container, case.port.protocol
     heard = {x.port for x in container.listeners if x.kind == "reachable" and not x.dynamic}
     served = [x for x in heard if x.protocol == protocol and x.number not in NUMBERS]
     documented = [x for x in container.documented if x.protocol == protocol]
+    declared = container.declared - Ports(x.port for x in container.published)
+    documented = documented or [x for x in declared if x.protocol == protocol]
     if len(served) != 1 or len(documented) != 1 or served == documented:
         return None
     held = any(x.port == documented[0] for x in container.listeners)

@@ -223,9 +223,12 @@ class TestSeveral:
         hosts = [f"--docker-host={x}" for x in (NO_SOCKET, engine_url)]
         own = f"--deselect=exposed[{shown(NO_SOCKET)}]"
         result = run_pytest("--exposed", "--exposed-filter", place.filter, *hosts, own)
-        result.assert_outcomes(passed=1)
+        result.assert_outcomes(passed=1, deselected=1)
         result.stdout.fnmatch_lines(
-            ["exposed: 1 container on 2 hosts, 1 match, 1 host not reached"]
+            [
+                "collected 2 items / 1 deselected / 1 selected",
+                "exposed: 1 container on 2 hosts, 1 match, 1 host not reached",
+            ]
         )
 
     def test_all_dead(self, run: Run, closed_port: int) -> None:

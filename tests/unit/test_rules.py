@@ -662,6 +662,14 @@ def test_where_that_is_not_clear(ports: list[int], documented: list[int]) -> Non
     assert silent.fix.endswith("or remove EXPOSE 8080/tcp from its Dockerfile")
 
 
+def test_a_port_that_the_container_alone_declares_may_be_meant() -> None:
+    one = container(*reaching(6380), declared=[6379])
+    end = "have its service listen on 6379/tcp; or, if this is the right one, add to its Dockerfile"
+    assert only(one).fix == f"{end}: EXPOSE 6380/tcp"
+    several = container(*reaching(6380), declared=[6379, 6381])
+    assert only(several).fix == "add to its Dockerfile: EXPOSE 6380/tcp"
+
+
 def test_a_port_with_a_listener_of_its_own_is_no_other_s_place() -> None:
     one = container(*reaching(80, kind="loopback"), *reaching(7777), documented=[80])
     assert found(one) == ["unreachable 80/tcp", "undocumented 7777/tcp"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from pytest_exposed.assertions.checks import expect_engine, expect_seconds, of_all_tasks
 from pytest_exposed.assertions.result import Check
@@ -15,7 +16,7 @@ from pytest_exposed.observation.grace import settle
 from pytest_exposed.observation.observe import DOCUMENTED
 from pytest_exposed.rules import RULES, selection
 from pytest_exposed.rules.judge import brief
-from pytest_exposed.rules.waivers import no_rule
+from pytest_exposed.rules.waivers import no_rule, other_protocols
 from pytest_exposed.unpatched import monotonic
 
 _LONG = 1.0
@@ -98,8 +99,17 @@ def _matches(
         warned = brief(x for x in known if x.warns and not accepts(x))
         warnings = f"; warnings: {warned}" if warned else ""
         return Check(True, f"{container} matches {image}{without}{warnings}", container)
-    why = f"{container} does not match {image}: {brief(found)}{wait}"
+    why = f"{container} does not match {image}: {brief(found)}{_misread(found, accepts)}{wait}"
     return Check(False, why, container, findings=found)
+
+
+def _misread(found: Iterable[Finding], accepts: Callable[[Finding], bool]) -> str:
+    """Return that what is allowed means the port of another protocol; empty if it doesn't."""
+    for x in found:
+        for other in other_protocols(x.port):
+            if accepts(replace(x, port=other, more_ports=())):
+                return f"; allow={other.number} means {other}, and not {x.port}"
+    return ""
 
 
 def _ignored(ignore: object) -> set[str]:

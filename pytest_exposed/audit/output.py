@@ -215,17 +215,18 @@ def stale_lines(audit: Audit, outcome: Results) -> list[str]:
     judged = _Judged(audit, outcome)
     names = [_names(x) for x in judged.containers]
     named = list(zip(names, judged.containers, strict=True))
+    found = [
+        (y["waived"] is not None, (own, y["rule"], port))
+        for own, x in named
+        for y in x["findings"] or ()
+        for port in ports_of(y) or (None,)
+    ]
     lines = stale(
         accepted.waivers,
-        [
-            (own, y["rule"], port)
-            for own, x in named
-            for y in x["findings"] or ()
-            if y["waived"] is not None
-            for port in ports_of(y) or (None,)
-        ],
+        [x for is_accepted, x in found if is_accepted],
         [(*own, *_slips(x)) for own, x in named],
         missed=judged.missed if judged.reached else None,
+        others=[x for is_accepted, x in found if not is_accepted],
         known={y for x in (*names, *judged.missed) for y in x},
         all_asked=judged.all_asked,
         rules=judged.rules,

@@ -32,9 +32,14 @@ _CONTROL_PORTS = Ports.parse(
 
 
 def waiver(container: Container, rule: str, port: Port | None) -> str:
-    """Return a line of exposed_allow that accepts a finding, to paste."""
+    """Return a line of exposed_allow that accepts a finding, to paste.
+
+    For an image that a run starts it is for all tags: each build may have one of its own.
+    """
     service = container.service
-    name = re.sub(r"[^\w./:-]", "?", service.name if service else container.name)
+    name = re.sub(r"[^\w./:@-]", "?", service.name if service else container.name)
+    if service is None:  # no container's name has a colon
+        name = re.sub(r":[\w.?-]+$", ":*", name)
     return f"{name}: {rule} {port}  # reason" if port else f"{name}: {rule}  # reason"
 
 
@@ -138,7 +143,8 @@ def to_reach(case: Case, rule: str, bind: str) -> str:
     """
     can_remove = not _is_others(case.container.image) and not is_inherited(case)
     close = [f"remove EXPOSE {case.port}" if can_remove else waive(case, rule)]
-    close = ["don't declare it"] if case.only_declared else close if case.documented else []
+    undeclared = f"don't declare it{in_definition(case.container)}"
+    close = [undeclared] if case.only_declared else close if case.documented else []
     others = case.container.documented - {case.port}
     if case.port not in _CONTROL_PORTS and others.isdisjoint(case.listening):
         return bind if case.published else f"{bind}, or {close[0]}"

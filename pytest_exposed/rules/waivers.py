@@ -9,14 +9,17 @@ from datetime import date
 from fnmatch import fnmatchcase
 
 from pytest_exposed.errors import ConfigurationError, PortError
-from pytest_exposed.model.ports import Port, Ports
+from pytest_exposed.model.ports import PROTOCOLS, Port, Ports
 from pytest_exposed.rules import RULES
 from pytest_exposed.text import did_you_mean, printable
 from pytest_exposed.values import dataclass
 
 _FORM = re.compile(
-    r"(?P<glob>\S+(?=:\s)|[^\s:]+):\s*(?P<what>[^#]*?)\s*(?:until\s+(?P<until>\S+)\s*)?"
+    r"(?P<glob>\S+(?=\s*:\s)|[^\s:]+)\s*:\s*(?P<what>[^#]*?)\s*(?:until\s+(?P<until>\S+)\s*)?"
 )
+
+_Found = tuple[Collection[str], str, Port | None]
+"""A finding: the names of its container, its rule and port."""
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\b")
 _UNTIL_IN_REASON = re.compile(rf"\buntil:?\s+{_DAY.pattern}", re.IGNORECASE)
@@ -159,6 +162,22 @@ def _misnamed(waiver: Waiver, names: Collection[str]) -> str:
     return ", as no container is called that" + (f" ({near[2:]})" if near else "")
 
 
+def _misread(waiver: Waiver, others: Iterable[_Found], today: date) -> str:
+    """Return that a waiver means the port of another protocol; empty if that isn't the cause."""
+    for names, rule, port in others:
+        for x in other_protocols(port):
+            if waiver.accepts(names, rule, x, today):
+                return f", as {x.number} means {x}, and the finding is on {port}"
+    return ""
+
+
+def other_protocols(port: Port | None) -> list[Port]:
+    """Return the ports of the same number under the other protocols."""
+    if port is None:
+        return []
+    return [Port(port.number, x) for x in PROTOCOLS if x != port.protocol]
+
+
 def reason_for(
     waivers: Iterable[Waiver], names: Collection[str], rule: str, port: Port | None, today: date
 ) -> str | None:
@@ -174,10 +193,11 @@ def reason_for(
 
 def stale(
     waivers: Sequence[Waiver],
-    findings: Iterable[tuple[Collection[str], str, Port | None]],
+    findings: Iterable[_Found],
     judged: Sequence[Collection[str]],
     *,
     missed: Sequence[Collection[str]] | None,
+    others: Collection[_Found] = (),
     known: Collection[str] = (),
     all_asked: bool,
     rules: Collection[str],
@@ -185,10 +205,10 @@ def stale(
 ) -> list[str]:
     """Return a line for each waiver that has expired, or of which a part accepted no finding.
 
-    findings are names of the container, rule and port of each that is accepted; judged the names of
-    each container that was judged, missed those of the others, None where these are unknown; known
-    all names that a waiver can be for; all_asked whether all were judged that the run was asked
-    for; rules those that were judged by.
+    findings are names of the container, rule and port of each that is accepted, others of each that
+    is not; judged the names of each container that was judged, missed those of the other
+    containers, None where these are unknown; known all names that a waiver can be for; all_asked
+    whether all were judged that the run was asked for; rules those that were judged by.
     A waiver that could be for a container that was left out is not named, and neither is one for a
     port, whatever the rule, where not all rules judged that do by default.
     """
@@ -216,5 +236,6 @@ def stale(
             if any(waiver.accepts(*x, today) for x in found):
                 lines.append(f"waiver not used for {', '.join(vain)}: {waiver.line}")
             elif asked(waiver):
-                lines.append(f"waiver not used{_misnamed(waiver, known)}: {waiver.line}")
+                why = _misnamed(waiver, known) or _misread(waiver, others, today)
+                lines.append(f"waiver not used{why}: {waiver.line}")
     return lines

@@ -45,6 +45,8 @@ def container(name: str = "web", **labels: str) -> Container:
         ("web: 80", ("web", "undocumented", 80), ("web", "undocumented", 81)),
         ("web-*: 9000-9002/tcp, silent", ("web-1", "unreachable", 9001), ("web", "silent", 80)),
         ("*:silent,80 # why", ("x", "silent", 1), ("x", "undocumented", 81)),
+        ("web : silent", ("web", "silent", 80), ("web", "undocumented", 80)),
+        ("shop/web:1 : silent", ("shop/web:1", "silent", 80), ("shop/web", "silent", 80)),
         ("web: silent until 2026-11-24  # last day", ("web", "silent", 80), ("Web", "silent", 80)),
     ],
 )
@@ -171,6 +173,35 @@ def test_stale_ones_are_told() -> None:
     some = ["silent"]  # a rule that didn't judge may need what names none
     lines = stale(waivers, [], [["web"]], missed=[], all_asked=True, rules=some, today=TODAY)
     assert [x for x in lines if "not used" in x] == ["waiver not used: web: silent"]
+
+
+@pytest.mark.parametrize(
+    ("what", "port", "why"),
+    [
+        (
+            "undocumented 5514",
+            "5514/udp",
+            ", as 5514 means 5514/tcp, and the finding is on 5514/udp",
+        ),
+        ("5514", "5514/udp", ", as 5514 means 5514/tcp, and the finding is on 5514/udp"),
+        ("53/udp", "53/tcp", ", as 53 means 53/udp, and the finding is on 53/tcp"),
+        ("silent 5514", "5514/udp", ""),
+        ("5515", "5514/udp", ""),
+    ],
+)
+def test_a_port_of_another_protocol_is_told(what: str, port: str, why: str) -> None:
+    others = [(["web"], "undocumented", Port.parse(port))]
+    (line,) = stale(
+        [Waiver.parse(f"web: {what}")],
+        [],
+        [["web"]],
+        missed=[],
+        others=others,
+        all_asked=True,
+        rules=RULES,
+        today=TODAY,
+    )
+    assert line == f"waiver not used{why}: web: {what}"
 
 
 @pytest.mark.parametrize(

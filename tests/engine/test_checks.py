@@ -541,6 +541,15 @@ def test_udp_on_a_port_of_the_range_for_clients_is_a_server_s_where_it_is_named(
     assert not container_listens_on(engine, cut_off.name, "40000/udp")
 
 
+def test_an_allowed_port_of_another_protocol_is_told(engine: Engine, stage: Stage) -> None:
+    name = stage.run("udp:0.0.0.0:5514").name
+    for allow in (5514, "undocumented 5514"):
+        check = container_matches_image(engine, name, allow=allow)
+        assert str(check).endswith(" 5514/udp; allow=5514 means 5514/tcp, and not 5514/udp")
+    assert container_matches_image(engine, name, allow="5514/udp")
+    assert "allow" not in str(container_matches_image(engine, name, allow=5515))
+
+
 def test_udp_in_a_shared_network_is_known_or_an_error(
     engine: Engine, helper: Engine, stage: Stage
 ) -> None:

@@ -155,6 +155,35 @@ class TestTwoNodes:
         printed = audit("--docker-host", f"swarm://{pair[0].tcp_url}", "-n", "2")
         assert "exposed: 2 containers on 2 hosts, 0 match, 2 do not (published-silent 1)" in printed
 
+    def test_a_suite_skips_nodes_without_a_task(
+        self,
+        pair: tuple[Machine, Machine],
+        clients: tuple[docker.DockerClient, docker.DockerClient],
+        tmp_path: Path,
+    ) -> None:
+        (tmp_path / "test_web.py").write_text(
+            "import pytest\n"
+            "def test_web(exposed, container_publishes, container_listens_on):\n"
+            "    if not exposed.containers(label='com.docker.swarm.service.name=single'):\n"
+            "        pytest.skip('no task of it on this node')\n"
+            "    assert container_listens_on('single', 80)\n"
+            "    assert container_publishes('single', '18081:80')\n"
+        )
+        both = [Images(x, "pair") for x in clients]
+        (tag,) = {x.build(exposes=("80",)) for x in both}
+        with Services(both[0], clients[1]) as services:
+            services.run("single", "tcp:0.0.0.0:80", "ready", image=tag, publishes={18081: 80})
+            command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs"]
+            done = subprocess.run(
+                pair[0].enter(*command, f"--docker-host=swarm://{pair[0].tcp_url}"),
+                cwd=tmp_path,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        assert "1 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
+
     def test_a_worker_alone_does_not_know(
         self, pair: tuple[Machine, Machine], across: Services
     ) -> None:

@@ -288,6 +288,15 @@ def test_options_behind_the_image(run: Run, images: Images) -> None:
     result.stdout.fnmatch_lines([f"{image} could not be started: {said}; *executable file*"])
 
 
+@pytest.mark.parametrize("line", ["{} --exposed-grace=5", "--exposed-grace=5 {}"])
+def test_an_option_of_pytest_among_docker_s(run: Run, images: Images, line: str) -> None:
+    image = images.build()
+    result = run(f"--exposed-run=--entrypoint= {line.format(image)}")
+    result.assert_outcomes(failed=1)
+    said = "--exposed-grace is an option of pytest: write it outside of these quotes"
+    result.stdout.fnmatch_lines([f"{image} could not be started: {said}; *"])
+
+
 def test_what_can_not_run_is_removed(run: Run, images: Images) -> None:
     image = images.build()
     result = run(f"--exposed-run=--entrypoint /no/such {image}")

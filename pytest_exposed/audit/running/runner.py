@@ -102,7 +102,11 @@ class Runner:
 
 
 def _misplaced(planned: Planned, said: str) -> str:
-    """Return where an option of docker's belongs if it was run as a command; empty otherwise."""
+    """Return where an option belongs that docker could not use there; empty for none."""
+    for word in planned.words:
+        option = word.partition("=")[0]
+        if option.startswith(("--exposed", "--docker-host")) and option in said:
+            return f"{printable(option)} is an option of pytest: write it outside of these quotes; "
     for word in planned.words if "executable file" in said else ():
         if word.startswith("-") and re.search(f'["`]{re.escape(word)}["`]', said):
             return f"options of docker run stand before the image, {printable(word)} among them; "

@@ -63,7 +63,7 @@ def runs_images(config: pytest.Config) -> bool:
 
 def refuse_bare_run(known: object) -> None:
     """Raise UsageError for --exposed-run without a value, before pytest looks at what follows."""
-    if "" in (getattr(known, "exposed_run", None) or ()):
+    if None in (getattr(known, "exposed_run", None) or ()):
         raise pytest.UsageError(
             "pytest-exposed: --exposed-run has no value: write = behind it, as pytest takes words "
             'that begin with - for its own options: --exposed-run="[OPTIONS] IMAGE [COMMAND]"'

@@ -250,7 +250,7 @@ def add(parser: pytest.Parser) -> None:
 def _add_option(add_option: Callable[..., None], row: Option) -> None:
     action = "append" if row.repeatable else "store"
     # argparse would say no more than "expected one argument" of --exposed-run -e A=1 nginx.
-    bare = {"nargs": "?", "const": ""} if row.name == "run" else {}
+    bare = {"nargs": "?"} if row.name == "run" else {}
     try:
         add_option(row.flag, action=action, metavar=row.metavar, help=row.help, **bare)
     except ValueError as error:

@@ -186,7 +186,7 @@ def _details(container: ContainerRecord, cells: Mapping[Port, Cell]) -> Iterator
     """Yield a container's details: findings, ports and facts."""
     yield '<div class="panel">'
     if container["error"] is not None:
-        what = "not judged" if container["error"] == NOT_RUN else "could not be observed"
+        what = "not judged" if container["error"] == NOT_RUN else "could not be judged"
         error = safe(container["error"], LONG)
         yield f'<p class="error"><b>? {what}</b> <bdi>{error}</bdi></p>'
     groups = finding_groups(findings_of(container))

@@ -32,7 +32,7 @@ def summary(hosts: Sequence[HostRecord]) -> str:
         most = sorted(broken.items(), key=lambda x: (-x[1], x[0]))
         parts.append(f"{differ} do not ({', '.join(f'{rule} {n}' for rule, n in most)})")
     parts += [f"{accepted} accepted"] if accepted else []
-    parts += [f"{unseen} could not be observed"] if unseen else []
+    parts += [f"{unseen} could not be judged"] if unseen else []
     tests = "its test" if left == 1 else "their tests"
     parts += [f"{left} not judged, as {tests} did not finish"] if left else []
     parts += [plural(warnings, "warning")] if warnings else []

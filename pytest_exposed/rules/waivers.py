@@ -50,8 +50,8 @@ class Waiver:
         match = _FORM.fullmatch(text.strip())
         if match is None or not match["what"]:
             raise ConfigurationError(
-                f"{line!r} is not a waiver: write CONTAINER-GLOB: RULE-OR-PORT, … "
-                "[until YYYY-MM-DD] [# reason]"
+                f"{line!r} is not a waiver: {_without_colon(text)}write CONTAINER-GLOB: "
+                "RULE-OR-PORT, … [until YYYY-MM-DD] [# reason]"
             )
         if match["until"] is None and _UNTIL_IN_REASON.search(reason):
             raise ConfigurationError(
@@ -124,6 +124,15 @@ class Waiver:
                 or (port is not None and (port in self.ports or (rule, port) in self.pairs))
             )
         )
+
+
+def _without_colon(text: str) -> str:
+    """Return that a waiver lacks its colon, and where; empty for any other text."""
+    glob, _, what = text.strip().partition(" ")
+    if ":" not in text and what:
+        with suppress(ConfigurationError):
+            return f"it lacks a colon, as in `{Waiver.parse(f'{glob}: {what.strip()}').line}`; "
+    return ""
 
 
 def _why_not(word: str, error: PortError) -> str:

@@ -155,6 +155,22 @@ def test_the_first_reason_counts_and_none_is_not_empty() -> None:
     assert reason_for(waivers, ["db"], "silent", Port(80), TODAY) is None
 
 
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("api 9100", "it lacks a colon, as in `api: 9100`; write "),
+        ("api silent 443 until 2030-01-01  # x", "as in `api: silent 443 until 2030-01-01`; "),
+        ("api metrics", "is not a waiver: write "),
+        ("9100", "is not a waiver: write "),
+        ("", "is not a waiver: write "),
+    ],
+)
+def test_a_line_without_a_colon_is_shown_with_one(line: str, hint: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Waiver.parse(line)
+    assert hint in str(caught.value)
+
+
 def test_stale_ones_are_told() -> None:
     waivers = [
         Waiver.parse(x)

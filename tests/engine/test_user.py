@@ -178,7 +178,7 @@ def test_an_audit(engine_url: str, group: int, stage: Stage) -> None:
     assert f"exposed::{good.name} PASSED" in out
     assert f"exposed::{owner.name} FAILED" in out
     assert "which container 0.0.0.0:80/tcp belongs to is unknown" in out
-    assert "exposed: 3 containers on 1 host, 1 match, 2 could not be observed" in out
+    assert "exposed: 3 containers on 1 host, 1 match, 2 could not be judged" in out
 
 
 NAMES = "only root sees which process holds a socket: run as root to see names for - in PROCESS"

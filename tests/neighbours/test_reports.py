@@ -22,7 +22,7 @@ INSTALLED = os.environ.get("EXPOSED_NEIGHBOURS", "pytest-xdist").split(",")
 TRIED = [x for x in NEIGHBOURS if x.distribution in INSTALLED]
 TOGETHER = [x for x in TRIED if x.distribution not in APART]
 BY_EXEC = (
-    "exposed: 3 containers on 1 host, 1 match, 1 do not (undocumented 1), 1 could not be observed"
+    "exposed: 3 containers on 1 host, 1 match, 1 do not (undocumented 1), 1 could not be judged"
 )
 BY_KERNEL = "exposed: 3 containers on 1 host, 2 match, 1 do not (undocumented 1)"
 

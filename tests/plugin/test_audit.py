@@ -319,7 +319,7 @@ def test_a_container_between_two_starts_fails_with_its_state(audit: Audit, stage
         [
             f"{container.name} is restarting: it exited with code 3, * times so far; the last *",
             "  ready",
-            "exposed: 1 container on 1 host, 0 match, 1 could not be observed",
+            "exposed: 1 container on 1 host, 0 match, 1 could not be judged",
         ]
     )
 

@@ -63,7 +63,7 @@ def test_exec_where_the_image_has_no_cat(
         [
             f"no source can see the sockets of {container.name}:",
             "exec: there is no cat in the image*",
-            "exposed: 1 container on 1 host, 0 match, 1 could not be observed",
+            "exposed: 1 container on 1 host, 0 match, 1 could not be judged",
             "FAILED * - not observed: exec: there is no cat in *",
         ]
     )

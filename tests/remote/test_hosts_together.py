@@ -175,7 +175,7 @@ class TestOneFails:
                 f"{near} FAILED *",
                 f"{far} PASSED *",
                 f"{both.relay.url}: GET /images/*/json: the engine has answered before, and does *",
-                "exposed: 2 containers on 2 hosts, 1 match, 1 could not be observed",
+                "exposed: 2 containers on 2 hosts, 1 match, 1 could not be judged",
             ]
         )
 

@@ -259,7 +259,7 @@ def test_verdicts_are_counted_as_the_summary_does(render: Render) -> None:
     assert f", {classes.count('matches')} match, " in line
     assert f", {classes.count('differs')} do not (" in line
     assert f", {classes.count('accepted')} accepted, " in line
-    assert f", {classes.count('unseen')} could not be observed, " in line
+    assert f", {classes.count('unseen')} could not be judged, " in line
 
 
 def test_what_is_wrong_comes_first_and_is_open(render: Render) -> None:
@@ -369,7 +369,7 @@ def test_what_could_not_be_observed_is_unknown_not_empty(render: Render) -> None
     (shown,) = containers(render(host(blind)))
     assert tiles(shown) == [("unseen", "80/tcp unknown")]
     assert lines(shown)[1] == ["80/tcp", "unknown", "unknown", "unknown", "no"]
-    assert "? could not be observed exec: no cat in the image" in shown.text
+    assert "? could not be judged exec: no cat in the image" in shown.text
     assert "No port" not in shown.text
     assert "sockets not seen" in shown.text
 

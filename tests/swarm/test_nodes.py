@@ -202,7 +202,7 @@ class TestTwoNodes:
         printed = audit("--docker-host", pair[1].tcp_url)
         assert "GET /services failed: This node is not a swarm manager." in printed
         assert "with --docker-host swarm://MANAGER" in printed
-        assert "exposed: 1 container on 1 host, 0 match, 1 could not be observed" in printed
+        assert "exposed: 1 container on 1 host, 0 match, 1 could not be judged" in printed
 
     def test_other_nodes_are_out_of_a_socket_s_reach(
         self, audit: Audit, pair: tuple[Machine, Machine]

@@ -311,7 +311,7 @@ class TestServicesThatNobodyTells:
             "out: --exposed-ignore=published-silent,published-undocumented"
         )
         assert f"{why}.\n{todo}\n" in result.stdout.str()
-        result.stdout.fnmatch_lines(["exposed: * 0 match, ? could not be observed"])
+        result.stdout.fnmatch_lines(["exposed: * 0 match, ? could not be judged"])
 
     def test_are_a_pass_for_whom_accepts_not_to_know(self, audit: Run) -> None:
         result = audit("fine", IGNORED, "-v")

@@ -63,11 +63,11 @@ def summary(*records: dict[str, Any], hosts: str = "a") -> str:
             [record("a", "ssh", waived=("silent", "silent")), record("b", waived=("ssh",))],
             "2 containers on 1 host, 0 match, 1 do not (ssh 1), 1 accepted",
         ),
-        # What could not be observed neither matches nor differs.
-        ([unseen("a")], "1 container on 1 host, 0 match, 1 could not be observed"),
+        # What could not be judged neither matches nor differs.
+        ([unseen("a")], "1 container on 1 host, 0 match, 1 could not be judged"),
         (
             [unseen("a"), record("b"), record("c", "silent")],
-            "3 containers on 1 host, 1 match, 1 do not (silent 1), 1 could not be observed",
+            "3 containers on 1 host, 1 match, 1 do not (silent 1), 1 could not be judged",
         ),
         # Nor does one whose test never ran, of which nobody can say that it could not be.
         (
@@ -154,14 +154,14 @@ def test_every_container_is_counted_once(records: list[dict[str, Any]], random: 
     numbers = {
         word: int(part.split()[0])
         for part in text.replace(" (", ", (").split(", ")
-        for word in ("match", "do not", "could not be observed", "accepted")
+        for word in ("match", "do not", "could not be judged", "accepted")
         if part.endswith(word)
     }
     assert len(records) == (
         numbers["match"]
         + numbers.get("accepted", 0)
         + numbers.get("do not", 0)
-        + numbers.get("could not be observed", 0)
+        + numbers.get("could not be judged", 0)
     )
     shuffled = list(records)
     random.shuffle(shuffled)

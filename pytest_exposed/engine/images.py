@@ -78,7 +78,7 @@ class Images:
             return ""
         found = [x for x in every if f"/{name}" in as_texts(x.get("Names"))]
         image = printable(as_text(found[0].get("Image"))) if found else ""
-        return f"; a container of the image {image} has it" if image else ""
+        return f"; a container has that name, of the image {image}" if image else ""
 
     def learn(self, containers: Iterable[Listed]) -> None:
         """Inspect the images of containers together, which is faster than one by one."""

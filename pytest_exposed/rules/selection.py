@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -27,6 +28,8 @@ def expand(names: Iterable[str]) -> set[str]:
         members = {x.name for x in RULES.values() if name in ("all", x.name) or name in x.groups}
         if not members:
             near = did_you_mean(name, (*RULES, *groups))
+            if {*RULES, *groups}.issuperset(words := re.split(r"[\s;]+", name)):
+                near = f": a comma separates them, as in {', '.join(words)};"
             raise ConfigurationError(
                 f"{name!r} is not a rule or a group of rules{near or ':'} rules are "
                 f"{', '.join(RULES)}; groups are {', '.join(groups)}"

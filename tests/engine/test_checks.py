@@ -362,7 +362,9 @@ class TestWhatCannotBeLookedAt:
         self, engine: Engine, scene: Scene
     ) -> None:
         image = engine.container(scene.web.name).image.name
-        has = re.escape(f"no image '{scene.web.name}'; a container of the image {image} has it (on")
+        has = re.escape(
+            f"no image '{scene.web.name}'; a container has that name, of the image {image} (on"
+        )
         with pytest.raises(NotFoundError, match=has):
             image_exposes(engine, scene.web.name, 80)
         its = f"no container '{image}'; an image has that name, and its containers are "

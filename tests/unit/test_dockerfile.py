@@ -175,7 +175,6 @@ def test_a_port_of_the_base_image_beside_a_variable(set_by: str, history: tuple[
         ('FROM a\nEXPOSE 3000\nCMD ["node"]\n', [8080], "exposes 3000/tcp"),
         ('FROM a\nCMD ["node"]\n', [8080], "runs another command"),
         ('FROM a\nEXPOSE 3000\nCMD ["httpd"]\n', [8080], ""),
-        ('FROM a\nEXPOSE 3000 8080\nCMD ["node"]\n', [8080], ""),
         ("FROM a\nEXPOSE $X\n", [8080], ""),
         ('FROM a\nEXPOSE $X\nCMD ["node"]\n', [8080], "runs another command"),
         ('FROM a\nARG P=3000\nEXPOSE $P\nCMD ["node"]\n', [8080], "exposes 3000/tcp"),
@@ -192,6 +191,27 @@ def test_a_file_of_another_image(text: str, documented: list[int], other: str) -
     asks = f"D {other}, and web:1 does not: is it another image's?"
     assert pointed.notes == ((asks,) if other else ())
     assert ("(D:" in pointed.findings[0].fix) is not bool(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ('EXPOSE 8080 9443/udp\nCMD ["node"]\n', True),
+        ('EXPOSE 8080 9443/udp\nCMD ["httpd"]\n', False),
+        ("EXPOSE 8080 9443/udp\n", False),
+        ('EXPOSE 8080\nCMD ["node"]\n', False),
+        ('ARG P=9443\nEXPOSE 8080 $P\nCMD ["node"]\n', False),
+    ],
+)
+def test_a_file_that_was_changed_or_is_another_s(text: str, asks: bool) -> None:
+    image = Image("1", "web:1", Ports.parse(8080), command=("httpd",))
+    found = Finding("undocumented", Port(9200), "m", "add to its Dockerfile: EXPOSE 9200/tcp")
+    one = replace(container(), image=image, verdict=(found,))
+    pointed = Dockerfile.parse("D", f"FROM a\n{text}").pointed_at(one)
+    anew = "build the image anew, or is it another image's?"
+    note = f"D exposes 9443/udp and runs another command than web:1: {anew}"
+    assert pointed.notes == ((note,) if asks else ())
+    assert "(D:" in pointed.findings[0].fix
 
 
 @pytest.mark.parametrize(

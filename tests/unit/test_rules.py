@@ -20,7 +20,7 @@ from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.rules import RULES, judge
 from pytest_exposed.rules.judge import findings, hanging_on_publications
 from pytest_exposed.rules.layers import exposed_by
-from pytest_exposed.rules.selection import select
+from pytest_exposed.rules.selection import expand, select
 
 PRECEDENCE = [
     "unreachable",
@@ -668,6 +668,16 @@ def test_a_port_that_the_container_alone_declares_may_be_meant() -> None:
     assert only(one).fix == f"{end}: EXPOSE 6380/tcp"
     several = container(*reaching(6380), declared=[6379, 6381])
     assert only(several).fix == "add to its Dockerfile: EXPOSE 6380/tcp"
+
+
+@pytest.mark.parametrize(
+    "text", ["silent undocumented", "silent;undocumented", "silent ; undocumented"]
+)
+def test_rules_without_a_comma_are_told_of_it(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="a comma separates them, as in silent, undocum"):
+        expand([text])
+    with pytest.raises(ConfigurationError, match="did you mean "):
+        expand(["silent undocumentd"])
 
 
 def test_a_port_with_a_listener_of_its_own_is_no_other_s_place() -> None:

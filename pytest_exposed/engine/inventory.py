@@ -134,7 +134,7 @@ def _member(name: str, variables: Mapping[str, Any]) -> Member:
 
 
 def _inventory(inventory: str | None) -> tuple[Mapping[str, Any], str]:
-    """Return the output of `ansible-inventory --list`, and the last line of its errors."""
+    """Return the output of `ansible-inventory --list`, and why it may be empty."""
     beside = os.path.dirname(sys.executable)
     program = shutil.which("ansible-inventory") or shutil.which("ansible-inventory", path=beside)
     if program is None:
@@ -185,7 +185,21 @@ def _inventory(inventory: str | None) -> tuple[Mapping[str, Any], str]:
         tree = None
     if not isinstance(tree, dict):
         raise ConfigurationError(f"ansible-inventory wrote no inventory: {said}")
-    return tree, said
+    return tree, _unparsed("\n".join(lines)) or said
+
+
+def _unparsed(text: str) -> str:
+    """Return which source Ansible's warnings say it could not parse, and why; empty for none.
+
+    Each of its plugins tries: that of the file's ending knows best, or else the last one, INI.
+    """
+    paragraphs = re.split(r"\n\s*\n", text.replace("[WARNING]:", "\n\n"))
+    warnings = [" ".join(x.split()).removeprefix("* ") for x in paragraphs]
+    unable = [x for x in warnings if x.startswith("Unable to parse")]
+    failed = [x for x in warnings if x.startswith("Failed to parse") and ": " in x]
+    is_yaml = any(re.search(r"\.(ya?ml|json)\b", x) for x in unable)
+    best = [x for x in failed if is_yaml and "yaml" in x.partition(": ")[0]] or failed[-1:]
+    return printable("; ".join([*unable[:1], *best[:1]]), 1024)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -8,7 +8,7 @@ from ipaddress import IPv6Address, ip_address
 
 from pytest_exposed.errors import PortError
 from pytest_exposed.model.listeners import Listener, Publication, endpoint, written
-from pytest_exposed.model.ports import Port, Ports, PortsLike
+from pytest_exposed.model.ports import PROTOCOLS, Port, Ports, PortsLike
 from pytest_exposed.values import dataclass
 
 # 127.0.0.1:9000/tcp, [::1]:9000
@@ -37,6 +37,8 @@ class BoundPort:
         if match is None or not isinstance(form, str):
             return [cls(x) for x in Ports.parse(form)]
         if (match["v4"] or "").isdecimal():
+            if match["ports"] in PROTOCOLS:
+                raise PortError(f"{form!r} is not a port: write {form.replace(':', '/')!r}")
             raise PortError(
                 f"{form!r} is not a port: for the host's ports, use container_publishes"
             )

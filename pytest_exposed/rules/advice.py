@@ -123,16 +123,20 @@ def to_remove(case: Case, rule: str, serve: str, moved: Port | None) -> str:
 
 def to_answer(case: Case, serve: str) -> str:
     """Return the fix of a port that is published, and that nothing serves; serve is as above."""
-    no_publication = f", or don't publish it{in_publications(case.container)}"
-    elsewhere = case.listening_elsewhere()
+    written = in_publications(case.container)
+    ports = case.listening_elsewhere()
+    other = f", or publish a port that answers{written}, such as {ports}"
+    other = other if ports else f", or don't publish it{written}"
     can_move = not _is_others(case.container.image) and not is_inherited(case)
     of_image = case.documented and not case.only_declared
     if of_image and case.container.substitute is not None:  # its own command may serve it
-        was_started = elsewhere and made_by_molecule(case.container.labels)
+        was_started = ports and made_by_molecule(case.container.labels)
         serve = serve if was_started else f"{serve}, or {_own_command(case)}"
-    elif elsewhere and of_image and can_move:
-        elsewhere += f", and EXPOSE it instead of {case.port}"
-    return f"{serve}{elsewhere or no_publication}"
+    elif of_image and can_move and ports.isdisjoint(case.container.image.documented):
+        other += f", and EXPOSE it instead of {case.port}" if ports else ""
+    elif of_image and can_move and ports <= case.container.image.documented:
+        other += f", and remove EXPOSE {case.port} from its Dockerfile"
+    return f"{serve}{other}"
 
 
 def to_reach(case: Case, rule: str, bind: str) -> str:

@@ -127,7 +127,7 @@ def _unknown(case: Case, published: Sequence[Publication], only: str) -> Observa
     )
 
 
-@rule("published-silent", "default", needs=["command", "stopped"])
+@rule("published-silent", "default", needs=["command", "history", "stopped"])
 def _published_silent(case: Case) -> Breach | None:
     """A port is published, and nothing listens on it.
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from pytest_exposed.model import NO_IMAGE, Container, Finding, Listener, Publication, endpoint
 from pytest_exposed.model.ports import Port, Ports
-from pytest_exposed.rules.definition import in_publications
 from pytest_exposed.rules.forwarding import destinations, is_reached, lines
 from pytest_exposed.text import printable
 from pytest_exposed.values import dataclass
@@ -133,15 +132,11 @@ class Case(NamedTuple):  # which takes the least time to make: there may be 65,5
         address = "::" if ipv6 or (self.published and ends is None) else "0.0.0.0"  # noqa: S104
         return endpoint(address, self.port.number)
 
-    def listening_elsewhere(self) -> str:
+    def listening_elsewhere(self) -> Ports:
         """Return the container's other listening ports, to publish the right one of."""
         published = {x.port for x in self.container.published}
         dynamic = {x.port for x in self.container.listeners if x.dynamic}
-        ports = self.listening - {self.port, Port(SHELL), *published, *dynamic}
-        if not ports:
-            return ""
-        written = in_publications(self.container)
-        return f", or publish a port that answers{written}, such as {ports}"
+        return self.listening - {self.port, Port(SHELL), *published, *dynamic}
 
 
 def where(published: Iterable[Publication]) -> str:

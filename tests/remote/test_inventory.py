@@ -348,7 +348,7 @@ class TestRefused:
         (tmp_path / "empty").mkdir()
         line = refusal(host, f"--ansible-inventory={tmp_path / 'empty'}")
         assert f"inventory {tmp_path / 'empty'} has no such group, and no host at all" in line
-        assert "No inventory was parsed, only implicit localhost is available" in line
+        assert f"Unable to parse {tmp_path / 'empty'} as an inventory source" in line
 
     def test_a_broken_inventory(self, refused: Callable[..., str], tmp_path: Path) -> None:
         line = refused("[web\nweb-1 x\n")
@@ -356,6 +356,22 @@ class TestRefused:
             f"ansible://web: Ansible's inventory {tmp_path}/hosts.ini has no such"
         )
         assert "ansible-inventory says: " in line
+
+    def test_why_an_inventory_can_not_be_parsed(
+        self,
+        refusal: Callable[..., str],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        bad = tmp_path / "bad.yml"
+        bad.write_text("a:\n b: [\n")
+        host = "--docker-host=ansible://web"
+        line = refusal(host, f"--ansible-inventory={bad}")
+        assert f"ansible-inventory says: Unable to parse {bad} as an inventory source; " in line
+        assert line.count("Failed to parse") == 1
+        assert "yaml" in line
+        monkeypatch.setenv("ANSIBLE_INVENTORY", str(tmp_path / "none.yml"))
+        assert f"Unable to parse {tmp_path / 'none.yml'} as an inventory source" in refusal(host)
 
     def test_another_connection(self, refused: Callable[..., str]) -> None:
         assert refused("[web]\nweb-1 ansible_connection=ansible.builtin.winrm\n") == (

@@ -297,6 +297,13 @@ def test_an_option_of_pytest_among_docker_s(run: Run, images: Images, line: str)
     result.stdout.fnmatch_lines([f"{image} could not be started: {said}; *"])
 
 
+@pytest.mark.parametrize("flag", ["--netwrok", "-n"])
+def test_an_unknown_option_is_no_missing_image(run: Run, flag: str) -> None:
+    result = run(f"--exposed-run={flag} host nginx")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["host could not be started: unknown *flag: *"])
+
+
 def test_what_can_not_run_is_removed(run: Run, images: Images) -> None:
     image = images.build()
     result = run(f"--exposed-run=--entrypoint /no/such {image}")

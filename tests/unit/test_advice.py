@@ -13,7 +13,7 @@ from pytest_exposed.model import Container, Finding, Listener, Publication
 from pytest_exposed.model.containers import CommandOverride
 from pytest_exposed.model.ports import Port
 from pytest_exposed.report.finding_groups import neighbours
-from pytest_exposed.rules.judge import findings
+from pytest_exposed.rules.judge import findings, quick_verdict
 from pytest_exposed.rules.layers import origin_of
 from pytest_exposed.rules.selection import select
 from pytest_exposed.rules.waivers import Waiver
@@ -274,3 +274,15 @@ def test_nobody_edits_an_image_for_a_command_that_it_does_not_run(
     elif command is SHELL:
         assert "it runs sh instead of its image's web" in found.message
         assert ", or run the image's own command" in found.fix
+
+
+def test_another_port_that_is_documented_needs_no_expose() -> None:
+    published = {"published": [publication(80)]}
+    answering = "start its service, or publish a port that answers, such as"
+    one = of(80, 8081, listening=[listener(8081)], **published)
+    assert quick_verdict(one, select())[1] >= {"history"}  # whose EXPOSE it is
+    removed = "8081/tcp, and remove EXPOSE 80/tcp from its Dockerfile"
+    assert only(one).fix == f"{answering} {removed}"
+    two = of(80, 8081, listening=[listener(8081), listener(9000)], **published)
+    fixes = {x.rule: x.fix for x in findings(two, select())}
+    assert fixes["published-silent"] == f"{answering} 8081/tcp, 9000/tcp"

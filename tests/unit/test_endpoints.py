@@ -18,6 +18,20 @@ from pytest_exposed.model.ports import Port, Ports
 
 
 @pytest.mark.parametrize(
+    ("form", "why"),
+    [
+        ("80:tcp", "'80:tcp' is not a port: write '80/tcp'"),
+        ("80:udp", "'80:udp' is not a port: write '80/udp'"),
+        ("8080:80", "'8080:80' is not a port: for the host's ports, use container_publishes"),
+    ],
+)
+def test_a_colon_in_a_bound_port(form: str, why: str) -> None:
+    with pytest.raises(PortError) as caught:
+        BoundPort.parse(form)
+    assert str(caught.value) == why
+
+
+@pytest.mark.parametrize(
     ("form", "texts"),
     [
         (80, ["80/tcp"]),

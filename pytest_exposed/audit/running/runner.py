@@ -83,7 +83,10 @@ class Runner:
                     answer = has_restarted(observer, listed)
             return listed, watched.merged(answer) if self.settings.watch else answer
         except CommandError as error:
-            why = f"{_misplaced(planned, str(error))}{_missing(observer, planned.image)}{error}"
+            # Behind an unknown option, a word of its value may be taken for the image.
+            is_option = "unknown flag" in str(error) or "unknown shorthand flag" in str(error)
+            missing = "" if is_option else _missing(observer, planned.image)
+            why = f"{_misplaced(planned, str(error))}{missing}{error}"
             raise EngineError(f"{image} could not be started: {why}") from None
         finally:
             self._remove_started()

@@ -173,10 +173,14 @@ class Results:
         found = [x for x in self._records() if x.get("record") and x.get("waited", 0) >= _LONG]
         if not found:
             return None
-        names = _named([x["record"]["name"] for x in found])
         # Workers wait side by side, and one container's grace is over while another is waited for.
-        waited = f"{'up to ' if len(found) > 1 else ''}{max(x['waited'] for x in found):.0f} s"
-        return f"waited {waited} for {names} to settle (--exposed-grace)"
+        longest = sorted(found, key=lambda x: -round(x["waited"]))
+        waits: dict[int, list[str]] = {}
+        for x in longest[:_MOST_NAMED]:
+            waits.setdefault(round(x["waited"]), []).append(x["record"]["name"])
+        each = ", ".join(f"{time} s for {', '.join(names)}" for time, names in waits.items())
+        more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+        return f"waited {each}{more} to settle (--exposed-grace)"
 
     def warnings(self) -> list[str]:
         """Return the texts of warnings, the same text once; the first twenty."""

@@ -20,6 +20,9 @@ from pytest_exposed.values import dataclass
 _OF_DOCUMENTED = r"remove EXPOSE \S+ from its Dockerfile|write EXPOSE \S+ in its Dockerfile instead"
 """What advice says of a port that is documented in vain."""
 
+_TO_ADD = r"add to its Dockerfile: EXPOSE \S+(?: \([^)]*\))?"
+"""What it says of a port that nothing documents."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
@@ -171,12 +174,13 @@ class Dockerfile:
             stage = self._stage(*of_image)
             exposes = stage.exposes
             if finding.port in stage.ports - image.documented:
-                place += " has it: build the image anew"
+                anew = f"build the image anew: {place} has EXPOSE {finding.port}"
                 if not any(finding.port in x.ports for x in exposes if not x.has_variable):
-                    place += ", without an argument that changes it"
+                    anew += ", which an argument may have changed"
+                return replace(finding, fix=re.sub(_TO_ADD, lambda _: anew, fix, count=1))
             old = re.search(_OF_DOCUMENTED, fix)
             if old is not None and self._lacks(finding.port, stage):
-                unless = "" if stage.base == "scratch" else f", unless {stage.base} exposes it"
+                unless = "" if stage.base == "scratch" else f" (if it isn't {stage.base}'s)"
                 anew = f"build the image anew: {printable(self.path)} has no EXPOSE {finding.port}"
                 return replace(finding, fix=fix.replace(old[0], f"{anew}{printable(unless)}"))
             # A stage of this file that its own begins from can be mended.

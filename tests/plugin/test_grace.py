@@ -83,7 +83,7 @@ def test_all_that_take_their_grace_are_named(run: Run, stage: Stage) -> None:
     stage.run("tcp:0.0.0.0:80", name="well", exposes=("80",))
     result = run("--exposed-grace=3")
     result.assert_outcomes(passed=1, failed=2)
-    said = f"exposed: waited up to 3 s for {stage.name}-one, {stage.name}-two to settle *"
+    said = f"exposed: waited 3 s for {stage.name}-one, {stage.name}-two to settle *"
     result.stdout.fnmatch_lines([said])
 
 

@@ -280,7 +280,7 @@ def test_a_line_that_the_image_was_built_without() -> None:
     found = Finding("undocumented", Port.parse(81), "x listens", "add to its Dockerfile: EXPOSE 81")
     one = replace(container(documented=[80]), verdict=(found,))
     (finding,) = Dockerfile.parse("D", "FROM a\nEXPOSE 80 81\n").pointed_at(one).findings
-    assert finding.fix == f"{found.fix} (D:2 has it: build the image anew)"
+    assert finding.fix == "build the image anew: D:2 has EXPOSE 81/tcp"
 
 
 def test_a_last_line_that_ends_as_if_another_followed() -> None:

@@ -9,11 +9,11 @@ from dataclasses import field, replace
 from pathlib import Path
 
 from pytest_exposed.errors import ConfigurationError, ObservationError
-from pytest_exposed.model import Container, Finding
+from pytest_exposed.model import Container, Finding, Image
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report.instructions import instructions, values_of
 from pytest_exposed.report.stages import Stage
-from pytest_exposed.rules.advice import INHERITED
+from pytest_exposed.rules.advice import IF_INHERITED, INHERITED
 from pytest_exposed.text import did_you_mean_file, printable
 from pytest_exposed.values import dataclass
 
@@ -164,32 +164,35 @@ class Dockerfile:
             return replace(container, notes=(*container.notes, note))
 
         container = self._asked(container, self._stage(*of_image), of_image[1])
+        pointed = (self._pointed(x, image, of_image[1]) for x in verdict)
+        return replace(container, verdict=tuple(pointed))
 
-        def pointed(finding: Finding) -> Finding:
-            if not re.search("EXPOSE|Dockerfile", finding.fix):
-                return finding
-            line = self.line_of(finding.port, *of_image, image.history)
-            place = f"{printable(self.path)}:{line}"
-            fix = finding.fix
-            stage = self._stage(*of_image)
-            exposes = stage.exposes
-            if finding.port in stage.ports - image.documented:
-                anew = f"build the image anew: {place} has EXPOSE {finding.port}"
-                if not any(finding.port in x.ports for x in exposes if not x.has_variable):
-                    anew += ", which an argument may have changed"
-                return replace(finding, fix=re.sub(_TO_ADD, lambda _: anew, fix, count=1))
-            old = re.search(_OF_DOCUMENTED, fix)
-            if old is not None and self._lacks(finding.port, stage):
-                unless = "" if stage.base == "scratch" else f" (if it isn't {stage.base}'s)"
-                anew = f"build the image anew: {printable(self.path)} has no EXPOSE {finding.port}"
-                return replace(finding, fix=fix.replace(old[0], f"{anew}{printable(unless)}"))
-            # A stage of this file that its own begins from can be mended.
-            if fix.startswith(INHERITED) and any(finding.port in x.ports for x in exposes):
-                serve = fix.removeprefix(f"{INHERITED}: ").partition(", or ")[0]
-                fix = f"{serve}, or remove EXPOSE {finding.port} from its Dockerfile"
-            made, other, rest = fix.partition("; or, if ")
-            if "EXPOSE" in rest:
-                made, other, rest = fix, "", ""
-            return replace(finding, fix=f"{made} ({place}){other}{rest}")
-
-        return replace(container, verdict=tuple(map(pointed, verdict)))
+    def _pointed(self, finding: Finding, image: Image, command: Sequence[str]) -> Finding:
+        """Return a finding with the line in its fix, if that is made in the file."""
+        if not re.search("EXPOSE|Dockerfile", finding.fix):
+            return finding
+        line = self.line_of(finding.port, image.documented, command, image.history)
+        place = f"{printable(self.path)}:{line}"
+        fix = finding.fix
+        stage = self._stage(image.documented, command)
+        exposes = stage.exposes
+        if finding.port in stage.ports - image.documented:
+            anew = f"build the image anew: {place} has EXPOSE {finding.port}"
+            if not any(finding.port in x.ports for x in exposes if not x.has_variable):
+                anew += ", which an argument may have changed"
+            return replace(finding, fix=re.sub(_TO_ADD, lambda _: anew, fix, count=1))
+        old = re.search(_OF_DOCUMENTED, fix)
+        if old is not None and self._lacks(finding.port, stage):
+            unless = "" if stage.base == "scratch" else f" (if it isn't {stage.base}'s)"
+            anew = f"build the image anew: {printable(self.path)} has no EXPOSE {finding.port}"
+            return replace(finding, fix=fix.replace(old[0], f"{anew}{printable(unless)}"))
+        if any(finding.port in x.ports for x in exposes):
+            fix = fix.partition(IF_INHERITED)[0]
+        # A stage of this file that its own begins from can be mended.
+        if fix.startswith(INHERITED) and any(finding.port in x.ports for x in exposes):
+            serve = fix.removeprefix(f"{INHERITED}: ").partition(", or ")[0]
+            fix = f"{serve}, or remove EXPOSE {finding.port} from its Dockerfile"
+        made, other, rest = fix.partition("; or, if ")
+        if "EXPOSE" in rest:
+            made, other, rest = fix, "", ""
+        return replace(finding, fix=f"{made} ({place}){other}{rest}")

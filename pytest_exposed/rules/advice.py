@@ -67,6 +67,9 @@ def _own_command(case: Case) -> str:
 INHERITED = "an inherited EXPOSE can't be taken back"
 """Where the fix of a port begins that a base image documents."""
 
+IF_INHERITED = "; if it is inherited, "
+"""Where it goes on if that is unsure."""
+
 
 def is_inherited(case: Case) -> bool:
     """Return whether the port's EXPOSE is inherited from the image's base."""
@@ -111,13 +114,16 @@ def to_remove(case: Case, rule: str, serve: str, moved: Port | None) -> str:
     """
     if case.only_declared:
         return f"{serve}, or don't declare it{in_definition(case.container)}"
-    if is_inherited(case):
+    origin = layers.origin_of(case.container.image, case.port)
+    if origin.inherited and not origin.unsure:
         return f"{INHERITED}: {serve}, or {waive(case, rule)}"
     remove = f"remove EXPOSE {case.port} from its Dockerfile"
     if moved is not None:
         remove = f"if {moved} is the right one, write EXPOSE {moved} in its Dockerfile instead"
     if _is_others(case.container.image):
         return f"{waive(case, rule)}, or {serve}; if the image is yours, {remove}"
+    if origin.unsure:
+        return f"{serve}, or {remove}{IF_INHERITED}{waive(case, rule)}"
     return f"{serve}, or {remove}"
 
 

@@ -212,7 +212,8 @@ def _documented_by(case: Case) -> str:
     """Return which image or layer has the EXPOSE of a port, as the end of a message."""
     origin = layers.origin_of(case.container.image, case.port)
     if origin.base is not None:
-        return f"; inherited from {printable(origin.base)}"
+        unless = ", unless that is an earlier build" if origin.unsure else ""
+        return f"; inherited from {printable(origin.base)}{unless}"
     if origin.command is None:
         return ""
     inherited = "; inherited from an image below" if origin.inherited else ""

@@ -27,6 +27,9 @@ class Origin:
     base: str | None = None
     """The name of the image that it is inherited from; None where it isn't, or has no name."""
     inherited: bool = False
+    unsure: bool = False
+    """Whether that image may be an earlier build of the same Dockerfile instead: its layers were
+    used again."""
 
 
 def origin_of(image: Image, port: Port) -> Origin:
@@ -42,9 +45,16 @@ def origin_of(image: Image, port: Port) -> Origin:
     # Of several bases, one upon the other, the one that wrote it.
     bases = [x for x in image.parents.items() if x[0] <= place]
     if bases:
-        return Origin(command, max(bases)[1], inherited=True)
+        base = max(bases)[1]
+        unsure = {_repository(x) for x in base.split(" or ")} == {_repository(image.name)}
+        return Origin(command, base, inherited=True, unsure=unsure)
     above = map(_instruction, reversed(image.history[:place]))
     return Origin(command, inherited=_goes_on(above))
+
+
+def _repository(name: str) -> str:
+    """Return an image's name without its tag."""
+    return re.sub(r":[\w.-]+$", "", name)
 
 
 def _goes_on(instructions: Iterable[str]) -> bool:

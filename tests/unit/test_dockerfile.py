@@ -276,6 +276,15 @@ def test_what_an_earlier_stage_exposes_can_be_removed() -> None:
     assert fixes[1] == f"{inherited} (D:5)"
 
 
+def test_a_line_of_the_file_is_not_inherited() -> None:
+    fix = "start its service, or remove EXPOSE 81/tcp from its Dockerfile; if it is inherited, x"
+    found = Finding("silent", Port.parse(81), "nothing listens", fix)
+    one = replace(container(documented=[80, 81]), verdict=(found,))
+    for text, shown in (("EXPOSE 80 81", "its Dockerfile (D:2)"), ("EXPOSE 80", "inherited, x")):
+        (finding,) = Dockerfile.parse("D", f"FROM a\n{text}\n").pointed_at(one).findings
+        assert finding.fix.endswith(shown)
+
+
 def test_a_line_that_the_image_was_built_without() -> None:
     found = Finding("undocumented", Port.parse(81), "x listens", "add to its Dockerfile: EXPOSE 81")
     one = replace(container(documented=[80]), verdict=(found,))

@@ -517,6 +517,15 @@ def test_a_layer_of_the_image_s_own_is_shown() -> None:
     assert "remove EXPOSE 80/tcp" in finding.fix
 
 
+def test_an_earlier_build_is_not_taken_for_a_base_image() -> None:
+    finding = silent([CLASSIC + "9/tcp", COMMAND, CLASSIC + "80/tcp", RUN], {1: "webapp:0"})
+    assert finding.message.endswith("; inherited from webapp:0, unless that is an earlier build")
+    remove = "start its service, or remove EXPOSE 80/tcp from its Dockerfile"
+    assert finding.fix == f"{remove}; if it is inherited, waive it (`web: silent 80/tcp  # reason`)"
+    either = silent([COMMAND, CLASSIC + "80/tcp", RUN], {0: "other:1 or webapp:0"})
+    assert either.message.endswith("; inherited from other:1 or webapp:0")
+
+
 @pytest.mark.parametrize(
     ("parents", "base"),
     [

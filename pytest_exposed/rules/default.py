@@ -144,9 +144,10 @@ def _published_silent(case: Case) -> Breach | None:
         return f"published as {case.where}, and {nothing}: {other[0]}", other[1]
     on_loopback = "" if fix else instead.only_on_loopback(case.container)
     serve = advice.to_serve(case, on_loopback=bool(on_loopback))
+    stopped, anew = instead.might_answer(case)
     return (
-        f"published as {case.where}, and {nothing}{runs}{on_loopback}",
-        fix or advice.to_answer(case, serve),
+        f"published as {case.where}, and {nothing}{runs}{on_loopback}{stopped}",
+        (fix or advice.to_answer(case, serve)) + anew,
     )
 
 

@@ -26,22 +26,24 @@ def would_answer(case: Case) -> tuple[str, str] | None:
             return f"{left} does, which is {network}", left.rejoin
         fix = f"if {left} is to answer there, {left.rejoin}; or {advice.START}"
         return f"{left} does, which is in no network any more", fix
-    stopped = case.container.stopped_joiners
-    mine = [x for x in stopped if x.network_mode == own]
-    documenting = [x for x in stopped if case.port in x.documented]
-    # Of several any may answer; another container's is one's only by what it documents.
-    found = sorted(documenting, key=lambda x: x not in mine) or (mine if len(mine) == 1 else [])
-    if not found:
-        return None
-    name = found[0].name
-    if found[0] in mine:
-        return f"{name}, which is to share its network, doesn't run", f"start {name}"
-    anew = f"create it anew in the network of {case.subject}"
-    why = "joined the network of a container that was removed"
-    return (
-        f"{name}, which {why}, doesn't run",
-        f"if {name} is to answer there, {anew}; or {advice.START}",
-    )
+    for x in case.container.stopped_joiners:
+        if x.network_mode == own and case.port in x.documented:
+            return f"{x.name}, which is to share its network, doesn't run", f"start {x.name}"
+    return None
+
+
+def might_answer(case: Case) -> tuple[str, str]:
+    """Return which stopped container might answer a publication, as the end of a message.
+
+    And of the fix; empty for none. It was in the network of a container that was removed, which
+    may have been another one: what else is known stays.
+    """
+    for x in case.container.stopped_joiners:
+        if case.port in x.documented:
+            why = "joined the network of a container that was removed, doesn't run"
+            anew = f"create it anew in the network of {case.subject}"
+            return f"; {x.name}, which {why}", f"; or, if {x.name} is to answer there, {anew}"
+    return "", ""
 
 
 def _left_behind(case: Case, own: str) -> Container | None:

@@ -131,7 +131,8 @@ def _without_colon(text: str) -> str:
     glob, _, what = text.strip().partition(" ")
     if ":" not in text and what:
         with suppress(ConfigurationError):
-            return f"it lacks a colon, as in `{Waiver.parse(f'{glob}: {what.strip()}').line}`; "
+            line = Waiver.parse(f"{glob}: {what.strip()}").line
+            return f"it lacks a colon, as in `{printable(line)}`; "
     return ""
 
 

@@ -160,6 +160,7 @@ def test_the_first_reason_counts_and_none_is_not_empty() -> None:
     [
         ("api 9100", "it lacks a colon, as in `api: 9100`; write "),
         ("api silent 443 until 2030-01-01  # x", "as in `api: silent 443 until 2030-01-01`; "),
+        ("a\x1b[2J 9100", "it lacks a colon, as in `a\\x1b[2J: 9100`; write "),
         ("api metrics", "is not a waiver: write "),
         ("9100", "is not a waiver: write "),
         ("", "is not a waiver: write "),

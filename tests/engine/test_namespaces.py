@@ -297,7 +297,12 @@ class TestOwnerThatRestarted:
 
     def test_a_joiner_that_does_not_run(self, looks: list[Engine], stage: Stage) -> None:
         owner = stage.run(name="owner", ports={"81/tcp": ("127.0.0.1",)})
-        joiner = stage.run("ready", name="joiner", network_mode=f"container:{owner.id}")
+        mode = f"container:{owner.id}"
+        once = stage.run("ready", name="once", network_mode=mode)  # which has done its work
+        once.sdk.stop(timeout=0)
+        for look in looks:
+            assert once.name not in look.container(owner.name).findings[0].message
+        joiner = stage.run("ready", name="joiner", exposes=("81",), network_mode=mode)
         joiner.sdk.stop(timeout=0)
         for look in looks:
             (silent,) = look.container(owner.name).findings
@@ -319,9 +324,10 @@ class TestOwnerThatRestarted:
         for look in looks:
             (silent,) = look.container(again.name).findings
             why = "joined the network of a container that was removed, doesn't run"
-            assert silent.message.endswith(f": {joiner.name}, which {why}")
-            todo = f"create it anew in the network of {again.name}; or start its service"
-            assert silent.fix == f"if {joiner.name} is to answer there, {todo}"
+            assert silent.message.endswith(f"; {joiner.name}, which {why}")
+            todo = f"create it anew in the network of {again.name}"
+            end = f"; or, if {joiner.name} is to answer there, {todo}"
+            assert silent.fix == f"start its service, or don't publish it{end}"
 
 
 class TestNoNetwork:

@@ -10,8 +10,8 @@ import pytest
 from make import ID, OTHER_ID, container, image, listener, publication
 
 from pytest_exposed.model import Container, Finding, Listener, Publication
-from pytest_exposed.model.containers import CommandOverride
-from pytest_exposed.model.ports import Port
+from pytest_exposed.model.containers import CommandOverride, StoppedJoiner
+from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.report.finding_groups import neighbours
 from pytest_exposed.rules.judge import findings, quick_verdict
 from pytest_exposed.rules.layers import origin_of
@@ -286,3 +286,21 @@ def test_another_port_that_is_documented_needs_no_expose() -> None:
     two = of(80, 8081, listening=[listener(8081), listener(9000)], **published)
     fixes = {x.rule: x.fix for x in findings(two, select())}
     assert fixes["published-silent"] == f"{answering} 8081/tcp, 9000/tcp"
+
+
+def test_a_stopped_container_displaces_nothing_that_is_known() -> None:
+    lost = StoppedJoiner("old", f"container:{OTHER_ID}", Ports.parse(80))
+    one = of(listening=[listener(8081)], published=[publication(80)], stopped_joiners=(lost,))
+    silent = next(x for x in findings(one, select()) if x.rule == "published-silent")
+    assert silent.message.endswith(
+        "old, which joined the network of a container that was removed, doesn't run"
+    )
+    assert silent.fix == (
+        "start its service, or publish a port that answers, such as 8081/tcp; or, if old is to "
+        "answer there, create it anew in the network of web"
+    )
+    own = StoppedJoiner("app", f"container:{ID}", Ports.parse(80))
+    two = of(published=[publication(80)], stopped_joiners=(own, lost))
+    assert only(two).fix == "start app"
+    idle = StoppedJoiner("curl", f"container:{ID}", Ports())
+    assert "curl" not in only(of(published=[publication(80)], stopped_joiners=(idle,))).message

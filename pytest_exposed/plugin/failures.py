@@ -29,7 +29,7 @@ def shorten(error: pytest.ExceptionInfo[BaseException]) -> None:
 
 def _leave_out_own_frames(error: pytest.ExceptionInfo[BaseException]) -> None:
     """Cut the traceback of an ExposedError where the test calls into this package."""
-    if not isinstance(error.value, ExposedError):
+    if not issubclass(type(error.value), ExposedError):
         return
     kept: list[TracebackType] = []
     entry: TracebackType | None = error.tb
@@ -45,9 +45,10 @@ def _leave_out_own_frames(error: pytest.ExceptionInfo[BaseException]) -> None:
 
 def _say_once(error: pytest.ExceptionInfo[BaseException]) -> None:
     """Make a failed assertion of a check its sentence, which pytest would write twice."""
-    if not isinstance(error.value, AssertionError):
+    # Not a subclass, nor any other text: a suite's own code would run, and may fail.
+    if type(error.value) is not AssertionError or [type(x) for x in error.value.args] != [str]:
         return
-    text = str(error.value)
+    text: str = error.value.args[0]
     for check in _held(error, Check):
         assertion = f"assert {check!r}" if not check else f"assert not {check!r}"
         before, found, rest = text.partition(assertion)
@@ -81,4 +82,4 @@ def _held(error: pytest.ExceptionInfo[BaseException], kind: type[T]) -> list[T]:
             found = list(entry.tb_frame.f_locals.values())
         entry = entry.tb_next
     # By its type alone: what stands for another object may load it to tell its class, or fail.
-    return [x for x in found if issubclass(type(x), kind)]
+    return [x for x in found if type(x) is kind]

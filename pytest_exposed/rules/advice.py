@@ -51,10 +51,15 @@ def waive(case: Case, rule: str) -> str:
 START = "start its service"
 
 
-def to_run(case: Case, serve: str) -> str:
-    """Return how a port comes to be served that the image's own command may serve, or by serve."""
-    fix = f"{serve}, or {_own_command(case)}"
-    return f"{fix}, or {waive(case, 'silent')}" if made_by_molecule(case.container.labels) else fix
+def to_run(case: Case, serve: str, *, was_started: bool) -> str:
+    """Return how a port comes to be served that the image's own command may serve, or by serve.
+
+    was_started says that its service was started by hand, and listens elsewhere.
+    """
+    if not made_by_molecule(case.container.labels):
+        return f"{serve}, or {_own_command(case)}"
+    own = "" if was_started else f", or {_own_command(case)}"
+    return f"{serve}{own}, or {waive(case, 'silent')}"
 
 
 def _own_command(case: Case) -> str:

@@ -182,7 +182,8 @@ def _silent(case: Case) -> Breach | None:
     if moved is not None or (overridden and not on_loopback):
         serve = f"start its service on {case.port}"
     if overridden and not case.neighbours:  # the image may be right about its own command
-        return message + _documented_by(case), advice.to_run(case, serve)
+        fix = advice.to_run(case, serve, was_started=moved is not None)
+        return message + _documented_by(case), fix
     if case.neighbours:
         message += f"; {case.server}, which shares its network, does"
         serve = f"{serve} in a network of its own, as {case.server} holds the port in this one"

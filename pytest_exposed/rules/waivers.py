@@ -22,7 +22,7 @@ _Found = tuple[Collection[str], str, Port | None]
 """A finding: the names of its container, its rule and port."""
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\b")
-_UNTIL_IN_REASON = re.compile(rf"\buntil:?\s+{_DAY.pattern}", re.IGNORECASE)
+_UNTIL_IN_REASON = re.compile(rf"\buntil:?\s+(?P<day>{_DAY.pattern})", re.IGNORECASE)
 """A last day where it is none."""
 
 
@@ -53,10 +53,10 @@ class Waiver:
                 f"{line!r} is not a waiver: {_without_colon(text)}write CONTAINER-GLOB: "
                 "RULE-OR-PORT, … [until YYYY-MM-DD] [# reason]"
             )
-        if match["until"] is None and _UNTIL_IN_REASON.search(reason):
+        if match["until"] is None and (late := _UNTIL_IN_REASON.search(reason)):
             raise ConfigurationError(
-                f"{line!r} is not a waiver: behind # is a reason, which ends nothing: write "
-                "until before it"
+                f"{line!r} is not a waiver: what is behind # is its reason, so write "
+                f"`until {late['day']}` before the #"
             )
         rules: set[str] = set()
         ports = Ports()
@@ -168,7 +168,9 @@ def _misnamed(waiver: Waiver, names: Collection[str]) -> str:
     parts = [
         x for x in sorted(names) if waiver.glob in (x.rpartition("/")[2], x.rpartition(":")[0])
     ]
-    near = f": did you mean {parts[0]}?" if parts else did_you_mean(waiver.glob, names)
+    any_tag = parts and parts[0].startswith(f"{waiver.glob}:")  # each build may have its own
+    meant = f"{waiver.glob}:*" if any_tag else parts[0] if parts else ""
+    near = f": did you mean {meant}?" if meant else did_you_mean(waiver.glob, names)
     return ", as no container is called that" + (f" ({near[2:]})" if near else "")
 
 

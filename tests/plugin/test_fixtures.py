@@ -325,6 +325,29 @@ class TestSection:
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(["E * nothing listens on 81/tcp *"])
 
+    @pytest.mark.parametrize(
+        "error", ["Odd()", "AssertionError(Odd())", "AssertionError(Text('x'))", "AssertionError()"]
+    )
+    def test_beside_an_assertion_of_the_suite_s_own(self, error: str, suite: Suite) -> None:
+        result = suite(
+            f"""
+            class Odd(AssertionError):
+                args = property(lambda self: 1 / 0)
+                def __str__(self):
+                    raise RuntimeError("no text")
+
+            class Text(str):
+                def partition(self, sep):
+                    raise RuntimeError("no parts")
+
+            def test_x(container_listens_on):
+                assert container_listens_on(GOOD, 80)
+                raise {error}
+            """
+        )
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(["*- Ports of *"])
+
     def test_each_container_once(self, suite: Suite, web: Staged, good: Staged) -> None:
         result = suite(
             """

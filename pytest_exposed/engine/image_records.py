@@ -26,8 +26,6 @@ _INDEXES = (
 
 _BUILT_BY_PODMAN = "io.buildah.version"
 """The label of images that podman or buildah built, here or elsewhere."""
-_MOST_NAMES = 3
-"""Names of an image that are shown; it can have any number."""
 
 
 def image_from_record(record: JsonObject, name: str) -> Image:
@@ -70,17 +68,16 @@ def tags(record: JsonObject) -> list[str]:
 
 
 def layers(image: Image, history: Sequence[JsonObject]) -> Image:
-    """Return the image with its layers' commands, and the images that end with each layer."""
+    """Return the image with its layers' commands, its names, and those of the images in it."""
     parents = {}
     # Podman's history has the image's names at all its layers.
     own = {tag for layer in history[:1] for tag in as_texts(layer.get("Tags"))}
     for place, layer in enumerate(history):
         tags = [x for x in as_texts(layer.get("Tags")) if x not in own]
         if tags:
-            # Which of these names the Dockerfile's FROM had is unknown.
-            parents[place] = " or ".join(sorted(tags)[:_MOST_NAMES])
+            parents[place] = tuple(sorted(tags))
     commands = tuple(as_text(x.get("CreatedBy")) for x in history)
-    return replace(image, history=commands, parents=parents)
+    return replace(image, names=tuple(sorted(own)), history=commands, parents=parents)
 
 
 def platform_of(listed: Listed) -> str:

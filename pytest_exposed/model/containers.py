@@ -31,8 +31,10 @@ class Image:
     """The commands of its layers, newest first; None if not looked up."""
     digests: tuple[str, ...] = field(default=(), compare=False, repr=False)
     """Its names in registries, REPOSITORY@sha256:…; empty for one that was only built here."""
-    parents: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)
-    """Names of the images that end within its history, by their index in history."""
+    names: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """All its names, with the history."""
+    parents: Mapping[int, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
+    """All names of each image that ends within its history, by its index in history."""
     entrypoint: tuple[str, ...] = field(default=(), compare=False, repr=False)
     command: tuple[str, ...] = field(default=(), compare=False, repr=False)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
+from inspect import CO_OPTIMIZED
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -49,7 +51,7 @@ def _say_once(error: pytest.ExceptionInfo[BaseException]) -> None:
     if type(error.value) is not AssertionError or [type(x) for x in error.value.args] != [str]:
         return
     text: str = error.value.args[0]
-    for check in _held(error, Check):
+    for _, check in _held(error, Check):
         assertion = f"assert {check!r}" if not check else f"assert not {check!r}"
         before, found, rest = text.partition(assertion)
         is_all = rest == "" or rest.startswith(f"\n +  where {check!r} = ")
@@ -62,24 +64,44 @@ def _say_once(error: pytest.ExceptionInfo[BaseException]) -> None:
 def of_snapshots(
     error: pytest.ExceptionInfo[BaseException] | None, shown: Iterable[tuple[str, str]]
 ) -> list[tuple[str, str]]:
-    """Return title and table of ports of each snapshot of a failed test that isn't shown yet."""
+    """Return title and table of ports of each snapshot of a failed test that isn't shown yet.
+
+    The title of one that differs from what is shown of its container, as after a change, has the
+    name of the snapshot.
+    """
     fixtures = sys.modules.get("pytest_exposed.plugin.fixtures")
     if error is None or fixtures is None:
         return []
-    titles = {title for title, _ in shown}
-    found = _held(error, Container)
-    new = {x.id: x for x in found if fixtures.title_of(x) not in titles}
-    tables: list[tuple[str, str]] = fixtures.tables(new, {})
-    return tables
+    texts: dict[str, list[str]] = {}
+    for title, text in shown:
+        texts.setdefault(title, []).append(text)
+    found = []
+    for name, container in _held(error, Container):
+        with suppress(Exception):  # a suite may have made or changed one in any way
+            ((title, text),) = fixtures.tables({container.id: container}, {})
+            there = texts.setdefault(title, [])
+            table = "\n".join(fixtures.table(container))
+            if not any(table in x for x in there):
+                found.append((f"{title}, in {name}" if there else title, text))
+                there.append(table)
+    return found
 
 
-def _held(error: pytest.ExceptionInfo[BaseException], kind: type[T]) -> list[T]:
-    """Return the values of a kind where others' code failed; pytest keeps an assertion's there."""
+def _held(error: pytest.ExceptionInfo[BaseException], kind: type[T]) -> list[tuple[str, T]]:
+    """Return name and value of each of a kind in others' functions that the error went through.
+
+    pytest keeps the values of an assertion there.
+    """
     entry: TracebackType | None = error.tb
-    found: list[Any] = []
+    found: dict[int, tuple[str, Any]] = {}
     while entry is not None:
-        if not entry.tb_frame.f_code.co_filename.startswith(_OWN):
-            found = list(entry.tb_frame.f_locals.values())
+        code = entry.tb_frame.f_code
+        # Those of a module or a class are any mapping.
+        if code.co_flags & CO_OPTIMIZED and not code.co_filename.startswith(_OWN):
+            for name, value in entry.tb_frame.f_locals.items():
+                # By its type alone: what stands for another object may load it, or fail.
+                if type(value) is kind:
+                    own = "the assertion" if name.startswith("@") else name
+                    found.setdefault(id(value), (own, value))
         entry = entry.tb_next
-    # By its type alone: what stands for another object may load it to tell its class, or fail.
-    return [x for x in found if type(x) is kind]
+    return list(found.values())

@@ -18,7 +18,8 @@ from pytest_exposed.model.ports import Ports
 _DIRECTIVE = re.compile(r"\s*#\s*(\w+)\s*=\s*(\S.*?)\s*")
 _DIRECTIVES = ("syntax", "escape", "check")
 
-_WORD = re.compile(r"""(?:[^\s"']|"(?:\\.|[^"])*"|'[^']*')+""")
+_WORD = re.compile(r"""(?:[^\s"'\\]|\\["']?|"(?:\\.|[^"\\])*"|'[^']*'|["'])+""")
+"""A quote that nothing ends, or behind a backslash, is a letter of a shell's command."""
 _HERE = re.compile(r"[0-9]*<<(-?)([^<]+)")
 """A word that begins a here-document, and its end."""
 
@@ -43,7 +44,7 @@ def instructions(text: str) -> list[tuple[int, str, list[str]]]:
             continue
         began = began if whole else number
         whole += line.rstrip()
-        if whole.endswith(mark):
+        if whole.endswith(mark) and not whole.endswith(2 * mark):
             whole = whole[: -len(mark)]
             continue
         words = _WORD.findall(whole)

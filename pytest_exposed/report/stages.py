@@ -49,6 +49,8 @@ class Stage:
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     """As of an image; both are empty where the base image has them."""
+    has_command: bool = False
+    """Whether this stage has a CMD of its own, which an ENTRYPOINT below leaves as it is."""
     base: str = "scratch"
     """The image of another file that it begins from."""
     shell: tuple[str, ...] = ("/bin/sh", "-c")
@@ -78,6 +80,7 @@ class Stage:
             name=name,
             exposes=[*base.exposes, *base.later],
             later=[],
+            has_command=False,
             given=dict(base.given),
             environment=dict(base.environment),
             fixed=set(base.fixed),
@@ -104,9 +107,10 @@ class Stage:
         elif instruction == "SHELL":
             self.shell = command_of(words, self.shell)
         elif instruction == "CMD":
-            self.command = command_of(words, self.shell)
+            self.command, self.has_command = command_of(words, self.shell), True
         elif instruction == "ENTRYPOINT":
-            self.entrypoint, self.command = command_of(words, self.shell), ()
+            self.entrypoint = command_of(words, self.shell)
+            self.command = self.command if self.has_command else ()
 
     def runs(self, command: Sequence[str]) -> bool:
         """Return whether this is what an image runs, its entrypoint and command."""

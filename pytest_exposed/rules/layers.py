@@ -14,6 +14,9 @@ from pytest_exposed.values import dataclass
 _CLASSIC = re.compile(r"(?:/bin/sh -c|cmd /S /C) #\(nop\)\s+")
 _INSTRUCTION = re.compile(r"[A-Z]+(?= )")
 _START = ("CMD", "ENTRYPOINT")
+_MOST_NAMES = 3
+"""Names of a base image that are shown; it can have any number."""
+_ID = re.compile(r"(sha256:)?[0-9a-f]{12,64}")
 _BEHIND_START = ("", "ARG", "HEALTHCHECK", "LABEL", "MAINTAINER", "STOPSIGNAL")
 """Instructions that may follow a Dockerfile's CMD; `docker build --label` adds one."""
 
@@ -45,16 +48,23 @@ def origin_of(image: Image, port: Port) -> Origin:
     # Of several bases, one upon the other, the one that wrote it.
     bases = [x for x in image.parents.items() if x[0] <= place]
     if bases:
-        base = max(bases)[1]
-        unsure = {_repository(x) for x in base.split(" or ")} == {_repository(image.name)}
-        return Origin(command, base, inherited=True, unsure=unsure)
+        names = max(bases)[1]
+        # Which of these the Dockerfile's FROM had is unknown.
+        base = " or ".join(names[:_MOST_NAMES])
+        return Origin(command, base, inherited=True, unsure=_may_be_earlier(image, names))
     above = map(_instruction, reversed(image.history[:place]))
     return Origin(command, inherited=_goes_on(above))
 
 
-def _repository(name: str) -> str:
-    """Return an image's name without its tag."""
-    return re.sub(r":[\w.-]+$", "", name)
+def _may_be_earlier(image: Image, names: Iterable[str]) -> bool:
+    """Return whether another image may be an earlier build of an image, by the names of both."""
+    own = {x for x in (image.name, *image.names) if not _ID.fullmatch(x)}
+    return not own or not {_short(x) for x in own}.isdisjoint(map(_short, names))
+
+
+def _short(name: str) -> str:
+    """Return an image's name without its registry, tag and digest: one build has several."""
+    return re.split("[:@]", name.rpartition("/")[2])[0]
 
 
 def _goes_on(instructions: Iterable[str]) -> bool:

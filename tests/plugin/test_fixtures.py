@@ -325,6 +325,59 @@ class TestSection:
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(["E * nothing listens on 81/tcp *"])
 
+    def test_of_a_snapshot_that_differs_from_the_check_s(self, suite: Suite, web: Staged) -> None:
+        result = suite(
+            """
+            from dataclasses import replace
+
+            def test_x(exposed, container_listens_on):
+                assert container_listens_on(WEB, 80)
+                before = exposed.container(WEB)
+                after = replace(before, listeners=())  # as if its service had ended
+                assert 80 in after.listening
+            """
+        )
+        result.assert_outcomes(failed=1)
+        tables = [x.strip("-") for x in result.outlines if "- Ports of " in x]
+        assert tables == [f" Ports of {web.name} ", f" Ports of {web.name}, in after "]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "unittest.TestCase().assertEqual(web.listening, {5})",
+            "json.loads('{')",
+            "pytest.fail('no', pytrace=False)",
+            "(lambda n: n(n))(lambda n: n(n))",
+        ],
+    )
+    def test_of_a_snapshot_where_the_failure_is_further_in(
+        self, body: str, suite: Suite, web: Staged
+    ) -> None:
+        result = suite(
+            "import json, unittest, pytest\n"
+            f"def test_x(exposed):\n    web = exposed.container(WEB)\n    {body}"
+        )
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines([f"*- Ports of {web.name} -*", *TABLE])
+
+    @pytest.mark.parametrize(
+        "body", ["exec('1/0', {}, Any())", "made = object.__new__(Container); assert 0"]
+    )
+    def test_beside_what_a_suite_makes(self, body: str, suite: Suite) -> None:
+        result = suite(
+            f"""
+            from pytest_exposed import Container
+
+            class Any:
+                def __getitem__(self, key):
+                    raise KeyError(key)
+
+            def test_x(container_listens_on):
+                {body}
+            """
+        )
+        result.assert_outcomes(failed=1)
+
     @pytest.mark.parametrize(
         "error", ["Odd()", "AssertionError(Odd())", "AssertionError(Text('x'))", "AssertionError()"]
     )

@@ -251,6 +251,28 @@ def test_a_stage_that_runs_what_its_base_does(last: str, line: int) -> None:
     assert found == line
 
 
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ('CMD ["-p", "1"]\nENTRYPOINT ["httpd"]', ["httpd", "-p", "1"]),
+        ('ENTRYPOINT ["httpd"]\nCMD ["-p", "1"]', ["httpd", "-p", "1"]),
+        ('CMD ["x"]\nFROM b\nENTRYPOINT ["httpd"]', ["httpd"]),  # that of another stage goes
+        ("CMD echo it\\'s; httpd", ["/bin/sh", "-c", "echo it\\'s; httpd"]),
+        ("CMD echo \"it's\" it's", ["/bin/sh", "-c", "echo \"it's\" it's"]),
+        ("RUN x \\\\\nCMD y", ["/bin/sh", "-c", "y"]),  # two end a line
+        ("RUN x \\\nCMD y", []),
+    ],
+)
+def test_what_an_image_would_run(text: str, command: list[str]) -> None:
+    stages = Dockerfile.parse("Dockerfile", f"FROM a AS b\n{text}\n").stages
+    assert list(stages[-1].own_command) == command
+
+
+def test_a_quote_that_nothing_ends() -> None:
+    text = 'FROM a\nCMD "' + "\\" * 99999 + "\n" + "RUN '\"" * 9999
+    assert len(Dockerfile.parse("Dockerfile", text).stages) == 1
+
+
 def test_a_command_for_a_shell_of_its_own() -> None:
     text = 'FROM a AS b\nFROM a AS c\nSHELL ["bash", "-c"]\nCMD run it\nFROM c\n'
     parsed = Dockerfile.parse("Dockerfile", text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta, timezone
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -549,7 +550,8 @@ HISTORY: list[dict[str, Any]] = [
 def test_layers_and_the_images_they_are_the_tops_of() -> None:
     image = layers(image_from_record(IMAGE, "webapp:1"), HISTORY)
     assert image.history == ("CMD", "EXPOSE 80/tcp", "RUN x", "")
-    assert image.parents == {2: "base:1 or base:2"}
+    assert image.parents == {2: ("base:1", "base:2")}
+    assert image.names == ("webapp:1", "webapp:latest")
 
 
 DIGESTS = ["docker.io/library/webapp@sha256:" + "2" * 64]
@@ -587,7 +589,7 @@ def test_any_history_is_read(history: list[dict[str, Any]]) -> None:
     image = layers(Image("", "", Ports()), history)
     assert image.history is not None
     assert len(image.history) == len(history)
-    assert all(isinstance(x, str) for x in (*image.history, *image.parents.values()))
+    assert all(isinstance(x, str) for x in (*image.history, *chain(*image.parents.values())))
     assert 0 not in image.parents
 
 

@@ -506,8 +506,9 @@ def test_any_history_can_be_looked_through(history: list[str]) -> None:
     assert exposed_by(None, Port(80)) is None
 
 
-def silent(history: Iterable[str], parents: dict[int, str]) -> Finding:
-    documents = image(80, history=tuple(history), parents=parents)
+def silent(history: Iterable[str], parents: dict[int, str], **named: Any) -> Finding:
+    below = {place: tuple(x.split(" or ")) for place, x in parents.items()}
+    documents = replace(image(80, history=tuple(history), parents=below), **named)
     return only(container(documented=[80], image=documents))
 
 
@@ -522,8 +523,30 @@ def test_an_earlier_build_is_not_taken_for_a_base_image() -> None:
     assert finding.message.endswith("; inherited from webapp:0, unless that is an earlier build")
     remove = "start its service, or remove EXPOSE 80/tcp from its Dockerfile"
     assert finding.fix == f"{remove}; if it is inherited, waive it (`web: silent 80/tcp  # reason`)"
-    either = silent([COMMAND, CLASSIC + "80/tcp", RUN], {0: "other:1 or webapp:0"})
-    assert either.message.endswith("; inherited from other:1 or webapp:0")
+
+
+@pytest.mark.parametrize(
+    ("base", "named"),
+    [
+        ("other:1 or reg:5000/webapp:0", {}),
+        ("a:1 or b:1 or c:1 or webapp:0", {}),
+        ("webapp:0", {"name": "docker.io/library/webapp:1"}),
+        ("webapp:0", {"name": "reg:5000/webapp@sha256:" + "a" * 64}),
+        ("webapp:0", {"name": "prod", "names": ("prod:latest", "webapp:1")}),
+        ("webapp:0", {"name": "sha256:" + "a" * 64, "names": ("webapp:1",)}),
+        ("webapp:0", {"name": "sha256:" + "a" * 64}),  # no name any more: nothing is known
+        ("webapp:0", {"name": "a" * 12}),
+    ],
+)
+def test_an_earlier_build_by_any_of_its_names(base: str, named: dict[str, Any]) -> None:
+    message = silent([COMMAND, CLASSIC + "80/tcp", RUN], {0: base}, **named).message
+    assert message.endswith(", unless that is an earlier build")
+
+
+def test_a_base_image_of_another_name() -> None:
+    named = {"name": "prod", "names": ("prod:latest", "reg:5000/webapp:1")}
+    finding = silent([COMMAND, CLASSIC + "80/tcp", RUN], {0: "base:1 or reg:5000/base:1"}, **named)
+    assert finding.message.endswith("; inherited from base:1 or reg:5000/base:1")
 
 
 @pytest.mark.parametrize(
@@ -1012,7 +1035,7 @@ def test_every_finding_is_one_line_whatever_the_names(
         *[80] * documented,
         name=names["image"],
         history=("x", f"EXPOSE [80/tcp {names['layer']}]"),
-        parents={1: names["base"]} if inherited else {},
+        parents={1: (names["base"],)} if inherited else {},
     )
     one = container(
         *[listener(80, ANY, kind, Process(1, names["process"]))] * listens,

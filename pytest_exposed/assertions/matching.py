@@ -108,7 +108,7 @@ def _misread(found: Iterable[Finding], accepts: Callable[[Finding], bool]) -> st
     for x in found:
         for other in other_protocols(x.port):
             if accepts(replace(x, port=other, more_ports=())):
-                return f"; allow={other.number} means {other}, and not {x.port}"
+                return f"; allow= is for {other}, and this is {x.port}"
     return ""
 
 

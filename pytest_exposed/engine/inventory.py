@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from tempfile import TemporaryFile
 from threading import Event, Timer
@@ -48,7 +48,7 @@ def members(written: str, inventory: str | None) -> list[Member]:
     group = written.removeprefix(SCHEME)
     if not group or not group.isprintable():
         raise ConfigurationError(f"{printable(written)!r} names no group: write ansible://GROUP")
-    tree, said = _inventory(inventory)
+    tree, warnings = _inventory(inventory)
     groups = {x: y for x, y in tree.items() if x != "_meta" and isinstance(y, dict)}
     named = {x for y in groups.values() for x in as_texts(y.get("children"))}  # also empty ones
     hosts = _hosts(group, groups)
@@ -58,8 +58,11 @@ def members(written: str, inventory: str | None) -> list[Member]:
         raise ConfigurationError(f"{printable(written)}: the group has no hosts in the inventory")
     if not hosts:
         hint = _hint(group, {*groups, *named} - {"all", "ungrouped"})
-        if said and not _hosts("all", groups):
-            hint = f", and no host at all; ansible-inventory says: {said}"
+        said = _unparsed(warnings)
+        if not _hosts("all", groups):
+            hint, said = ", and no host at all", said or "".join(warnings[-1:])
+        if said:
+            hint += f"; ansible-inventory says: {said}"
         where = (
             f" {printable(inventory)}" if inventory else " (ANSIBLE_INVENTORY, --ansible-inventory)"
         )
@@ -133,8 +136,8 @@ def _member(name: str, variables: Mapping[str, Any]) -> Member:
     return settings.by_ssh(docker_host)
 
 
-def _inventory(inventory: str | None) -> tuple[Mapping[str, Any], str]:
-    """Return the output of `ansible-inventory --list`, and why it may be empty."""
+def _inventory(inventory: str | None) -> tuple[Mapping[str, Any], list[str]]:
+    """Return the output of `ansible-inventory --list`, and its warnings."""
     beside = os.path.dirname(sys.executable)
     program = shutil.which("ansible-inventory") or shutil.which("ansible-inventory", path=beside)
     if program is None:
@@ -185,21 +188,31 @@ def _inventory(inventory: str | None) -> tuple[Mapping[str, Any], str]:
         tree = None
     if not isinstance(tree, dict):
         raise ConfigurationError(f"ansible-inventory wrote no inventory: {said}")
-    return tree, _unparsed("\n".join(lines)) or said
+    return tree, _warnings("\n".join(lines))
 
 
-def _unparsed(text: str) -> str:
+def _warnings(text: str) -> list[str]:
+    """Return the first paragraph of each of Ansible's warnings, but for those of deprecation."""
+    _, *found = text.replace("[WARNING]:", "\0").replace("[DEPRECATION", "\0\n\n").split("\0")
+    first = (" ".join(re.split(r"\n\s*\n", x)[0].split()) for x in found)
+    return [printable(x, 1024) for x in first if x and not x.startswith("Deprecation warnings")]
+
+
+def _unparsed(warnings: Iterable[str]) -> str:
     """Return which source Ansible's warnings say it could not parse, and why; empty for none.
 
-    Each of its plugins tries: that of the file's ending knows best, or else the last one, INI.
+    Each of its plugins tries: that of scripts knows best, which takes what can be executed, or that
+    of the file's ending, or else the last one, INI.
     """
-    paragraphs = re.split(r"\n\s*\n", text.replace("[WARNING]:", "\n\n"))
-    warnings = [" ".join(x.split()).removeprefix("* ") for x in paragraphs]
+    warnings = [x.removeprefix("* ") for x in warnings]
     unable = [x for x in warnings if x.startswith("Unable to parse")]
     failed = [x for x in warnings if x.startswith("Failed to parse") and ": " in x]
     is_yaml = any(re.search(r"\.(ya?ml|json)\b", x) for x in unable)
-    best = [x for x in failed if is_yaml and "yaml" in x.partition(": ")[0]] or failed[-1:]
-    return printable("; ".join([*unable[:1], *best[:1]]), 1024)
+    by = {x.partition(": ")[0].replace("'", ""): x for x in reversed(failed)}
+    kinds = ("script", *["yaml"] * is_yaml)
+    best = [x for kind in kinds for plugin, x in by.items() if f" {kind} plugin" in plugin]
+    best = best or failed[-1:]
+    return "; ".join([*unable[:1], *best[:1]])
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -118,9 +118,10 @@ class StoppedJoiner:
     """A container that doesn't run, and that would be in the network of another."""
 
     name: str
-    network_mode: str
-    documented: Ports
-    """The ports that its image documents; none if that is unknown."""
+    serves: Ports
+    """The ports that its image documents; none if that is unknown, or it runs another command."""
+    is_lost: bool
+    """Whether the container whose network it joined was removed, and may have been another one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ class Port:
         """Raise PortError (a ValueError) for an invalid number or protocol."""
         if type(number) is not int or not 1 <= number <= HIGHEST:
             hint = "" if type(number) is int else "; Port.parse() reads other forms"
-            raise PortError(f"{number!r} is not a port: a number from 1 to {HIGHEST}{hint}")
+            said = repr(number) if hint or abs(number) < 1 << 64 else "so great a number"
+            raise PortError(f"{said} is not a port: a number from 1 to {HIGHEST}{hint}")
         if protocol not in PROTOCOLS:
             raise PortError(f"{protocol!r} is not a protocol of ports: tcp, udp or sctp")
         object.__setattr__(self, "number", number)

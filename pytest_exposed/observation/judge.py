@@ -64,7 +64,7 @@ class Judgement:
     ) -> None:
         """Take the snapshots of a whole scene by their ids, each as if it were alone."""
         self._images = queries.images
-        self._stopped = StoppedJoiners(queries)
+        self._stopped = StoppedJoiners(queries, scene.containers)
         self._scene = scene
         self._acceptance = acceptance
         self._alone = alone

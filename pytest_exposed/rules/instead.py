@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_exposed.model import Container
 from pytest_exposed.model.ports import Port, Ports
 from pytest_exposed.rules import advice
+from pytest_exposed.rules.definition import in_publications
 from pytest_exposed.rules.multicast import NUMBERS
 from pytest_exposed.rules.rule import SHELL, Case, who
 
@@ -27,8 +28,9 @@ def would_answer(case: Case) -> tuple[str, str] | None:
         fix = f"if {left} is to answer there, {left.rejoin}; or {advice.START}"
         return f"{left} does, which is in no network any more", fix
     for x in case.container.stopped_joiners:
-        if x.network_mode == own and case.port in x.documented:
-            return f"{x.name}, which is to share its network, doesn't run", f"start {x.name}"
+        if not x.is_lost and case.port in x.serves:
+            fix = f"start {x.name}, or don't publish it{in_publications(case.container)}"
+            return f"{x.name}, which is to share its network, doesn't run", fix
     return None
 
 
@@ -39,7 +41,7 @@ def might_answer(case: Case) -> tuple[str, str]:
     may have been another one: what else is known stays.
     """
     for x in case.container.stopped_joiners:
-        if case.port in x.documented:
+        if x.is_lost and case.port in x.serves:
             why = "joined the network of a container that was removed, doesn't run"
             anew = f"create it anew in the network of {case.subject}"
             return f"; {x.name}, which {why}", f"; or, if {x.name} is to answer there, {anew}"

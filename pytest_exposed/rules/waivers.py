@@ -127,13 +127,21 @@ class Waiver:
 
 
 def _without_colon(text: str) -> str:
-    """Return that a waiver lacks its colon, and where; empty for any other text."""
+    """Return that a waiver lacks its colon, and where, or its container; empty for other text."""
     glob, _, what = text.strip().partition(" ")
-    if ":" not in text and what:
+    if glob.rstrip(",") in RULES or (glob[:1].isdecimal() and _is_ports(glob)):
+        return "it names no container; "
+    if ":" not in text and what and not glob.endswith(","):
         with suppress(ConfigurationError):
             line = Waiver.parse(f"{glob}: {what.strip()}").line
             return f"it lacks a colon, as in `{printable(line)}`; "
     return ""
+
+
+def _is_ports(word: str) -> bool:
+    with suppress(PortError):
+        return bool(Ports.parse(word.rstrip(",")))
+    return False
 
 
 def _why_not(word: str, error: PortError) -> str:
@@ -179,7 +187,7 @@ def _misread(waiver: Waiver, others: Iterable[_Found], today: date) -> str:
     for names, rule, port in others:
         for x in other_protocols(port):
             if waiver.accepts(names, rule, x, today):
-                return f", as {x.number} means {x}, and the finding is on {port}"
+                return f", as it is for {x}, and the finding is on {port}"
     return ""
 
 

@@ -547,7 +547,7 @@ def test_an_allowed_port_of_another_protocol_is_told(engine: Engine, stage: Stag
     name = stage.run("udp:0.0.0.0:5514").name
     for allow in (5514, "undocumented 5514"):
         check = container_matches_image(engine, name, allow=allow)
-        assert str(check).endswith(" 5514/udp; allow=5514 means 5514/tcp, and not 5514/udp")
+        assert str(check).endswith(" 5514/udp; allow= is for 5514/tcp, and this is 5514/udp")
     assert container_matches_image(engine, name, allow="5514/udp")
     assert "allow" not in str(container_matches_image(engine, name, allow=5515))
 

@@ -298,17 +298,23 @@ class TestOwnerThatRestarted:
     def test_a_joiner_that_does_not_run(self, looks: list[Engine], stage: Stage) -> None:
         owner = stage.run(name="owner", ports={"81/tcp": ("127.0.0.1",)})
         mode = f"container:{owner.id}"
-        once = stage.run("ready", name="once", network_mode=mode)  # which has done its work
+        once = stage.run("ready", name="a-once", network_mode=mode)  # which has done its work
+        # One of the service's image that does something else, as a migration.
+        migrate = {"exposes": ("81",), "entrypoint": ["migrate"]}
+        stage.create(name="a-migration", network_mode=mode, **migrate)
         once.sdk.stop(timeout=0)
         for look in looks:
-            assert once.name not in look.container(owner.name).findings[0].message
+            message = look.container(owner.name).findings[0].message
+            assert message.endswith(" listens on 81/tcp")
+        second = stage.run("ready", name="second", network_mode=mode)
+        mode = f"container:{second.id}"  # the owner's network by another that joined it
         joiner = stage.run("ready", name="joiner", exposes=("81",), network_mode=mode)
         joiner.sdk.stop(timeout=0)
         for look in looks:
             (silent,) = look.container(owner.name).findings
             why = f": {joiner.name}, which is to share its network, doesn't run"
             assert silent.message.endswith(why)
-            assert silent.fix == f"start {joiner.name}"
+            assert silent.fix == f"start {joiner.name}, or don't publish it"
 
     def test_a_joiner_that_does_not_run_of_an_owner_that_was_replaced(
         self, looks: list[Engine], stage: Stage

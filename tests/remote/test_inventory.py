@@ -373,6 +373,37 @@ class TestRefused:
         monkeypatch.setenv("ANSIBLE_INVENTORY", str(tmp_path / "none.yml"))
         assert f"Unable to parse {tmp_path / 'none.yml'} as an inventory source" in refusal(host)
 
+    @pytest.mark.parametrize(
+        ("name", "script", "says"),
+        [
+            ("x.sh", 'echo "boom: x" >&2; exit 3', "non-zero exit code 3"),
+            ("x", 'echo "boom: x" >&2; exit 3', " ansible-inventory says: Skipping 'echo "),
+            ("x", """echo '{"web": "x"}'""", "Failed to parse inventory with 'script' plugin: "),
+            ("x", "echo {}", None),
+        ],
+    )
+    def test_a_script_that_gives_none(
+        self, name: str, script: str, says: str | None, refusal: Callable[..., str], tmp_path: Path
+    ) -> None:
+        given = tmp_path / name
+        given.write_text(f"#!/bin/sh\n{script}\n")
+        given.chmod(0o755)
+        line = refusal("--docker-host=ansible://web", f"--ansible-inventory={given}")
+        assert "has no such group, and no host at all" in line
+        assert line.endswith("at all") if says is None else says in line
+        assert "key=value" not in line
+
+    def test_a_file_that_can_not_be_parsed_beside_one_that_can(
+        self, refusal: Callable[..., str], tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "hosts"
+        folder.mkdir()
+        (folder / "bad.yml").write_text("web:\n hosts: [\n")
+        (folder / "fine").write_text("[db]\ndb-1\n")
+        line = refusal("--docker-host=ansible://web", f"--ansible-inventory={folder}")
+        assert ": it has db; ansible-inventory says: Unable to parse " in line
+        assert "bad.yml" in line
+
     def test_another_connection(self, refused: Callable[..., str]) -> None:
         assert refused("[web]\nweb-1 ansible_connection=ansible.builtin.winrm\n") == (
             "web-1: an engine can't be reached by its ansible_connection winrm: give it a variable "

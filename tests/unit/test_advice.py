@@ -289,7 +289,7 @@ def test_another_port_that_is_documented_needs_no_expose() -> None:
 
 
 def test_a_stopped_container_displaces_nothing_that_is_known() -> None:
-    lost = StoppedJoiner("old", f"container:{OTHER_ID}", Ports.parse(80))
+    lost = StoppedJoiner("old", Ports.parse(80), is_lost=True)
     one = of(listening=[listener(8081)], published=[publication(80)], stopped_joiners=(lost,))
     silent = next(x for x in findings(one, select()) if x.rule == "published-silent")
     assert silent.message.endswith(
@@ -299,8 +299,8 @@ def test_a_stopped_container_displaces_nothing_that_is_known() -> None:
         "start its service, or publish a port that answers, such as 8081/tcp; or, if old is to "
         "answer there, create it anew in the network of web"
     )
-    own = StoppedJoiner("app", f"container:{ID}", Ports.parse(80))
+    own = StoppedJoiner("app", Ports.parse(80), is_lost=False)
     two = of(published=[publication(80)], stopped_joiners=(own, lost))
-    assert only(two).fix == "start app"
-    idle = StoppedJoiner("curl", f"container:{ID}", Ports())
+    assert only(two).fix == "start app, or don't publish it"
+    idle = StoppedJoiner("curl", Ports(), is_lost=False)
     assert "curl" not in only(of(published=[publication(80)], stopped_joiners=(idle,))).message

@@ -119,6 +119,12 @@ def test_a_port_is_made_of_a_number_in_range_only(number: Any) -> None:
     assert ("Port.parse()" in str(caught.value)) is (type(number) is not int)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_number_of_thousands_of_digits(sign: int) -> None:  # which Python doesn't write
+    with pytest.raises(PortError, match="so great a number is not a port"):
+        Port(sign * 10**5000)
+
+
 @pytest.mark.parametrize("protocol", ["TCP", "icmp", "", None, b"tcp", 6, ["tcp"]])
 def test_a_port_is_made_of_a_known_protocol_only(protocol: Any) -> None:
     with pytest.raises(PortError, match=re.escape(repr(protocol))):
